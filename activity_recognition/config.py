@@ -1,0 +1,331 @@
+"""Every setting of the package: one frozen dataclass per component, one default, one place.
+
+YAML files and ROS parameters hold overrides of these defaults and nothing else
+(:mod:`activity_recognition.config_io`). Names carry their unit: ``_s``, ``_hz``, ``_px``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from activity_recognition.errors import ConfigError
+
+
+def _between(
+    owner: object,
+    name: str,
+    low: float,
+    high: float,
+    *,
+    low_open: bool = False,
+) -> None:
+    """Raise ConfigError unless the field ``name`` of ``owner`` lies between ``low`` and ``high``."""
+    value = getattr(owner, name)
+    inside = (low < value if low_open else low <= value) and value <= high
+    if not inside:
+        bracket = '(' if low_open else '['
+        raise ConfigError(
+            f'{type(owner).__name__}.{name} must lie in {bracket}{low:g}, {high:g}], got {value!r}'
+        )
+
+
+def setting(
+    default: Any, *, live: bool = False, low: float | None = None, high: float | None = None
+) -> Any:
+    """Declare a field with what a ROS parameter descriptor needs to know of it.
+
+    Args:
+        default: the value when nothing overrides it.
+        live: whether it may change while the node is active.
+        low: smallest accepted value, if it has one.
+        high: largest accepted value, if it has one.
+    """
+    metadata = {'live': live, 'low': low, 'high': high}
+    if isinstance(default, (list, dict, set)):
+        raise TypeError('a default must be immutable')
+    return field(default=default, metadata=metadata)
+
+
+class Ranged:
+    """Checks every field that declares a range; mixed into the dataclasses below."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for the first field outside its declared range."""
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]
+            low, high = item.metadata.get('low'), item.metadata.get('high')
+            if low is not None and high is not None:
+                _between(self, item.name, low, high)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VideoConfig(Ranged):
+    """VideoTransformer: one token per frame, then causal attention over time."""
+
+    input_size_px: int = setting(128, low=32, high=1024)
+    """Side of the square image the network sees; frames are area-resampled to it."""
+    stem_channels: tuple[int, ...] = (24, 48, 96)
+    """Channels of the stride-2 convolutions before the patch embedding (Xiao et al. 2021,
+    "Early Convolutions Help Transformers See Better"); each halves the image."""
+    width: int = setting(128, low=8, high=4096)
+    """Width of the spatial blocks."""
+    spatial_depth: int = setting(2, low=1, high=64)
+    spatial_heads: int = setting(4, low=1, high=64)
+    temporal_depth: int = setting(2, low=0, high=64)
+    window_s: float = setting(4.0, low=0.1, high=120.0)
+    """How far back one layer looks, seconds."""
+    max_tokens: int = setting(256, low=1, high=8192)
+    """Frames kept; large enough that ``window_s`` binds at 60 Hz."""
+
+    @property
+    def patch_size_px(self) -> int:
+        """Pixels of the input per spatial token and side."""
+        return int(2 ** (len(self.stem_channels) + 1))
+
+    def __post_init__(self) -> None:
+        """Check that patches tile the image and heads tile the width."""
+        Ranged.__post_init__(self)
+        if self.input_size_px % self.patch_size_px:
+            raise ConfigError(
+                f'video.input_size_px must be a multiple of {self.patch_size_px} '
+                f'(2 per stem layer and 2 for the embedding), got {self.input_size_px}'
+            )
+        if self.width % self.spatial_heads:
+            raise ConfigError(
+                f'video.width must be a multiple of video.spatial_heads={self.spatial_heads}, '
+                f'got {self.width}'
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioConfig(Ranged):
+    """AudioCNN: log-mel spectrogram, causal convolutions, 25 tokens a second."""
+
+    sample_rate_hz: int = setting(16000, low=4000, high=192000)
+    frame_length_s: float = setting(0.025, low=0.005, high=0.2)
+    """Length of one spectrogram column."""
+    hop_s: float = setting(0.010, low=0.002, high=0.1)
+    """Distance of spectrogram columns."""
+    num_mels: int = setting(48, low=8, high=256)
+    columns_per_token: int = setting(4, low=4, high=4)
+    """Spectrogram columns per token: two convolutions of stride 2."""
+    channels: tuple[int, ...] = (24, 48)
+    """Channels of the two time-and-frequency convolutions."""
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    """Dilations, in tokens, of the causal convolutions over tokens."""
+    window_s: float = setting(4.0, low=0.1, high=120.0)
+    max_tokens: int = setting(104, low=1, high=8192)
+    """Tokens kept; large enough that ``window_s`` binds."""
+    max_gap_s: float = setting(0.2, low=0.01, high=10.0)
+    """Residual of the sample clock above which samples count as missing."""
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples between spectrogram columns."""
+        return round(self.hop_s * self.sample_rate_hz)
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples under one spectrogram column."""
+        return round(self.frame_length_s * self.sample_rate_hz)
+
+    @property
+    def token_rate_hz(self) -> float:
+        """Audio tokens per second."""
+        return self.sample_rate_hz / (self.hop_samples * self.columns_per_token)
+
+    def __post_init__(self) -> None:
+        """Check the shape of the convolution stack."""
+        Ranged.__post_init__(self)
+        if len(self.channels) != 2:
+            raise ConfigError(f'audio.channels needs two entries, got {self.channels}')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextConfig(Ranged):
+    """TextTransformer: one token per utterance."""
+
+    vocab_size: int = setting(2000, low=16, high=1_000_000)
+    width: int = setting(128, low=8, high=4096)
+    depth: int = setting(2, low=1, high=64)
+    num_heads: int = setting(4, low=1, high=64)
+    max_length: int = setting(32, low=4, high=512)
+    """Word pieces per utterance; longer ones keep their end."""
+    window_s: float = setting(20.0, low=0.1, high=600.0)
+    max_tokens: int = setting(16, low=1, high=1024)
+    """Utterances kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig(Ranged):
+    """ActivityRecognitionSystem."""
+
+    labels: tuple[str, ...] = ('none', 'activity')
+    """Activities in class order."""
+    video: VideoConfig = VideoConfig()
+    audio: AudioConfig = AudioConfig()
+    text: TextConfig = TextConfig()
+    hidden_dim: int = setting(128, low=8, high=4096)
+    """Width of every modality's tokens and of the fusion."""
+    num_heads: int = setting(4, low=1, high=64)
+    """Heads of the temporal blocks and of the cross-modal attention."""
+    dropout: float = setting(0.1, low=0.0, high=0.9)
+
+    @property
+    def num_activities(self) -> int:
+        """Number of classes."""
+        return len(self.labels)
+
+    def __post_init__(self) -> None:
+        """Check labels and head sizes."""
+        Ranged.__post_init__(self)
+        if self.hidden_dim % self.num_heads:
+            raise ConfigError(
+                f'hidden_dim must be a multiple of num_heads={self.num_heads}, got {self.hidden_dim}'
+            )
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ConfigError(f'labels must be at least two different names, got {self.labels}')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmoothingConfig(Ranged):
+    """ActivitySmoothing: moving average, hysteresis, minimum hold, unknown threshold."""
+
+    window_size: int = setting(5, live=True, low=1, high=1000)
+    """Decisions averaged."""
+    hysteresis: float = setting(0.1, live=True, low=0.0, high=1.0)
+    """By how much a challenger's probability must exceed the held label's."""
+    min_hold_s: float = setting(0.3, live=True, low=0.0, high=60.0)
+    """A label stays at least this long."""
+    unknown_threshold: float = setting(0.3, live=True, low=0.0, high=1.0)
+    """Below this confidence the status is UNKNOWN."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncConfig(Ranged):
+    """Admission and the window synchroniser."""
+
+    decision_rate_hz: float = setting(10.0, live=True, low=0.0, high=240.0)
+    """Decisions per second of sensor time; 0 decides at every admitted frame."""
+    reset_after_s: float = setting(1.0, low=0.01, high=3600.0)
+    """A sample this much older than the newest of its modality is a time jump, not a late one."""
+    max_frame_rate_hz: float = setting(0.0, live=True, low=0.0, high=240.0)
+    """Frames above this rate are skipped before decoding and counted; 0 takes every frame."""
+    queue_frames: int = setting(8, low=1, high=1000)
+    """Frames that may wait for the engine; the oldest is dropped and counted."""
+    queue_audio_s: float = setting(8.0, low=0.1, high=600.0)
+    """Seconds of audio that may wait for the engine."""
+    queue_utterances: int = setting(64, low=1, high=10_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineConfig(Ranged):
+    """Where and how the network runs."""
+
+    device: str = 'auto'
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    precision: str = 'auto'
+    """``auto``, ``fp32``, ``bf16`` or ``fp16``; auto is bf16 or fp16 on CUDA and fp32 on a CPU."""
+    num_threads: int = setting(1, low=0, high=1024)
+    """Intra-op threads on a CPU; 0 leaves torch's own choice."""
+    evidence_every: int = setting(5, live=True, low=0, high=1000)
+    """Decisions between two measurements of the modalities' weights; 0 never measures."""
+
+    def __post_init__(self) -> None:
+        """Check device and precision names."""
+        Ranged.__post_init__(self)
+        if self.precision not in ('auto', 'fp32', 'bf16', 'fp16'):
+            raise ConfigError(
+                f"engine.precision must be 'auto', 'fp32', 'bf16' or 'fp16', got {self.precision!r}"
+            )
+        if self.device not in ('auto', 'cpu') and not self.device.startswith('cuda'):
+            raise ConfigError(
+                f"engine.device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {self.device!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TopicsConfig(Ranged):
+    """Input topics' types and formats; the names are remapped as in any node."""
+
+    image_transport: str = ''
+    """``raw``, ``compressed``, or empty to take what the graph offers."""
+    audio_type: str = ''
+    """Type of the audio topic, or empty to take what the graph offers."""
+    audio_channels: int = setting(1, low=1, high=64)
+    """Channels to assume until an AudioInfo arrives."""
+    audio_sample_rate_hz: int = setting(16000, low=1000, high=384000)
+    """Sample rate to assume until an AudioInfo arrives."""
+    audio_sample_format: str = 'S16LE'
+    """Sample format to assume until an AudioInfo arrives."""
+    transcript_type: str = ''
+    """Type of the transcript topic, or empty to take what the graph offers."""
+    transcript_field: str = ''
+    """Field that holds the text, dotted; empty for the known field of a known type."""
+
+    def __post_init__(self) -> None:
+        """Check the transport's name."""
+        Ranged.__post_init__(self)
+        if self.image_transport not in ('', 'raw', 'compressed'):
+            raise ConfigError(
+                "topics.image_transport must be 'raw', 'compressed' or '' (look at the graph), "
+                f'got {self.image_transport!r}'
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecognizerConfig(Ranged):
+    """The node ``recognizer``; its ROS parameters are exactly these fields, dotted."""
+
+    checkpoint: str = ''
+    """Checkpoint folder; empty takes the one shipped with the package."""
+    subject_id: str = ''
+    """Copied into results; empty means the whole scene."""
+    diagnostics_rate_hz: float = setting(1.0, low=0.1, high=10.0)
+    silent_after_s: float = setting(2.0, live=True, low=0.1, high=600.0)
+    """A topic silent for this long is diagnosed."""
+    overlay_rate_hz: float = setting(5.0, live=True, low=0.1, high=60.0)
+    """At most this many overlay images per second, and only while somebody subscribes."""
+    engine: EngineConfig = EngineConfig()
+    sync: SyncConfig = SyncConfig()
+    smoothing: SmoothingConfig = SmoothingConfig()
+    topics: TopicsConfig = TopicsConfig()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig(Ranged):
+    """One training run."""
+
+    preset: str = 'nano'
+    """Name of a file under config/models, or a path to one."""
+    seed: int = setting(0, low=0, high=2**31 - 1)
+    epochs: int = setting(20, low=1, high=100_000)
+    batch_size: int = setting(8, low=1, high=100_000)
+    """Crops per step."""
+    crop_s: float = setting(16.0, low=1.0, high=600.0)
+    """Length of a training crop, seconds."""
+    frame_rate_hz: float = setting(5.0, low=0.5, high=120.0)
+    """Mean rate to which frames of a crop are thinned at random."""
+    learning_rate: float = setting(1e-3, low=1e-8, high=1.0)
+    weight_decay: float = setting(0.05, low=0.0, high=1.0)
+    warmup_fraction: float = setting(0.05, low=0.0, high=0.9)
+    """Share of the steps over which the learning rate rises linearly."""
+    gradient_clip: float = setting(1.0, low=1e-3, high=1e3)
+    """Largest norm of the gradient."""
+    label_smoothing: float = setting(0.05, low=0.0, high=0.9)
+    unimodal_weight: float = setting(0.3, low=0.0, high=10.0)
+    """Weight of each unimodal head's cross-entropy."""
+    modality_dropout: float = setting(0.15, low=0.0, high=1.0)
+    """Chance that a modality is hidden from a crop."""
+    ignore_boundary_s: float = setting(0.0, low=0.0, high=10.0)
+    """Decisions this close to a change of label do not count in the loss."""
+    validation_fraction: float = setting(0.1, low=0.0, high=0.9)
+    """Share of the recordings held out for calibration and for choosing the weights kept."""
+    device: str = 'auto'
+    precision: str = 'auto'
+    num_threads: int = setting(0, low=0, high=1024)
+    num_workers: int = setting(0, low=0, high=256)
+    """Processes that read and decode recordings; 0 takes one per core."""

@@ -1,0 +1,149 @@
+"""Strict YAML for the dataclasses of :mod:`activity_recognition.config`.
+
+A file holds overrides only. An unknown key is refused with the nearest known one, a wrong type with
+what was expected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from activity_recognition.config import ModelConfig
+from activity_recognition.errors import ConfigError
+
+T = TypeVar('T')
+
+MODEL_PRESETS = ('nano', 'small', 'base')
+"""Names of the model presets shipped with the package."""
+
+
+def shipped_file(relative: str) -> Path:
+    """Return the path of a file under the package's ``config/``, installed or in the source tree.
+
+    Raises:
+        ConfigError: when there is no such file.
+    """
+    # A symlinked install resolves into the source tree, hence the unresolved path first.
+    candidates = (
+        Path(__file__).parent / '_config' / relative,
+        Path(__file__).resolve().parent.parent / 'config' / relative,
+    )
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(f'expected the shipped file config/{relative}, found none at {candidates[0]}')
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Read a YAML mapping with the safe loader.
+
+    Raises:
+        ConfigError: when the file is missing, is not YAML, or is not a mapping.
+    """
+    try:
+        value = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ConfigError(f'cannot read the configuration {path}: {error.strerror}') from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f'{path} is not YAML: {error}') from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f'{path}: expected a mapping of keys, got {type(value).__name__}')
+    return value
+
+
+def load_config(cls: type[T], path: Path | str) -> T:
+    """Read a YAML file of overrides into the dataclass ``cls``."""
+    return build_config(cls, read_yaml(path), where=str(path))
+
+
+def build_config(cls: type[T], overrides: Mapping[str, Any], *, where: str = 'config') -> T:
+    """Build ``cls`` from nested overrides.
+
+    Args:
+        cls: a dataclass of :mod:`activity_recognition.config`.
+        overrides: nested mapping of field names to values.
+        where: what to call the source in errors.
+
+    Raises:
+        ConfigError: unknown key, wrong type, or value out of range.
+    """
+    hints = typing.get_type_hints(cls)
+    names = [item.name for item in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in overrides.items():
+        if key not in names:
+            raise ConfigError(unknown_key(str(key), names, where))
+        values[key] = _convert(hints[key], value, f'{where}: {key}')
+    return cls(**values)
+
+
+def unknown_key(key: str, known: typing.Iterable[str], where: str) -> str:
+    """Return the sentence that refuses ``key`` and names the nearest known one."""
+    names = sorted(known)
+    near = difflib.get_close_matches(key, names, n=1, cutoff=0.4)
+    hint = f'did you mean {near[0]!r}?' if near else f'known keys: {", ".join(names)}'
+    return f'{where}: unknown key {key!r}; {hint}'
+
+
+def _convert(expected: Any, value: Any, where: str) -> Any:
+    """Return ``value`` as the annotated type, or refuse it; numbers widen, nothing else converts."""
+    if dataclasses.is_dataclass(expected):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f'{where}: expected a mapping, got {value!r}')
+        return build_config(typing.cast(type[Any], expected), value, where=where)
+    origin = typing.get_origin(expected)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f'{where}: expected a list, got {value!r}')
+        inner = typing.get_args(expected)[0]
+        return tuple(_convert(inner, item, where) for item in value)
+    if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        expected = next(a for a in typing.get_args(expected) if a is not type(None))
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, bool) != (expected is bool) or not isinstance(value, expected):
+        raise ConfigError(f'{where}: expected {expected.__name__}, got {value!r}')
+    return value
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """Return a dataclass as a nested mapping that YAML and JSON can hold; tuples become lists."""
+    return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_mapping(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def load_model_config(preset: str, *, labels: tuple[str, ...] | None = None) -> ModelConfig:
+    """Read a model preset by name (``nano``, ``small``, ``base``) or path, for ``labels``.
+
+    Raises:
+        ConfigError: no such preset, or a key or value of it is wrong.
+    """
+    if preset in MODEL_PRESETS:
+        path = shipped_file(f'models/{preset}.yaml')
+    elif Path(preset).suffix in ('.yaml', '.yml'):
+        path = Path(preset)
+    else:
+        raise ConfigError(
+            f'model preset must be one of {", ".join(MODEL_PRESETS)} or a .yaml file, got {preset!r}'
+        )
+    config = load_config(ModelConfig, path)
+    return config if labels is None else dataclasses.replace(config, labels=labels)

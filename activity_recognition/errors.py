@@ -1,0 +1,75 @@
+"""Every error this package raises on purpose, in one tree.
+
+A message says what was expected, what came, and what to do about it::
+
+    ActivityRecognitionError
+    ├── ConfigError            a key, value or file of the configuration
+    ├── CheckpointError        a checkpoint folder that is missing, damaged or of another schema
+    ├── DecodeError            one message or record that cannot be read; live, a counted drop
+    │   └── UnsupportedEncodingError   a readable message in a format we cannot take
+    ├── ShapeError             an array or tensor of the wrong shape, dtype or range
+    ├── RecordingError         a bag, clip or label file
+    ├── DeviceError            an accelerator or precision that this machine lacks
+    └── MissingExtraError      an optional dependency that is not installed
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class ActivityRecognitionError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code = 1
+    """Exit status of the command line when this error ends a command."""
+
+
+class ConfigError(ActivityRecognitionError):
+    """A configuration key, value or file is wrong."""
+
+    exit_code = 2
+
+
+class CheckpointError(ActivityRecognitionError):
+    """A checkpoint folder is missing, damaged, or of another schema."""
+
+
+class DecodeError(ActivityRecognitionError):
+    """One message cannot be decoded; on a live topic it is a counted drop."""
+
+
+class UnsupportedEncodingError(DecodeError):
+    """A well-formed message in an encoding that cannot be taken."""
+
+
+class ShapeError(ActivityRecognitionError):
+    """An array or tensor has the wrong shape, dtype or range."""
+
+
+class RecordingError(ActivityRecognitionError):
+    """A recording, clip or label file cannot be used."""
+
+
+class DeviceError(ActivityRecognitionError):
+    """The asked-for accelerator or precision is not available."""
+
+
+class MissingExtraError(ActivityRecognitionError):
+    """An optional dependency is needed for this call and is not installed."""
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """Import an optional ``module`` or say which extra brings it.
+
+    Raises:
+        MissingExtraError: when the module cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f'{module} is needed here and is not installed ({error}); '
+            f"install it with: pip install 'activity_recognition[{extra}]'"
+        ) from error

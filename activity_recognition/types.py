@@ -1,0 +1,182 @@
+"""The values that travel through the package, from a sensor to a decision.
+
+Stamps are integer nanoseconds since the epoch of the clock in use (``*_ns``); durations are float
+seconds (``*_s``). Every sample carries two times: ``stamp_ns``, when it happened, and
+``arrival_ns``, when it could be known (live: the node's clock at receipt; in a recording: the
+record time).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NANOSECONDS = 1_000_000_000
+"""Nanoseconds in a second."""
+
+
+def seconds_between(later_ns: int, earlier_ns: int) -> float:
+    """Return ``later_ns - earlier_ns`` in seconds; subtracts as integers, so epochs keep precision."""
+    return (later_ns - earlier_ns) / NANOSECONDS
+
+
+def to_ns(seconds: float) -> int:
+    """Return a duration in integer nanoseconds."""
+    return round(seconds * NANOSECONDS)
+
+
+class Modality(str, Enum):
+    """One kind of input."""
+
+    VIDEO = 'video'
+    AUDIO = 'audio'
+    TEXT = 'text'
+
+    def __str__(self) -> str:
+        return self.value
+
+
+MODALITIES = tuple(Modality)
+"""All modalities in the order every array, message and table uses."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Frame:
+    """One camera image."""
+
+    stamp_ns: int
+    arrival_ns: int
+    image: NDArray[np.uint8]
+    """RGB, (H, W, 3), contiguous."""
+    frame_id: str = ''
+    """Coordinate frame of the camera (REP 103)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AudioChunk:
+    """A run of consecutive mono samples."""
+
+    stamp_ns: int
+    """When the first sample was taken."""
+    arrival_ns: int
+    samples: NDArray[np.float32]
+    """(N,), in [-1, 1]."""
+    sample_rate_hz: int
+    frame_id: str = ''
+
+    @property
+    def end_ns(self) -> int:
+        """When the sample after the last one is due."""
+        return self.stamp_ns + len(self.samples) * NANOSECONDS // self.sample_rate_hz
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Utterance:
+    """One recognised stretch of speech."""
+
+    stamp_ns: int
+    """End of the utterance: when its last word was spoken."""
+    arrival_ns: int
+    text: str
+    start_ns: int | None = None
+    confidence: float | None = None
+    """Of the speech recogniser, in [0, 1]."""
+    locale: str = ''
+    """BCP 47 language tag, empty where unknown."""
+    frame_id: str = ''
+
+
+Sample = Frame | AudioChunk | Utterance
+"""Anything a sensor delivers."""
+
+
+def modality_of(sample: Sample) -> Modality:
+    """Return the modality a sample belongs to."""
+    if isinstance(sample, Frame):
+        return Modality.VIDEO
+    return Modality.AUDIO if isinstance(sample, AudioChunk) else Modality.TEXT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionTime:
+    """The moment a decision speaks of and the moment it is taken."""
+
+    t_ns: int
+    """Sensor time the decision is about."""
+    arrival_ns: int
+    """Only samples that arrived by then are seen."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """What the synchroniser hands to the engine at once, in the order it is to be applied."""
+
+    reset: bool = False
+    """Forget everything before applying ``samples`` (a time jump)."""
+    samples: tuple[Sample, ...] = ()
+    """Newly admitted samples in order of arrival."""
+    decision: DecisionTime | None = None
+    """The decision due after these samples, if one is."""
+
+
+class Status(IntEnum):
+    """What kind of answer a decision is; values match ``ActivityStamped``."""
+
+    OK = 0
+    UNKNOWN = 1
+    """Inputs are there, but no label is believed enough."""
+    NO_DATA = 2
+    """No modality delivered anything inside its window."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModalityEvidence:
+    """What one modality contributed to a decision."""
+
+    modality: Modality
+    present: bool
+    age_s: float = float('nan')
+    """Decision time minus stamp of its newest visible sample; NaN when absent."""
+    label: str = ''
+    confidence: float = float('nan')
+    """Probability of its own best label from its unimodal head; NaN when absent."""
+    weight: float = float('nan')
+    """Drop of the winner's probability when this modality is masked; NaN when not computed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Decision:
+    """One answer of the recogniser."""
+
+    t_ns: int
+    arrival_ns: int
+    status: Status
+    class_id: int
+    """Index into the label list; -1 unless ``status`` is OK."""
+    label: str
+    """Empty unless ``status`` is OK."""
+    confidence: float
+    """Smoothed, calibrated probability of the best class, in [0, 1]; 0 for NO_DATA."""
+    probabilities: NDArray[np.float32]
+    """(num_activities,), smoothed and calibrated."""
+    logits: NDArray[np.float32]
+    """(num_activities,), raw, of this decision alone."""
+    evidence: tuple[ModalityEvidence, ...]
+    window_start_ns: int
+    """Oldest moment that can have influenced the decision."""
+    stable_since_ns: int
+    """Since when ``label`` and ``status`` have been this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class LabelSpan:
+    """A labelled stretch of a recording, seconds from the recording's start."""
+
+    start_s: float
+    end_s: float
+    label: str = field(compare=False)
