@@ -1,0 +1,11 @@
+"""Making of the environment: what the host offers, what follows from it, and the steps.
+
+Standard library only, because it runs before anything is installed.
+
+    host      what the machine has, and a sentence for what it lacks
+    plan      wheels or a ROS distribution, which locks, which flags: decisions without effects
+    wheels    repairs of the ROS wheels after they are installed
+    stamps    fingerprints that tell whether a step has to be done again
+    steps     virtual environment, packages, build: the effects
+    command   the command line
+"""

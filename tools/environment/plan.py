@@ -1,0 +1,80 @@
+"""Decisions that follow from the host, without effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .host import Distribution, Host
+
+SUPPORTED_DISTRIBUTION = 'jazzy'
+
+AUDIO_MESSAGES = Path('interfaces/audio_common_msgs')
+"""Our stand-in, from the repository's root."""
+
+_OWN_VARIABLES = ('_ROS_WHEELS_BOOTSTRAP_COMPLETE', 'VIRTUAL_ENV', 'PYTHONHOME', 'COLCON_PREFIX_PATH')
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to set up on one host."""
+
+    lock: str
+    """Name of the lock family under requirements/: wheels or jazzy."""
+    distribution: Distribution | None
+    """The ROS distribution to stand on; None for the wheels."""
+    packages: tuple[Path, ...]
+    """Folders of the ROS packages to build, from the repository's root."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def system_site_packages(self) -> bool:
+        """Whether the virtual environment sees the distribution's Python packages."""
+        return self.distribution is not None
+
+    def locks(self, root: Path) -> list[Path]:
+        """Lock files to install, exactly."""
+        return [root / 'requirements' / f'{self.lock}-{group}.lock' for group in ('run', 'dev')]
+
+
+def choose(host: Host) -> Plan:
+    """Choose between the wheels and the sourced distribution."""
+    distribution = host.distribution
+    if distribution is None:
+        return Plan('wheels', None, (Path(), AUDIO_MESSAGES))
+    warnings = []
+    if distribution.name != SUPPORTED_DISTRIBUTION:
+        warnings.append(
+            f'ROS {distribution.name} is sourced, which is untested: '
+            f'{SUPPORTED_DISTRIBUTION} is the supported distribution'
+        )
+    has_audio = distribution.has_package('audio_common_msgs')
+    packages = (Path(),) if has_audio else (Path(), AUDIO_MESSAGES)
+    return Plan('jazzy', distribution, packages, tuple(warnings))
+
+
+def build_environment(plan: Plan, venv: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables for colcon: our virtual environment first, and one set of ROS prefixes."""
+    result = {key: value for key, value in environ.items() if key not in _OWN_VARIABLES}
+    result['VIRTUAL_ENV'] = str(venv)
+    result['PATH'] = f'{venv / "bin"}:{environ.get("PATH", "/usr/bin:/bin")}'
+    if plan.distribution is None:
+        result.pop('PYTHONPATH', None)
+        result['CMAKE_PREFIX_PATH'] = result['AMENT_PREFIX_PATH'] = str(venv)
+    else:
+        prefixes = ':'.join(map(str, plan.distribution.prefixes))
+        result['CMAKE_PREFIX_PATH'] = result['AMENT_PREFIX_PATH'] = prefixes
+    return result
+
+
+def colcon_command(plan: Plan, root: Path, venv: Path) -> list[str]:
+    """The build, with the files linked so that edits count without another build."""
+    return [
+        *('colcon', '--log-base', str(root / 'build' / 'log'), 'build'),
+        *('--base-paths', *(str(root / package) for package in plan.packages)),
+        *('--build-base', str(root / 'build'), '--install-base', str(root / 'install')),
+        *('--symlink-install', '--cmake-force-configure', '--event-handlers', 'console_direct-'),
+        *('--cmake-args', '-DBUILD_TESTING=OFF', f'-DPython3_EXECUTABLE={venv / "bin" / "python"}'),
+        *(() if plan.distribution else ('-G', 'Ninja')),
+    ]
