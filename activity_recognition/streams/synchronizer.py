@@ -1,0 +1,281 @@
+"""The window synchroniser: what arrived, in one total order, cut at the decisions.
+
+It never waits for a modality: a silent topic leaves its place empty and holds nobody up, which an
+approximate-time synchroniser cannot do. Arrivals of admitted samples increase strictly (equal ones
+are moved by a nanosecond), and so do those of the timer's decisions among them. A frame's decision
+shares the arrival of its frame. So a decision sees exactly the samples before it, which are those
+with an arrival not later than its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from heapq import merge
+
+from activity_recognition.config import SyncConfig
+from activity_recognition.streams.admission import Admission, DropReason, InputCounters
+from activity_recognition.streams.rings import Entry, StampedRing
+from activity_recognition.streams.schedule import DecisionSchedule
+from activity_recognition.types import (
+    MODALITIES,
+    NANOSECONDS,
+    DecisionTime,
+    Frame,
+    Modality,
+    Sample,
+    Utterance,
+    Window,
+    modality_of,
+    to_ns,
+)
+
+LONGEST_SILENCE_NS = 600 * NANOSECONDS
+"""A recording silent for longer than this gets no more timer decisions until its next sample: no
+input of any model reaches back so far, and a damaged record time must not yield years of them."""
+
+WAITING_DECISIONS = 1024
+"""Decisions that may wait to be taken; beyond it the oldest are skipped and counted."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Segment:
+    """What was drained of one stretch between two resets."""
+
+    number: int
+    entries: list[Entry]
+    decisions: list[DecisionTime]
+
+
+class WindowSynchronizer:
+    """Admits samples, keeps one ring per modality, and says when a decision is due.
+
+    Thread-safe; ``push`` and ``poll`` are O(1) and never call out.
+    """
+
+    def __init__(self, config: SyncConfig) -> None:
+        self._lock = threading.Lock()
+        self._admission = Admission(config)
+        self._schedule = DecisionSchedule(config)
+        self._rings = {
+            Modality.VIDEO: StampedRing(config.queue_frames),
+            Modality.AUDIO: StampedRing(to_ns(config.queue_audio_s)),
+            Modality.TEXT: StampedRing(config.queue_utterances),
+        }
+        self._decisions: deque[tuple[int, DecisionTime]] = deque()
+        self._segment = 0
+        self._taken_segment = 0
+        self._counters = {modality: InputCounters() for modality in MODALITIES}
+        self._resets = 0
+        self._decisions_skipped = 0
+
+    def update(self, config: SyncConfig) -> None:
+        """Take over the settings that may change while samples come (the rates)."""
+        with self._lock:
+            self._admission.update(config)
+            self._schedule.update(config)
+
+    def push(self, sample: Sample) -> None:
+        """Take one received sample: admit it, drop and count it, or see a time jump in it."""
+        modality = modality_of(sample)
+        with self._lock:
+            counters = self._counters[modality]
+            counters.received += 1
+            if self._admission.is_jump(sample):
+                counters.resets += 1
+                self._reset()
+            text = sample.text if isinstance(sample, Utterance) else ''
+            reason = self._admission.refusal(modality, sample.stamp_ns, text)
+            if reason is not None:
+                counters.dropped[reason] += 1
+                return
+            counters.admitted += 1
+            self._enqueue(modality, sample)
+
+    def wants_frame(self, stamp_ns: int) -> bool:
+        """Return whether a frame is within ``max_frame_rate_hz``; ask before decoding it.
+
+        A frame that is not wanted is thereby received and dropped; do not push it.
+        """
+        with self._lock:
+            if not self._admission.over_rate(stamp_ns):
+                return True
+            counters = self._counters[Modality.VIDEO]
+            counters.received += 1
+            counters.dropped[DropReason.RATE] += 1
+            return False
+
+    def refuse(self, modality: Modality) -> None:
+        """Count a message of this modality that could not be decoded."""
+        with self._lock:
+            self._counters[modality].received += 1
+            self._counters[modality].dropped[DropReason.UNREADABLE] += 1
+
+    def poll(self, now_ns: int) -> None:
+        """Decide now if frames have stayed away; call it several times per period.
+
+        Args:
+            now_ns: time on the clock of the arrivals. Set back by ``reset_after_s`` it is a jump.
+        """
+        with self._lock:
+            if self._admission.clock_jumped(now_ns):
+                self._reset()
+            if self._schedule.on_timer(now_ns):
+                self._decide(now_ns, self._admission.arrive(now_ns))
+
+    def reset(self) -> None:
+        """Begin a new time line: the next window says ``reset``."""
+        with self._lock:
+            self._reset()
+
+    @property
+    def due_ns(self) -> int | None:
+        """When the timer decides unless a frame comes first; None before the first sample."""
+        with self._lock:
+            return self._schedule.due_ns
+
+    @property
+    def counters(self) -> dict[Modality, InputCounters]:
+        """What became of the samples so far, per modality; a copy."""
+        with self._lock:
+            return {modality: counters.copy() for modality, counters in self._counters.items()}
+
+    @property
+    def resets(self) -> int:
+        """Time jumps so far, from samples, the clock and :meth:`reset`."""
+        with self._lock:
+            return self._resets
+
+    @property
+    def decisions_skipped(self) -> int:
+        """Decisions that were due and given up for a newer one."""
+        with self._lock:
+            return self._decisions_skipped
+
+    def take(self, *, newest_only: bool) -> list[Window]:
+        """Remove and return everything that waits, in the order it is to be applied.
+
+        Args:
+            newest_only: live: of the decisions that wait only the newest is kept and the others
+                are counted as skipped, and nothing from before a time jump is returned. The first
+                window ends with that decision; a second one holds what arrived after it.
+        """
+        with self._lock:
+            segments = self._drain()
+            if newest_only:
+                segments = self._newest(segments)
+            taken, self._taken_segment = self._taken_segment, self._segment
+            for segment in segments:
+                for entry in segment.entries:
+                    self._counters[modality_of(entry.sample)].taken += 1
+        result: list[Window] = []
+        for segment in segments:
+            result.extend(_cut(segment, reset=segment.number != taken))
+            taken = segment.number
+        return result
+
+    def _reset(self) -> None:
+        self._segment += 1
+        self._resets += 1
+        self._admission.reset()
+        self._schedule.reset()
+
+    def _enqueue(self, modality: Modality, sample: Sample) -> None:
+        arrival_ns = self._admission.admit(sample)
+        if arrival_ns != sample.arrival_ns:
+            sample = dataclasses.replace(sample, arrival_ns=arrival_ns)
+        dropped = self._rings[modality].append(Entry(self._segment, arrival_ns, sample))
+        self._counters[modality].dropped[DropReason.OVERLOAD] += dropped
+        self._schedule.on_sample(arrival_ns)
+        if isinstance(sample, Frame) and self._schedule.on_frame(sample.stamp_ns, arrival_ns):
+            self._decide(sample.stamp_ns, arrival_ns)
+
+    def _decide(self, t_ns: int, arrival_ns: int) -> None:
+        self._decisions.append((self._segment, DecisionTime(t_ns=t_ns, arrival_ns=arrival_ns)))
+        if len(self._decisions) > WAITING_DECISIONS:
+            self._decisions.popleft()
+            self._decisions_skipped += 1
+
+    def _drain(self) -> list[_Segment]:
+        """Empty the rings; the current segment comes last even when nothing in it waits."""
+        segments: dict[int, _Segment] = {}
+
+        def segment(number: int) -> _Segment:
+            return segments.setdefault(number, _Segment(number, [], []))
+
+        for entry in merge(*(ring.drain() for ring in self._rings.values()), key=lambda e: e[:2]):
+            segment(entry.segment).entries.append(entry)
+        while self._decisions:
+            number, decision = self._decisions.popleft()
+            segment(number).decisions.append(decision)
+        segment(self._segment)
+        return [segments[number] for number in sorted(segments)]
+
+    def _newest(self, segments: list[_Segment]) -> list[_Segment]:
+        """Keep the current segment and its newest decision; count what is given up."""
+        *past, current = segments
+        for segment in past:
+            self._decisions_skipped += len(segment.decisions)
+            for entry in segment.entries:
+                self._counters[modality_of(entry.sample)].dropped[DropReason.RESET] += 1
+        self._decisions_skipped += max(len(current.decisions) - 1, 0)
+        return [_Segment(current.number, current.entries, current.decisions[-1:])]
+
+
+def _cut(segment: _Segment, *, reset: bool) -> Iterator[Window]:
+    """Yield one window per decision of a segment and one for what follows the last."""
+    entries = segment.entries
+    start = 0
+    for decision in segment.decisions:
+        stop = start
+        while stop < len(entries) and entries[stop].arrival_ns <= decision.arrival_ns:
+            stop += 1
+        samples = tuple(entry.sample for entry in entries[start:stop])
+        yield Window(reset=reset, samples=samples, decision=decision)
+        start, reset = stop, False
+    if reset or start < len(entries):
+        yield Window(reset=reset, samples=tuple(entry.sample for entry in entries[start:]))
+
+
+def windows(samples: Iterable[Sample], config: SyncConfig) -> Iterator[Window]:
+    """Yield the windows of a recording: those a node with no overload would have had.
+
+    Every window but the last, and but one before a time jump, ends with a decision. Decisions of
+    the timer fall exactly on their due time; a silence gets them for ten minutes.
+
+    Args:
+        samples: in order of arrival, the order in which they were recorded.
+        config: the same that the node uses.
+    """
+    synchronizer = WindowSynchronizer(config)
+    pending: list[Sample] = []
+    reset = False
+    for sample in samples:
+        for window in _arrivals(synchronizer, sample):
+            if window.reset and (pending or reset):
+                yield Window(reset=reset, samples=tuple(pending))
+                pending.clear()
+            reset = reset or window.reset
+            pending.extend(window.samples)
+            if window.decision is not None:
+                yield Window(reset=reset, samples=tuple(pending), decision=window.decision)
+                pending.clear()
+                reset = False
+    if pending or reset:
+        yield Window(reset=reset, samples=tuple(pending))
+
+
+def _arrivals(synchronizer: WindowSynchronizer, sample: Sample) -> Iterator[Window]:
+    """Let the timer run up to a sample's arrival, then push it; yield what both give."""
+    due_ns = synchronizer.due_ns
+    silence_ends_ns = None if due_ns is None else due_ns + LONGEST_SILENCE_NS
+    while due_ns is not None and silence_ends_ns is not None and due_ns < sample.arrival_ns:
+        if due_ns > silence_ends_ns:
+            break
+        synchronizer.poll(due_ns)
+        yield from synchronizer.take(newest_only=False)
+        due_ns = synchronizer.due_ns
+    synchronizer.push(sample)
+    yield from synchronizer.take(newest_only=False)
