@@ -6,6 +6,9 @@ Standard library only, because it runs before anything is installed.
     plan      wheels or a ROS distribution, which locks, which flags: decisions without effects
     wheels    repairs of the ROS wheels after they are installed
     stamps    fingerprints that tell whether a step has to be done again
-    steps     virtual environment, packages, build: the effects
+    workplace the folders written to, and how programs are run there
+    packages  the virtual environment and what is installed in it
+    build     colcon
+    locks     the exact versions, chosen anew
     command   the command line
 """

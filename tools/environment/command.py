@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from . import host, plan, steps
+from . import build, host, locks, packages, plan
 from .errors import SetupError
+from .workplace import Workplace, say
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,32 +20,41 @@ ROOT = Path(__file__).resolve().parents[2]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(prog='setup', description='Make the environment and build.')
-    parser.add_argument('command', choices=('setup', 'clean'), nargs='?', default='setup')
+    parser.add_argument('command', choices=sorted(COMMANDS), nargs='?', default='setup')
     chosen = parser.parse_args(arguments)
-    place = steps.Workplace(ROOT)
+    place = Workplace(ROOT)
     try:
-        with steps.alone(place):
-            if chosen.command == 'clean':
-                steps.clean(place)
-            else:
-                set_up(place)
+        with place.alone():
+            COMMANDS[chosen.command](place)
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('setup: interrupted; the next run continues', file=sys.stderr)
+        print('setup: interrupted; run it again to go on', file=sys.stderr)
         return 130
     return 0
 
 
-def set_up(place: steps.Workplace) -> None:
+def set_up(place: Workplace) -> None:
     """Make the environment and build, as far as that is not done yet."""
     start = time.monotonic()
     facts = host.inspect(place.root, os.environ)
     choice = plan.choose(facts)
     for warning in choice.warnings:
-        steps.say(f'warning: {warning}')
-    made = steps.ensure_environment(place, choice, facts)
-    built = steps.ensure_build(place, choice)
-    if made or built:
-        steps.say(f'ready after {time.monotonic() - start:.0f} s')
+        say(f'warning: {warning}')
+    changed = [packages.ensure(place, choice, facts), build.ensure(place, choice)]
+    if any(changed):
+        say(f'ready after {time.monotonic() - start:.0f} s')
+
+
+def clean(place: Workplace) -> None:
+    """Remove everything that the set-up made."""
+    for folder in (place.build, place.install, place.venv):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+COMMANDS: dict[str, Callable[[Workplace], None]] = {
+    'clean': clean,
+    'lock': locks.renew,
+    'setup': set_up,
+}

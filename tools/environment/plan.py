@@ -33,9 +33,9 @@ class Plan:
         """Whether the virtual environment sees the distribution's Python packages."""
         return self.distribution is not None
 
-    def locks(self, root: Path) -> list[Path]:
+    def locks(self, folder: Path) -> list[Path]:
         """Lock files to install, exactly."""
-        return [root / 'requirements' / f'{self.lock}-{group}.lock' for group in ('run', 'dev')]
+        return [folder / f'{self.lock}-{group}.lock' for group in ('run', 'dev')]
 
 
 def choose(host: Host) -> Plan:
@@ -66,6 +66,25 @@ def build_environment(plan: Plan, venv: Path, environ: Mapping[str, str]) -> dic
         prefixes = ':'.join(map(str, plan.distribution.prefixes))
         result['CMAKE_PREFIX_PATH'] = result['AMENT_PREFIX_PATH'] = prefixes
     return result
+
+
+def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables for uv: the index and the certificates that pip was told of.
+
+    Extra indexes and folders of pip stay out: they may hold another build of a locked version.
+    """
+    result = dict(environ)
+    for pip, uv in (('PIP_INDEX_URL', 'UV_DEFAULT_INDEX'), ('PIP_CERT', 'SSL_CERT_FILE')):
+        if pip in environ:
+            result.setdefault(uv, environ[pip])
+    result['UV_PYTHON_DOWNLOADS'] = 'never'
+    return result
+
+
+def venv_command(plan: Plan, python: str, venv: Path) -> list[str]:
+    """The making of an empty virtual environment."""
+    options = ['--system-site-packages'] if plan.system_site_packages else []
+    return [python, '-m', 'venv', *options, str(venv)]
 
 
 def colcon_command(plan: Plan, root: Path, venv: Path) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-LINKED_FOLDERS = ('activity_recognition', 'training', 'config', 'launch', 'scripts')
+LINKED = ('activity_recognition', 'training', 'config', 'launch', 'scripts')
 """Folders whose files are linked into the install: only their names matter."""
 
 COMPILED = ('CMakeLists.txt', 'package.xml', 'msg', 'interfaces')
@@ -26,12 +26,15 @@ def of_contents(paths: Iterable[Path]) -> str:
     return of_values(f'{path.name}:{_digest(path)}' for path in paths)
 
 
-def of_sources(root: Path) -> str:
-    """Fingerprint of what the build reads: contents that are compiled, names that are linked."""
-    compiled = [path for name in COMPILED for path in _files(root / name)]
-    linked = [path for name in LINKED_FOLDERS for path in _files(root / name)]
-    names = (f'{path.relative_to(root)}:{os.access(path, os.X_OK)}' for path in [*compiled, *linked])
-    return of_values([*names, of_contents(compiled)])
+def of_compiled(root: Path) -> str:
+    """Fingerprint of the files whose contents the build reads."""
+    files = [path for name in COMPILED for path in _files(root / name)]
+    return of_values([*_names(root, files), of_contents(files)])
+
+
+def of_linked(root: Path) -> str:
+    """Fingerprint of the names of the files that the install links to."""
+    return of_values(_names(root, [path for name in LINKED for path in _files(root / name)]))
 
 
 def is_current(stamp: Path, fingerprint: str) -> bool:
@@ -55,6 +58,11 @@ def _files(path: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if name not in _CACHES)
         yield from (Path(folder, name) for name in sorted(names) if not name.endswith('.pyc'))
+
+
+def _names(root: Path, files: Iterable[Path]) -> Iterator[str]:
+    """Names from the root, and whether the files may be executed."""
+    return (f'{path.relative_to(root)}:{os.access(path, os.X_OK)}' for path in files)
 
 
 def _digest(path: Path) -> str:

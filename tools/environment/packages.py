@@ -1,0 +1,94 @@
+"""The virtual environment, and the packages in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import host, plan, stamps, wheels
+from .errors import SetupError
+from .workplace import Workplace, run, say
+
+_VERSION = '1'
+"""Changes when environments made by an older set-up have to be made afresh."""
+
+_PRINT_NUMPY_HEADERS = 'import numpy; print(numpy.get_include())'
+
+
+def ensure(place: Workplace, choice: plan.Plan, facts: host.Host) -> bool:
+    """Make the virtual environment and fill it, unless that is done; tell whether it was not."""
+    stamp = place.venv / '.packages-stamp'
+    wanted = fingerprint(place, choice)
+    if stamps.is_current(stamp, wanted):
+        return False
+    host.check(facts)
+    if not place.venv.exists():
+        host.check_disk(facts, place.root)
+    _ensure_virtual_environment(place, choice)
+    stamp.unlink(missing_ok=True)
+    _install(place, choice)
+    stamps.write(stamp, wanted)
+    return True
+
+
+def fingerprint(place: Workplace, choice: plan.Plan) -> str:
+    """What the packages depend on."""
+    locks = stamps.of_contents(choice.locks(place.requirements))
+    return stamps.of_values([_python_fingerprint(place, choice), locks])
+
+
+def locked_requirement(locks: Sequence[Path], name: str) -> str:
+    """Return the line of the locks that fixes one package, for example uv==1.2.3."""
+    for lock in locks:
+        for line in lock.read_text(encoding='utf-8').splitlines():
+            if line.startswith(f'{name}=='):
+                return line
+    names = ' or '.join(str(lock) for lock in locks)
+    raise SetupError(f'expected {name}==… in {names}, found none: run `make lock`')
+
+
+def _ensure_virtual_environment(place: Workplace, choice: plan.Plan) -> None:
+    """Create an empty virtual environment, unless there is one of this Python and this plan."""
+    stamp = place.venv / '.python-stamp'
+    wanted = _python_fingerprint(place, choice)
+    if stamps.is_current(stamp, wanted):
+        return
+    say(f'making .venv with Python {sys.version.split()[0]}')
+    for stale in (place.venv, place.build, place.install):
+        shutil.rmtree(stale, ignore_errors=True)
+    run(plan.venv_command(choice, _base_python(), place.venv), os.environ, place.root)
+    stamps.write(stamp, wanted)
+
+
+def _install(place: Workplace, choice: plan.Plan) -> None:
+    """Install exactly what the locks list, and repair what the wheels got wrong."""
+    locks = choice.locks(place.requirements)
+    environment = plan.build_environment(choice, place.venv, os.environ)
+    say('fetching the installer')
+    run(
+        [place.python, '-m', 'pip', 'install', '--quiet', locked_requirement(locks, 'uv')],
+        environment,
+        place.root,
+    )
+    say('installing the locked packages: 5 GB, half a minute when they are in the cache')
+    uv = [place.venv / 'bin' / 'uv', 'pip', 'sync', '--quiet', '--python', place.python]
+    run([*uv, *locks], plan.installer_environment(environment), place.root)
+    if choice.distribution is None:
+        numpy_headers = run([place.python, '-c', _PRINT_NUMPY_HEADERS], environment, place.root)
+        python_headers = Path(sysconfig.get_path('include'))
+        wheels.repair_cmake_files(place.venv, python_headers, Path(numpy_headers))
+
+
+def _python_fingerprint(place: Workplace, choice: plan.Plan) -> str:
+    """What an empty virtual environment depends on."""
+    distribution = str(choice.distribution)
+    return stamps.of_values([_VERSION, str(place.root), sys.version, _base_python(), distribution])
+
+
+def _base_python() -> str:
+    """The interpreter outside of any virtual environment."""
+    return os.path.realpath(sys.executable)
