@@ -1,0 +1,152 @@
+"""What a run's ``metrics.json`` holds: plain dictionaries, so that a page can be drawn from a file.
+
+Times are seconds from the recording's start. Floats that are unknown are ``None``, because JSON
+has no NaN.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypedDict, cast
+
+from activity_recognition.errors import RecordingError
+
+
+class LabelScore(TypedDict):
+    """How one label fared."""
+
+    label: str
+    support: int
+    """Decisions that fell on this label's stretches."""
+    recall: float | None
+    """Share of them that named it; None without support."""
+    precision: float | None
+    """Share of the decisions naming it that were right; None when none named it."""
+
+
+class Scores(TypedDict):
+    """Decisions against the truth."""
+
+    decisions: int
+    """Decisions that fell on a labelled stretch."""
+    unscored: int
+    """Decisions outside every labelled stretch."""
+    accuracy: float | None
+    balanced_accuracy: float | None
+    """Mean recall over the labels that occur in the truth."""
+    labels: list[str]
+    """Rows of ``confusion``: the labels that occur in the truth."""
+    answers: list[str]
+    """Columns of ``confusion``: the labels of the rows, then whatever else was answered."""
+    confusion: list[list[int]]
+    per_label: list[LabelScore]
+
+
+class Distribution(TypedDict):
+    """A measured quantity, seconds."""
+
+    count: int
+    mean_s: float | None
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+    max_s: float | None
+    edges_s: list[float]
+    """Borders of the histogram's bins, one more than ``counts``."""
+    counts: list[int]
+
+
+class FrameAccount(TypedDict):
+    """Where every published frame went: published = used + dropped + lost + unaccounted."""
+
+    published: int
+    received: int
+    used: int
+    dropped: dict[str, int]
+    """Counted drops by reason."""
+    lost: int
+    """Lost in transport: published and never received."""
+    unaccounted: int
+    """Received, but neither used nor counted as dropped; anything but 0 is a fault."""
+    lost_fraction: float | None
+    """``lost / published``."""
+
+
+class EvidencePoint(TypedDict):
+    """One modality in one decision."""
+
+    t_s: float
+    present: bool
+    age_s: float | None
+    label: str
+    confidence: float | None
+    weight: float | None
+    """None where it was not measured."""
+
+
+class Answer(TypedDict):
+    """One decision, in sensor time."""
+
+    t_s: float
+    answer: str
+    """The label, or ``(unknown)`` or ``(no data)``."""
+    confidence: float
+
+
+class Check(TypedDict):
+    """One thing that had to hold."""
+
+    name: str
+    found: str
+    wanted: str
+    passed: bool
+
+
+class RunMetrics(TypedDict):
+    """Everything a report shows of one run."""
+
+    title: str
+    summary: str
+    """What was run, one sentence."""
+    duration_s: float
+    truth: list[tuple[float, float, str]]
+    """Start, end and label of every labelled stretch."""
+    answers: list[Answer]
+    evidence: dict[str, list[EvidencePoint]]
+    """By modality."""
+    scores: Scores
+    latency: Distribution
+    """From the sensor's stamp to the publication of the decision."""
+    processing: Distribution
+    """Work spent on a decision."""
+    frames: FrameAccount | None
+    checks: list[Check]
+    conditions: dict[str, str]
+    """Versions, machine, checkpoint, settings: what a number depends on."""
+
+
+def write_metrics(path: Path, metrics: RunMetrics) -> None:
+    """Write a run's metrics as strict JSON (no NaN)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(metrics, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+
+
+def read_metrics(path: Path) -> RunMetrics:
+    """Read what :func:`write_metrics` wrote.
+
+    Raises:
+        RecordingError: when the file is missing, is not JSON, or lacks a key.
+    """
+    try:
+        value = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise RecordingError(f'cannot read the metrics {path}: {error}') from error
+    found = set(value) if isinstance(value, dict) else set()
+    missing = sorted(RunMetrics.__annotations__.keys() - found)
+    if missing:
+        raise RecordingError(
+            f'{path}: expected the metrics of a run, but {", ".join(missing)} is missing; '
+            'write the file anew'
+        )
+    return cast(RunMetrics, value)

@@ -1,0 +1,179 @@
+"""A run's report: one HTML file that needs nothing else to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+
+from activity_recognition.reporting.charts import frame_bar, histogram
+from activity_recognition.reporting.drawing import label_colours
+from activity_recognition.reporting.metrics import Distribution, FrameAccount, RunMetrics, Scores
+from activity_recognition.reporting.stylesheet import CHART, PAGE, VARIABLES
+from activity_recognition.reporting.timeline import timeline
+
+
+def write_report(path: Path, metrics: RunMetrics) -> None:
+    """Write the report of a run as one self-contained HTML file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_report(metrics), encoding='utf-8')
+
+
+def render_report(metrics: RunMetrics) -> str:
+    """Return the report of a run as HTML; all texts of ``metrics`` are escaped."""
+    body = '\n'.join(_sections(metrics))
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{escape(metrics["title"])}</title>'
+        f'<style>{VARIABLES}{CHART}{PAGE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n'
+    )
+
+
+def _sections(metrics: RunMetrics) -> Iterator[str]:
+    yield f'<h1>{escape(metrics["title"])}</h1><p class="summary">{escape(metrics["summary"])}</p>'
+    yield _tiles(metrics)
+    yield f'<h2>Timeline</h2><div class="card">{timeline(metrics)}{_timeline_key()}</div>'
+    yield '<div class="columns">'
+    many = len(metrics['scores']['answers']) > 9
+    yield _card('Confusion', _confusion(metrics['scores']), wide=many)
+    yield _card('Per label', _per_label(metrics))
+    yield _latency('Latency, sensor stamp to decision', metrics['latency'])
+    yield _latency('Work per decision', metrics['processing'])
+    if metrics['frames'] is not None:
+        yield _frames(metrics['frames'])
+    if metrics['checks']:
+        yield _checks(metrics)
+    yield '</div>'
+    yield f'<h2>Conditions</h2><div class="card">{_conditions(metrics["conditions"])}</div>'
+
+
+def _card(title: str, content: str, *, wide: bool = False) -> str:
+    kind = ' class="wide"' if wide else ''
+    return f'<section{kind}><h2>{escape(title)}</h2><div class="card">{content}</div></section>'
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage, a dash for None."""
+    return '–' if share is None else f'{share * 100:.1f} %'
+
+
+def milliseconds(value_s: float | None) -> str:
+    """Return a duration in milliseconds, a dash for None."""
+    return '–' if value_s is None else f'{value_s * 1e3:.1f} ms'
+
+
+def _tiles(metrics: RunMetrics) -> str:
+    scores, latency, frames = metrics['scores'], metrics['latency'], metrics['frames']
+    tiles = [
+        (percent(scores['balanced_accuracy']), 'balanced accuracy'),
+        (str(scores['decisions']), 'decisions scored'),
+        (milliseconds(latency['p50_s']), 'median latency'),
+        (milliseconds(latency['p95_s']), '95 % of latencies below'),
+    ]
+    if frames is not None:
+        tiles.append((f'{frames["lost"]} / {frames["published"]}', 'frames lost in transport'))
+    drawn = ''.join(
+        f'<div class="tile"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
+        for value, name in tiles
+    )
+    return f'<div class="tiles">{drawn}</div>'
+
+
+def _timeline_key() -> str:
+    return (
+        '<p class="soft">Modalities: grey where a sample lay inside the window; blue, the stronger '
+        'the more the modality supported the decision when its weight was measured; orange where '
+        'it spoke against it.</p>'
+    )
+
+
+def _confusion(scores: Scores) -> str:
+    head = ''.join(f'<th>{escape(answer)}</th>' for answer in scores['answers'])
+    rows = []
+    for label, counts in zip(scores['labels'], scores['confusion'], strict=True):
+        total = max(sum(counts), 1)
+        cells = ''.join(
+            _cell(count / total, count, right=answer == label)
+            for answer, count in zip(scores['answers'], counts, strict=True)
+        )
+        rows.append(f'<tr><th>{escape(label)}</th>{cells}</tr>')
+    return (
+        f'<table class="matrix"><thead><tr><th>truth \\ decision</th>{head}</tr></thead>'
+        f'<tbody>{"".join(rows)}</tbody></table>'
+    )
+
+
+def _cell(share: float, count: int, *, right: bool) -> str:
+    """Return one cell, the stronger coloured the larger its share of the row."""
+    if not count:
+        return '<td class="none">·</td>'
+    colour = 'var(--good)' if right else 'var(--bad)'
+    back = f'color-mix(in srgb, {colour} {15 + 55 * share:.0f}%, transparent)'
+    return f'<td style="background:{back}" title="{share * 100:.1f} % of the row">{count}</td>'
+
+
+def _per_label(metrics: RunMetrics) -> str:
+    truth = [label for _, _, label in metrics['truth']]
+    answers = [answer['answer'] for answer in metrics['answers']]
+    colours = label_colours(dict.fromkeys(truth + answers))
+    rows = []
+    for entry in metrics['scores']['per_label']:
+        colour = colours.get(entry['label'], 'transparent')
+        recall = entry['recall']
+        meter = ''
+        if recall is not None:
+            meter = f'<span class="meter"><i style="width:{recall * 100:.0f}%"></i></span>'
+        rows.append(
+            f'<tr><td><span class="swatch" style="background:{colour}"></span>'
+            f'{escape(entry["label"])}</td><td>{entry["support"]}</td>'
+            f'<td>{meter}{percent(recall)}</td><td>{percent(entry["precision"])}</td></tr>'
+        )
+    return (
+        '<table><thead><tr><th>label</th><th>decisions</th><th>recall</th><th>precision</th></tr>'
+        f'</thead><tbody>{"".join(rows)}</tbody></table>'
+    )
+
+
+def _latency(title: str, values: Distribution) -> str:
+    numbers = ', '.join(
+        f'{name} {milliseconds(value)}'
+        for name, value in (
+            ('p50', values['p50_s']),
+            ('p95', values['p95_s']),
+            ('p99', values['p99_s']),
+            ('largest', values['max_s']),
+        )
+    )
+    chart = histogram(values, label=title)
+    return _card(title, f'{chart}<p class="soft">{numbers}, {values["count"]} measured</p>')
+
+
+def _frames(account: FrameAccount) -> str:
+    rows = [('published', account['published']), ('used by the network', account['used'])]
+    rows += [(f'dropped, counted: {reason}', n) for reason, n in account['dropped'].items()]
+    rows += [('lost in transport', account['lost']), ('unaccounted', account['unaccounted'])]
+    body = ''.join(f'<tr><td>{escape(name)}</td><td>{count}</td></tr>' for name, count in rows)
+    return _card('Every frame', f'{frame_bar(account)}<table><tbody>{body}</tbody></table>')
+
+
+def _checks(metrics: RunMetrics) -> str:
+    rows = ''.join(
+        f'<tr><td>{escape(check["name"])}</td><td>{escape(check["found"])}</td>'
+        f'<td>{escape(check["wanted"])}</td><td>{_badge(check["passed"])}</td></tr>'
+        for check in metrics['checks']
+    )
+    head = '<tr><th>what</th><th>found</th><th>wanted</th><th></th></tr>'
+    return _card('Checks', f'<table><thead>{head}</thead><tbody>{rows}</tbody></table>')
+
+
+def _badge(passed: bool) -> str:
+    kind, text = ('good', 'passed') if passed else ('bad', 'failed')
+    return f'<span class="badge {kind}">{text}</span>'
+
+
+def _conditions(conditions: Mapping[str, str]) -> str:
+    items = ''.join(
+        f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in conditions.items()
+    )
+    return f'<dl>{items}</dl>'
