@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 RUN := tools/run
-PYTEST := $(RUN) pytest --quiet
+PYTEST := $(RUN) --isolated pytest --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build lint format test test-slow coverage demo bench lock clean
@@ -22,7 +22,7 @@ build: setup ## Link new files into install/ (the same as setup)
 lint: setup ## Check style and types
 	@$(RUN) ruff check --quiet .
 	@$(RUN) ruff format --quiet --check . || { echo 'lint: files are not formatted: run `make format`' >&2; exit 1; }
-	@$(RUN) mypy --no-error-summary
+	@$(RUN) tools/typecheck
 
 format: setup ## Format the code
 	@$(RUN) ruff format --quiet .
@@ -38,11 +38,11 @@ coverage: setup ## Run the tests and tell which lines they miss
 	@$(PYTEST) -m 'not slow' --cov --cov-report=term:skip-covered $(TEST_ARGS)
 
 demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET=1 TREE=1)
-	@$(RUN) activity-recognition demo $(if $(SECONDS),--seconds $(SECONDS)) \
+	@$(RUN) --isolated activity-recognition demo $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(QUIET),--quiet) $(if $(TREE),--tree) $(DEMO_ARGS)
 
 bench: setup ## Measure speed and losses (BENCH_ARGS=...)
-	@$(RUN) python benchmarks/run.py $(BENCH_ARGS)
+	@$(RUN) --isolated python benchmarks/run.py $(BENCH_ARGS)
 
 lock: setup ## Choose the newest versions that fit requirements/*.in, and lock them
 	@$(PYTHON) tools/setup lock

@@ -34,5 +34,8 @@ def renew(place: Workplace) -> None:
 
 
 def _compile(uv: Path, folder: Path, inputs: tuple[str, ...], lock: str) -> None:
-    command = [uv, 'pip', 'compile', *_OPTIONS, *inputs, '--output-file', lock]
-    run(command, plan.installer_environment(os.environ), folder)
+    run(
+        [uv, 'pip', 'compile', *_OPTIONS, *inputs, '--output-file', lock],
+        plan.installer_environment(os.environ),
+        folder,
+    )

@@ -75,8 +75,11 @@ def _install(place: Workplace, choice: plan.Plan) -> None:
         place.root,
     )
     say('installing the locked packages: 5 GB, half a minute when they are in the cache')
-    uv = [place.venv / 'bin' / 'uv', 'pip', 'sync', '--quiet', '--python', place.python]
-    run([*uv, *locks], plan.installer_environment(environment), place.root)
+    run(
+        [place.venv / 'bin' / 'uv', 'pip', 'sync', '--quiet', '--python', place.python, *locks],
+        plan.installer_environment(environment),
+        place.root,
+    )
     if choice.distribution is None:
         numpy_headers = run([place.python, '-c', _PRINT_NUMPY_HEADERS], environment, place.root)
         python_headers = Path(sysconfig.get_path('include'))

@@ -13,7 +13,12 @@ SUPPORTED_DISTRIBUTION = 'jazzy'
 AUDIO_MESSAGES = Path('interfaces/audio_common_msgs')
 """Our stand-in, from the repository's root."""
 
-_OWN_VARIABLES = ('_ROS_WHEELS_BOOTSTRAP_COMPLETE', 'VIRTUAL_ENV', 'PYTHONHOME', 'COLCON_PREFIX_PATH')
+_OWN_VARIABLES = (
+    '_ROS_WHEELS_BOOTSTRAP_COMPLETE',
+    'VIRTUAL_ENV',
+    'PYTHONHOME',
+    'COLCON_PREFIX_PATH',
+)
 
 
 @dataclass(frozen=True)

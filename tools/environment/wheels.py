@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 
 _PYTHON_HEADERS = re.compile(r'/opt/python/cp\d+-cp\d+/include/python3\.\d+')
-_NUMPY_HEADERS = re.compile(r'/opt/python/cp\d+-cp\d+/lib/python3\.\d+/site-packages/numpy/\w+/include')
+_NUMPY_HEADERS = re.compile(
+    r'/opt/python/cp\d+-cp\d+/lib/python3\.\d+/site-packages/numpy/\w+/include'
+)
 
 
 def repair_cmake_files(venv: Path, python_headers: Path, numpy_headers: Path) -> int:
