@@ -1,0 +1,151 @@
+"""Samples -> the ROS messages a recording holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from activity_recognition.errors import RecordingError
+from activity_recognition.sensors.cdr import MessageType, TypeRegistry, full_type_name
+from activity_recognition.types import NANOSECONDS
+
+if TYPE_CHECKING:
+    from activity_recognition.sensors.cdr import Message
+    from activity_recognition.types import AudioChunk, Frame, Utterance
+
+IMAGE_FORMATS = ('raw', 'jpeg', 'png')
+"""How images may be stored."""
+TRANSCRIPT_FORMATS = ('std_msgs/msg/String', 'hri_msgs/msg/LiveSpeech')
+"""Types a transcript may be stored as."""
+
+_IMAGE = 'sensor_msgs/msg/Image'
+_COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+_AUDIO_DATA = 'audio_common_msgs/msg/AudioData'
+_AUDIO = 'audio_common_msgs/msg/AudioDataStamped'
+_AUDIO_INFO = 'audio_common_msgs/msg/AudioInfo'
+_TIME = 'builtin_interfaces/msg/Time'
+_HEADER = 'std_msgs/msg/Header'
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A serialised message and its type."""
+
+    kind: MessageType
+    cdr: memoryview
+
+
+class MessageMaker:
+    """Serialises samples with definitions of its own, the same on every machine."""
+
+    def __init__(self, image_format: str, jpeg_quality: int, transcript_type: str) -> None:
+        """Choose formats.
+
+        Raises:
+            RecordingError: for a transcript type or quality that cannot be written.
+        """
+        self._transcript_type = full_type_name(transcript_type)
+        if self._transcript_type not in TRANSCRIPT_FORMATS:
+            raise RecordingError(
+                f'transcript_type must be one of {", ".join(TRANSCRIPT_FORMATS)}, '
+                f'got {transcript_type!r}'
+            )
+        if not 1 <= jpeg_quality <= 100:
+            raise RecordingError(f'jpeg_quality must lie in [1, 100], got {jpeg_quality}')
+        self._image_format = image_format
+        self._encoder_options = (
+            [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if image_format == 'jpeg' else []
+        )
+        self._types = TypeRegistry(prefixes=())
+
+    def start(self, start_ns: int) -> OutgoingMessage:
+        """Return the time a recording starts, builtin_interfaces/Time."""
+        kind = self._types.resolve(_TIME)
+        return OutgoingMessage(kind, kind.serialise(_time(kind, start_ns)))
+
+    def image(self, frame: Frame) -> OutgoingMessage:
+        """Return a frame as Image ``rgb8``, or as CompressedImage the way image_transport does."""
+        compressed = self._image_format != 'raw'
+        kind = self._types.resolve(_COMPRESSED_IMAGE if compressed else _IMAGE)
+        header = _header(kind, frame.stamp_ns, frame.frame_id)
+        if compressed:
+            message = kind.new(
+                kind.name,
+                header=header,
+                format=f'rgb8; {self._image_format} compressed bgr8',
+                data=self._compress(frame),
+            )
+        else:
+            height, width, _ = frame.image.shape
+            message = kind.new(
+                kind.name,
+                header=header,
+                height=height,
+                width=width,
+                encoding='rgb8',
+                is_bigendian=0,
+                step=3 * width,
+                data=np.ascontiguousarray(frame.image).reshape(-1),
+            )
+        return OutgoingMessage(kind, kind.serialise(message))
+
+    def audio_info(self, sample_rate_hz: int) -> OutgoingMessage:
+        """Return what the audio messages mean: one channel of S16LE."""
+        kind = self._types.resolve(_AUDIO_INFO)
+        message = kind.new(
+            kind.name,
+            channels=1,
+            sample_rate=sample_rate_hz,
+            sample_format='S16LE',
+            bitrate=16 * sample_rate_hz // 1000,
+            coding_format='wave',
+        )
+        return OutgoingMessage(kind, kind.serialise(message))
+
+    def audio(self, chunk: AudioChunk) -> OutgoingMessage:
+        """Return a chunk as AudioDataStamped, S16LE; full scale is 32768, as when decoding."""
+        kind = self._types.resolve(_AUDIO)
+        pcm = np.clip(np.rint(chunk.samples * np.float32(32768)), -32768, 32767).astype('<i2')
+        message = kind.new(
+            kind.name,
+            header=_header(kind, chunk.stamp_ns, chunk.frame_id),
+            audio=kind.new(_AUDIO_DATA, data=pcm.view(np.uint8)),
+        )
+        return OutgoingMessage(kind, kind.serialise(message))
+
+    def transcript(self, utterance: Utterance) -> OutgoingMessage:
+        """Return an utterance as String or LiveSpeech; a confidence of None is written as 0."""
+        kind = self._types.resolve(self._transcript_type)
+        if self._transcript_type == TRANSCRIPT_FORMATS[0]:
+            message = kind.new(kind.name, data=utterance.text)
+        else:
+            message = kind.new(
+                kind.name,
+                header=_header(kind, utterance.stamp_ns, utterance.frame_id),
+                incremental='',
+                final=utterance.text,
+                confidence=utterance.confidence or 0.0,
+                locale=utterance.locale,
+            )
+        return OutgoingMessage(kind, kind.serialise(message))
+
+    def _compress(self, frame: Frame) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+        bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+        suffix = {'jpeg': '.jpg', 'png': '.png'}[self._image_format]
+        done, payload = cv2.imencode(suffix, bgr, self._encoder_options)
+        if not done:
+            raise RecordingError(
+                f'OpenCV cannot encode an image of {frame.image.shape} as {suffix}'
+            )
+        return np.asarray(payload, np.uint8).reshape(-1)
+
+
+def _time(kind: MessageType, time_ns: int) -> Message:
+    return kind.new(_TIME, sec=time_ns // NANOSECONDS, nanosec=time_ns % NANOSECONDS)
+
+
+def _header(kind: MessageType, stamp_ns: int, frame_id: str) -> Message:
+    return kind.new(_HEADER, stamp=_time(kind, stamp_ns), frame_id=frame_id)

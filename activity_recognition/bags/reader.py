@@ -1,0 +1,245 @@
+"""Reads recordings: the samples the recogniser would have seen, or the records as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from rosbags.interfaces import ConnectionExtRosbag1, ConnectionExtRosbag2, QosDurability
+from rosbags.rosbag1 import Reader as Rosbag1Reader
+
+from activity_recognition.bags.storage import open_storage, readable
+from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
+from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
+from activity_recognition.sensors.cdr import TypeRegistry, full_type_name
+from activity_recognition.sensors.decoders import Drops, SensorDecoders
+from activity_recognition.types import seconds_between
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from types import TracebackType
+
+    from rosbags.interfaces import Connection
+    from rosbags.rosbag2 import Reader as Rosbag2Reader
+
+    from activity_recognition.sensors.cdr import Message, MessageType
+    from activity_recognition.types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One message of a recording as it travels."""
+
+    topic: str
+    type_name: str
+    record_ns: int
+    """When it was recorded."""
+    cdr: bytes | memoryview
+    """The message as CDR with its encapsulation header; ROS 1 records are converted."""
+
+
+class RecordingReader:
+    """An opened recording.
+
+    A context manager; may be iterated any number of times. Messages that cannot be decoded are left
+    out and counted in :attr:`drops`; a damaged storage raises RecordingError where it shows.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        topics: TopicNames | None = None,
+        *,
+        sample_rate_hz: int = 16_000,
+        max_gap_s: float = 0.2,
+        audio_format: AudioFormat | None = None,
+        transcript_field: str = '',
+        types: TypeRegistry | None = None,
+    ) -> None:
+        """Open a recording.
+
+        Args:
+            path: rosbag2 folder, ``.mcap``, ``.db3`` or ROS 1 ``.bag`` file.
+            topics: names of the topics; those that are None are found by type in :attr:`roles`.
+            sample_rate_hz: rate of audio chunks, Hz.
+            max_gap_s: residual of the sample clock above which audio counts as missing, seconds.
+            audio_format: format of the audio where the recording has no AudioInfo.
+            transcript_field: dotted field of the text; empty for the known one of a known type.
+            types: where types without an embedded definition are looked up.
+
+        Raises:
+            RecordingError: when it is missing, damaged or empty.
+        """
+        self.path = Path(path)
+        self.drops = Drops()
+        """What the latest iteration left out."""
+        self.empty_transcripts = 0
+        """Transcript messages without text in the latest iteration."""
+        self._wanted = topics
+        self._sample_rate_hz = sample_rate_hz
+        self._max_gap_s = max_gap_s
+        self._audio_format = audio_format
+        self._transcript_field = transcript_field
+        self._types = types or TypeRegistry()
+        self._storage: Rosbag1Reader | Rosbag2Reader = open_storage(self.path)
+        self._is_ros1 = isinstance(self._storage, Rosbag1Reader)
+        if not self._storage.message_count:
+            self._storage.close()
+            raise RecordingError(f'{self.path}: the recording holds no messages')
+        self.topics = self._list_topics()
+        """All topics, by name."""
+
+    def __enter__(self) -> RecordingReader:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; harmless when they are closed."""
+        storage, self._storage = self._storage, cast('Rosbag2Reader', None)
+        if storage is not None:
+            storage.close()
+
+    @property
+    def start_ns(self) -> int:
+        """Record time of the first message; labels count from here."""
+        return int(self._open.start_time)
+
+    @property
+    def end_ns(self) -> int:
+        """Record time of the last message."""
+        return int(self._open.end_time) - 1
+
+    @property
+    def duration_s(self) -> float:
+        """From the first message to the last, seconds."""
+        return seconds_between(self.end_ns, self.start_ns)
+
+    @property
+    def roles(self) -> TopicNames:
+        """The topics that :meth:`samples` uses; empty names where the recording has none.
+
+        Raises:
+            RecordingError: when a topic has to be named.
+        """
+        try:
+            return choose_topics(self.topics, self._wanted)
+        except RecordingError as error:
+            raise RecordingError(f'{self.path}: {error}') from None
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield what the topics in :attr:`roles` deliver, in order of arrival (the record time).
+
+        Raises:
+            RecordingError: when a topic has to be named, or the storage is damaged.
+        """
+        names = self.roles
+        roles = names.roles()
+        decoders = SensorDecoders(
+            sample_rate_hz=self._sample_rate_hz,
+            max_gap_s=self._max_gap_s,
+            audio_fallback=self._first_audio_format(names) or self._audio_format,
+            transcript_field=self._transcript_field,
+        )
+        for connection, record_ns, raw in self._messages(roles):
+            try:
+                message = self._read(connection, raw)
+                sample = decoders.decode_message(
+                    roles[connection.topic], connection.msgtype, message, record_ns
+                )
+            except DecodeError as error:
+                self.drops.add(error)
+                continue
+            self.empty_transcripts = decoders.empty_transcripts
+            if sample is not None:
+                yield sample
+
+    def records(self, topics: Collection[str] | None = None) -> Iterator[RawRecord]:
+        """Yield the messages of ``topics`` (all by default), in order of record time.
+
+        Raises:
+            RecordingError: when the storage is damaged.
+        """
+        for connection, record_ns, raw in self._messages(topics):
+            try:
+                cdr = self._type_of(connection).from_ros1(raw) if self._is_ros1 else raw
+            except DecodeError as error:
+                self.drops.add(error)
+                continue
+            yield RawRecord(connection.topic, connection.msgtype, record_ns, cdr)
+
+    def _messages(self, topics: Collection[str] | None) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield the stored messages of ``topics``, starting to count drops anew."""
+        self.drops, self.empty_transcripts = Drops(), 0
+        connections = [
+            connection
+            for connection in self._open.connections
+            if topics is None or connection.topic in topics
+        ]
+        if connections:
+            with readable(self.path):
+                yield from self._open.messages(connections)
+
+    def _read(self, connection: Connection, raw: bytes) -> Message:
+        kind = self._type_of(connection)
+        return kind.deserialise(kind.from_ros1(raw) if self._is_ros1 else raw)
+
+    def _type_of(self, connection: Connection) -> MessageType:
+        """Return the type of a connection's messages, with the definition recorded for it."""
+        return self._types.resolve(
+            connection.msgtype, str(connection.msgdef.data), ros1=self._is_ros1
+        )
+
+    @property
+    def _open(self) -> Rosbag1Reader | Rosbag2Reader:
+        if self._storage is None:
+            raise RecordingError(f'{self.path}: the recording is closed')
+        return self._storage
+
+    def _list_topics(self) -> tuple[Topic, ...]:
+        found: dict[str, Topic] = {}
+        for connection in self._open.connections:
+            known = found.get(connection.topic)
+            found[connection.topic] = Topic(
+                name=connection.topic,
+                type_name=full_type_name(connection.msgtype),
+                count=connection.msgcount + (known.count if known else 0),
+                definition=str(connection.msgdef.data),
+                latched=_is_latched(connection),
+            )
+        return tuple(found[name] for name in sorted(found))
+
+    def _first_audio_format(self, names: TopicNames) -> AudioFormat | None:
+        """Return the format in the recording's first AudioInfo, wherever it lies.
+
+        It is latched when live: a robot's recogniser has it before the first sound.
+        """
+        if not names.audio_info:
+            return None
+        first = next(self._messages({names.audio_info}), None)
+        if first is None:
+            return None
+        connection, _, raw = first
+        try:
+            return format_from_info(self._read(connection, raw))
+        except DecodeError:
+            return None
+
+
+def _is_latched(connection: Connection) -> bool:
+    extra = connection.ext
+    if isinstance(extra, ConnectionExtRosbag1):
+        return bool(extra.latching)
+    assert isinstance(extra, ConnectionExtRosbag2)
+    return any(
+        profile.durability is QosDurability.TRANSIENT_LOCAL
+        for profile in extra.offered_qos_profiles
+    )

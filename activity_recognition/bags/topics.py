@@ -1,0 +1,143 @@
+"""Which topic of a recording is what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from activity_recognition.errors import RecordingError
+from activity_recognition.sensors.decoders import (
+    AUDIO_INFO_TYPE,
+    AUDIO_TYPES,
+    IMAGE_TYPES,
+    Role,
+)
+from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_SPEECH_WORDS = ('transcript', 'speech', 'utterance', 'asr', 'stt', 'whisper', 'spoken')
+"""Parts of names that tell a transcript from any other topic of std_msgs/String."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Topic:
+    """One topic of a recording."""
+
+    name: str
+    type_name: str
+    """``pkg/msg/Type``."""
+    count: int
+    """Messages in the recording."""
+    definition: str = ''
+    """Definition embedded with it, empty where the recording holds none."""
+    latched: bool = False
+    """Whether it was offered transient local: late subscribers get its last messages."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TopicNames:
+    """Names of the topics to use: None finds one by its type, an empty name does without."""
+
+    image: str | None = None
+    audio: str | None = None
+    audio_info: str | None = None
+    transcript: str | None = None
+
+    def roles(self) -> dict[str, Role]:
+        """Return topic name -> role of the topics named."""
+        names = {role: getattr(self, role.value) for role in Role}
+        return {name: role for role, name in names.items() if name}
+
+
+def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> TopicNames:
+    """Fill the names that are None with the topics a recording has; empty where it has none.
+
+    Raises:
+        RecordingError: when a named topic does not exist, when several would do, or when nothing is
+            left to use.
+    """
+    wanted = wanted or TopicNames()
+    filled = [topic for topic in topics if topic.count]
+    image = _settle(Role.IMAGE, wanted.image, filled, _images(filled))
+    audio = _settle(Role.AUDIO, wanted.audio, filled, _by_type_order(filled, AUDIO_TYPES))
+    infos = [topic for topic in filled if topic.type_name == AUDIO_INFO_TYPE] if audio else []
+    chosen = TopicNames(
+        image=image,
+        audio=audio,
+        audio_info=_settle(Role.AUDIO_INFO, wanted.audio_info, filled, _nearest(infos, audio)),
+        transcript=_settle(Role.TRANSCRIPT, wanted.transcript, filled, _transcripts(filled)),
+    )
+    if not (chosen.image or chosen.audio or chosen.transcript):
+        raise RecordingError(
+            'no topic that can be used: expected images, audio or transcripts, found '
+            f'{_listed(topics) or "no topics"}; name the topics if they are among these'
+        )
+    return chosen
+
+
+def _settle(
+    role: Role, name: str | None, topics: Iterable[Topic], candidates: Sequence[Topic]
+) -> str:
+    """Return the name given, or the only candidate's, or none."""
+    if name:
+        if name not in {topic.name for topic in topics}:
+            raise RecordingError(
+                f'{role} topic {name!r} holds no messages; the recording has {_listed(topics)}'
+            )
+        return name
+    if name == '' or not candidates:
+        return ''
+    if len(candidates) > 1:
+        raise RecordingError(
+            f'several topics could be the {role}: {_listed(candidates)}; name the one to use'
+        )
+    return candidates[0].name
+
+
+def _images(topics: Iterable[Topic]) -> list[Topic]:
+    """Return colour image topics; a compressed twin of a raw topic is left out."""
+    images = [
+        topic
+        for topic in topics
+        if topic.type_name in IMAGE_TYPES and 'depth' not in topic.name.lower()
+    ]
+    raw = {topic.name for topic in images if topic.type_name == IMAGE_TYPES[0]}
+    return [topic for topic in images if topic.name.rpartition('/')[0] not in raw]
+
+
+def _by_type_order(topics: Iterable[Topic], types: Sequence[str]) -> list[Topic]:
+    """Return the topics of the first of ``types`` that has any."""
+    for name in types:
+        if found := [topic for topic in topics if topic.type_name == name]:
+            return found
+    return []
+
+
+def _nearest(infos: list[Topic], audio: str) -> list[Topic]:
+    """Return the info topics, or only the one in the audio topic's namespace if there is one."""
+    same = [info for info in infos if info.name.rpartition('/')[0] == audio.rpartition('/')[0]]
+    return same if len(same) == 1 else infos
+
+
+def _transcripts(topics: Iterable[Topic]) -> list[Topic]:
+    found = [
+        topic
+        for topic in topics
+        if topic.type_name in TRANSCRIPT_TYPES
+        and (
+            topic.type_name != TRANSCRIPT_TYPES[0]
+            or any(word in topic.name.lower() for word in _SPEECH_WORDS)
+        )
+    ]
+    return [topic for topic in found if topic.type_name != TRANSCRIPT_TYPES[0]] or found
+
+
+def _listed(topics: Iterable[Topic]) -> str:
+    return ', '.join(f'{topic.name} ({topic.type_name}, {topic.count})' for topic in topics)
+
+
+def without(names: TopicNames, role: Role) -> TopicNames:
+    """Return ``names`` with one role left out."""
+    return replace(names, **{role.value: ''})

@@ -1,0 +1,227 @@
+"""Writes samples as a rosbag2 recording that any ROS 2 tool plays."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from activity_recognition.bags.labels import write_labels
+from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
+from activity_recognition.bags.storage import METADATA
+from activity_recognition.errors import RecordingError
+from activity_recognition.types import AudioChunk, Frame, LabelSpan, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from rosbags.interfaces import Connection
+
+    from activity_recognition.bags.messages import OutgoingMessage
+
+IMAGE_TOPIC = '/camera/image_raw'
+"""Raw images; compressed ones go to the topic below it that image_transport would use."""
+AUDIO_TOPIC = '/audio/audio_stamped'
+AUDIO_INFO_TOPIC = '/audio/audio_info'
+TRANSCRIPT_TOPIC = '/speech/transcript'
+START_TOPIC = '/recording/start'
+"""One time at the very start, so that the recording starts there whatever else it holds."""
+
+_STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+_FOREVER = QosTime(2147483647, 4294967295)
+_ROSBAG2_VERSION: Literal[9] = 9
+
+
+class RecordingWriter:
+    """A recording being written: a context manager that leaves a whole recording or nothing.
+
+    Everything goes to a hidden folder beside the target, renamed at the end. Records are stored
+    with the samples' arrivals as record times; messages carry their stamps, except std_msgs/String,
+    which has no place for one: read again, its stamp is its arrival.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        start_ns: int | None = None,
+        storage: str = 'mcap',
+        image: str = 'raw',
+        jpeg_quality: int = 95,
+        transcript_type: str = 'std_msgs/msg/String',
+        overwrite: bool = False,
+    ) -> None:
+        """Prepare a recording; nothing is touched before the context is entered.
+
+        Args:
+            path: the rosbag2 folder to make.
+            start_ns: start of the recording, from which labels count; the first sample's arrival
+                by default.
+            storage: ``mcap`` or ``sqlite3``.
+            image: ``raw``, ``jpeg`` or ``png``.
+            jpeg_quality: 1 to 100.
+            transcript_type: ``std_msgs/msg/String`` or ``hri_msgs/msg/LiveSpeech``.
+            overwrite: replace an existing recording; anything else is never replaced.
+
+        Raises:
+            RecordingError: for another value or an existing path.
+        """
+        self.path = Path(path)
+        if storage not in _STORAGES:
+            raise RecordingError(f"storage must be 'mcap' or 'sqlite3', got {storage!r}")
+        if image not in IMAGE_FORMATS:
+            raise RecordingError(f'image must be one of {", ".join(IMAGE_FORMATS)}, got {image!r}')
+        self._plugin = _STORAGES[storage]
+        self._start_ns = start_ns
+        self._overwrite = overwrite
+        self._messages = MessageMaker(image, jpeg_quality, transcript_type)
+        self._image_topic = IMAGE_TOPIC if image == 'raw' else f'{IMAGE_TOPIC}/compressed'
+        self._labels: tuple[LabelSpan, ...] | None = None
+        self._audio_rate_hz: int | None = None
+        self._connections: dict[str, Connection] = {}
+        self._writer: Writer | None = None
+        self._workspace = Path()
+        self._refuse_existing()
+
+    def __enter__(self) -> RecordingWriter:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._workspace = Path(
+                tempfile.mkdtemp(prefix=f'.{self.path.name}.partial-', dir=self.path.parent)
+            )
+            self._writer = Writer(
+                self._workspace / self.path.name,
+                version=_ROSBAG2_VERSION,
+                storage_plugin=self._plugin,
+            )
+            self._writer.open()
+        except OSError as error:
+            raise RecordingError(f'{self.path}: cannot write a recording: {error}') from error
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if exc_type is None:
+                self._finish()
+            else:
+                self._open.abort()
+        finally:
+            self._writer = None
+            shutil.rmtree(self._workspace, ignore_errors=True)
+
+    def set_labels(self, spans: Iterable[LabelSpan]) -> None:
+        """Give the recording its labels, seconds from its start."""
+        self._labels = tuple(spans)
+
+    def write(self, sample: Sample) -> None:
+        """Store one sample at its arrival.
+
+        Raises:
+            RecordingError: when it arrives before the start, when audio changes its rate, or when
+                the disk is full.
+        """
+        if self._start_ns is None:
+            self._start_ns = sample.arrival_ns
+        if sample.arrival_ns < self._start_ns:
+            raise RecordingError(
+                f'{self.path}: a sample arrives at {sample.arrival_ns} ns, before the start of the '
+                f'recording, {self._start_ns} ns'
+            )
+        if not self._connections:
+            self._put(START_TOPIC, self._messages.start(self._start_ns), self._start_ns)
+        if isinstance(sample, Frame):
+            self._put(self._image_topic, self._messages.image(sample), sample.arrival_ns)
+        elif isinstance(sample, AudioChunk):
+            self._write_audio(sample)
+        else:
+            self._put(TRANSCRIPT_TOPIC, self._messages.transcript(sample), sample.arrival_ns)
+
+    def _write_audio(self, chunk: AudioChunk) -> None:
+        assert self._start_ns is not None
+        if self._audio_rate_hz is None:
+            self._audio_rate_hz = chunk.sample_rate_hz
+            info = self._messages.audio_info(chunk.sample_rate_hz)
+            self._put(AUDIO_INFO_TOPIC, info, self._start_ns, latched=True)
+        if chunk.sample_rate_hz != self._audio_rate_hz:
+            raise RecordingError(
+                f'{self.path}: audio changes from {self._audio_rate_hz} to {chunk.sample_rate_hz} '
+                'Hz; a recording holds one rate'
+            )
+        self._put(AUDIO_TOPIC, self._messages.audio(chunk), chunk.arrival_ns)
+
+    def _put(
+        self, topic: str, message: OutgoingMessage, record_ns: int, *, latched: bool = False
+    ) -> None:
+        try:
+            if topic not in self._connections:
+                self._connections[topic] = self._open.add_connection(
+                    topic,
+                    message.kind.name,
+                    typestore=message.kind.store,
+                    offered_qos_profiles=[_qos(latched=latched)],
+                )
+            self._open.write(self._connections[topic], record_ns, message.cdr)
+        except OSError as error:
+            raise RecordingError(f'{self.path}: cannot write the recording: {error}') from error
+
+    @property
+    def _open(self) -> Writer:
+        if self._writer is None:
+            raise RecordingError(f'{self.path}: the recording is not open; use it in a with block')
+        return self._writer
+
+    def _finish(self) -> None:
+        """Close the storage and move it to its place."""
+        if not self._connections:
+            raise RecordingError(f'{self.path}: nothing was written, so there is no recording')
+        try:
+            self._open.close()
+            made = self._workspace / self.path.name
+            if self._labels is not None:
+                write_labels(made / 'labels.csv', self._labels)
+            self._refuse_existing()
+            if self.path.exists():
+                self.path.replace(self._workspace / 'replaced')
+            made.replace(self.path)
+        except OSError as error:
+            raise RecordingError(f'{self.path}: cannot write the recording: {error}') from error
+
+    def _refuse_existing(self) -> None:
+        if not self.path.exists():
+            return
+        if not self._overwrite:
+            raise RecordingError(f'{self.path}: exists already; choose another path or overwrite')
+        if not (self.path / METADATA).is_file() and any(self.path.iterdir()):
+            raise RecordingError(f'{self.path}: is not a recording, so it is not overwritten')
+
+
+def _qos(*, latched: bool) -> Qos:
+    """Return the profile a topic is played with: reliable, and transient local when latched."""
+    return Qos(
+        QosHistory.KEEP_LAST,
+        1 if latched else 50,
+        QosReliability.RELIABLE,
+        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        _FOREVER,
+        _FOREVER,
+        QosLiveliness.AUTOMATIC,
+        _FOREVER,
+        avoid_ros_namespace_conventions=False,
+    )

@@ -1,0 +1,152 @@
+"""audio_common_msgs of either family -> :class:`~activity_recognition.types.AudioChunk`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from activity_recognition.errors import DecodeError
+from activity_recognition.sensors.audio_format import (
+    AudioFormat,
+    format_from_info,
+    format_from_portaudio,
+    pcm_to_mono,
+)
+from activity_recognition.sensors.resampler import StreamingResampler
+from activity_recognition.sensors.sample_clock import SampleClock
+from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
+from activity_recognition.types import NANOSECONDS, AudioChunk, seconds_between
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from activity_recognition.sensors.cdr import Message
+
+
+class AudioDecoder:
+    """Turns the messages of one audio topic into an even stream of mono samples.
+
+    Takes ros-drivers' AudioData and AudioDataStamped, whose meaning comes in a separate AudioInfo,
+    and mgonzs13's AudioStamped, which carries its own. The state is the resampler's past, the
+    sample clock and the format; after a hole, a jump or a change of format it begins anew, and the
+    chunk's stamp shows the gap.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate_hz: int,
+        max_gap_s: float,
+        fallback: AudioFormat | None = None,
+    ) -> None:
+        """Make a decoder with nothing heard yet.
+
+        Args:
+            sample_rate_hz: rate of the chunks, Hz.
+            max_gap_s: residual of the sample clock above which samples count as missing, seconds.
+            fallback: format to assume until an AudioInfo arrives; None refuses audio until then.
+        """
+        self._sample_rate_hz = sample_rate_hz
+        self._max_gap_s = max_gap_s
+        self._info_format: AudioFormat | DecodeError | None = fallback
+        self._format: AudioFormat | None = None
+        self._last_stamp_ns: int | None = None
+        self._resampler = StreamingResampler(sample_rate_hz, sample_rate_hz)
+        self._clock = SampleClock(sample_rate_hz, max_gap_s=max_gap_s)
+
+    def set_info(self, info: Message) -> None:
+        """Take an AudioInfo of ros-drivers' family; it holds for the messages after it.
+
+        Raises:
+            DecodeError: for a format that cannot be taken; so does every message after it.
+        """
+        try:
+            self._info_format = format_from_info(info)
+        except DecodeError as error:
+            self._info_format = error
+            raise
+
+    def reset(self) -> None:
+        """Forget what was heard; the format stays."""
+        self._format = None
+        self._last_stamp_ns = None
+
+    def decode(self, message: Message, arrival_ns: int) -> AudioChunk | None:
+        """Return the samples that a message completes; None when it completes none.
+
+        A stamp of zero or none counts as no stamp: the arrival is then the end of the samples.
+
+        Raises:
+            DecodeError: for audio that cannot be decoded or comes twice; the state stays as it was.
+        """
+        data, audio_format = self._contents(message)
+        mono = pcm_to_mono(data, audio_format)
+        stamp_ns = header_stamp_ns(message)
+        if stamp_ns is not None:
+            self._refuse_repeated(stamp_ns)
+        if not len(mono):
+            return None
+        if audio_format != self._format:
+            self._begin(audio_format)
+        self._last_stamp_ns = stamp_ns
+        length_ns = len(mono) * NANOSECONDS // audio_format.sample_rate_hz
+        start_ns, anew = self._clock.advance(
+            arrival_ns - length_ns if stamp_ns is None else stamp_ns,
+            len(mono),
+            from_arrival=stamp_ns is None,
+        )
+        if anew:
+            self._resampler.reset()
+        return self._chunk(mono, start_ns, arrival_ns, frame_id_of(message))
+
+    def _contents(self, message: Message) -> tuple[NDArray[np.generic], AudioFormat]:
+        """Return a message's samples and what they mean."""
+        audio: Message = getattr(message, 'audio', message)
+        if hasattr(audio, 'audio_data'):
+            audio_format, field = format_from_portaudio(audio.info)
+            return getattr(audio.audio_data, field), audio_format
+        if isinstance(self._info_format, DecodeError):
+            raise type(self._info_format)(str(self._info_format))
+        if self._info_format is None:
+            raise DecodeError(
+                'audio info: no AudioInfo has arrived, so the bytes mean nothing; let the audio '
+                'driver publish it (audio_capture does, latched, on audio_info), remap audio_info, '
+                'or state the format in topics.audio_sample_format and its neighbours'
+            )
+        return audio.data, self._info_format
+
+    def _refuse_repeated(self, stamp_ns: int) -> None:
+        """Refuse a message that repeats one or comes after its successor."""
+        if self._last_stamp_ns is None:
+            return
+        late_s = seconds_between(self._last_stamp_ns, stamp_ns)
+        if 0 <= late_s <= self._max_gap_s:
+            raise DecodeError(
+                f'audio order: a chunk stamped {late_s:.3f} s before the newest is a duplicate or '
+                'came out of order'
+            )
+
+    def _begin(self, audio_format: AudioFormat) -> None:
+        self._format = audio_format
+        self._resampler = StreamingResampler(audio_format.sample_rate_hz, self._sample_rate_hz)
+        self._clock = SampleClock(audio_format.sample_rate_hz, max_gap_s=self._max_gap_s)
+
+    def _chunk(
+        self, mono: NDArray[np.float32], start_ns: int, arrival_ns: int, frame_id: str
+    ) -> AudioChunk | None:
+        """Resample, and stamp the first output by its distance from this message's first input."""
+        resampler = self._resampler
+        first_output, first_input = resampler.produced, resampler.consumed
+        samples = np.clip(resampler.push(mono), -1.0, 1.0)
+        if not len(samples):
+            return None
+        source_hz = self._format.sample_rate_hz if self._format else self._sample_rate_hz
+        offset = first_output * source_hz - first_input * self._sample_rate_hz
+        return AudioChunk(
+            stamp_ns=start_ns + offset * NANOSECONDS // (source_hz * self._sample_rate_hz),
+            arrival_ns=arrival_ns,
+            samples=samples,
+            sample_rate_hz=self._sample_rate_hz,
+            frame_id=frame_id,
+        )

@@ -1,0 +1,221 @@
+"""CDR buffers in, message objects out, through rosbags and without ROS.
+
+A type is read with the definition its topic carries: the one embedded in a recording, else the one
+installed on the machine (``share/<package>/msg`` under ``AMENT_PREFIX_PATH``), else one of the
+standard Jazzy definitions or of :mod:`activity_recognition.sensors.definitions`. Every root type
+has a type store of its own, so packages that share a name and disagree never meet.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rosbags.interfaces import Nodetype
+from rosbags.typesys import (
+    Stores,
+    TypesysError,
+    get_types_from_idl,
+    get_types_from_msg,
+    get_typestore,
+)
+
+from activity_recognition.errors import DecodeError
+from activity_recognition.sensors.definitions import KNOWN_DEFINITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rosbags.interfaces.typing import FieldDesc, Typesdict
+    from rosbags.typesys.store import Typestore
+
+Message: TypeAlias = Any
+"""A message object with the fields of its definition; arrays are NumPy views of the buffer."""
+
+_TYPE_NAME = re.compile(r'([A-Za-z]\w*)/(?:msg/)?([A-Za-z]\w*)')
+_IDL_SEPARATOR = '=' * 80 + '\n'
+_ROS1_REPLACED = ('std_msgs/msg/Header', 'builtin_interfaces/msg/Time')
+"""ROS 1's header has a counter more than ROS 2's; rosbags drops it when it converts a record."""
+
+
+def full_type_name(name: str) -> str:
+    """Return ``pkg/msg/Type`` for ``pkg/Type`` or ``pkg/msg/Type``.
+
+    Raises:
+        DecodeError: when it is neither.
+    """
+    match = _TYPE_NAME.fullmatch(name)
+    if match is None:
+        raise DecodeError(f"message type: expected 'package/msg/Type', got {name!r}")
+    return f'{match[1]}/msg/{match[2]}'
+
+
+class MessageType:
+    """One message type with the definitions it is closed over: reads and writes its buffers."""
+
+    __slots__ = ('name', 'store')
+
+    def __init__(self, name: str, store: Typestore) -> None:
+        self.name = name
+        self.store = store
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the message's own fields, in order."""
+        return tuple(name for name, _ in self.store.fielddefs[self.name][1])
+
+    def deserialise(self, cdr: bytes | memoryview) -> Message:
+        """Return the message in ``cdr``; its arrays are read-only views of that buffer.
+
+        A sequence longer than the buffer is refused before anything is allocated for it.
+
+        Raises:
+            DecodeError: when the buffer is not one whole message of this type.
+        """
+        try:
+            return self.store.deserialize_cdr(memoryview(cdr), self.name)
+        except (
+            Exception
+        ) as error:  # rosbags runs generated code: a broken buffer can raise anything
+            raise DecodeError(
+                f'{self.name}: cannot read a buffer of {len(cdr)} bytes: '
+                f'{error or type(error).__name__}; '
+                'it is cut short, damaged, or was written with another definition of the type'
+            ) from error
+
+    def serialise(self, message: Message) -> memoryview:
+        """Return ``message`` as little-endian CDR."""
+        return self.store.serialize_cdr(message, self.name, little_endian=True)
+
+    def from_ros1(self, raw: bytes | memoryview) -> memoryview:
+        """Return a ROS 1 record of this type as little-endian CDR.
+
+        Raises:
+            DecodeError: when the record is not one whole message of this type.
+        """
+        try:
+            return self.store.ros1_to_cdr(raw, self.name)
+        except Exception as error:  # as above
+            raise DecodeError(
+                f'{self.name}: cannot convert a ROS 1 record of {len(raw)} bytes: '
+                f'{error or type(error).__name__}'
+            ) from error
+
+    def new(self, type_name: str, **fields: object) -> Message:
+        """Return a message object of ``type_name``, this type or one that it contains."""
+        return self.store.types[type_name](**fields)  # type: ignore[arg-type]
+
+
+class TypeRegistry:
+    """Finds the definition of a message type and keeps what it found."""
+
+    def __init__(self, prefixes: Iterable[str | Path] | None = None) -> None:
+        """Search ``prefixes``, by default those of ``AMENT_PREFIX_PATH``, for installed types."""
+        if prefixes is None:
+            prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
+        self._shares = tuple(Path(prefix) / 'share' for prefix in prefixes)
+        self._standard = get_typestore(Stores.ROS2_JAZZY).fielddefs
+        self._types: dict[tuple[str, str], MessageType] = {}
+
+    def resolve(self, type_name: str, definition: str = '', *, ros1: bool = False) -> MessageType:
+        """Return the reader of a type.
+
+        Args:
+            type_name: ``pkg/msg/Type`` or ``pkg/Type``.
+            definition: text of the definition that goes with the topic, with its dependencies, as
+                recordings embed it (``.msg`` or IDL); empty to look the type up.
+            ros1: whether ``definition`` is one of ROS 1.
+
+        Raises:
+            DecodeError: when the type is unknown or its definition cannot be parsed.
+        """
+        key = (full_type_name(type_name), definition)
+        if key not in self._types:
+            self._types[key] = self._build(*key, ros1=ros1)
+        return self._types[key]
+
+    def deserialise(self, cdr: bytes | memoryview, type_name: str) -> Message:
+        """Return the message in ``cdr``, looking the type up.
+
+        Raises:
+            DecodeError: when the type is unknown or the buffer is broken.
+        """
+        return self.resolve(type_name).deserialise(cdr)
+
+    def _build(self, name: str, definition: str, *, ros1: bool) -> MessageType:
+        try:
+            types = _parse(definition, name) if definition else self._look_up(name)
+            if ros1:
+                types = {key: value for key, value in types.items() if key not in _ROS1_REPLACED}
+            self._complete(types)
+            store = get_typestore(Stores.EMPTY)
+            store.register(types)
+            store.get_msgdef(name)
+        except (TypesysError, KeyError, ValueError) as error:
+            raise DecodeError(f'{name}: cannot use its definition: {error}') from error
+        return MessageType(name, store)
+
+    def _look_up(self, name: str) -> Typesdict:
+        if (text := self._installed(name)) is not None:
+            return get_types_from_msg(text, name)
+        if name in KNOWN_DEFINITIONS:
+            types: Typesdict = {}
+            for part, text in KNOWN_DEFINITIONS[name].items():
+                types.update(get_types_from_msg(text, part))
+            return types
+        if name in self._standard:
+            return {name: self._standard[name]}
+        package = name.partition('/')[0]
+        raise DecodeError(
+            f'{name}: unknown message type; source the workspace that has the package {package}, '
+            'so that its definition is found under AMENT_PREFIX_PATH, or record with mcap, which '
+            'embeds definitions'
+        )
+
+    def _installed(self, name: str) -> str | None:
+        package, _, base = name.split('/')
+        for share in self._shares:
+            path = share / package / 'msg' / f'{base}.msg'
+            if path.is_file():
+                return path.read_text(encoding='utf-8')
+        return None
+
+    def _complete(self, types: Typesdict) -> None:
+        """Add the definitions that those in ``types`` refer to and lack."""
+        missing = _references(types)
+        while missing:
+            for name in missing:
+                types[name] = self._look_up(name)[name]
+            missing = _references(types)
+
+
+def _parse(definition: str, name: str) -> Typesdict:
+    """Parse an embedded definition: ``.msg`` texts, IDL, or several IDL files in one text."""
+    if definition.startswith(f'{_IDL_SEPARATOR}IDL: '):
+        types: Typesdict = {}
+        for part in definition.split(_IDL_SEPARATOR)[1:]:
+            types.update(get_types_from_idl(part.partition('\n')[2]))
+        return types
+    if 'module ' in definition and 'struct ' in definition:
+        return get_types_from_idl(definition)
+    return get_types_from_msg(definition, name)
+
+
+def _references(types: Typesdict) -> set[str]:
+    """Return the types that ``types`` use and do not hold."""
+    used = {
+        name
+        for _, fields in types.values()
+        for _, description in fields
+        for name in _named(description)
+    }
+    return used - types.keys()
+
+
+def _named(description: FieldDesc) -> Iterator[str]:
+    if description[0] == Nodetype.NAME:
+        yield str(description[1])
+    elif description[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+        yield from _named(description[1][0])

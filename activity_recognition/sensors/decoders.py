@@ -1,0 +1,141 @@
+"""The one path from a topic's buffers to samples, live and from recordings alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from activity_recognition.sensors.audio import AudioDecoder
+from activity_recognition.sensors.cdr import TypeRegistry
+from activity_recognition.sensors.image import decode_image
+from activity_recognition.sensors.transcript import TranscriptDecoder
+
+if TYPE_CHECKING:
+    from activity_recognition.sensors.audio_format import AudioFormat
+    from activity_recognition.sensors.cdr import Message
+    from activity_recognition.types import Sample
+
+
+class Role(str, Enum):
+    """What a topic is to the recogniser."""
+
+    IMAGE = 'image'
+    AUDIO = 'audio'
+    AUDIO_INFO = 'audio_info'
+    TRANSCRIPT = 'transcript'
+
+    def __str__(self) -> str:
+        return self.value
+
+
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+"""Types an image topic may have."""
+AUDIO_TYPES = (
+    'audio_common_msgs/msg/AudioDataStamped',
+    'audio_common_msgs/msg/AudioStamped',
+    'audio_common_msgs/msg/AudioData',
+)
+"""Types an audio topic may have, the ones with a stamp first."""
+AUDIO_INFO_TYPE = 'audio_common_msgs/msg/AudioInfo'
+
+
+class SensorDecoders:
+    """Decodes the topics of one recogniser or recording; holds the audio stream's state.
+
+    Not thread-safe: call it from one thread, or from one per role with a ``types`` of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate_hz: int = 16_000,
+        max_gap_s: float = 0.2,
+        audio_fallback: AudioFormat | None = None,
+        transcript_field: str = '',
+        types: TypeRegistry | None = None,
+    ) -> None:
+        """Make decoders that have seen nothing.
+
+        Args:
+            sample_rate_hz: rate of audio chunks (``audio.sample_rate_hz`` of the model), Hz.
+            max_gap_s: ``audio.max_gap_s``, seconds.
+            audio_fallback: format to assume until an AudioInfo arrives; None refuses until then.
+            transcript_field: dotted field of the text; empty for the known one of a known type.
+            types: where message types are looked up; a new registry by default.
+        """
+        self.audio = AudioDecoder(
+            sample_rate_hz=sample_rate_hz, max_gap_s=max_gap_s, fallback=audio_fallback
+        )
+        self._types = types or TypeRegistry()
+        self._transcript_field = transcript_field
+        self._transcripts: dict[str, TranscriptDecoder] = {}
+
+    @property
+    def empty_transcripts(self) -> int:
+        """Transcript messages without text so far."""
+        return sum(decoder.empty for decoder in self._transcripts.values())
+
+    def deserialise(self, type_name: str, cdr: bytes | memoryview) -> Message:
+        """Return the message in a buffer.
+
+        Raises:
+            DecodeError: when the type is unknown or the buffer is broken.
+        """
+        return self._types.deserialise(cdr, type_name)
+
+    def decode(
+        self, role: Role | str, type_name: str, cdr: bytes | memoryview, arrival_ns: int
+    ) -> Sample | None:
+        """Return the sample in one message; None where it completes none.
+
+        Args:
+            role: what the topic is.
+            type_name: its type, ``pkg/msg/Type``.
+            cdr: the message as it travels, with its encapsulation header. A frame may be a view
+                of it, so it must not change afterwards.
+            arrival_ns: when it could be known.
+
+        Raises:
+            DecodeError: when it cannot be decoded. The text up to the first colon names the reason
+                and is the same for every such message, so it serves to count by.
+            ConfigError: when the transcript's field has to be named.
+        """
+        return self.decode_message(role, type_name, self.deserialise(type_name, cdr), arrival_ns)
+
+    def decode_message(
+        self, role: Role | str, type_name: str, message: Message, arrival_ns: int
+    ) -> Sample | None:
+        """Return the sample in a message that :meth:`deserialise` gave; as :meth:`decode`."""
+        role = Role(role)
+        if role is Role.IMAGE:
+            return decode_image(message, arrival_ns)
+        if role is Role.AUDIO:
+            return self.audio.decode(message, arrival_ns)
+        if role is Role.AUDIO_INFO:
+            self.audio.set_info(message)
+            return None
+        if type_name not in self._transcripts:
+            self._transcripts[type_name] = TranscriptDecoder(type_name, self._transcript_field)
+        return self._transcripts[type_name].decode(message, arrival_ns)
+
+
+class Drops:
+    """Messages that could not be used, counted by reason, with an example of each."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        """Reason -> number."""
+        self.examples: dict[str, str] = {}
+        """Reason -> the first message that gave it, in full."""
+
+    def add(self, error: Exception) -> None:
+        """Count one drop under the words before the first colon of its message."""
+        reason = str(error).partition(':')[0]
+        self.counts[reason] += 1
+        self.examples.setdefault(reason, str(error))
+
+    @property
+    def total(self) -> int:
+        """All drops together."""
+        return self.counts.total()

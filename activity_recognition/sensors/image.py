@@ -1,0 +1,159 @@
+"""sensor_msgs Image and CompressedImage -> :class:`~activity_recognition.types.Frame`.
+
+Conversions agree with cv_bridge's to ``rgb8``. Bytes that already are what is wanted are not
+copied: the frame of a tight ``rgb8`` image is a read-only view of the message's buffer.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.sensors.compressed import decode_compressed
+from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
+from activity_recognition.types import Frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from activity_recognition.sensors.cdr import Message
+
+MAX_PIXELS = 64_000_000
+"""Largest image taken; a header that claims more is refused before anything is decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How one encoding lies in memory and which OpenCV conversion makes it RGB."""
+
+    channels: int
+    conversion: int | None = None
+    """None: the first three channels are red, green and blue already."""
+    bits: int = 8
+    planes: int = 2
+    """Rows of the buffer per two rows of the image: 3 for 4:2:0 with chroma below luma."""
+
+
+# OpenCV names a Bayer pattern by the second row's first pixels, ROS by the first row's.
+_BAYER = {
+    'bayer_rggb': cv2.COLOR_BAYER_BG2RGB,
+    'bayer_bggr': cv2.COLOR_BAYER_RG2RGB,
+    'bayer_gbrg': cv2.COLOR_BAYER_GR2RGB,
+    'bayer_grbg': cv2.COLOR_BAYER_GB2RGB,
+}
+_LAYOUTS: dict[str, _Layout] = {
+    'rgb8': _Layout(3),
+    'bgr8': _Layout(3, cv2.COLOR_BGR2RGB),
+    'rgba8': _Layout(4, cv2.COLOR_RGBA2RGB),
+    'bgra8': _Layout(4, cv2.COLOR_BGRA2RGB),
+    'mono8': _Layout(1, cv2.COLOR_GRAY2RGB),
+    '8UC1': _Layout(1, cv2.COLOR_GRAY2RGB),
+    '8UC3': _Layout(3),
+    '8UC4': _Layout(4, cv2.COLOR_RGBA2RGB),
+    'rgb16': _Layout(3, None, 16),
+    'bgr16': _Layout(3, cv2.COLOR_BGR2RGB, 16),
+    'rgba16': _Layout(4, cv2.COLOR_RGBA2RGB, 16),
+    'bgra16': _Layout(4, cv2.COLOR_BGRA2RGB, 16),
+    'mono16': _Layout(1, cv2.COLOR_GRAY2RGB, 16),
+    '16UC1': _Layout(1, cv2.COLOR_GRAY2RGB, 16),
+    'uyvy': _Layout(2, cv2.COLOR_YUV2RGB_UYVY),
+    'yuv422': _Layout(2, cv2.COLOR_YUV2RGB_UYVY),
+    'yuyv': _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
+    'yuv422_yuy2': _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
+    'nv12': _Layout(1, cv2.COLOR_YUV2RGB_NV12, planes=3),
+    'nv21': _Layout(1, cv2.COLOR_YUV2RGB_NV21, planes=3),
+    **{
+        f'{name}{bits}': _Layout(1, code, bits) for name, code in _BAYER.items() for bits in (8, 16)
+    },
+}
+IMAGE_ENCODINGS = tuple(_LAYOUTS)
+"""Encodings of sensor_msgs Image that can be decoded."""
+
+
+def decode_image(message: Message, arrival_ns: int, *, max_pixels: int = MAX_PIXELS) -> Frame:
+    """Return the frame in a sensor_msgs Image or CompressedImage.
+
+    Args:
+        message: a message object of either type.
+        arrival_ns: when it could be known; its stamp too where the header has none.
+        max_pixels: refuse larger images, before decoding them.
+
+    Raises:
+        UnsupportedEncodingError: for a format that holds no colour image.
+        DecodeError: for an image that contradicts its own description.
+    """
+    stamp_ns = header_stamp_ns(message)
+    compressed = hasattr(message, 'format')
+    pixels = (
+        decode_compressed(message.data, str(message.format), max_pixels=max_pixels)
+        if compressed
+        else _decode_raw(message, max_pixels)
+    )
+    return Frame(
+        stamp_ns=arrival_ns if stamp_ns is None else stamp_ns,
+        arrival_ns=arrival_ns,
+        image=pixels,
+        frame_id=frame_id_of(message),
+    )
+
+
+def _decode_raw(message: Message, max_pixels: int) -> NDArray[np.uint8]:
+    layout = _layout_of(str(message.encoding))
+    pixels = _as_array(message, layout, max_pixels)
+    if layout.conversion is not None:
+        try:
+            pixels = cv2.cvtColor(pixels, layout.conversion)
+        except cv2.error as error:
+            raise DecodeError(
+                f'image size: OpenCV cannot convert {message.width} x {message.height} pixels of '
+                f'{message.encoding!r}, whose width and height may have to be even: {error}'
+            ) from error
+    if layout.bits == 16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
+    return np.ascontiguousarray(pixels)
+
+
+def _layout_of(encoding: str) -> _Layout:
+    try:
+        return _LAYOUTS[encoding]
+    except KeyError:
+        raise UnsupportedEncodingError(
+            f'image encoding: {encoding!r} is not a colour or grey image that can be taken; '
+            f'expected one of {", ".join(IMAGE_ENCODINGS)}; point the image topic at the colour '
+            'stream (depth images come as 32FC1)'
+        ) from None
+
+
+def _as_array(message: Message, layout: _Layout, max_pixels: int) -> NDArray[np.uint8]:
+    """Return the message's pixels, native-endian and in the image's shape; a view if possible."""
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    data: NDArray[np.uint8] = message.data
+    if not height or not width:
+        raise DecodeError(f'image size: got an empty image of {width} x {height} pixels')
+    if height * width > max_pixels:
+        raise DecodeError(
+            f'image size: {width} x {height} pixels are more than the {max_pixels} allowed'
+        )
+    rows = height * layout.planes // 2
+    row_bytes = width * layout.channels * layout.bits // 8
+    if step < row_bytes or data.nbytes != step * rows:
+        raise DecodeError(
+            f'image data length: {width} x {height} {message.encoding!r} needs a step of at least '
+            f'{row_bytes} and step x {rows} bytes, got step {step} and {data.nbytes} bytes'
+        )
+    itemsize = layout.bits // 8
+    order = '>' if message.is_bigendian else '<'
+    pixels: NDArray[np.uint8] = np.ndarray(
+        (rows, width, layout.channels)[: 2 if layout.channels == 1 else 3],
+        f'{order}u{itemsize}',
+        buffer=data,
+        strides=(step, layout.channels * itemsize, itemsize)[: 2 if layout.channels == 1 else 3],
+    )
+    if itemsize > 1 and bool(message.is_bigendian) == (sys.byteorder == 'little'):
+        pixels = pixels.astype(f'=u{itemsize}')
+    return pixels

@@ -1,0 +1,115 @@
+"""A streaming resampler whose samples do not depend on how the input is cut.
+
+A polyphase windowed-sinc filter (Crochiere and Rabiner, Multirate Digital Signal Processing, 1983;
+Kaiser window). Each output is a fixed tree of element-wise products and sums, so the same input
+gives the same bits in pieces of one sample and in one piece, and an output appears as soon as the
+few milliseconds of input after its own time are there. docs/adr/0010-resampler.md says what else
+was tried.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ATTENUATION_DB = 80.0
+"""Of what would alias into the band or image out of it."""
+_TRANSITION = 0.1
+"""Half of the transition band as a share of the lower Nyquist frequency, centred on 0.95 of it."""
+_BLOCK = 4096
+"""Outputs computed at once; bounds the memory of one call, not its result."""
+
+
+class StreamingResampler:
+    """Converts a stream of mono samples from one integer rate to another.
+
+    Output ``n`` speaks of the time ``n / target_hz`` after the first input sample: the filter is
+    centred, so its delay shows as lateness (:attr:`latency_s`) and never in the time of a sample.
+    """
+
+    def __init__(self, source_hz: int, target_hz: int) -> None:
+        divisor = math.gcd(source_hz, target_hz)
+        self._up, self._down = target_hz // divisor, source_hz // divisor
+        self._source_hz = source_hz
+        self._bank = (
+            None if source_hz == target_hz else _filter_bank(source_hz, target_hz, self._up)
+        )
+        self.produced = 0
+        """Outputs given since the start or the last :meth:`reset`."""
+        self.consumed = 0
+        """Inputs taken since then."""
+        self._history = np.zeros(0, np.float32)
+        self._history_start = 0
+        self.reset()
+
+    @property
+    def latency_s(self) -> float:
+        """How much input after its own time an output waits for, seconds."""
+        return 0.0 if self._bank is None else len(self._bank) // 2 / self._source_hz
+
+    def reset(self) -> None:
+        """Forget the past: the next sample is the first, with silence before it."""
+        self.produced = self.consumed = 0
+        if self._bank is not None:
+            before = len(self._bank) // 2 - 1
+            self._history = np.zeros(before, np.float32)
+            self._history_start = -before
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take input samples, (N,), and return the outputs that they complete, (M,), float32."""
+        self.consumed += len(samples)
+        if self._bank is None:
+            self.produced += len(samples)
+            return samples
+        self._history = np.concatenate((self._history, samples))
+        # Output n is complete once input floor(n * down / up) + half is there.
+        half = len(self._bank) // 2
+        due = max(0, -(-(self.consumed - half) * self._up // self._down))
+        blocks = [
+            self._outputs(self._bank, first, min(first + _BLOCK, due))
+            for first in range(self.produced, due, _BLOCK)
+        ]
+        self.produced = max(self.produced, due)
+        self._forget(half)
+        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+    def _outputs(self, bank: NDArray[np.float32], first: int, end: int) -> NDArray[np.float32]:
+        position = np.arange(first, end, dtype=np.int64) * self._down
+        taps = len(bank)
+        begin = position // self._up - (taps // 2 - 1) - self._history_start
+        terms: NDArray[np.float32] = self._history[begin + np.arange(taps)[:, None]]
+        terms *= bank[:, position % self._up]
+        # Halving adds element-wise only: no reduction whose order depends on the array's shape.
+        while taps > 1:
+            kept = taps - taps // 2
+            terms[: taps // 2] += terms[kept:taps]
+            taps = kept
+        result: NDArray[np.float32] = terms[0].copy()
+        return result
+
+    def _forget(self, half: int) -> None:
+        needed = self.produced * self._down // self._up - (half - 1)
+        self._history = self._history[needed - self._history_start :].copy()
+        self._history_start = needed
+
+
+@lru_cache(maxsize=16)
+def _filter_bank(source_hz: int, target_hz: int, phases: int) -> NDArray[np.float32]:
+    """Return the filter, (taps, phases): column p serves outputs p / phases after an input."""
+    nyquist = min(source_hz, target_hz) / 2
+    cutoff = 0.95 * nyquist / source_hz
+    width = 2 * math.pi * 2 * _TRANSITION * nyquist / source_hz
+    half = math.ceil((_ATTENUATION_DB - 7.95) / (2.285 * width) / 2) + 1
+    beta = 0.1102 * (_ATTENUATION_DB - 8.7)
+    offset = np.arange(-half + 1, half + 1)[:, None] - np.arange(phases)[None, :] / phases
+    window = np.i0(beta * np.sqrt(np.clip(1 - (offset / half) ** 2, 0, None))) / np.i0(beta)
+    bank = 2 * cutoff * np.sinc(2 * cutoff * offset) * window
+    unit_gain: NDArray[np.float32] = (bank / bank.sum(axis=0)).astype(np.float32)
+    unit_gain.flags.writeable = False
+    return unit_gain

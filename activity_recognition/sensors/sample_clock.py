@@ -1,0 +1,82 @@
+"""When the samples of an audio stream were taken, from noisy stamps and an even sample count."""
+
+from __future__ import annotations
+
+import math
+
+from activity_recognition.types import NANOSECONDS, seconds_between, to_ns
+
+DRIFT_TIME_S = 10.0
+"""Time constant with which the sample clock follows the stamps."""
+BACKLOG_S = 1.0
+"""Audio that may wait in queues: arrivals late by less may still catch up."""
+
+
+class SampleClock:
+    """Counts samples and follows the stamps slowly (a first-order loop).
+
+    A stamp further than ``max_gap_s`` from the count means that samples are missing or that time
+    jumped: the clock starts anew at that stamp. For stamps that are arrivals, being late proves
+    nothing, because a stalled publisher sends the held-back audio at once: the clock starts anew
+    only when audio stays late for ``max_gap_s`` of audio, or is later than any queue explains.
+    """
+
+    def __init__(
+        self, sample_rate_hz: int, *, max_gap_s: float, drift_time_s: float = DRIFT_TIME_S
+    ) -> None:
+        self._rate_hz = sample_rate_hz
+        self._max_gap_s = max_gap_s
+        self._drift_time_s = drift_time_s
+        self._origin_ns: int | None = None
+        self._counted = 0
+        self._correction_ns = 0.0
+        self._late_s = 0.0
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next sample is due; None before the first."""
+        if self._origin_ns is None:
+            return None
+        return (
+            self._origin_ns
+            + self._counted * NANOSECONDS // self._rate_hz
+            + round(self._correction_ns)
+        )
+
+    def advance(self, stamp_ns: int, num_samples: int, *, from_arrival: bool) -> tuple[int, bool]:
+        """Place the next ``num_samples`` samples.
+
+        Args:
+            stamp_ns: stamp of the first of them.
+            num_samples: how many.
+            from_arrival: whether the stamp was computed from the message's arrival.
+
+        Returns:
+            The time of the first sample, and whether the clock started anew there.
+        """
+        expected_ns = self.next_ns
+        duration_s = num_samples / self._rate_hz
+        if expected_ns is None or self._lost(
+            seconds_between(stamp_ns, expected_ns), duration_s, from_arrival=from_arrival
+        ):
+            self._origin_ns, self._counted, self._correction_ns = stamp_ns, num_samples, 0.0
+            self._late_s = 0.0
+            return stamp_ns, True
+        start_ns = expected_ns
+        residual_s = seconds_between(stamp_ns, expected_ns)
+        if abs(residual_s) <= self._max_gap_s:
+            step_ns = to_ns(residual_s * -math.expm1(-duration_s / self._drift_time_s))
+            self._correction_ns += step_ns
+            start_ns += step_ns
+        self._counted += num_samples
+        return start_ns, False
+
+    def _lost(self, residual_s: float, duration_s: float, *, from_arrival: bool) -> bool:
+        """Tell whether a residual means that the count no longer holds."""
+        if abs(residual_s) <= self._max_gap_s:
+            self._late_s = 0.0
+            return False
+        if not from_arrival or residual_s < 0 or residual_s > BACKLOG_S:
+            return True
+        self._late_s += duration_s
+        return self._late_s > self._max_gap_s

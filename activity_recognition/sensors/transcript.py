@@ -1,0 +1,143 @@
+"""Any message with a text field -> :class:`~activity_recognition.types.Utterance`."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from activity_recognition.errors import ConfigError, DecodeError
+from activity_recognition.sensors.cdr import full_type_name
+from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
+from activity_recognition.types import Utterance
+
+if TYPE_CHECKING:
+    from activity_recognition.sensors.cdr import Message
+
+MAX_CHARACTERS = 16_384
+"""Longest text of one utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """Where a message type keeps what an utterance needs, dotted; empty where it has none."""
+
+    text: str
+    confidence: str = ''
+    locale: str = ''
+
+
+_KNOWN_FIELDS = {
+    'std_msgs/msg/String': _Fields('data'),
+    'hri_msgs/msg/LiveSpeech': _Fields('final', 'confidence', 'locale'),
+    'whisper_msgs/msg/Transcription': _Fields('text'),
+    'speech_recognition_msgs/msg/SpeechRecognitionCandidates': _Fields('transcript', 'confidence'),
+}
+TRANSCRIPT_TYPES = tuple(_KNOWN_FIELDS)
+"""Types whose text field is known."""
+
+
+class TranscriptDecoder:
+    """Reads the text field of one message type."""
+
+    def __init__(self, type_name: str, field: str = '') -> None:
+        """Choose the field.
+
+        Args:
+            type_name: type of the transcript topic.
+            field: dotted path of the text, a list's element by its index (``alternatives.0.text``,
+                default the first); empty takes the known field of a known type.
+
+        Raises:
+            ConfigError: when no field is given and the type is not a known one.
+        """
+        self._type_name = full_type_name(type_name)
+        known = _KNOWN_FIELDS.get(self._type_name)
+        if not field and known is None:
+            raise ConfigError(
+                f'topics.transcript_field: which field of {self._type_name} holds the text is not '
+                f'known; name it (fields are known for {", ".join(TRANSCRIPT_TYPES)})'
+            )
+        self._fields = known or _Fields(field)
+        self._text = field or self._fields.text
+        self.empty = 0
+        """Messages without text so far, as recognisers send them while they listen."""
+
+    def decode(self, message: Message, arrival_ns: int) -> Utterance | None:
+        """Return the utterance in a message; None when its text is empty.
+
+        The header's stamp is the end of the utterance; without one the arrival is.
+
+        Raises:
+            DecodeError: when the field is missing, is no text, or is too long.
+        """
+        text = self._read_text(message)
+        if not text:
+            self.empty += 1
+            return None
+        stamp_ns = header_stamp_ns(message)
+        return Utterance(
+            stamp_ns=arrival_ns if stamp_ns is None else stamp_ns,
+            arrival_ns=arrival_ns,
+            text=text,
+            confidence=self._confidence(message),
+            locale=str(_first(_follow(message, self._fields.locale), '')),
+            frame_id=frame_id_of(message),
+        )
+
+    def _read_text(self, message: Message) -> str:
+        text = _first(_follow(message, self._text), '')
+        if not isinstance(text, str):
+            raise DecodeError(
+                f'transcript field: {self._type_name}.{self._text} is {type(text).__name__}, '
+                'expected text; set topics.transcript_field'
+            )
+        if len(text) > MAX_CHARACTERS:
+            raise DecodeError(
+                f'transcript length: {len(text)} characters are more than the {MAX_CHARACTERS} '
+                'allowed for one utterance'
+            )
+        return text.strip()
+
+    def _confidence(self, message: Message) -> float | None:
+        """Return the recogniser's confidence; recognisers without one leave it at zero."""
+        value = _first(_follow(message, self._fields.confidence), 0.0)
+        confidence = float(value)
+        return confidence if math.isfinite(confidence) and 0 < confidence <= 1 else None
+
+
+def _follow(message: Message, path: str) -> Any:
+    """Return what a dotted path leads to in a message; None for an empty path or list."""
+    value = message if path else None
+    for part in path.split('.') if path else ():
+        if not part.isdigit():
+            value = _first(value, None)
+            if value is None:
+                return None
+            value = _attribute(value, part, path)
+        else:
+            items = value if isinstance(value, list) else []
+            value = items[int(part)] if int(part) < len(items) else None
+    return value
+
+
+def _attribute(value: Message, name: str, path: str) -> object:
+    names = [key for key in getattr(value, '__dataclass_fields__', ()) if not key.startswith('_')]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f'; did you mean {near[0]!r}?' if near else ''
+        raise DecodeError(
+            f'transcript field: {name!r} of {path!r} does not exist; '
+            f'the message has {", ".join(names) or "no fields"}{hint}; set topics.transcript_field'
+        )
+    return getattr(value, name)
+
+
+def _first(value: Any, default: object) -> Any:
+    """Return a list's or array's first element, ``default`` for an empty one, else the value."""
+    if value is None:
+        return default
+    if isinstance(value, str) or not hasattr(value, '__len__'):
+        return value
+    return value[0] if len(value) else default
