@@ -4,14 +4,14 @@ colcon builds the whole package, with CMakeLists.txt. Both put training/ and con
 Python package. What package.xml says about the package is read from there.
 """
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
-from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
 NEEDS_ROS = ['activity_recognition.ros*', 'activity_recognition.behaviours*']
-MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()  # noqa: S314 - our own file
+MANIFEST = ET.parse(ROOT / 'package.xml').getroot()  # noqa: S314 - our own file
 
 
 def text_of(tag: str) -> str:
@@ -39,7 +39,9 @@ setup(
     maintainer=text_of('maintainer'),
     maintainer_email=MANIFEST.find('maintainer').get('email'),
     packages=[
-        *find_packages(include=['activity_recognition', 'activity_recognition.*'], exclude=NEEDS_ROS),
+        *find_packages(
+            include=['activity_recognition', 'activity_recognition.*'], exclude=NEEDS_ROS
+        ),
         *mapped,
     ],
     package_dir=mapped,

@@ -1,0 +1,65 @@
+"""What every test shares: the markers' skips, and that the installed package is under test."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The machine may be slow or shared: no time limits for single examples.
+settings.register_profile('shared-machine', deadline=None)
+settings.load_profile('shared-machine')
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to test the source folder, which lacks the messages and training/."""
+    spec = importlib.util.find_spec('activity_recognition')
+    found = Path(spec.origin).parent if spec and spec.origin else None
+    if found in (None, ROOT / 'activity_recognition'):
+        pytest.exit(
+            f'expected the installed activity_recognition, got {found}: '
+            'run `make test`, or `tools/run pytest`',
+            returncode=4,
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run."""
+    for item in items:
+        for marker in item.iter_markers():
+            reason = REASONS_TO_SKIP.get(marker.name, lambda: None)()
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope='session')
+def real_recordings() -> Path:
+    """Folder with recordings of real scenes; tests that use it carry the marker `real`."""
+    return recordings_folder()
+
+
+def recordings_folder() -> Path:
+    """Where recordings of real scenes are: ACTIVITY_RECOGNITION_DATA, or beside the checkout."""
+    return Path(os.environ.get('ACTIVITY_RECOGNITION_DATA', ROOT.parent / 'shared' / 'data'))
+
+
+def _without_gpu() -> str | None:
+    import torch
+
+    return None if torch.cuda.is_available() else 'no CUDA device'
+
+
+def _without_ros() -> str | None:
+    return None if importlib.util.find_spec('rclpy') else 'no ROS 2: rclpy is not installed'
+
+
+def _without_recordings() -> str | None:
+    folder = recordings_folder()
+    found = folder.is_dir()
+    return None if found else f'no recordings at {folder}: set ACTIVITY_RECOGNITION_DATA'
+
+
+REASONS_TO_SKIP = {'gpu': _without_gpu, 'ros': _without_ros, 'real': _without_recordings}
