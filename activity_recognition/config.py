@@ -114,7 +114,7 @@ class AudioConfig(Ranged):
     """Spectrogram columns per token: two convolutions of stride 2."""
     channels: tuple[int, ...] = (24, 48)
     """Channels of the two time-and-frequency convolutions."""
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
     """Dilations, in tokens, of the causal convolutions over tokens."""
     window_s: float = setting(4.0, low=0.1, high=120.0)
     max_tokens: int = setting(104, low=1, high=8192)
@@ -131,6 +131,11 @@ class AudioConfig(Ranged):
     def frame_samples(self) -> int:
         """Samples under one spectrogram column."""
         return round(self.frame_length_s * self.sample_rate_hz)
+
+    @property
+    def receptive_field_tokens(self) -> int:
+        """Tokens back, itself included, that one token has seen; kernels have three taps."""
+        return 2 + sum(2 * dilation for dilation in self.dilations)
 
     @property
     def token_rate_hz(self) -> float:
@@ -322,8 +327,14 @@ class TrainConfig(Ranged):
     """Chance that a modality is hidden from a crop."""
     ignore_boundary_s: float = setting(0.0, low=0.0, high=10.0)
     """Decisions this close to a change of label do not count in the loss."""
+    average_decay: float = setting(0.999, low=0.0, high=0.99999)
+    """Decay of the moving average of the weights, which is what is kept."""
+    augmentation: float = setting(1.0, low=0.0, high=2.0)
+    """Strength of the random changes of pictures, loudness and words; 0 for none."""
     validation_fraction: float = setting(0.1, low=0.0, high=0.9)
     """Share of the recordings held out for calibration and for choosing the weights kept."""
+    validate_every: int = setting(2, low=1, high=100_000)
+    """Epochs between two validations; the last epoch is always validated."""
     device: str = 'auto'
     precision: str = 'auto'
     num_threads: int = setting(0, low=0, high=1024)

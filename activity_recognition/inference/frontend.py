@@ -1,0 +1,157 @@
+"""From samples to what the encoders eat, the same on the robot and in training.
+
+Shapes: S image side, A audio blocks, K columns per block, M mels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from activity_recognition.config import AudioConfig, ModelConfig
+from activity_recognition.errors import ShapeError
+from activity_recognition.models.spectrogram import LogMelBlocks
+from activity_recognition.models.tokenizer import TextTokenizer
+from activity_recognition.types import AudioChunk, Frame, Utterance, seconds_between
+
+
+def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
+    """Return the frame as the network sees it, uint8 RGB (S, S, 3), area-resampled.
+
+    The whole image is kept; its aspect ratio is not.
+    """
+    image = frame.image
+    if image.shape[0] == size_px and image.shape[1] == size_px:
+        return image
+    resized = cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioBlocks:
+    """Consecutive log-mel blocks on one convolution grid."""
+
+    values: torch.Tensor
+    """(A, K, M), zero where masked."""
+    mask: NDArray[np.bool_]
+    """(A,), False for a hole."""
+    stamps_ns: NDArray[np.int64]
+    """(A,), when each block's last sample was taken."""
+    arrival_ns: int
+    """Arrival of the chunk that completed these blocks."""
+
+
+class AudioFrontEnd:
+    """Puts chunks on the token grid and turns whole blocks into log-mel.
+
+    The grid is anchored at the first sample and again after every hole. A hole, where a chunk does
+    not continue the last one within ``max_gap_s``, becomes masked blocks for the time that is
+    missing, at most as many as the network can remember.
+    """
+
+    def __init__(self, config: AudioConfig, *, dtype: torch.dtype = torch.float32) -> None:
+        """Create the front end; ``dtype`` is that of the spectrogram."""
+        self._config = config
+        self._dtype = dtype
+        self._log_mel = LogMelBlocks(config).to(dtype)
+        self._samples: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._end_ns: int | None = None
+        self._last_stamp_ns = -(2**62)
+
+    @property
+    def block_s(self) -> float:
+        """Seconds between the starts of two blocks."""
+        return self._log_mel.block_hop / self._config.sample_rate_hz
+
+    def clear(self) -> None:
+        """Forget everything; the next chunk anchors a new grid."""
+        self._samples = np.zeros(0, np.float32)
+        self._end_ns = None
+        self._last_stamp_ns = -(2**62)
+
+    def push(self, chunk: AudioChunk) -> list[AudioBlocks]:
+        """Take the next chunk and return the blocks it completes, holes first.
+
+        Raises:
+            ShapeError: the chunk is not mono float32 at the model's rate.
+        """
+        self._check(chunk)
+        blocks = []
+        if self._end_ns is not None:
+            residual_s = seconds_between(chunk.stamp_ns, self._end_ns)
+            if abs(residual_s) > self._config.max_gap_s:
+                blocks.append(self._hole(residual_s, chunk))
+        self._samples = np.concatenate((self._samples, chunk.samples))
+        self._end_ns = chunk.end_ns
+        count = self._log_mel.num_blocks(len(self._samples))
+        if count:
+            blocks.append(self._transform(count, chunk))
+        return blocks
+
+    def _check(self, chunk: AudioChunk) -> None:
+        samples, rate_hz = chunk.samples, self._config.sample_rate_hz
+        if samples.ndim != 1 or samples.dtype != np.float32 or chunk.sample_rate_hz != rate_hz:
+            raise ShapeError(
+                f'audio: expected mono float32 at {rate_hz} Hz, got {samples.dtype} '
+                f'{samples.shape} at {chunk.sample_rate_hz} Hz; decode it with sensors.audio'
+            )
+
+    def _hole(self, residual_s: float, chunk: AudioChunk) -> AudioBlocks:
+        missing = math.ceil(max(residual_s, 0.0) / self.block_s)
+        count = min(max(missing, 1), self._config.receptive_field_tokens)
+        self._samples = np.zeros(0, np.float32)
+        config = self._config
+        return AudioBlocks(
+            values=torch.zeros(count, config.columns_per_token, config.num_mels, dtype=self._dtype),
+            mask=np.zeros(count, np.bool_),
+            stamps_ns=np.full(count, chunk.stamp_ns, np.int64),
+            arrival_ns=chunk.arrival_ns,
+        )
+
+    def _transform(self, count: int, chunk: AudioChunk) -> AudioBlocks:
+        hop, span = self._log_mel.block_hop, self._log_mel.block_span
+        used = self._samples[: span + (count - 1) * hop]
+        values = self._log_mel(torch.from_numpy(used).to(self._dtype))
+        after = len(self._samples) - span - hop * np.arange(count)
+        stamps_ns = chunk.end_ns - np.rint(after * 1e9 / self._config.sample_rate_hz).astype(
+            np.int64
+        )
+        # Drift correction may pull a stamp back by a little; tokens stay in order all the same.
+        stamps_ns = np.maximum.accumulate(np.maximum(stamps_ns, self._last_stamp_ns))
+        self._last_stamp_ns = int(stamps_ns[-1])
+        self._samples = self._samples[count * hop :].copy()
+        return AudioBlocks(
+            values=values,
+            mask=np.ones(count, np.bool_),
+            stamps_ns=stamps_ns,
+            arrival_ns=chunk.arrival_ns,
+        )
+
+
+class FrontEnd:
+    """All three modalities' way into the network."""
+
+    def __init__(
+        self, config: ModelConfig, tokenizer: TextTokenizer, *, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Create the front end of a network; ``dtype`` is that of the spectrogram."""
+        self._size_px = config.video.input_size_px
+        self._tokenizer = tokenizer
+        self.audio = AudioFrontEnd(config.audio, dtype=dtype)
+
+    def frame(self, frame: Frame) -> NDArray[np.uint8]:
+        """Return the image the network sees, (S, S, 3)."""
+        return resize_frame(frame, self._size_px)
+
+    def utterance(self, utterance: Utterance) -> list[int]:
+        """Return the utterance's word-piece ids."""
+        return self._tokenizer.encode(utterance.text)
+
+    def clear(self) -> None:
+        """Forget the audio grid."""
+        self.audio.clear()

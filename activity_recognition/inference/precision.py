@@ -1,0 +1,71 @@
+"""Where the network runs and in which precision: decided once, here."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from activity_recognition.config import EngineConfig
+from activity_recognition.errors import DeviceError
+
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Precision:
+    """A device and the dtype in which autocast runs matrix products on it."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context for the network's forward; float32 needs none."""
+        if self.dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    @property
+    def name(self) -> str:
+        """Device and precision in words."""
+        precision = next(name for name, dtype in DTYPES.items() if dtype is self.dtype)
+        if self.device.type == 'cuda':
+            return f'{torch.cuda.get_device_name(self.device)} ({self.device}, {precision})'
+        return f'{platform.processor() or platform.machine()} (cpu, {precision})'
+
+
+def choose_precision(config: EngineConfig) -> Precision:
+    """Resolve ``auto`` and refuse what the machine lacks.
+
+    Raises:
+        DeviceError: a CUDA device is asked for that is not there, or fp16 on a CPU.
+    """
+    device = _choose_device(config.device)
+    name = config.precision
+    if name == 'auto':
+        name = 'fp32'
+        if device.type == 'cuda':
+            name = 'bf16' if torch.cuda.is_bf16_supported() else 'fp16'
+    if device.type == 'cpu' and name == 'fp16':
+        raise DeviceError('expected fp32 or bf16 on a CPU, got fp16; set engine.precision to auto')
+    return Precision(device=device, dtype=DTYPES[name])
+
+
+def _choose_device(name: str) -> torch.device:
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"expected a device such as 'auto', 'cpu' or 'cuda:0', got {name!r}"
+        ) from error
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == 'cuda' and (device.index or 0) >= available:
+        raise DeviceError(
+            f'expected a CUDA device for engine.device={name!r}, found {available} of them; '
+            "set engine.device to 'auto' or 'cpu'"
+        )
+    return device

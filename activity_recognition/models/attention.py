@@ -1,0 +1,144 @@
+"""Attention over time: a learned bias on age, and which token a query may see.
+
+Shapes: B batch, H heads, Q queries, N tokens, D width, K knots.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from activity_recognition.types import NANOSECONDS, to_ns
+
+
+class AgeBias(nn.Module):
+    """Additive attention bias that depends on a token's age in seconds alone.
+
+    A piecewise-linear function of ``log(1 + age / resolution)`` per head. Because it knows seconds
+    and not positions, a lost frame or another frame rate moves no token (compare T5's relative
+    bias, Raffel et al. 2020, which counts positions).
+    """
+
+    def __init__(
+        self, num_heads: int, horizon_s: float, *, num_knots: int = 12, resolution_s: float = 0.05
+    ) -> None:
+        """Create the bias for ages in [0, ``horizon_s``] seconds, initially zero everywhere."""
+        super().__init__()
+        self.resolution_s = resolution_s
+        self.scale = (num_knots - 1) / math.log1p(horizon_s / resolution_s)
+        self.table = nn.Parameter(torch.zeros(num_knots, num_heads))
+
+    def forward(self, age_s: Tensor) -> Tensor:
+        """Return the bias of ages (..., N) in seconds as (..., N, H)."""
+        return interpolate(self.table, age_s, self.resolution_s, self.scale)
+
+
+class AgeEmbedding(nn.Module):
+    """A vector that tells how old a modality's newest token is."""
+
+    def __init__(self, width: int, horizon_s: float, *, num_knots: int = 12) -> None:
+        """Create the embedding for ages in [0, ``horizon_s``] seconds, initially zero."""
+        super().__init__()
+        self.resolution_s = 0.05
+        self.scale = (num_knots - 1) / math.log1p(horizon_s / self.resolution_s)
+        self.table = nn.Parameter(torch.zeros(num_knots, width))
+
+    def forward(self, age_s: Tensor) -> Tensor:
+        """Embed ages (...,) in seconds as (..., D)."""
+        return interpolate(self.table, age_s, self.resolution_s, self.scale)
+
+
+def interpolate(table: Tensor, age_s: Tensor, resolution_s: float, scale: float) -> Tensor:
+    """Interpolate rows of ``table`` (K, D) linearly between logarithmic knots of age, (..., D)."""
+    last = len(table) - 1
+    # Ages need more bits than autocast would leave them.
+    with torch.autocast(age_s.device.type, enabled=False):
+        position = (torch.log1p(age_s.clamp(min=0) / resolution_s) * scale).clamp(max=last)
+        knots = torch.arange(last + 1, device=age_s.device, dtype=age_s.dtype)
+        weights = (1 - (position.unsqueeze(-1) - knots).abs()).clamp(min=0)
+        return weights @ table
+
+
+def ages_s(query_ns: Tensor, token_ns: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the ages (..., Q, N) in seconds of tokens (..., N) at query times (..., Q).
+
+    Subtracts as int64 first: an fp32 epoch second resolves to 128 s.
+    """
+    difference_ns = query_ns.unsqueeze(-1) - token_ns.unsqueeze(-2)
+    return (difference_ns.double() / NANOSECONDS).to(dtype)
+
+
+def visible(
+    query_ns: Tensor,
+    query_arrival_ns: Tensor,
+    token_ns: Tensor,
+    token_arrival_ns: Tensor,
+    token_mask: Tensor,
+    *,
+    window_s: float,
+    max_tokens: int,
+) -> Tensor:
+    """Tell which tokens (..., N) a query (..., Q) sees, as bool (..., Q, N).
+
+    A token is seen when it had arrived, is not from the query's future, is not older than the
+    window, and is among the newest ``max_tokens`` that had arrived. Tokens lie in order of arrival.
+    """
+    age_ns = query_ns.unsqueeze(-1) - token_ns.unsqueeze(-2)
+    arrived = token_arrival_ns.unsqueeze(-2) <= query_arrival_ns.unsqueeze(-1)
+    arrived = arrived & token_mask.unsqueeze(-2)
+    rank_from_newest = arrived.flip(-1).cumsum(-1).flip(-1)
+    recent = rank_from_newest <= max_tokens
+    return arrived & recent & (age_ns >= 0) & (age_ns <= to_ns(window_s))
+
+
+def newest(visible_QN: Tensor, token_ns: Tensor) -> Tensor:
+    """Return the index (..., Q) of the visible token with the latest stamp, the later of equals.
+
+    Rows without a visible token give 0; mask them by ``visible_QN.any(-1)``.
+    """
+    stamps = token_ns.unsqueeze(-2).expand_as(visible_QN)
+    lowest = torch.iinfo(torch.int64).min
+    latest = stamps.masked_fill(~visible_QN, lowest).amax(-1, keepdim=True)
+    order = torch.arange(visible_QN.shape[-1], device=visible_QN.device)
+    chosen = (visible_QN & (stamps == latest)) * order
+    return chosen.amax(-1)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, visible_QN: Tensor) -> Tensor:
+    """Softmax attention with an additive bias and a mask.
+
+    Args:
+        query: (B, H, Q, D).
+        key: (B, H, N, D).
+        value: (B, H, N, D).
+        bias: (B, Q, N, H), as :class:`AgeBias` returns it.
+        visible_QN: bool (B, Q, N); every query must see at least one token.
+
+    Returns:
+        (B, Q, H * D).
+    """
+    mask = bias.permute(0, 3, 1, 2).to(query.dtype)
+    mask = mask.masked_fill(~visible_QN.unsqueeze(1), float('-inf'))
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """Reshape (B, N, H * D) to (B, H, N, D)."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Sequential):
+    """Two linear layers with GELU between them, four times as wide inside."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        """Create the layers for tokens of ``width``."""
+        super().__init__(
+            nn.Linear(width, 4 * width),
+            nn.GELU(),
+            nn.Linear(4 * width, width),
+            nn.Dropout(dropout),
+        )

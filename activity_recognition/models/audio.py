@@ -1,0 +1,130 @@
+"""AudioCNN: causal convolutions over a log-mel spectrogram, 25 tokens a second.
+
+Shapes: B batch, A blocks (= tokens), K columns per block, M mels, C channels, T columns, F
+frequencies, D width.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from activity_recognition.config import AudioConfig, ModelConfig
+from activity_recognition.models.state import AudioState
+
+KERNEL = 3
+"""Taps along time of every convolution."""
+
+
+class SpectrogramConv(nn.Module):
+    """Convolution of stride 2 in time and frequency; looks one column further back.
+
+    Normalises each column by itself over channels and frequencies.
+    """
+
+    def __init__(self, inputs: int, outputs: int, out_frequencies: int) -> None:
+        """Create the convolution from ``inputs`` to ``outputs`` channels."""
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, KERNEL, stride=2, padding=(0, 1))
+        self.norm = nn.LayerNorm([outputs, out_frequencies])
+
+    def forward(self, x: Tensor, past: Tensor) -> Tensor:
+        """Convolve (B, C, T, F), T even, after the column (B, C, 1, F) before it."""
+        x = self.conv(torch.cat((past, x), dim=2))
+        x = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        return F.gelu(x)
+
+
+class DilatedBlock(nn.Module):
+    """Residual causal convolution over tokens (compare WaveNet, van den Oord et al. 2016)."""
+
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+        """Create a block that looks ``2 * dilation`` tokens back."""
+        super().__init__()
+        self.history = (KERNEL - 1) * dilation
+        self.norm = nn.LayerNorm(width)
+        self.conv = nn.Conv1d(width, width, KERNEL, dilation=dilation)
+        self.project = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def inputs(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Return what the convolution reads of tokens (B, A, D): normalised, zero where masked."""
+        return (self.norm(x) * mask.unsqueeze(-1)).transpose(1, 2)
+
+    def forward(self, x: Tensor, padded: Tensor) -> Tensor:
+        """Add the convolution of ``padded`` (B, D, history + A) to tokens (B, A, D)."""
+        mixed = F.gelu(self.conv(padded)).transpose(1, 2)
+        return x + self.dropout(self.project(mixed))
+
+
+class AudioCNN(nn.Module):
+    """Log-mel blocks to tokens; a masked block (a hole) leaves no trace in its neighbours."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Create the encoder described by ``config.audio``."""
+        super().__init__()
+        audio: AudioConfig = config.audio
+        self.config = config
+        frequencies = audio.num_mels
+        channels = (1, *audio.channels)
+        convs = []
+        for inputs, outputs in pairwise(channels):
+            frequencies = (frequencies + 1) // 2
+            convs.append(SpectrogramConv(inputs, outputs, frequencies))
+        self.convs = nn.ModuleList(convs)
+        self.embed = nn.Linear(channels[-1] * frequencies, config.hidden_dim)
+        self.blocks = nn.ModuleList(
+            DilatedBlock(config.hidden_dim, dilation, config.dropout)
+            for dilation in audio.dilations
+        )
+        self.norm = nn.LayerNorm(config.hidden_dim)
+
+    @property
+    def receptive_field_s(self) -> float:
+        """How far back one token has seen, seconds."""
+        audio = self.config.audio
+        return audio.receptive_field_tokens / audio.token_rate_hz
+
+    def new_state(self) -> AudioState:
+        """Return the state before the first block."""
+        like, audio = self.norm.weight, self.config.audio
+        frequencies, columns = audio.num_mels, []
+        for inputs in (1, audio.channels[0]):
+            columns.append(like.new_zeros(1, inputs, 1, frequencies))
+            frequencies = (frequencies + 1) // 2
+        width = self.config.hidden_dim
+        tokens = [like.new_zeros(1, width, (KERNEL - 1) * dilation) for dilation in audio.dilations]
+        return AudioState(columns=columns, tokens=tokens)
+
+    def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
+        """Encode a recording's blocks (B, A, K, M) with mask (B, A) to tokens (B, A, D)."""
+        state = self.new_state()
+        for cache in (state.columns, state.tokens):
+            cache[:] = [past.expand(len(blocks), *past.shape[1:]) for past in cache]
+        return self._run(blocks, mask, state)
+
+    def step(self, blocks: Tensor, mask: Tensor, state: AudioState) -> Tensor:
+        """Encode the next blocks (B, A, K, M), any A >= 1, and advance ``state``."""
+        return self._run(blocks, mask, state)
+
+    def _run(self, blocks: Tensor, mask: Tensor, state: AudioState) -> Tensor:
+        columns_per_token = self.config.audio.columns_per_token
+        weight = mask.to(blocks.dtype)
+        x = (blocks * weight[..., None, None]).flatten(1, 2).unsqueeze(1)
+        for index, conv in enumerate(self.convs):
+            past, state.columns[index] = state.columns[index], x[:, :, -1:]
+            x = conv(x, past.to(x.dtype))
+            columns_per_token //= 2
+            column_mask = weight.repeat_interleave(columns_per_token, dim=1)
+            x = x * column_mask[:, None, :, None].to(x.dtype)
+        x = self.embed(x.transpose(1, 2).flatten(2))
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, DilatedBlock)
+            inputs = block.inputs(x, weight)
+            padded = torch.cat((state.tokens[index].to(inputs.dtype), inputs), dim=2)
+            state.tokens[index] = padded[:, :, -block.history :]
+            x = block(x, padded)
+        return self.norm(x)

@@ -1,0 +1,319 @@
+"""ActivityRecognitionSystem: three encoders, their fusion, a linear classifier.
+
+Shapes: B batch, T frames, A audio blocks, U utterances, N tokens of any modality, Q decisions,
+C activities, D width. The batch's keys are listed in :data:`BATCH_KEYS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from activity_recognition.config import ModelConfig
+from activity_recognition.errors import ShapeError
+from activity_recognition.models.attention import ages_s, newest, visible
+from activity_recognition.models.audio import AudioCNN
+from activity_recognition.models.fusion import CrossModalAttention, Memory
+from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed, SmoothingState
+from activity_recognition.models.text import TextTransformer
+from activity_recognition.models.video import QUERY_CHUNK, VideoTransformer
+from activity_recognition.types import MODALITIES, Modality
+
+BATCH_KEYS: dict[str, tuple[torch.dtype, int]] = {
+    'frames': (torch.uint8, 5),
+    'frame_stamps': (torch.int64, 2),
+    'frame_arrivals': (torch.int64, 2),
+    'frame_mask': (torch.bool, 2),
+    'spectrograms': (torch.float32, 4),
+    'spectrogram_stamps': (torch.int64, 2),
+    'spectrogram_arrivals': (torch.int64, 2),
+    'spectrogram_mask': (torch.bool, 2),
+    'transcript_tokens': (torch.int64, 3),
+    'transcript_token_mask': (torch.bool, 3),
+    'transcript_stamps': (torch.int64, 2),
+    'transcript_arrivals': (torch.int64, 2),
+    'transcript_mask': (torch.bool, 2),
+    'decision_stamps': (torch.int64, 2),
+    'decision_arrivals': (torch.int64, 2),
+}
+"""Keys of a batch with dtype and number of dimensions.
+
+``frames`` (B, T, S, S, 3); ``spectrograms`` (B, A, columns, mels), log-mel blocks, float32 or
+wider; ``transcript_tokens`` (B, U, L); stamps, arrivals and masks (B, T), (B, A), (B, U); decisions
+(B, Q). A row is one stretch between resets, in order of arrival; masks are False for padding and,
+in the spectrogram, for holes.
+"""
+
+PREFIXES = {
+    Modality.VIDEO: 'frame',
+    Modality.AUDIO: 'spectrogram',
+    Modality.TEXT: 'transcript',
+}
+"""How the keys of each modality's stamps, arrivals and mask begin."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelOutput:
+    """Beliefs of the network per decision, as raw logits."""
+
+    logits: Tensor
+    """(B, Q, C), fused."""
+    unimodal: dict[Modality, Tensor]
+    """(B, Q, C) per modality, from its newest token alone; meaningless where absent."""
+    present: dict[Modality, Tensor]
+    """bool (B, Q)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """One modality's tokens of a batch."""
+
+    tokens: Tensor
+    """(B, N, D)."""
+    keys: Tensor
+    """(B, H, N, D / H)."""
+    values: Tensor
+    stamps_ns: Tensor
+    """int64 (B, N)."""
+    arrivals_ns: Tensor
+    mask: Tensor
+    """bool (B, N)."""
+
+    def select(self, index: Tensor | slice) -> Tokens:
+        """Return the tokens at ``index`` of every row."""
+        return Tokens(
+            self.tokens[:, index],
+            self.keys[:, :, index],
+            self.values[:, :, index],
+            self.stamps_ns[:, index],
+            self.arrivals_ns[:, index],
+            self.mask[:, index],
+        )
+
+
+class ActivityRecognitionSystem(nn.Module):
+    """Video, audio and text to activities, one decision at a time or a recording at once.
+
+    ``forward`` is dense: every decision of a recording in one pass. The streaming engine calls the
+    encoders' ``step`` and :meth:`classify`, and arrives at the same numbers.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build the network of ``config`` with random weights."""
+        super().__init__()
+        self.config = config
+        self.video_encoder = VideoTransformer(config)
+        self.audio_encoder = AudioCNN(config)
+        self.text_encoder = TextTransformer(config)
+        self.cross_attention = CrossModalAttention(
+            config.hidden_dim, config.num_heads, windows_s=self.windows_s, dropout=config.dropout
+        )
+        self.unimodal_heads = nn.ModuleDict(
+            {m.value: nn.Linear(config.hidden_dim, config.num_activities) for m in MODALITIES}
+        )
+        self.classifier = nn.Linear(config.hidden_dim * 3, config.num_activities)
+        self.postprocess = ActivitySmoothing(window_size=5)
+
+    @property
+    def windows_s(self) -> dict[Modality, float]:
+        """How old a token of each modality may be to be seen, seconds."""
+        config = self.config
+        return {
+            Modality.VIDEO: config.video.window_s,
+            Modality.AUDIO: config.audio.window_s,
+            Modality.TEXT: config.text.window_s,
+        }
+
+    @property
+    def max_tokens(self) -> dict[Modality, int]:
+        """How many tokens of each modality a decision sees at most."""
+        config = self.config
+        return {
+            Modality.VIDEO: config.video.max_tokens,
+            Modality.AUDIO: config.audio.max_tokens,
+            Modality.TEXT: config.text.max_tokens,
+        }
+
+    @property
+    def receptive_field_s(self) -> dict[Modality, float]:
+        """How far before a decision a sample can lie and still influence it, seconds."""
+        inner = {
+            Modality.VIDEO: self.video_encoder.receptive_field_s,
+            Modality.AUDIO: self.audio_encoder.receptive_field_s,
+            Modality.TEXT: 0.0,
+        }
+        return {m: self.windows_s[m] + inner[m] for m in MODALITIES}
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return raw logits (B, Q, C) for every decision of the batch.
+
+        Raises:
+            ShapeError: a key is missing or has the wrong dtype or number of dimensions.
+        """
+        return self.forward_detailed(batch).logits
+
+    def forward_detailed(self, batch: Mapping[str, Tensor]) -> ModelOutput:
+        """Return fused and unimodal logits and presence for every decision of the batch."""
+        check_batch(batch)
+        tokens = self.encode(batch)
+        stamps, arrivals = batch['decision_stamps'], batch['decision_arrivals']
+        outputs = [
+            self._decide(tokens, stamps[:, part], arrivals[:, part])
+            for part in _chunks(stamps.shape[1])
+        ]
+        if len(outputs) == 1:
+            return outputs[0]
+        return ModelOutput(
+            logits=torch.cat([o.logits for o in outputs], dim=1),
+            unimodal={m: torch.cat([o.unimodal[m] for o in outputs], dim=1) for m in MODALITIES},
+            present={m: torch.cat([o.present[m] for o in outputs], dim=1) for m in MODALITIES},
+        )
+
+    def optimized_forward(
+        self,
+        batch: Mapping[str, Tensor],
+        state: SmoothingState | None = None,
+        *,
+        autocast: AbstractContextManager[object] | None = None,
+        temperature: float = 1.0,
+    ) -> tuple[Tensor, list[Smoothed]]:
+        """Run ``forward`` for use: inference mode, autocast, and smoothing of one stream.
+
+        Args:
+            batch: a batch of one recording (B = 1).
+            state: the stream's smoothing state, advanced in place; None starts a fresh one.
+            autocast: context to run the network in, from ``inference.precision``.
+            temperature: calibration that divides the logits.
+
+        Returns:
+            Raw logits (1, Q, C) in float32 or wider, and one smoothed answer per decision.
+        """
+        if len(batch['decision_stamps']) != 1:
+            raise ShapeError(
+                'optimized_forward smooths one stream: expected a batch of 1, '
+                f'got {len(batch["decision_stamps"])}; use forward for larger batches'
+            )
+        state = state if state is not None else self.postprocess.new_state()
+        with torch.inference_mode(), autocast or nullcontext():
+            output = self.forward_detailed(batch)
+        logits = output.logits.float() if output.logits.dtype.itemsize < 4 else output.logits
+        beliefs = (logits[0] / temperature).softmax(-1).float().cpu().numpy()
+        present = torch.stack([output.present[m][0] for m in MODALITIES]).any(0).tolist()
+        times = batch['decision_stamps'][0].tolist()
+        answers = [
+            self.postprocess.step(belief, t_ns, state)
+            if there
+            else self.postprocess.no_data(t_ns, self.config.num_activities, state)
+            for belief, t_ns, there in zip(beliefs, times, present, strict=True)
+        ]
+        return logits, answers
+
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[Modality, Tokens]:
+        """Encode every sample of the batch once."""
+        width = self.config.hidden_dim
+        empty = self.classifier.weight.new_zeros(len(batch['decision_stamps']), 0, width)
+        encoded = dict.fromkeys(MODALITIES, empty)
+        if batch['frames'].shape[1]:
+            encoded[Modality.VIDEO] = self.video_encoder(
+                batch['frames'], batch['frame_stamps'], batch['frame_mask']
+            )
+        if batch['spectrograms'].shape[1]:
+            spectrograms = batch['spectrograms'].to(self.classifier.weight.dtype)
+            encoded[Modality.AUDIO] = self.audio_encoder(spectrograms, batch['spectrogram_mask'])
+        if batch['transcript_tokens'].shape[1]:
+            encoded[Modality.TEXT] = self.text_encoder(
+                batch['transcript_tokens'], batch['transcript_token_mask']
+            )
+        result = {}
+        for modality, tokens in encoded.items():
+            keys, values = self.cross_attention.project(modality, tokens)
+            times = (
+                batch[f'{PREFIXES[modality]}_{name}'] for name in ('stamps', 'arrivals', 'mask')
+            )
+            result[modality] = Tokens(tokens, keys, values, *times)
+        return result
+
+    def classify(self, memories: Mapping[Modality, Memory]) -> ModelOutput:
+        """Decide from what is visible of each modality; the same for a recording and a stream."""
+        fused = self.cross_attention(memories)
+        unimodal = {
+            m: self.unimodal_heads[m.value](self.cross_attention.aged_state(m, memories[m]))
+            for m in MODALITIES
+        }
+        present = {m: memories[m].present for m in MODALITIES}
+        return ModelOutput(self.classifier(fused), unimodal, present)
+
+    def _decide(
+        self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor
+    ) -> ModelOutput:
+        memories = {
+            m: self._remember(m, self._recent(m, tokens[m], arrivals_ns), stamps_ns, arrivals_ns)
+            for m in MODALITIES
+        }
+        return self.classify(memories)
+
+    def _recent(self, modality: Modality, tokens: Tokens, arrivals_ns: Tensor) -> Tokens:
+        """Leave out, for a single recording, the tokens that no decision at hand can see."""
+        if len(arrivals_ns) != 1 or not arrivals_ns.shape[1]:
+            return tokens
+        tokens = tokens.select(tokens.mask[0].nonzero()[:, 0])
+        bounds = torch.stack((arrivals_ns.amin(), arrivals_ns.amax()))
+        first, last = torch.searchsorted(tokens.arrivals_ns[0], bounds, right=True).tolist()
+        return tokens.select(slice(max(0, first - self.max_tokens[modality]), last))
+
+    def _remember(
+        self, modality: Modality, tokens: Tokens, stamps_ns: Tensor, arrivals_ns: Tensor
+    ) -> Memory:
+        seen = visible(
+            stamps_ns,
+            arrivals_ns,
+            tokens.stamps_ns,
+            tokens.arrivals_ns,
+            tokens.mask,
+            window_s=self.windows_s[modality],
+            max_tokens=self.max_tokens[modality],
+        )
+        age_s = ages_s(stamps_ns, tokens.stamps_ns, self.classifier.weight.dtype)
+        if not seen.shape[-1]:
+            batch, queries = stamps_ns.shape
+            state = tokens.tokens.new_zeros(batch, queries, self.config.hidden_dim)
+            nobody = torch.zeros_like(stamps_ns, dtype=torch.bool)
+            no_age = age_s.new_zeros(nobody.shape)
+            return Memory(tokens.keys, tokens.values, age_s, seen, state, no_age, nobody)
+        index = newest(seen, tokens.stamps_ns)
+        rows = torch.arange(len(index), device=index.device).unsqueeze(-1)
+        return Memory(
+            keys=tokens.keys,
+            values=tokens.values,
+            ages_s=age_s,
+            seen=seen,
+            state=tokens.tokens[rows, index],
+            state_age_s=age_s.gather(-1, index.unsqueeze(-1)).squeeze(-1),
+            present=seen.any(-1),
+        )
+
+
+def check_batch(batch: Mapping[str, Tensor]) -> None:
+    """Raise ShapeError for a missing key, a wrong dtype or a wrong number of dimensions."""
+    for key, (dtype, dims) in BATCH_KEYS.items():
+        if key not in batch:
+            raise ShapeError(f'batch: expected the key {key!r}, got {sorted(batch)}')
+        value = batch[key]
+        wide = dtype.is_floating_point and value.is_floating_point()
+        if (value.dtype != dtype and not wide) or value.dim() != dims:
+            raise ShapeError(
+                f'batch[{key!r}]: expected {dtype} with {dims} dimensions, '
+                f'got {value.dtype} with shape {tuple(value.shape)}'
+            )
+
+
+def _chunks(count: int) -> list[slice]:
+    """Cut ``count`` decisions into runs that fit in memory; at least one, possibly empty."""
+    return [
+        slice(start, min(start + QUERY_CHUNK, count))
+        for start in range(0, max(count, 1), QUERY_CHUNK)
+    ]

@@ -1,0 +1,73 @@
+"""Word pieces of transcripts: trained on them, kept in the checkpoint as ``tokenizer.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from activity_recognition.errors import CheckpointError, ConfigError
+
+PAD, UNKNOWN = '[PAD]', '[UNK]'
+
+
+class TextTokenizer:
+    """Turns an utterance into word-piece ids; case and accents are folded."""
+
+    def __init__(self, tokenizer: Tokenizer, *, max_length: int) -> None:
+        """Wrap a tokenizer of the ``tokenizers`` library.
+
+        Args:
+            tokenizer: any tokenizer that has a padding piece ``[PAD]`` of id 0.
+            max_length: ids kept per utterance; the end of a long one is what was said last.
+        """
+        self._tokenizer = tokenizer
+        self.max_length = max_length
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of different ids."""
+        return int(self._tokenizer.get_vocab_size())
+
+    def encode(self, text: str) -> list[int]:
+        """Return 1 to ``max_length`` ids; text without a single piece becomes ``[UNK]``."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids[-self.max_length :] or [int(self._tokenizer.token_to_id(UNKNOWN) or 0)]
+
+    def save(self, path: Path) -> None:
+        """Write ``tokenizer.json``."""
+        self._tokenizer.save(str(path))
+
+    @classmethod
+    def load(cls, path: Path, *, max_length: int) -> TextTokenizer:
+        """Read ``tokenizer.json``.
+
+        Raises:
+            CheckpointError: when it is missing or not a tokenizer.
+        """
+        try:
+            return cls(Tokenizer.from_str(path.read_text(encoding='utf-8')), max_length=max_length)
+        except Exception as error:  # the library raises bare Exception
+            raise CheckpointError(
+                f'expected a tokenizer at {path}, got: {error}; '
+                'copy the whole checkpoint folder again'
+            ) from error
+
+
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -> TextTokenizer:
+    """Train a WordPiece tokenizer (Wu et al. 2016) on transcripts.
+
+    Raises:
+        ConfigError: when ``vocab_size`` cannot hold the special pieces.
+    """
+    if vocab_size < 16:
+        raise ConfigError(f'text.vocab_size must be at least 16, got {vocab_size}')
+    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size, min_frequency=1, special_tokens=[PAD, UNKNOWN], show_progress=False
+    )
+    tokenizer.train_from_iterator(sorted(set(texts)), trainer)
+    return TextTokenizer(tokenizer, max_length=max_length)

@@ -1,0 +1,241 @@
+"""VideoTransformer: every frame becomes one token, and looks back in time.
+
+Shapes: B batch, T frames, S image side, P patches, W spatial width, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from activity_recognition.config import ModelConfig, VideoConfig
+from activity_recognition.models.attention import (
+    AgeBias,
+    FeedForward,
+    ages_s,
+    attend,
+    split_heads,
+    visible,
+)
+from activity_recognition.models.state import TokenRing, VideoState
+
+QUERY_CHUNK = 256
+"""Queries handled at once by a dense pass, so that memory grows with time and not its square."""
+
+
+class PatchStem(nn.Sequential):
+    """Stride-2 convolutions and the patch embedding (Xiao et al. 2021)."""
+
+    def __init__(self, config: VideoConfig) -> None:
+        """Create one convolution per entry of ``stem_channels`` and the embedding."""
+        layers: list[nn.Module] = []
+        inputs = 3
+        for outputs in config.stem_channels:
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+                nn.GroupNorm(1, outputs),
+                nn.GELU(),
+            ]
+            inputs = outputs
+        layers.append(nn.Conv2d(inputs, config.width, 2, stride=2))
+        super().__init__(*layers)
+
+
+class SpatialBlock(nn.Module):
+    """Pre-norm transformer block over the patches of one frame (Dosovitskiy et al. 2021)."""
+
+    def __init__(self, config: VideoConfig, dropout: float) -> None:
+        """Create attention and feed-forward of ``config.width``."""
+        super().__init__()
+        self.num_heads = config.spatial_heads
+        self.norm1 = nn.LayerNorm(config.width)
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.norm2 = nn.LayerNorm(config.width)
+        self.mlp = FeedForward(config.width, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix patch tokens (B, P, W)."""
+        query, key, value = self.qkv(self.norm1(x)).chunk(3, dim=-1)
+        mixed = F.scaled_dot_product_attention(
+            split_heads(query, self.num_heads),
+            split_heads(key, self.num_heads),
+            split_heads(value, self.num_heads),
+        )
+        x = x + self.out(mixed.transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm2(x))
+
+
+class FrameEncoder(nn.Module):
+    """One image to one token."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Create the spatial encoder of a :class:`VideoTransformer`."""
+        super().__init__()
+        video = config.video
+        patches = (video.input_size_px // video.patch_size_px) ** 2
+        self.stem = PatchStem(video)
+        self.summary = nn.Parameter(torch.zeros(1, 1, video.width))
+        self.position = nn.Parameter(torch.randn(1, patches + 1, video.width) * 0.02)
+        self.blocks = nn.ModuleList(
+            SpatialBlock(video, config.dropout) for _ in range(video.spatial_depth)
+        )
+        self.norm = nn.LayerNorm(video.width)
+        self.project = nn.Linear(2 * video.width, config.hidden_dim)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
+        x = frames.permute(0, 3, 1, 2).to(self.position.dtype)
+        x = (x - 127.5) / 64.0
+        patches = self.stem(x).flatten(2).transpose(1, 2)
+        x = torch.cat((self.summary.expand(len(patches), -1, -1), patches), dim=1)
+        x = x + self.position
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        return self.project(torch.cat((x[:, 0], x[:, 1:].mean(1)), dim=-1))
+
+
+class TemporalBlock(nn.Module):
+    """Pre-norm causal block over frames; position is the age in seconds."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Create attention and feed-forward of ``config.hidden_dim``."""
+        super().__init__()
+        width = config.hidden_dim
+        self.num_heads = config.num_heads
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.age_bias = AgeBias(config.num_heads, config.video.window_s)
+        self.out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = FeedForward(width, config.dropout)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query, key and value of tokens (B, N, D), each (B, H, N, D / H)."""
+        query, key, value = self.qkv(self.norm1(x)).chunk(3, dim=-1)
+        return (
+            split_heads(query, self.num_heads),
+            split_heads(key, self.num_heads),
+            split_heads(value, self.num_heads),
+        )
+
+    def mix(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """Add attention's result and the feed-forward to the residual stream."""
+        x = x + self.out(mixed)
+        return x + self.mlp(self.norm2(x))
+
+
+class VideoTransformer(nn.Module):
+    """Per-frame spatial encoder, then causal attention over time.
+
+    ``forward`` encodes whole recordings, ``step`` one frame with the keys and values of the past
+    kept in a :class:`VideoState`; both give the same tokens.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Create the encoder described by ``config.video``."""
+        super().__init__()
+        self.config = config
+        self.frame_encoder = FrameEncoder(config)
+        self.blocks = nn.ModuleList(
+            TemporalBlock(config) for _ in range(config.video.temporal_depth)
+        )
+        self.norm = nn.LayerNorm(config.hidden_dim)
+
+    @property
+    def receptive_field_s(self) -> float:
+        """How far back one token has seen, seconds."""
+        return len(self.blocks) * self.config.video.window_s
+
+    def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
+        """Encode a recording.
+
+        Args:
+            frames: uint8 (B, T, S, S, 3), RGB, in order of arrival.
+            stamps_ns: int64 (B, T), increasing along T.
+            mask: bool (B, T), False for padding.
+
+        Returns:
+            (B, T, D); the token at t depends on frames up to t alone.
+        """
+        x = self.encode_frames(frames)
+        for block in self.blocks:
+            x = self._dense_block(block, x, stamps_ns, mask)  # type: ignore[arg-type]
+        return self.norm(x)
+
+    def encode_frames(self, frames: Tensor) -> Tensor:
+        """Encode each frame of (B, T, S, S, 3) by itself to (B, T, D)."""
+        batch, count = frames.shape[:2]
+        flat = frames.flatten(0, 1)
+        if self.training or len(flat) <= QUERY_CHUNK:
+            tokens = self.frame_encoder(flat)
+        else:
+            tokens = torch.cat([self.frame_encoder(part) for part in flat.split(QUERY_CHUNK)])
+        return tokens.unflatten(0, (batch, count))
+
+    def _dense_block(
+        self, block: TemporalBlock, x: Tensor, stamps_ns: Tensor, mask: Tensor
+    ) -> Tensor:
+        query, key, value = block.project(x)
+        limit, count = self.config.video.max_tokens, x.shape[1]
+        order = torch.arange(count, device=x.device).expand(x.shape[0], -1)
+        mixed = []
+        for start in range(0, count, QUERY_CHUNK):
+            stop, first = min(start + QUERY_CHUNK, count), max(0, start - limit + 1)
+            queries, tokens = slice(start, stop), slice(first, stop)
+            seen = visible(
+                stamps_ns[:, queries],
+                order[:, queries],
+                stamps_ns[:, tokens],
+                order[:, tokens],
+                mask[:, tokens],
+                window_s=self.config.video.window_s,
+                max_tokens=limit,
+            )
+            # A padding frame sees itself, which keeps its softmax defined; nobody sees it.
+            seen = seen | (order[:, queries].unsqueeze(-1) == order[:, tokens].unsqueeze(-2))
+            age_s = ages_s(stamps_ns[:, queries], stamps_ns[:, tokens], block.age_bias.table.dtype)
+            mixed.append(
+                attend(
+                    query[:, :, queries],
+                    key[:, :, tokens],
+                    value[:, :, tokens],
+                    block.age_bias(age_s),
+                    seen,
+                )
+            )
+        return block.mix(x, torch.cat(mixed, dim=1))
+
+    def new_state(self) -> VideoState:
+        """Return an empty state for ``step``."""
+        return VideoState(
+            TokenRing.create(
+                layers=len(self.blocks),
+                heads=self.config.num_heads,
+                capacity=self.config.video.max_tokens,
+                head_dim=self.config.hidden_dim // self.config.num_heads,
+                like=self.norm.weight,
+            )
+        )
+
+    def step(self, frame: Tensor, stamp_ns: int, state: VideoState) -> Tensor:
+        """Encode the next frame, uint8 (B, S, S, 3), to its token (B, 1, D)."""
+        x = self.frame_encoder(frame).unsqueeze(1)
+        ring = state.ring
+        slot = ring.advance(stamp_ns)
+        sight = ring.sight(stamp_ns, self.config.video.window_s)
+        dtype, device = self.norm.weight.dtype, self.norm.weight.device
+        age_s = torch.from_numpy(sight.age_s).to(device, dtype)[None, None]
+        seen = torch.from_numpy(sight.seen).to(device)[None, None]
+        for layer, block in enumerate(self.blocks):
+            assert isinstance(block, TemporalBlock)
+            query, key, value = block.project(x)
+            ring.write(layer, slot, key, value)
+            keys, values = ring.view(layer)
+            mixed = attend(
+                query, keys.to(query.dtype), values.to(query.dtype), block.age_bias(age_s), seen
+            )
+            x = block.mix(x, mixed)
+        return self.norm(x)
