@@ -1,0 +1,71 @@
+"""The schedule of a recording: which activity from when to when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from activity_recognition.simulation.chance import Stream, stream
+from activity_recognition.simulation.config import ACTIVITY_TABLE, Activity, SimulationConfig
+from activity_recognition.types import LabelSpan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """One stretch of one activity, seconds from the recording's start."""
+
+    index: int
+    start_s: float
+    end_s: float
+    label: str
+
+    @property
+    def activity(self) -> Activity:
+        """What can be noticed of it."""
+        return ACTIVITY_TABLE[self.label]
+
+    @property
+    def span(self) -> LabelSpan:
+        """The same as a label."""
+        return LabelSpan(start_s=self.start_s, end_s=self.end_s, label=self.label)
+
+
+def plan_script(config: SimulationConfig) -> tuple[Segment, ...]:
+    """Fill the recording with activities, without holes, each about equally often.
+
+    Neighbours never share a motion where the activities allow it, so that a change can be seen.
+    """
+    rng = stream(config.seed, Stream.SCRIPT)
+    segments: list[Segment] = []
+    bag: list[str] = []
+    start_s = 0.0
+    while not segments or segments[-1].end_s < config.duration_s:
+        if not bag:
+            bag = [str(label) for label in rng.permutation(config.activities)]
+        label = _take(bag, segments[-1].label if segments else None)
+        end_s = _segment_end(config, rng, start_s, ACTIVITY_TABLE[label])
+        segments.append(Segment(index=len(segments), start_s=start_s, end_s=end_s, label=label))
+        start_s = end_s
+    return tuple(segments)
+
+
+def _take(bag: list[str], previous: str | None) -> str:
+    """Remove and return the first activity of ``bag`` that visibly differs from ``previous``."""
+    if previous is None:
+        return bag.pop(0)
+    moving = ACTIVITY_TABLE[previous].motion
+    for place, label in enumerate(bag):
+        if ACTIVITY_TABLE[label].motion != moving:
+            return bag.pop(place)
+    return bag.pop(0)
+
+
+def _segment_end(
+    config: SimulationConfig, rng: np.random.Generator, start_s: float, activity: Activity
+) -> float:
+    """Draw an end; a rest too short for another activity is added to this one."""
+    shortest = config.min_spoken_segment_s if activity.intent else config.min_segment_s
+    # Milliseconds, so that labels survive being written as text.
+    end_s = round(start_s + float(rng.uniform(shortest, config.max_segment_s)), 3)
+    return config.duration_s if config.duration_s - end_s < config.min_segment_s else end_s

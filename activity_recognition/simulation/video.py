@@ -1,0 +1,170 @@
+"""The camera's pictures of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.simulation.body import joints
+from activity_recognition.simulation.camera import (
+    REFERENCE_DEPTH_M,
+    Camera,
+    Image,
+    draw_camera,
+)
+from activity_recognition.simulation.chance import Stream, stream
+from activity_recognition.simulation.choreography import Choreography
+from activity_recognition.simulation.config import SimulationConfig
+from activity_recognition.simulation.disturbance import Disturbances, draw_disturbances
+from activity_recognition.simulation.furniture import FurnitureSet, furnish
+from activity_recognition.simulation.person import Figure, Looks, draw_looks
+from activity_recognition.simulation.poses import Pose, Wobble
+from activity_recognition.simulation.room import draw_light, paint_room
+from activity_recognition.simulation.stage import Stage, draw_stage
+
+_BANK_EXTRA_PX = 64
+"""The stored sensor noise is this much larger than a frame, to be cut at random offsets."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Scene:
+    """Everything a recording's pictures are made of, but the time."""
+
+    config: SimulationConfig
+    camera: Camera
+    stage: Stage
+    margin_px: int
+    background: Image
+    """RGB, a margin larger than a frame on every side."""
+    furniture: FurnitureSet
+    looks: Looks
+    disturbances: Disturbances
+    light: NDArray[np.float32]
+    noise_bank: NDArray[np.int16]
+    blur_px: float
+    shake: tuple[Wobble, Wobble]
+    shake_px: float
+    flicker: Wobble
+
+    def render(self, choreography: Choreography, time_s: float) -> Image:
+        """Return the noiseless picture at a time, RGB (height, width, 3)."""
+        canvas = self.background.copy()
+        self.disturbances.paint_behind(canvas, time_s)
+        self.disturbances.paint_pets(canvas, time_s)
+        self._paint_people(canvas, choreography.pose(time_s))
+        self.disturbances.paint_before(canvas, time_s)
+        return self._expose(canvas, time_s)
+
+    def render_empty(self) -> Image:
+        """Return the picture of the room with its furniture and nobody in it."""
+        canvas = self.background.copy()
+        for piece in (self.furniture.cupboard, self.furniture.chair, self.furniture.table):
+            piece.paint(canvas)
+        return self._expose(canvas, 0.0)
+
+    def _paint_people(self, canvas: Image, pose: NDArray[np.float64]) -> None:
+        """Paint person and furniture, farther ones first."""
+        places = joints(pose, self.looks.build)
+        figure = Figure.see(self.looks, places, self.camera, cup=bool(pose[Pose.CUP] > 0.5))
+        pieces = self.furniture
+        figure.draw_shadow(canvas, self.camera, places)
+        seated = (
+            pose[Pose.HIP] < 0.8
+            and pose[Pose.PITCH] < 0.4
+            and np.hypot(pose[Pose.X] - self.stage.seat_m[0], pose[Pose.Z] - self.stage.seat_m[1])
+            < 0.3
+        )
+        if seated:
+            pieces.cupboard.paint(canvas)
+            pieces.chair.paint(canvas)
+            figure.draw_below(canvas)
+            pieces.table.paint(canvas)
+            figure.draw_arms(canvas)
+            return
+        order = sorted(
+            (pieces.cupboard, pieces.chair, pieces.table), key=lambda piece: -piece.depth_m
+        )
+        depth = float(pose[Pose.Z])
+        for piece in order:
+            if piece.depth_m >= depth:
+                piece.paint(canvas)
+        figure.draw_upright(canvas)
+        for piece in order:
+            if piece.depth_m < depth:
+                piece.paint(canvas)
+
+    def _expose(self, canvas: Image, time_s: float) -> Image:
+        """Cut the frame out of the canvas as the camera shakes; apply focus and light."""
+        height, width = self.config.height_px, self.config.width_px
+        top, left = (
+            self.margin_px + round(self.shake_px * wobble.at(time_s)) for wobble in self.shake
+        )
+        top = min(max(top, 0), 2 * self.margin_px)
+        left = min(max(left, 0), 2 * self.margin_px)
+        frame = canvas[top : top + height, left : left + width]
+        if self.blur_px > 0.25:
+            frame = cv2.GaussianBlur(frame, (0, 0), self.blur_px)
+        gain = 1.0 + 0.04 * self.config.difficulty * self.flicker.at(time_s)
+        lit = cv2.multiply(frame, self.light, scale=gain, dtype=cv2.CV_8U)
+        return np.asarray(lit, np.uint8)
+
+    def add_noise(self, image: Image, offset: tuple[int, int]) -> Image:
+        """Add the sensor's noise, cut from the stored bank at ``offset`` (rows, columns)."""
+        height, width = image.shape[:2]
+        top, left = offset
+        patch = self.noise_bank[top : top + height, left : left + width]
+        return np.asarray(cv2.add(image, patch, dtype=cv2.CV_8U), np.uint8)
+
+
+def draw_scene(config: SimulationConfig) -> Scene:
+    """Draw room, camera, light and person of a recording."""
+    rng = stream(config.seed, Stream.CAMERA)
+    width, height = config.width_px, config.height_px
+    margin_px = 2 + round(3 * height / 144)
+    camera = draw_camera(rng, width, height, margin_px)
+    half_width_m = REFERENCE_DEPTH_M * width / 2 / camera.focal_px
+    light = draw_light(rng, width, height, config.difficulty)
+    sigma = float(rng.uniform(0.6, 1.4)) * (1.0 + 10 * config.difficulty)
+    bank_shape = (height + _BANK_EXTRA_PX, width + _BANK_EXTRA_PX, 3)
+    room_rng = stream(config.seed, Stream.ROOM)
+    stage = draw_stage(room_rng, half_width_m)
+    background, wall = paint_room(room_rng, camera, width + 2 * margin_px, height + 2 * margin_px)
+    return Scene(
+        config=config,
+        camera=camera,
+        stage=stage,
+        margin_px=margin_px,
+        background=background,
+        furniture=furnish(room_rng, camera, stage),
+        looks=draw_looks(stream(config.seed, Stream.PERSON)),
+        disturbances=draw_disturbances(
+            stream(config.seed, Stream.DISTURBANCE),
+            camera,
+            wall,
+            half_width_m=half_width_m,
+            size_px=(width + 2 * margin_px, height + 2 * margin_px),
+            duration_s=config.duration_s,
+            difficulty=config.difficulty,
+        ),
+        light=light,
+        noise_bank=np.rint(rng.normal(0.0, sigma, bank_shape)).astype(np.int16),
+        blur_px=float(rng.uniform(0.0, 0.9)) * config.difficulty * height / 144,
+        shake=(Wobble.draw(rng, 0.3, 3.0), Wobble.draw(rng, 0.3, 3.0)),
+        shake_px=float(rng.uniform(0.2, 1.6)) * config.difficulty * height / 144,
+        flicker=Wobble.draw(rng, 0.2, 4.0),
+    )
+
+
+def render_frames(scene: Scene, choreography: Choreography) -> Iterator[tuple[float, Image]]:
+    """Yield every frame with its time, seconds from the recording's start."""
+    config = scene.config
+    rng = stream(config.seed, Stream.CAMERA, 1)
+    for index in range(config.frame_count):
+        time_s = index / config.frame_rate_hz
+        top, left = rng.integers(0, _BANK_EXTRA_PX, 2)
+        picture = scene.render(choreography, time_s)
+        yield time_s, scene.add_noise(picture, (int(top), int(left)))
