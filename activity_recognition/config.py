@@ -21,7 +21,7 @@ def _between(
     *,
     low_open: bool = False,
 ) -> None:
-    """Raise ConfigError unless the field ``name`` of ``owner`` lies between ``low`` and ``high``."""
+    """Raise ConfigError unless the field ``name`` lies between ``low`` and ``high``."""
     value = getattr(owner, name)
     inside = (low < value if low_open else low <= value) and value <= high
     if not inside:
@@ -189,7 +189,8 @@ class ModelConfig(Ranged):
         Ranged.__post_init__(self)
         if self.hidden_dim % self.num_heads:
             raise ConfigError(
-                f'hidden_dim must be a multiple of num_heads={self.num_heads}, got {self.hidden_dim}'
+                f'hidden_dim must be a multiple of num_heads={self.num_heads}, '
+                f'got {self.hidden_dim}'
             )
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f'labels must be at least two different names, got {self.labels}')

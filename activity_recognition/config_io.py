@@ -96,7 +96,7 @@ def unknown_key(key: str, known: typing.Iterable[str], where: str) -> str:
 
 
 def _convert(expected: Any, value: Any, where: str) -> Any:
-    """Return ``value`` as the annotated type, or refuse it; numbers widen, nothing else converts."""
+    """Return ``value`` as the annotated type, or refuse it; only integers widen to floats."""
     if dataclasses.is_dataclass(expected):
         if not isinstance(value, Mapping):
             raise ConfigError(f'{where}: expected a mapping, got {value!r}')
@@ -143,7 +143,8 @@ def load_model_config(preset: str, *, labels: tuple[str, ...] | None = None) -> 
         path = Path(preset)
     else:
         raise ConfigError(
-            f'model preset must be one of {", ".join(MODEL_PRESETS)} or a .yaml file, got {preset!r}'
+            f'model preset must be one of {", ".join(MODEL_PRESETS)} or a .yaml file, '
+            f'got {preset!r}'
         )
     config = load_config(ModelConfig, path)
     return config if labels is None else dataclasses.replace(config, labels=labels)

@@ -21,7 +21,7 @@ NANOSECONDS = 1_000_000_000
 
 
 def seconds_between(later_ns: int, earlier_ns: int) -> float:
-    """Return ``later_ns - earlier_ns`` in seconds; subtracts as integers, so epochs keep precision."""
+    """Return ``later_ns - earlier_ns`` in seconds, subtracted as integers."""
     return (later_ns - earlier_ns) / NANOSECONDS
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -129,8 +130,8 @@ class AudioState:
 
     def clear(self) -> None:
         """Return to the state before the first column."""
-        for cache in (*self.columns, *self.tokens):
-            cache.zero_()
+        self.columns = [torch.zeros_like(past) for past in self.columns]
+        self.tokens = [torch.zeros_like(past) for past in self.tokens]
 
 
 @dataclass(slots=True, eq=False)
