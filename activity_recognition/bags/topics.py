@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from activity_recognition.errors import RecordingError
@@ -136,8 +136,3 @@ def _transcripts(topics: Iterable[Topic]) -> list[Topic]:
 
 def _listed(topics: Iterable[Topic]) -> str:
     return ', '.join(f'{topic.name} ({topic.type_name}, {topic.count})' for topic in topics)
-
-
-def without(names: TopicNames, role: Role) -> TopicNames:
-    """Return ``names`` with one role left out."""
-    return replace(names, **{role.value: ''})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -109,15 +110,13 @@ class MessageType:
 
 
 class TypeRegistry:
-    """Finds the definition of a message type and keeps what it found."""
+    """Finds the definitions of message types; what one registry found, all of a process share."""
 
     def __init__(self, prefixes: Iterable[str | Path] | None = None) -> None:
         """Search ``prefixes``, by default those of ``AMENT_PREFIX_PATH``, for installed types."""
         if prefixes is None:
             prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
         self._shares = tuple(Path(prefix) / 'share' for prefix in prefixes)
-        self._standard = get_typestore(Stores.ROS2_JAZZY).fielddefs
-        self._types: dict[tuple[str, str], MessageType] = {}
 
     def resolve(self, type_name: str, definition: str = '', *, ros1: bool = False) -> MessageType:
         """Return the reader of a type.
@@ -131,10 +130,7 @@ class TypeRegistry:
         Raises:
             DecodeError: when the type is unknown or its definition cannot be parsed.
         """
-        key = (full_type_name(type_name), definition)
-        if key not in self._types:
-            self._types[key] = self._build(*key, ros1=ros1)
-        return self._types[key]
+        return _build(full_type_name(type_name), definition, ros1, self._shares)
 
     def deserialise(self, cdr: bytes | memoryview, type_name: str) -> Message:
         """Return the message in ``cdr``, looking the type up.
@@ -144,51 +140,53 @@ class TypeRegistry:
         """
         return self.resolve(type_name).deserialise(cdr)
 
-    def _build(self, name: str, definition: str, *, ros1: bool) -> MessageType:
-        try:
-            types = _parse(definition, name) if definition else self._look_up(name)
-            if ros1:
-                types = {key: value for key, value in types.items() if key not in _ROS1_REPLACED}
-            self._complete(types)
-            store = get_typestore(Stores.EMPTY)
-            store.register(types)
-            store.get_msgdef(name)
-        except (TypesysError, KeyError, ValueError) as error:
-            raise DecodeError(f'{name}: cannot use its definition: {error}') from error
-        return MessageType(name, store)
 
-    def _look_up(self, name: str) -> Typesdict:
-        if (text := self._installed(name)) is not None:
-            return get_types_from_msg(text, name)
-        if name in KNOWN_DEFINITIONS:
-            types: Typesdict = {}
-            for part, text in KNOWN_DEFINITIONS[name].items():
-                types.update(get_types_from_msg(text, part))
-            return types
-        if name in self._standard:
-            return {name: self._standard[name]}
-        package = name.partition('/')[0]
-        raise DecodeError(
-            f'{name}: unknown message type; source the workspace that has the package {package}, '
-            'so that its definition is found under AMENT_PREFIX_PATH, or record with mcap, which '
-            'embeds definitions'
-        )
+# Compiling a type's code takes tens of milliseconds and a recording has a dozen types.
+@lru_cache(maxsize=256)
+def _build(name: str, definition: str, ros1: bool, shares: tuple[Path, ...]) -> MessageType:
+    """Compile a type from its definition, or from where :func:`_look_up` finds it."""
+    try:
+        types = _parse(definition, name) if definition else _look_up(name, shares)
+        if ros1:
+            types = {key: value for key, value in types.items() if key not in _ROS1_REPLACED}
+        while missing := _references(types):
+            for part in missing:
+                types[part] = _look_up(part, shares)[part]
+        store = get_typestore(Stores.EMPTY)
+        store.register(types)
+        store.get_msgdef(name)
+    except (TypesysError, KeyError, ValueError, OSError) as error:
+        raise DecodeError(f'{name}: cannot use its definition: {error}') from error
+    return MessageType(name, store)
 
-    def _installed(self, name: str) -> str | None:
-        package, _, base = name.split('/')
-        for share in self._shares:
-            path = share / package / 'msg' / f'{base}.msg'
-            if path.is_file():
-                return path.read_text(encoding='utf-8')
-        return None
 
-    def _complete(self, types: Typesdict) -> None:
-        """Add the definitions that those in ``types`` refer to and lack."""
-        missing = _references(types)
-        while missing:
-            for name in missing:
-                types[name] = self._look_up(name)[name]
-            missing = _references(types)
+def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
+    """Return the definition of a type without one of its own, and perhaps some it refers to."""
+    package, _, base = name.split('/')
+    for share in shares:
+        path = share / package / 'msg' / f'{base}.msg'
+        if path.is_file():
+            return get_types_from_msg(path.read_text(encoding='utf-8'), name)
+    if name in KNOWN_DEFINITIONS:
+        return {
+            key: value
+            for part, text in KNOWN_DEFINITIONS[name].items()
+            for key, value in get_types_from_msg(text, part).items()
+        }
+    standard = _standard()
+    if name in standard:
+        return {name: standard[name]}
+    raise DecodeError(
+        f'{name}: unknown message type; source the workspace that has the package {package}, so '
+        'that its definition is found under AMENT_PREFIX_PATH, or record with mcap, which embeds '
+        'definitions'
+    )
+
+
+@lru_cache(maxsize=1)
+def _standard() -> Typesdict:
+    """Return the definitions of a ROS 2 Jazzy installation."""
+    return get_typestore(Stores.ROS2_JAZZY).fielddefs
 
 
 def _parse(definition: str, name: str) -> Typesdict:
