@@ -45,5 +45,8 @@ setup(
         *mapped,
     ],
     package_dir=mapped,
-    package_data={'': ['*.json', '*.md', '*.safetensors', '*.yaml', '*.xml', 'py.typed']},
+    package_data={
+        '': ['*.css', '*.html', '*.json', '*.md', '*.xml', '*.yaml', 'py.typed'],
+        'activity_recognition': ['checkpoints/**/*'],
+    },
 )
