@@ -1,0 +1,41 @@
+"""The node ``player``: plays a recording to live topics."""
+
+from __future__ import annotations
+
+import sys
+
+from rclpy.node import Node
+
+from activity_recognition.ros.playback import Playback
+from activity_recognition.ros.playback_config import PlayerConfig
+from activity_recognition.ros.playback_process import play_until_finished
+from activity_recognition.ros.playback_source import RecordingSource
+from activity_recognition.ros.startup_parameters import read_once
+
+
+class PlayerNode(Node):
+    """Publishes a recording's messages as they were recorded.
+
+    The topics that the recogniser takes go out as ``image``, ``audio``, ``audio_info`` and
+    ``transcript``; where the recording has labels, they go out on ``activity_truth``.
+    """
+
+    def __init__(self) -> None:
+        """Read the parameters and open the recording.
+
+        Raises:
+            ConfigError: when a parameter is wrong.
+            RecordingError: when the recording cannot be played.
+        """
+        super().__init__('player')
+        config = read_once(self, PlayerConfig)
+        self.playback = Playback(self, RecordingSource(config), config.playback)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Play until the end or Ctrl-C; return the exit status."""
+    return play_until_finished(PlayerNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
