@@ -41,24 +41,28 @@ def plan_script(config: SimulationConfig) -> tuple[Segment, ...]:
     bag: list[str] = []
     start_s = 0.0
     while not segments or segments[-1].end_s < config.duration_s:
-        if not bag:
-            bag = [str(label) for label in rng.permutation(config.activities)]
-        label = _take(bag, segments[-1].label if segments else None)
+        previous = segments[-1].label if segments else None
+        if all(_alike(label, previous) for label in bag):
+            bag += [str(label) for label in rng.permutation(config.activities)]
+        label = _take(bag, previous)
         end_s = _segment_end(config, rng, start_s, ACTIVITY_TABLE[label])
         segments.append(Segment(index=len(segments), start_s=start_s, end_s=end_s, label=label))
         start_s = end_s
     return tuple(segments)
 
 
+def _alike(label: str, previous: str | None) -> bool:
+    """Return whether a change between two activities cannot be seen."""
+    return previous is not None and ACTIVITY_TABLE[label].motion == ACTIVITY_TABLE[previous].motion
+
+
 def _take(bag: list[str], previous: str | None) -> str:
     """Remove and return the first activity of ``bag`` that visibly differs from ``previous``."""
-    if previous is None:
-        return bag.pop(0)
-    moving = ACTIVITY_TABLE[previous].motion
     for place, label in enumerate(bag):
-        if ACTIVITY_TABLE[label].motion != moving:
+        if not _alike(label, previous):
             return bag.pop(place)
-    return bag.pop(0)
+    others = (place for place, label in enumerate(bag) if label != previous)
+    return bag.pop(next(others, 0))
 
 
 def _segment_end(

@@ -48,7 +48,7 @@ class Stage:
         """Draw a place to lie, in front of the furniture, and where the feet point."""
         x_m = float(rng.uniform(-0.3, 0.3)) - 0.1 * self.side
         yaw = float(rng.uniform(0.9, 2.1)) * (1 if rng.random() < 0.5 else -1)
-        return x_m, REFERENCE_DEPTH_M + float(rng.uniform(-0.3, 0.05)), yaw
+        return x_m, REFERENCE_DEPTH_M + float(rng.uniform(-0.45, -0.15)), yaw
 
     def draw_cupboard_place(self, rng: np.random.Generator) -> tuple[float, float, float]:
         """Draw where somebody stands who works on the cupboard's side, facing it."""
