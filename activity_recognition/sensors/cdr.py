@@ -24,7 +24,7 @@ from rosbags.typesys import (
 )
 
 from activity_recognition.errors import DecodeError
-from activity_recognition.sensors.definitions import KNOWN_DEFINITIONS
+from activity_recognition.sensors.definitions import FIXED_TYPES, KNOWN_DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,9 +81,9 @@ class MessageType:
             Exception
         ) as error:  # rosbags runs generated code: a broken buffer can raise anything
             raise DecodeError(
-                f'{self.name}: cannot read a buffer of {len(cdr)} bytes: '
+                f'broken buffer: {len(cdr)} bytes are no {self.name}: '
                 f'{error or type(error).__name__}; '
-                'it is cut short, damaged, or was written with another definition of the type'
+                'the message is cut short, damaged, or of another definition of that type'
             ) from error
 
     def serialise(self, message: Message) -> memoryview:
@@ -100,8 +100,8 @@ class MessageType:
             return self.store.ros1_to_cdr(raw, self.name)
         except Exception as error:  # as above
             raise DecodeError(
-                f'{self.name}: cannot convert a ROS 1 record of {len(raw)} bytes: '
-                f'{error or type(error).__name__}'
+                f'broken buffer: {len(raw)} bytes of ROS 1 are no {self.name}: '
+                f'{error or type(error).__name__}; the message is cut short or damaged'
             ) from error
 
     def new(self, type_name: str, **fields: object) -> Message:
@@ -152,18 +152,20 @@ def _build(name: str, definition: str, ros1: bool, shares: tuple[Path, ...]) -> 
         while missing := _references(types):
             for part in missing:
                 types[part] = _look_up(part, shares)[part]
+        if name in FIXED_TYPES and definition:
+            _compare(types, _build(name, '', False, ()).store.fielddefs, name)
         store = get_typestore(Stores.EMPTY)
         store.register(types)
         store.get_msgdef(name)
     except (TypesysError, KeyError, ValueError, OSError) as error:
-        raise DecodeError(f'{name}: cannot use its definition: {error}') from error
+        raise DecodeError(f'message definition: that of {name} is no use: {error}') from error
     return MessageType(name, store)
 
 
 def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
     """Return the definition of a type without one of its own, and perhaps some it refers to."""
     package, _, base = name.split('/')
-    for share in shares:
+    for share in () if name in FIXED_TYPES else shares:
         path = share / package / 'msg' / f'{base}.msg'
         if path.is_file():
             return get_types_from_msg(path.read_text(encoding='utf-8'), name)
@@ -177,10 +179,19 @@ def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
     if name in standard:
         return {name: standard[name]}
     raise DecodeError(
-        f'{name}: unknown message type; source the workspace that has the package {package}, so '
+        f'unknown message type: {name}; source the workspace that has the package {package}, so '
         'that its definition is found under AMENT_PREFIX_PATH, or record with mcap, which embeds '
         'definitions'
     )
+
+
+def _compare(types: Typesdict, known: Typesdict, name: str) -> None:
+    """Raise ValueError where a definition's fields differ from those the decoders rely on."""
+    for part in types.keys() & known.keys():
+        fields = [field for field, _ in types[part][1]]
+        expected = [field for field, _ in known[part][1]]
+        if types[part][1] != known[part][1]:
+            raise ValueError(f'{part} has the fields {fields}, but {name} needs {expected}')
 
 
 @lru_cache(maxsize=1)

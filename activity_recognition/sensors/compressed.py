@@ -77,10 +77,7 @@ def _stored_as_rgb(image_format: str) -> bool:
     """
     encoding, separator, codec = image_format.partition(';')
     return (
-        bool(separator)
-        and encoding.strip() in _COLOUR_ENCODINGS
-        and 'compressed ' in codec
-        and 'compressed bgr' not in codec
+        bool(separator) and encoding.strip() in _COLOUR_ENCODINGS and 'compressed bgr' not in codec
     )
 
 

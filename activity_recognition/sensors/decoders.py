@@ -6,6 +6,7 @@ from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from activity_recognition.errors import DecodeError
 from activity_recognition.sensors.audio import AudioDecoder
 from activity_recognition.sensors.cdr import TypeRegistry
 from activity_recognition.sensors.image import decode_image
@@ -37,7 +38,11 @@ AUDIO_TYPES = (
     'audio_common_msgs/msg/AudioData',
 )
 """Types an audio topic may have, the ones with a stamp first."""
+MAX_TRANSCRIPT_BYTES = 1 << 20
+"""Longest transcript message; unlike images and sound, text is taken apart piece by piece."""
 AUDIO_INFO_TYPE = 'audio_common_msgs/msg/AudioInfo'
+
+_TYPES = {Role.IMAGE: IMAGE_TYPES, Role.AUDIO: AUDIO_TYPES, Role.AUDIO_INFO: (AUDIO_INFO_TYPE,)}
 
 
 class SensorDecoders:
@@ -101,6 +106,11 @@ class SensorDecoders:
                 and is the same for every such message, so it serves to count by.
             ConfigError: when the transcript's field has to be named.
         """
+        if Role(role) is Role.TRANSCRIPT and len(cdr) > MAX_TRANSCRIPT_BYTES:
+            raise DecodeError(
+                f'transcript length: {len(cdr)} bytes are more than the {MAX_TRANSCRIPT_BYTES} '
+                'allowed for one message'
+            )
         return self.decode_message(role, type_name, self.deserialise(type_name, cdr), arrival_ns)
 
     def decode_message(
@@ -108,6 +118,10 @@ class SensorDecoders:
     ) -> Sample | None:
         """Return the sample in a message that :meth:`deserialise` gave; as :meth:`decode`."""
         role = Role(role)
+        if type_name not in _TYPES.get(role, (type_name,)):
+            raise DecodeError(
+                f'{role} topic type: expected one of {", ".join(_TYPES[role])}, got {type_name}'
+            )
         if role is Role.IMAGE:
             return decode_image(message, arrival_ns)
         if role is Role.AUDIO:

@@ -73,3 +73,13 @@ KNOWN_DEFINITIONS: dict[str, dict[str, str]] = {
 Two packages are called ``audio_common_msgs`` and disagree on ``AudioData`` and ``AudioInfo``
 (ros-drivers and mgonzs13); a topic's type tells which of the two it comes from.
 """
+
+FIXED_TYPES = frozenset(
+    {
+        'sensor_msgs/msg/Image',
+        'sensor_msgs/msg/CompressedImage',
+        *_STREAMED_AUDIO,
+        'audio_common_msgs/msg/AudioStamped',
+    }
+)
+"""Types whose fields the decoders rely on: no other definition of them is taken."""

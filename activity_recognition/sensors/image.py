@@ -6,7 +6,6 @@ copied: the frame of a tight ``rgb8`` image is a read-only view of the message's
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -154,6 +153,5 @@ def _as_array(message: Message, layout: _Layout, max_pixels: int) -> NDArray[np.
         buffer=data,
         strides=(step, layout.channels * itemsize, itemsize)[: 2 if layout.channels == 1 else 3],
     )
-    if itemsize > 1 and bool(message.is_bigendian) == (sys.byteorder == 'little'):
-        pixels = pixels.astype(f'=u{itemsize}')
-    return pixels
+    # OpenCV wants native numbers at even addresses; a buffer promises neither.
+    return np.require(pixels, f'=u{itemsize}', 'A')

@@ -18,7 +18,7 @@ class SampleClock:
     A stamp further than ``max_gap_s`` from the count means that samples are missing or that time
     jumped: the clock starts anew at that stamp. For stamps that are arrivals, being late proves
     nothing, because a stalled publisher sends the held-back audio at once: the clock starts anew
-    only when audio stays late for ``max_gap_s`` of audio, or is later than any queue explains.
+    only when the audio that follows does not catch up, or is later than any queue explains.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class SampleClock:
         self._origin_ns: int | None = None
         self._counted = 0
         self._correction_ns = 0.0
-        self._late_s = 0.0
+        self._late_from_s: float | None = None
+        self._late_audio_s = 0.0
 
     @property
     def next_ns(self) -> int | None:
@@ -60,7 +61,7 @@ class SampleClock:
             seconds_between(stamp_ns, expected_ns), duration_s, from_arrival=from_arrival
         ):
             self._origin_ns, self._counted, self._correction_ns = stamp_ns, num_samples, 0.0
-            self._late_s = 0.0
+            self._late_from_s = None
             return stamp_ns, True
         start_ns = expected_ns
         residual_s = seconds_between(stamp_ns, expected_ns)
@@ -74,9 +75,13 @@ class SampleClock:
     def _lost(self, residual_s: float, duration_s: float, *, from_arrival: bool) -> bool:
         """Tell whether a residual means that the count no longer holds."""
         if abs(residual_s) <= self._max_gap_s:
-            self._late_s = 0.0
+            self._late_from_s = None
             return False
         if not from_arrival or residual_s < 0 or residual_s > BACKLOG_S:
             return True
-        self._late_s += duration_s
-        return self._late_s > self._max_gap_s
+        if self._late_from_s is None:
+            self._late_from_s, self._late_audio_s = residual_s, 0.0
+        caught_up_s = self._late_from_s - residual_s
+        lost = self._late_audio_s > max(self._max_gap_s, 2 * caught_up_s)
+        self._late_audio_s += duration_s
+        return lost

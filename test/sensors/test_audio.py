@@ -1,0 +1,305 @@
+"""The audio decoder: both families, formats that change, holes, and stamps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.sensors import AudioDecoder, AudioFormat
+from activity_recognition.types import NANOSECONDS
+
+RATE = 16_000
+START_NS = 1_700_000_000_000_000_000
+
+
+def decoder(**options):
+    return AudioDecoder(sample_rate_hz=RATE, max_gap_s=0.2, **options)
+
+
+def pcm(count, seed=0, channels=1):
+    values = np.random.default_rng(seed).normal(0, 5_000, count * channels)
+    return values.clip(-32768, 32767).astype('<i2')
+
+
+@pytest.fixture(scope='module')
+def stamped(ros_drivers, receive):
+    """Make a received AudioDataStamped."""
+
+    def make(samples, stamp_ns, frame_id='mic'):
+        data = np.frombuffer(np.asarray(samples).tobytes(), np.uint8)
+        audio = ros_drivers.make('audio_common_msgs/msg/AudioData', data=data)
+        return receive(
+            ros_drivers,
+            ros_drivers.make(
+                'audio_common_msgs/msg/AudioDataStamped', header=(stamp_ns, frame_id), audio=audio
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def headerless(ros_drivers, receive):
+    """Make a received AudioData."""
+
+    def make(samples):
+        data = np.frombuffer(np.asarray(samples).tobytes(), np.uint8)
+        message = ros_drivers.make('audio_common_msgs/msg/AudioData', data=data)
+        return receive(ros_drivers, message)
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def info(ros_drivers, receive):
+    """Make a received AudioInfo of ros-drivers."""
+
+    def make(rate=RATE, channels=1, sample_format='S16LE', coding='wave'):
+        return receive(
+            ros_drivers,
+            ros_drivers.make(
+                'audio_common_msgs/msg/AudioInfo',
+                channels=channels,
+                sample_rate=rate,
+                sample_format=sample_format,
+                bitrate=0,
+                coding_format=coding,
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def carried(portaudio, receive):
+    """Make a received AudioStamped of mgonzs13, which carries its own info."""
+
+    def make(field, samples, pa_format, rate=RATE, channels=1, stamp_ns=START_NS):
+        arrays = {
+            f'{name}_data': np.zeros(0, name)
+            for name in ('float32', 'int32', 'int16', 'int8', 'uint8')
+        }
+        arrays[field] = samples
+        audio = portaudio.make(
+            'audio_common_msgs/msg/Audio',
+            audio_data=portaudio.make('audio_common_msgs/msg/AudioData', **arrays),
+            info=portaudio.make(
+                'audio_common_msgs/msg/AudioInfo',
+                format=pa_format,
+                channels=channels,
+                rate=rate,
+                chunk=len(samples),
+            ),
+        )
+        message = portaudio.make(
+            'audio_common_msgs/msg/AudioStamped', header=(stamp_ns, 'mic'), audio=audio
+        )
+        return receive(portaudio, message)
+
+    return make
+
+
+def test_samples_stamp_arrival_and_frame(stamped, info):
+    audio = decoder()
+    audio.set_info(info())
+    samples = pcm(320)
+    chunk = audio.decode(stamped(samples, START_NS), START_NS + 25)
+    np.testing.assert_array_equal(chunk.samples, samples / np.float32(32768))
+    assert (chunk.stamp_ns, chunk.arrival_ns) == (START_NS, START_NS + 25)
+    assert (chunk.sample_rate_hz, chunk.frame_id) == (RATE, 'mic')
+
+
+@pytest.mark.parametrize(
+    ('field', 'pa_format', 'values', 'expected'),
+    [
+        ('float32_data', 1, np.array([0.5, -0.25], np.float32), [0.5, -0.25]),
+        ('int32_data', 2, np.array([2**30, -(2**29)], np.int32), [0.5, -0.25]),
+        ('int16_data', 8, np.array([2**14, -(2**13)], np.int16), [0.5, -0.25]),
+        ('int8_data', 16, np.array([64, -32], np.int8), [0.5, -0.25]),
+        ('uint8_data', 32, np.array([192, 96], np.uint8), [0.5, -0.25]),
+    ],
+)
+def test_the_family_that_carries_its_info(carried, field, pa_format, values, expected):
+    chunk = decoder().decode(carried(field, values, pa_format), 3)
+    assert chunk.samples.tolist() == expected
+    assert chunk.stamp_ns == START_NS
+    stereo = decoder().decode(carried(field, values, pa_format, channels=2), 3)
+    assert stereo.samples.tolist() == [0.125]
+
+
+@pytest.mark.parametrize('pa_format', [0, 4, 7, -1])
+def test_other_portaudio_formats_are_refused(carried, pa_format):
+    with pytest.raises(UnsupportedEncodingError, match='format to 8'):
+        decoder().decode(carried('int16_data', pcm(4), pa_format), 3)
+
+
+def test_without_info_the_fallback_or_a_sentence(headerless):
+    with pytest.raises(DecodeError, match='remap audio_info'):
+        decoder().decode(headerless(pcm(320)), START_NS)
+    chunk = decoder(fallback=AudioFormat(channels=2)).decode(headerless(pcm(320)), START_NS)
+    assert len(chunk.samples) == 160
+
+
+def test_coded_audio_is_refused_until_the_info_says_otherwise(stamped, info):
+    audio = decoder(fallback=AudioFormat())
+    for _ in range(2):
+        with pytest.raises(UnsupportedEncodingError, match='format to wave'):
+            audio.set_info(info(coding='mp3'))
+        with pytest.raises(UnsupportedEncodingError, match='S16LE'):
+            audio.decode(stamped(pcm(320), START_NS), START_NS)
+    audio.set_info(info())
+    assert audio.decode(stamped(pcm(320), START_NS), START_NS) is not None
+
+
+def test_an_info_that_cannot_be_is_refused(info):
+    with pytest.raises(DecodeError, match='channels'):
+        decoder().set_info(info(channels=0))
+    with pytest.raises(DecodeError, match='sample rate'):
+        decoder().set_info(info(rate=4_000_000_000))
+
+
+def test_empty_messages_give_nothing(stamped):
+    audio = decoder(fallback=AudioFormat())
+    assert audio.decode(stamped(pcm(0), START_NS), START_NS) is None
+
+
+@settings(max_examples=40)
+@given(
+    rate_hz=st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000]),
+    channels=st.integers(1, 3),
+    cuts=st.lists(st.integers(0, 5_000), max_size=20),
+)
+def test_any_chunking_gives_the_same_samples_at_the_same_times(stamped, rate_hz, channels, cuts):
+    samples = pcm(5_000, channels=channels).reshape(-1, channels)
+    audio_format = AudioFormat(sample_rate_hz=rate_hz, channels=channels)
+    whole = decoder(fallback=audio_format).decode(stamped(samples, START_NS), START_NS)
+
+    audio = decoder(fallback=audio_format)
+    chunks, taken = [], 0
+    for piece in np.split(samples, sorted(set(cuts))):
+        stamp_ns = START_NS + taken * NANOSECONDS // rate_hz
+        taken += len(piece)
+        chunk = audio.decode(stamped(piece, stamp_ns), START_NS)
+        if chunk is not None:
+            chunks.append(chunk)
+    np.testing.assert_array_equal(np.concatenate([c.samples for c in chunks]), whole.samples)
+    given_so_far = 0
+    for chunk in chunks:
+        due_ns = START_NS + given_so_far * NANOSECONDS // RATE
+        assert abs(chunk.stamp_ns - due_ns) <= 2
+        given_so_far += len(chunk.samples)
+
+
+@pytest.mark.parametrize('rate_hz', [8_000, 44_100, 48_000])
+def test_the_resamplers_delay_is_not_in_the_stamps(stamped, rate_hz):
+    # A click at a known time must come out at that time.
+    audio = decoder(fallback=AudioFormat(sample_rate_hz=rate_hz))
+    clicks = np.zeros(rate_hz, '<i2')
+    clicks[rate_hz // 2] = 30_000
+    peak_ns = None
+    for index, piece in enumerate(np.split(clicks, 50)):
+        chunk = audio.decode(stamped(piece, START_NS + index * 20_000_000), START_NS)
+        if chunk is not None and np.abs(chunk.samples).max() > 0.1:
+            peak_ns = chunk.stamp_ns + int(chunk.samples.argmax()) * NANOSECONDS // RATE
+    assert peak_ns == pytest.approx(START_NS + NANOSECONDS // 2, abs=NANOSECONDS // RATE)
+
+
+def test_a_hole_shows_in_the_stamps_and_nothing_before_it_leaks_over(stamped):
+    audio = decoder(fallback=AudioFormat(sample_rate_hz=48_000))
+    for index in range(10):
+        audio.decode(stamped(pcm(960, seed=index), START_NS + index * 20_000_000), START_NS)
+    after_ns = START_NS + 10 * 20_000_000 + 500_000_000
+    late = audio.decode(stamped(pcm(960, seed=99), after_ns), START_NS)
+    assert late.stamp_ns == after_ns
+    fresh = decoder(fallback=AudioFormat(sample_rate_hz=48_000))
+    same = fresh.decode(stamped(pcm(960, seed=99), after_ns), START_NS)
+    np.testing.assert_array_equal(late.samples, same.samples)
+
+
+def test_time_may_jump_back(stamped):
+    audio = decoder(fallback=AudioFormat())
+    audio.decode(stamped(pcm(320), START_NS), START_NS)
+    earlier = START_NS - 60 * NANOSECONDS
+    assert audio.decode(stamped(pcm(320), earlier), START_NS).stamp_ns == earlier
+
+
+@pytest.mark.parametrize('back_ms', [0, 20, 150])
+def test_duplicates_and_late_chunks_are_refused_and_harm_nothing(stamped, back_ms):
+    audio, clean = decoder(fallback=AudioFormat()), decoder(fallback=AudioFormat())
+    for index in range(12):
+        message = stamped(pcm(320, seed=index), START_NS + index * 20_000_000)
+        got, expected = audio.decode(message, START_NS), clean.decode(message, START_NS)
+        np.testing.assert_array_equal(got.samples, expected.samples)
+        assert got.stamp_ns == expected.stamp_ns
+        with pytest.raises(DecodeError, match='audio order'):
+            audio.decode(
+                stamped(pcm(320), START_NS + index * 20_000_000 - back_ms * 1_000_000), START_NS
+            )
+
+
+def test_refused_audio_leaves_the_stream_as_it_was(stamped, carried, info):
+    audio, clean = decoder(), decoder()
+    for one in (audio, clean):
+        one.set_info(info(rate=48_000, sample_format='F32LE'))
+    for index in range(6):
+        values = np.random.default_rng(index).normal(0, 0.1, 960).astype('<f4')
+        stamp_ns = START_NS + index * 20_000_000
+        broken = values.copy()
+        broken[7] = np.nan
+        with pytest.raises(DecodeError, match='NaN'):
+            audio.decode(stamped(broken, stamp_ns), START_NS)
+        with pytest.raises(DecodeError, match='no multiple'):
+            audio.decode(stamped(np.zeros(7, np.uint8), stamp_ns), START_NS)
+        got = audio.decode(stamped(values, stamp_ns), START_NS)
+        expected = clean.decode(stamped(values, stamp_ns), START_NS)
+        np.testing.assert_array_equal(got.samples, expected.samples)
+        assert got.stamp_ns == expected.stamp_ns
+
+
+def test_a_change_of_format_begins_anew(stamped, info):
+    audio = decoder()
+    audio.set_info(info(rate=48_000))
+    audio.decode(stamped(pcm(960), START_NS), START_NS)
+    audio.set_info(info(rate=8_000, channels=2))
+    stamp_ns = START_NS + 20_000_000
+    got = audio.decode(stamped(pcm(320, seed=3), stamp_ns), START_NS)
+    fresh = decoder(fallback=AudioFormat(sample_rate_hz=8_000, channels=2))
+    expected = fresh.decode(stamped(pcm(320, seed=3), stamp_ns), START_NS)
+    assert got.stamp_ns == stamp_ns
+    np.testing.assert_array_equal(got.samples, expected.samples)
+    audio.set_info(info(rate=8_000, channels=2))
+    follows = audio.decode(stamped(pcm(320), stamp_ns + 20_000_000), START_NS)
+    assert follows.stamp_ns == pytest.approx(got.end_ns, abs=2)
+
+
+def test_headerless_audio_ends_at_its_arrival(headerless):
+    audio = decoder(fallback=AudioFormat())
+    chunk = audio.decode(headerless(pcm(1_600)), START_NS)
+    assert (chunk.stamp_ns, chunk.end_ns) == (START_NS - 100_000_000, START_NS)
+
+
+def test_a_stamp_of_zero_is_no_stamp(stamped):
+    chunk = decoder(fallback=AudioFormat()).decode(stamped(pcm(1_600), 0), START_NS)
+    assert chunk.stamp_ns == START_NS - 100_000_000
+
+
+def test_jitter_of_arrivals_is_smoothed(headerless):
+    audio = decoder(fallback=AudioFormat())
+    delays = np.random.default_rng(0).exponential(0.015, 1_500)
+    stamps = []
+    for index, delay in enumerate(delays):
+        arrival_ns = START_NS + (index + 1) * 20_000_000 + int(delay * NANOSECONDS)
+        stamps.append(audio.decode(headerless(pcm(320)), arrival_ns).stamp_ns)
+    steps_ns = np.diff(stamps) - 20_000_000
+    assert np.abs(steps_ns).max() < 500_000
+
+
+def test_reset_forgets_the_clock_and_keeps_the_format(stamped, info):
+    audio = decoder()
+    audio.set_info(info(rate=48_000))
+    audio.decode(stamped(pcm(960), START_NS), START_NS)
+    audio.reset()
+    again = audio.decode(stamped(pcm(960), START_NS), START_NS)
+    assert again.stamp_ns == START_NS
+    assert 280 < len(again.samples) < 320

@@ -1,0 +1,193 @@
+"""Buffers in, messages out: definitions, families that clash, and hostile bytes."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activity_recognition.errors import DecodeError
+from activity_recognition.sensors import TypeRegistry
+from activity_recognition.sensors.cdr import full_type_name
+
+IMAGE = 'sensor_msgs/msg/Image'
+
+
+@pytest.fixture
+def registry():
+    return TypeRegistry(prefixes=())
+
+
+@pytest.fixture
+def image_buffer(image_cdr):
+    pixels = np.arange(4 * 18, dtype=np.uint8).reshape(4, 18)
+    return image_cdr('rgb8', pixels, 6, 4)
+
+
+def test_both_byte_orders_give_the_same_message(registry, publisher):
+    message = publisher.make(
+        'sensor_msgs/msg/CompressedImage',
+        header=(5, 'é'),
+        format='png',
+        data=np.arange(9, dtype=np.uint8),
+    )
+    for little_endian in (True, False):
+        cdr = publisher.cdr(message, little_endian=little_endian)
+        got = registry.deserialise(cdr, 'sensor_msgs/CompressedImage')
+        assert (got.header.frame_id, got.format) == ('é', 'png')
+        assert got.data.tolist() == list(range(9))
+
+
+def test_arrays_are_views_of_the_buffer(registry, image_buffer):
+    data = registry.deserialise(image_buffer, IMAGE).data
+    assert np.shares_memory(data, np.frombuffer(image_buffer, np.uint8))
+
+
+@pytest.mark.parametrize('name', ['', 'Image', 'a/b/c', 'sensor_msgs/srv/Image', 'a/msg/b c'])
+def test_a_name_that_is_no_type_is_refused(name):
+    with pytest.raises(DecodeError, match='message type'):
+        full_type_name(name)
+
+
+def test_an_unknown_type_says_how_to_make_it_known(registry):
+    with pytest.raises(DecodeError, match='AMENT_PREFIX_PATH') as caught:
+        registry.deserialise(b'\0\1\0\0', 'house_msgs/msg/Kettle')
+    assert 'house_msgs' in str(caught.value)
+
+
+def test_definitions_come_from_the_index_of_installed_packages(tmp_path: Path, monkeypatch):
+    folder = tmp_path / 'share' / 'house_msgs' / 'msg'
+    folder.mkdir(parents=True)
+    (folder / 'Kettle.msg').write_text('std_msgs/Header header\nLid[] lids\n')
+    (folder / 'Lid.msg').write_text('string colour\n')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
+    kind = TypeRegistry().resolve('house_msgs/Kettle')
+    assert kind.field_names == ('header', 'lids')
+    lid = kind.new('house_msgs/msg/Lid', colour='blue')
+    stamp = kind.new('builtin_interfaces/msg/Time', sec=1, nanosec=2)
+    header = kind.new('std_msgs/msg/Header', stamp=stamp, frame_id='hob')
+    cdr = kind.serialise(kind.new(kind.name, header=header, lids=[lid, lid]))
+    assert [lid.colour for lid in kind.deserialise(cdr).lids] == ['blue', 'blue']
+
+
+def test_an_embedded_definition_goes_before_the_index(registry):
+    text = 'string words\n' + '=' * 80 + '\nMSG: other/Unused\nint8 x\n'
+    assert registry.resolve('whisper_msgs/msg/Transcription').field_names[0] == 'text'
+    kind = registry.resolve('whisper_msgs/msg/Transcription', text)
+    assert kind.field_names == ('words',)
+
+
+def test_embedded_idl_is_read(registry):
+    text = (
+        '=' * 80
+        + '\nIDL: house_msgs/msg/Lid\n'
+        + 'module house_msgs { module msg { struct Lid { string colour; }; }; };\n'
+    )
+    assert registry.resolve('house_msgs/msg/Lid', text).field_names == ('colour',)
+
+
+@pytest.mark.parametrize('text', ['strin words', 'house_msgs/Missing lid', '{'])
+def test_a_broken_definition_is_a_decode_error(registry, text):
+    with pytest.raises(DecodeError):
+        registry.resolve('house_msgs/msg/Kettle', text)
+
+
+def test_an_image_by_another_definition_is_refused(registry):
+    with pytest.raises(DecodeError, match='needs'):
+        registry.resolve(IMAGE, 'string height\nuint8[] data\n')
+
+
+def test_both_families_of_audio_common_msgs_are_read_side_by_side(
+    registry, ros_drivers, portaudio
+):
+    streamed = ros_drivers.make(
+        'audio_common_msgs/msg/AudioDataStamped',
+        header=(7, 'mic'),
+        audio=ros_drivers.make('audio_common_msgs/msg/AudioData', data=np.ones(4, np.uint8)),
+    )
+    empty = {f'{name}_data': np.zeros(0, name) for name in ('float32', 'int32', 'int8', 'uint8')}
+    carried = portaudio.make(
+        'audio_common_msgs/msg/AudioStamped',
+        header=(7, 'mic'),
+        audio=portaudio.make(
+            'audio_common_msgs/msg/Audio',
+            audio_data=portaudio.make(
+                'audio_common_msgs/msg/AudioData', int16_data=np.array([1, -2], np.int16), **empty
+            ),
+            info=portaudio.make(
+                'audio_common_msgs/msg/AudioInfo', format=8, channels=2, rate=48000, chunk=1
+            ),
+        ),
+    )
+    for _ in range(2):
+        got = registry.deserialise(ros_drivers.cdr(streamed), streamed.__msgtype__)
+        assert got.audio.data.tolist() == [1, 1, 1, 1]
+        got = registry.deserialise(portaudio.cdr(carried), carried.__msgtype__)
+        assert (got.audio.audio_data.int16_data.tolist(), got.audio.info.rate) == ([1, -2], 48000)
+
+
+@pytest.mark.parametrize('size', range(0, 60, 7))
+def test_a_truncated_buffer_is_a_decode_error(registry, image_buffer, size):
+    with pytest.raises(DecodeError, match=f'{size} bytes'):
+        registry.deserialise(image_buffer[:size], IMAGE)
+
+
+def test_a_length_of_four_gigabytes_allocates_nothing(registry, publisher):
+    message = publisher.make(
+        'sensor_msgs/msg/CompressedImage', header=(1, ''), format='', data=np.zeros(0, np.uint8)
+    )
+    cdr = bytearray(publisher.cdr(message))
+    cdr[-4:] = b'\xff\xff\xff\xff'
+    kind = registry.resolve(message.__msgtype__)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError):
+            kind.deserialise(bytes(cdr))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_ros1_record_loses_its_header_counter(registry):
+    text = (
+        'Header header\nstring text\n'
+        + '=' * 80
+        + '\nMSG: std_msgs/Header\nuint32 seq\ntime stamp\nstring frame_id\n'
+    )
+    kind = registry.resolve('house_msgs/msg/Note', text, ros1=True)
+    raw = b''.join(
+        [
+            (99).to_bytes(4, 'little'),
+            (12).to_bytes(4, 'little'),
+            (34).to_bytes(4, 'little'),
+            (3).to_bytes(4, 'little') + b'map',
+            (5).to_bytes(4, 'little') + b'hello',
+        ]
+    )
+    message = kind.deserialise(kind.from_ros1(raw))
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (12, 34)
+    assert (message.header.frame_id, message.text) == ('map', 'hello')
+    with pytest.raises(DecodeError, match='ROS 1'):
+        kind.from_ros1(raw[:-2])
+
+
+TYPES = (
+    IMAGE,
+    'sensor_msgs/msg/CompressedImage',
+    'audio_common_msgs/msg/AudioDataStamped',
+    'audio_common_msgs/msg/AudioStamped',
+    'audio_common_msgs/msg/AudioInfo',
+    'hri_msgs/msg/LiveSpeech',
+    'std_msgs/msg/String',
+)
+
+
+@settings(max_examples=50)
+@given(name=st.sampled_from(TYPES), cdr=st.binary(max_size=200), encapsulated=st.booleans())
+def test_random_bytes_raise_nothing_but_decode_errors(name, cdr, encapsulated):
+    try:
+        TypeRegistry(prefixes=()).deserialise(b'\0\1\0\0' + cdr if encapsulated else cdr, name)
+    except DecodeError as error:
+        assert name in str(error)

@@ -1,0 +1,90 @@
+"""The composition that the node and the recordings share, and counting what it refuses."""
+
+import numpy as np
+import pytest
+
+from activity_recognition.errors import DecodeError
+from activity_recognition.sensors import AudioFormat, Drops, Role, SensorDecoders
+from activity_recognition.types import AudioChunk, Frame, Utterance
+
+IMAGE = 'sensor_msgs/msg/Image'
+AUDIO = 'audio_common_msgs/msg/AudioDataStamped'
+INFO = 'audio_common_msgs/msg/AudioInfo'
+STRING = 'std_msgs/msg/String'
+
+
+def audio_cdr(sender, samples, stamp_ns):
+    data = np.frombuffer(samples.tobytes(), np.uint8)
+    audio = sender.make('audio_common_msgs/msg/AudioData', data=data)
+    return sender.cdr(sender.make(AUDIO, header=(stamp_ns, 'mic'), audio=audio))
+
+
+def info_cdr(sender, rate_hz):
+    return sender.cdr(
+        sender.make(
+            INFO,
+            channels=1,
+            sample_rate=rate_hz,
+            sample_format='S16LE',
+            bitrate=0,
+            coding_format='wave',
+        )
+    )
+
+
+def test_every_role_gives_its_sample(image_cdr, ros_drivers, publisher):
+    decoders = SensorDecoders(sample_rate_hz=16_000)
+    frame = decoders.decode('image', IMAGE, image_cdr('rgb8', np.zeros((1, 3), np.uint8), 1, 1), 1)
+    assert isinstance(frame, Frame)
+    assert decoders.decode(Role.AUDIO_INFO, INFO, info_cdr(ros_drivers, 8_000), 2) is None
+    chunk = decoders.decode('audio', AUDIO, audio_cdr(ros_drivers, np.zeros(800, '<i2'), 7), 3)
+    assert isinstance(chunk, AudioChunk)
+    assert chunk.sample_rate_hz == 16_000
+    assert 1_500 < len(chunk.samples) < 1_600
+    cdr = publisher.cdr(publisher.make(STRING, data='tea'))
+    assert isinstance(decoders.decode('transcript', STRING, cdr, 4), Utterance)
+    empty = publisher.cdr(publisher.make(STRING, data=''))
+    assert decoders.decode('transcript', STRING, empty, 5) is None
+    assert decoders.empty_transcripts == 1
+
+
+def test_the_configured_field_and_fallback_are_used(ros_drivers, portaudio):
+    decoders = SensorDecoders(audio_fallback=AudioFormat(sample_rate_hz=16_000))
+    chunk = decoders.decode('audio', AUDIO, audio_cdr(ros_drivers, np.zeros(80, '<i2'), 7), 3)
+    assert len(chunk.samples) == 80
+    decoders = SensorDecoders(transcript_field='dta')
+    with pytest.raises(DecodeError, match="did you mean 'data'"):
+        decoders.decode('transcript', STRING, b'\0\1\0\0\1\0\0\0\0', 1)
+
+
+@pytest.mark.parametrize(
+    ('role', 'type_name'), [('image', STRING), ('audio', STRING), ('audio_info', STRING)]
+)
+def test_a_topic_of_another_type_is_refused(role, type_name, publisher):
+    cdr = publisher.cdr(publisher.make(STRING, data='tea'))
+    with pytest.raises(DecodeError, match=f'{role} topic type'):
+        SensorDecoders().decode(role, type_name, cdr, 1)
+
+
+def test_an_endless_transcript_is_refused_unread():
+    with pytest.raises(DecodeError, match='transcript length'):
+        SensorDecoders().decode('transcript', STRING, bytes(2 << 20), 1)
+
+
+def test_drops_are_counted_by_reason_with_an_example(image_cdr):
+    decoders, drops = SensorDecoders(), Drops()
+    good = image_cdr('rgb8', np.zeros((1, 3), np.uint8), 1, 1)
+    for cdr in (
+        image_cdr('32FC1', np.zeros((1, 4), np.uint8), 1, 1),
+        image_cdr('32FC2', np.zeros((1, 8), np.uint8), 1, 1),
+        image_cdr('rgb8', np.zeros((1, 3), np.uint8), 2, 1),
+        good[:-1],
+        good[:11],
+    ):
+        with pytest.raises(DecodeError) as caught:
+            decoders.decode('image', IMAGE, cdr, 1)
+        drops.add(caught.value)
+    assert drops.counts == {'image encoding': 2, 'image data length': 1, 'broken buffer': 2}
+    assert drops.total == 5
+    assert '32FC1' in drops.examples['image encoding']
+    assert decoders.decode('image', IMAGE, good, 1) is not None
