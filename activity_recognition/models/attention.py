@@ -5,13 +5,16 @@ Shapes: B batch, H heads, Q queries, N tokens, D width, K knots.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.types import NANOSECONDS, to_ns
+
+NUM_KNOTS = 12
+"""Knots of every function of age."""
+AGE_RESOLUTION_S = 0.05
+"""Age around which the knots turn from evenly to logarithmically spaced, seconds."""
 
 
 class AgeBias(nn.Module):
@@ -22,44 +25,47 @@ class AgeBias(nn.Module):
     bias, Raffel et al. 2020, which counts positions).
     """
 
-    def __init__(
-        self, num_heads: int, horizon_s: float, *, num_knots: int = 12, resolution_s: float = 0.05
-    ) -> None:
+    def __init__(self, num_heads: int, horizon_s: float) -> None:
         """Create the bias for ages in [0, ``horizon_s``] seconds, initially zero everywhere."""
         super().__init__()
-        self.resolution_s = resolution_s
-        self.scale = (num_knots - 1) / math.log1p(horizon_s / resolution_s)
-        self.table = nn.Parameter(torch.zeros(num_knots, num_heads))
+        self.horizon_s = horizon_s
+        self.table = nn.Parameter(torch.zeros(NUM_KNOTS, num_heads))
 
-    def forward(self, age_s: Tensor) -> Tensor:
-        """Return the bias of ages (..., N) in seconds as (..., N, H)."""
-        return interpolate(self.table, age_s, self.resolution_s, self.scale)
+    def forward(self, knots: Tensor) -> Tensor:
+        """Return the bias (..., N, H) for ages given as weights of knots (..., N, K)."""
+        return knots.to(self.table.dtype) @ self.table
 
 
 class AgeEmbedding(nn.Module):
-    """A vector that tells how old a modality's newest token is."""
+    """A vector that tells how old a modality's newest token is; see :class:`AgeBias`."""
 
-    def __init__(self, width: int, horizon_s: float, *, num_knots: int = 12) -> None:
+    def __init__(self, width: int, horizon_s: float) -> None:
         """Create the embedding for ages in [0, ``horizon_s``] seconds, initially zero."""
         super().__init__()
-        self.resolution_s = 0.05
-        self.scale = (num_knots - 1) / math.log1p(horizon_s / self.resolution_s)
-        self.table = nn.Parameter(torch.zeros(num_knots, width))
+        self.horizon_s = horizon_s
+        self.table = nn.Parameter(torch.zeros(NUM_KNOTS, width))
 
-    def forward(self, age_s: Tensor) -> Tensor:
-        """Embed ages (...,) in seconds as (..., D)."""
-        return interpolate(self.table, age_s, self.resolution_s, self.scale)
+    def forward(self, knots: Tensor) -> Tensor:
+        """Embed ages given as weights of knots (..., K) as (..., D)."""
+        return knots.to(self.table.dtype) @ self.table
 
 
-def interpolate(table: Tensor, age_s: Tensor, resolution_s: float, scale: float) -> Tensor:
-    """Interpolate rows of ``table`` (K, D) linearly between logarithmic knots of age, (..., D)."""
-    last = len(table) - 1
+def age_knots(age_s: Tensor, horizon_s: float | Tensor) -> Tensor:
+    """Return the weights (..., K) of linear interpolation between logarithmic knots of age.
+
+    Args:
+        age_s: ages (...) in seconds.
+        horizon_s: age of the last knot, seconds; a tensor that broadcasts to ``age_s`` where ages
+            of several modalities are treated at once.
+    """
     # Ages need more bits than autocast would leave them.
     with torch.autocast(age_s.device.type, enabled=False):
-        position = (torch.log1p(age_s.clamp(min=0) / resolution_s) * scale).clamp(max=last)
-        knots = torch.arange(last + 1, device=age_s.device, dtype=age_s.dtype)
-        weights = (1 - (position.unsqueeze(-1) - knots).abs()).clamp(min=0)
-        return weights @ table
+        horizon = torch.as_tensor(horizon_s, dtype=age_s.dtype, device=age_s.device)
+        scale = (NUM_KNOTS - 1) / torch.log1p(horizon / AGE_RESOLUTION_S)
+        position = age_s.clamp(min=0).div_(AGE_RESOLUTION_S).log1p_().mul_(scale)
+        knots = torch.arange(NUM_KNOTS, device=age_s.device, dtype=age_s.dtype)
+        distance = position.clamp_(max=NUM_KNOTS - 1).unsqueeze(-1).sub(knots).abs_()
+        return distance.neg_().add_(1).clamp_(min=0)
 
 
 def ages_s(query_ns: Tensor, token_ns: Tensor, dtype: torch.dtype) -> Tensor:

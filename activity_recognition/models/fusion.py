@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from activity_recognition.models.attention import (
     AgeBias,
     AgeEmbedding,
     FeedForward,
+    age_knots,
     attend,
     split_heads,
 )
@@ -53,6 +55,16 @@ class Memory:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AgeKnots:
+    """All ages of a decision as weights of knots."""
+
+    states: Tensor
+    """(B, Q, 3, K), of each modality's newest state."""
+    tokens: tuple[Tensor, ...]
+    """Per modality (B, Q, N, K)."""
+
+
 class ModalityQuery(nn.Module):
     """What one modality contributes to the fusion: its query, its keys, its mixing layers."""
 
@@ -69,6 +81,15 @@ class ModalityQuery(nn.Module):
         self.norm_mlp = nn.LayerNorm(width)
         self.mlp = FeedForward(width, dropout)
         self.norm_out = nn.LayerNorm(width)
+
+    def ask(self, state: Tensor) -> Tensor:
+        """Turn this modality's state (B, Q, D) into its query (B, Q, D)."""
+        return self.query(self.norm_query(state))
+
+    def finish(self, state: Tensor, mixed: Tensor) -> Tensor:
+        """Join the state and what the others answered, both (B, Q, D)."""
+        state = state + self.out(mixed)
+        return self.norm_out(state + self.mlp(self.norm_mlp(state)))
 
 
 class CrossModalAttention(nn.Module):
@@ -108,46 +129,87 @@ class CrossModalAttention(nn.Module):
         key, value = self.layers(modality).key_value(tokens).chunk(2, dim=-1)
         return split_heads(key, self.num_heads), split_heads(value, self.num_heads)
 
-    def aged_state(self, modality: Modality, memory: Memory) -> Tensor:
-        """Return the newest state with its age, or the learned one where absent, (B, Q, D)."""
-        layers = self.layers(modality)
-        aged = memory.state + layers.age(memory.state_age_s)
-        return torch.where(memory.present.unsqueeze(-1), aged, layers.absent.to(aged.dtype))
+    def states(self, memories: Mapping[Modality, Memory], knots: AgeKnots) -> list[Tensor]:
+        """Return each modality's newest state with its age, or the learned one, (B, Q, D)."""
+        states = []
+        for index, modality in enumerate(MODALITIES):
+            layers, memory = self.layers(modality), memories[modality]
+            aged = memory.state + layers.age(knots.states[:, :, index])
+            absent = layers.absent.to(aged.dtype)
+            states.append(torch.where(memory.present.unsqueeze(-1), aged, absent))
+        return states
 
-    def forward(self, memories: Mapping[Modality, Memory]) -> Tensor:
-        """Fuse the three modalities to (B, Q, 3 * D)."""
-        biases = {m: self.layers(m).age_bias(memories[m].ages_s) for m in MODALITIES}
-        fused = [self._ask(m, memories, biases) for m in MODALITIES]
-        return torch.cat(fused, dim=-1)
+    def forward(self, memories: Mapping[Modality, Memory]) -> tuple[Tensor, list[Tensor]]:
+        """Fuse the three modalities.
 
-    def _ask(
-        self,
-        modality: Modality,
-        memories: Mapping[Modality, Memory],
-        biases: Mapping[Modality, Tensor],
+        Returns:
+            The fused features (B, Q, 3 * D) and each modality's own state (B, Q, D).
+        """
+        knots = self._knots(memories)
+        states = self.states(memories, knots)
+        mixed = self._attend(memories, states, knots).chunk(len(MODALITIES), dim=1)
+        fused = [
+            self.layers(m).finish(state, asked)
+            for m, state, asked in zip(MODALITIES, states, mixed, strict=True)
+        ]
+        return torch.cat(fused, dim=-1), states
+
+    def _knots(self, memories: Mapping[Modality, Memory]) -> AgeKnots:
+        """Place all ages between their knots at once: many small calls would cost more."""
+        ages, horizons = [], []
+        for modality in MODALITIES:
+            memory = memories[modality]
+            ages += [memory.state_age_s.unsqueeze(-1), memory.ages_s]
+            horizons.append(
+                ages[-1].new_full((1 + memory.ages_s.shape[-1],), self.horizon(modality))
+            )
+        knots = age_knots(torch.cat(ages, dim=-1), torch.cat(horizons))
+        sizes = [size for m in MODALITIES for size in (1, memories[m].ages_s.shape[-1])]
+        parts = knots.split(sizes, dim=-2)
+        return AgeKnots(states=torch.cat(parts[0::2], dim=-2), tokens=parts[1::2])
+
+    def horizon(self, modality: Modality) -> float:
+        """Return the age up to which a modality's tokens are seen, seconds."""
+        return self.layers(modality).age_bias.horizon_s
+
+    def _attend(
+        self, memories: Mapping[Modality, Memory], states: list[Tensor], knots: AgeKnots
     ) -> Tensor:
-        layers = self.layers(modality)
-        state = self.aged_state(modality, memories[modality])
-        query = split_heads(layers.query(layers.norm_query(state)), self.num_heads)
-        null_key, null_value = self._null(query)
-        others = [m for m in MODALITIES if m is not modality]
-        seen = torch.cat([memories[m].seen for m in others], dim=-1)
-        bias = torch.cat([biases[m] for m in others], dim=-2)
-        mixed = attend(
-            query,
-            torch.cat([null_key, *(memories[m].keys.to(query.dtype) for m in others)], dim=2),
-            torch.cat([null_value, *(memories[m].values.to(query.dtype) for m in others)], dim=2),
-            torch.cat((torch.zeros_like(bias[..., :1, :]), bias), dim=-2)
-            if bias.shape[-2]
-            else bias.new_zeros(*bias.shape[:2], 1, bias.shape[-1]),
-            torch.cat((torch.ones_like(state[..., :1], dtype=torch.bool), seen), dim=-1),
+        """Let every modality's query see the null key and the others' tokens, (B, 3 * Q, D)."""
+        query = torch.cat(
+            [self.layers(m).ask(x) for m, x in zip(MODALITIES, states, strict=True)], 1
         )
-        state = state + layers.out(mixed)
-        state = state + layers.mlp(layers.norm_mlp(state))
-        return layers.norm_out(state)
+        query = split_heads(query, self.num_heads)
+        bias = torch.cat(
+            [self.layers(m).age_bias(k) for m, k in zip(MODALITIES, knots.tokens, strict=True)], -2
+        )
+        bias = F.pad(bias, (0, 0, 1, 0))
+        null_key, null_value = self._null(query)
+        keys = [memories[m].keys.to(query.dtype) for m in MODALITIES]
+        values = [memories[m].values.to(query.dtype) for m in MODALITIES]
+        return attend(
+            query,
+            torch.cat((null_key, *keys), dim=2),
+            torch.cat((null_value, *values), dim=2),
+            bias.repeat(1, len(MODALITIES), 1, 1),
+            _others(memories),
+        )
 
     def _null(self, query: Tensor) -> tuple[Tensor, Tensor]:
         """Return the null key and value for a batch of queries (B, H, Q, D / H)."""
         both = self.null_key_value.to(query.dtype).unflatten(-1, (self.num_heads, -1))
         both = both.unsqueeze(2).unsqueeze(1).expand(-1, query.shape[0], -1, -1, -1)
         return both[0], both[1]
+
+
+def _others(memories: Mapping[Modality, Memory]) -> Tensor:
+    """Return what each modality's query may see, bool (B, 3 * Q, 1 + N): all but its own tokens."""
+    seen = torch.cat([memories[m].seen for m in MODALITIES], dim=-1)
+    seen = F.pad(seen, (1, 0), value=True)
+    others = seen.unsqueeze(1).repeat(1, len(MODALITIES), 1, 1)
+    start = 1
+    for index, modality in enumerate(MODALITIES):
+        stop = start + memories[modality].seen.shape[-1]
+        others[:, index, :, start:stop] = False
+        start = stop
+    return others.flatten(1, 2)

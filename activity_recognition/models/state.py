@@ -126,7 +126,7 @@ class AudioState:
     columns: list[Tensor] = field(default_factory=list)
     """One per spectrogram convolution, (B, C, 1, F)."""
     tokens: list[Tensor] = field(default_factory=list)
-    """One per dilated convolution, (B, C, 2 * dilation)."""
+    """One per dilated convolution, (B, 2 * dilation, D)."""
 
     def clear(self) -> None:
         """Return to the state before the first column."""

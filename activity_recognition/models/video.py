@@ -13,6 +13,7 @@ from activity_recognition.config import ModelConfig, VideoConfig
 from activity_recognition.models.attention import (
     AgeBias,
     FeedForward,
+    age_knots,
     ages_s,
     attend,
     split_heads,
@@ -202,7 +203,7 @@ class VideoTransformer(nn.Module):
                     query[:, :, queries],
                     key[:, :, tokens],
                     value[:, :, tokens],
-                    block.age_bias(age_s),
+                    block.age_bias(age_knots(age_s, self.config.video.window_s)),
                     seen,
                 )
             )
@@ -229,13 +230,14 @@ class VideoTransformer(nn.Module):
         dtype, device = self.norm.weight.dtype, self.norm.weight.device
         age_s = torch.from_numpy(sight.age_s).to(device, dtype)[None, None]
         seen = torch.from_numpy(sight.seen).to(device)[None, None]
+        knots = age_knots(age_s, self.config.video.window_s)
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, TemporalBlock)
             query, key, value = block.project(x)
             ring.write(layer, slot, key, value)
             keys, values = ring.view(layer)
             mixed = attend(
-                query, keys.to(query.dtype), values.to(query.dtype), block.age_bias(age_s), seen
+                query, keys.to(query.dtype), values.to(query.dtype), block.age_bias(knots), seen
             )
             x = block.mix(x, mixed)
         return self.norm(x)
