@@ -1,5 +1,7 @@
 """The schedule of activities."""
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ def test_segments_cover_the_recording_without_holes(seed, duration_s):
     segments = plan_script(config)
     assert segments[0].start_s == 0
     assert segments[-1].end_s == duration_s
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in itertools.pairwise(segments):
         assert before.end_s == after.start_s
     for segment in segments[:-1]:
         shortest = config.min_spoken_segment_s if segment.activity.intent else config.min_segment_s
@@ -26,7 +28,7 @@ def test_segments_cover_the_recording_without_holes(seed, duration_s):
 @given(seed=st.integers(0, 2**40))
 def test_neighbours_never_look_alike_and_nothing_is_left_out(seed):
     segments = plan_script(SimulationConfig(seed=seed, duration_s=900))
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in itertools.pairwise(segments):
         assert before.activity.motion != after.activity.motion
     counts = [sum(segment.label == label for segment in segments) for label in ACTIVITIES]
     assert min(counts) >= 2

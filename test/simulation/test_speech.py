@@ -60,7 +60,7 @@ def test_deciding_words_begin_with_the_activity_and_come_back():
             continue
         assert {item.intent for item in own} == {segment.activity.intent}
         assert abs(own[0].start_s - segment.start_s) <= 0.5
-        gaps = [b.start_s - a.end_s for a, b in zip(own, own[1:], strict=False)]
+        gaps = [b.start_s - a.end_s for a, b in itertools.pairwise(own)]
         assert all(2 < gap < 6 for gap in gaps)
         assert segment.end_s - own[-1].end_s < 7
 
@@ -84,7 +84,7 @@ def test_without_difficulty_every_word_is_recognised():
 
 def test_errors_are_as_frequent_as_asked_and_are_words():
     rng = np.random.default_rng(0)
-    words = 'robot could you bring me the red box from the kitchen'.split()
+    words = ['robot', 'could', 'you', 'bring', 'me', 'the', 'red', 'box', 'please']
     errors = 0
     for _ in range(400):
         heard, count = mishear(rng, words, 0.1)
