@@ -1,0 +1,19 @@
+"""Training from recordings: read once, cut crops, fit, calibrate, measure, keep.
+
+==============  ==================================================================================
+prepare         one recording through the node's own preprocessing, kept as memory-mapped arrays
+dataset         the recordings of a folder: found, prepared in parallel, split, given targets
+crops           seeded random crops with thinned frames and hidden modalities; batches of them
+augmentation    seeded changes of a batch that keep its labels
+losses          dense cross-entropy of the fused and the unimodal logits
+optimisation    optimiser, learning rate, moving average of the weights
+state           a run's state on disk, written whole or not at all
+trainer         the loop over batches
+predict         logits for every decision of whole recordings
+metrics         confusion and balanced accuracy
+calibration     the temperature that makes probabilities honest
+evaluate        a checkpoint measured on recordings, for every combination of modalities
+train           one run from a folder of recordings to a checkpoint folder
+shipped         the checkpoint that ships with the package, from nothing
+==============  ==================================================================================
+"""

@@ -1,0 +1,29 @@
+"""From plans to the tensors of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from activity_recognition.config import ModelConfig, TrainConfig
+from activity_recognition.inference.precision import Precision
+from activity_recognition.training.augmentation import augment
+from activity_recognition.training.crops import CropPlan, collate, cut_crop
+from activity_recognition.training.predict import to_tensors
+from activity_recognition.training.segments import Segment
+
+
+def load_batch(
+    segments: Sequence[Segment],
+    plans: Sequence[CropPlan],
+    config: TrainConfig,
+    model: ModelConfig,
+    precision: Precision,
+) -> dict[str, Tensor]:
+    """Cut, change and stack the crops of a batch; the network's keys and ``targets`` (B, Q)."""
+    crops = []
+    for plan in plans:
+        crop = cut_crop(segments[plan.segment], plan, config, model)
+        crops.append(augment(crop, plan.key, config.augmentation))
+    return to_tensors(collate(crops), precision.device)

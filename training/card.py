@@ -1,0 +1,63 @@
+"""The model card of a checkpoint: what it is, what it was made of, what it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from activity_recognition.config import ModelConfig, TrainConfig
+
+
+def write_card(
+    model: ModelConfig,
+    config: TrainConfig,
+    *,
+    origin: str,
+    temperature: float,
+    weights: int,
+    measures: Mapping[str, Mapping[str, Any]],
+    measured_on: str,
+) -> str:
+    """Return a model card in Markdown.
+
+    Args:
+        model: the network.
+        config: how it was trained.
+        origin: what it was trained on, a sentence.
+        temperature: its calibration.
+        weights: number of its weights.
+        measures: result of :func:`activity_recognition.training.evaluate.measure`.
+        measured_on: what ``measures`` were measured on, a phrase.
+    """
+    rows = [
+        f'| {name} | {_percent(found["decisions"])} | {_percent(found["smoothed"])} |'
+        for name, found in measures.items()
+    ]
+    return '\n'.join(
+        [
+            '# Activity recognition checkpoint',
+            '',
+            f'Recognises {", ".join(model.labels)} from camera, microphone and transcripts; any of '
+            'the three may be absent.',
+            '',
+            f'- Network: preset `{config.preset}`, {weights / 1e6:.2f} million weights, '
+            f'{model.video.input_size_px} px.',
+            f'- Trained on: {origin}',
+            f'- Training: {config.epochs} epochs, seed {config.seed}; '
+            f'calibrated with temperature {temperature:.3f}.',
+            '- Limits: it knows the activities above, in scenes like those it was trained on. '
+            'For another place or other activities, train on recordings of your own.',
+            '',
+            f'Balanced accuracy on {measured_on}:',
+            '',
+            '| modalities | per decision | smoothed |',
+            '| --- | --- | --- |',
+            *rows,
+            '',
+        ]
+    )
+
+
+def _percent(summary: Mapping[str, Any]) -> str:
+    value = summary['balanced_accuracy']
+    return '–' if value is None else f'{100 * value:.1f} %'

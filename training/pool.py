@@ -1,0 +1,105 @@
+"""Work spread over processes, with a progress bar, that ends promptly on Ctrl-C."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
+
+
+def make_progress(console: Console | None) -> Progress:
+    """Return a progress display with elapsed and remaining time; None shows nothing."""
+    return Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn('left'),
+        TimeRemainingColumn(),
+        TextColumn('{task.fields[note]}'),
+        console=console,
+        disable=console is None,
+    )
+
+
+def worker_count(wanted: int) -> int:
+    """Return ``wanted`` processes, or one per core when it is 0."""
+    return wanted or len(os.sched_getaffinity(0))
+
+
+def spread(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    workers: int,
+    description: str,
+    console: Console | None = None,
+) -> Iterator[tuple[int, Result]]:
+    """Yield the index and the result of each item as it becomes ready.
+
+    Args:
+        work: a function of a module, so that another process can import it.
+        items: what to work on.
+        workers: processes; with 1, or a single item, the work is done in this one.
+        description: of the progress bar.
+        console: where to show the bar; None shows none.
+
+    Raises:
+        Exception: whatever ``work`` raises, for the first item that fails.
+    """
+    with make_progress(console) as progress:
+        task = progress.add_task(description, total=len(items), note=f'0 of {len(items)}')
+        results = _results(work, items, min(workers, len(items)))
+        for count, indexed in enumerate(results, start=1):
+            progress.update(task, completed=count, note=f'{count} of {len(items)}')
+            yield indexed
+
+
+def _results(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[tuple[int, Result]]:
+    if workers <= 1:
+        yield from ((index, work(item)) for index, item in enumerate(items))
+        return
+    # A forked child would inherit the locks of torch's threads, but not the threads.
+    context = multiprocessing.get_context('spawn')
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        futures: dict[Future[Result], int] = {
+            pool.submit(work, item): index for index, item in enumerate(items)
+        }
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        raise
+    pool.shutdown()
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and keep to one core."""
+    import cv2
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

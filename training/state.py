@@ -1,0 +1,111 @@
+"""A run's state in one safetensors file, replaced whole or not at all; never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from activity_recognition.errors import CheckpointError
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a run has come, with what is needed to know that it is the same run."""
+
+    fingerprint: str
+    """Of the configuration and the data; a state of another one is not resumed."""
+    epoch: int = 0
+    batch: int = 0
+    """Batches of ``epoch`` already done."""
+    step: int = 0
+    """Optimiser steps already done."""
+    best: float = -1.0
+    """Best validation measure so far."""
+
+
+def save_state(
+    path: Path,
+    progress: Progress,
+    modules: Mapping[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    """Write modules, optimiser and progress to ``path``; the old file stays until that is done."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        for key, value in module.state_dict().items():
+            tensors[f'{name}/{key}'] = value.detach().cpu().clone().contiguous()
+    for index, entries in optimiser.state_dict()['state'].items():
+        for key, value in entries.items():
+            tensors[f'optimiser/{index}/{key}'] = torch.as_tensor(value).detach().cpu().clone()
+    fields = {name: getattr(progress, name) for name in Progress.__slots__}
+    header = {'schema': _SCHEMA, 'progress': fields}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(f'.{os.getpid()}.part')
+    save_file(tensors, scratch, metadata={'run': json.dumps(header)})
+    with scratch.open('rb') as file:
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def read_progress(path: Path) -> Progress:
+    """Read how far the run at ``path`` has come.
+
+    Raises:
+        CheckpointError: the file is damaged or of another schema.
+    """
+    try:
+        with safe_open(path, 'pt') as file:
+            header: dict[str, Any] = json.loads((file.metadata() or {})['run'])
+        if header['schema'] != _SCHEMA:
+            raise CheckpointError(
+                f'{path}: expected a training state of schema {_SCHEMA}, got {header["schema"]}; '
+                'train into another folder'
+            )
+        return Progress(**header['progress'])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f'{path}: expected the state of a training run, cannot read it ({error}); '
+            'remove it to start over'
+        ) from error
+
+
+def load_state(
+    path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer
+) -> Progress:
+    """Load what :func:`save_state` wrote into modules and optimiser of the same shape.
+
+    Raises:
+        CheckpointError: the file is damaged, of another schema, or of another network.
+    """
+    progress = read_progress(path)
+    with safe_open(path, 'pt') as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(_below(tensors, name))
+    except RuntimeError as error:
+        raise CheckpointError(f'{path}: the state is of another network: {error}') from error
+    entries: dict[int, dict[str, Tensor]] = {}
+    for key, value in _below(tensors, 'optimiser').items():
+        index, _, field = key.partition('/')
+        entries.setdefault(int(index), {})[field] = value
+    groups = optimiser.state_dict()['param_groups']
+    optimiser.load_state_dict({'state': entries, 'param_groups': groups})
+    return progress
+
+
+def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return the entries whose key starts with ``name/``, without that start."""
+    start = f'{name}/'
+    return {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}

@@ -1,0 +1,46 @@
+"""Means over the steps between two lines of a run's log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+
+class Throughput:
+    """Adds up measures and work, and gives means and rates since it was last asked."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Measure with ``clock``, seconds of any origin."""
+        self._clock = clock
+        self._restart()
+
+    @property
+    def steps(self) -> int:
+        """Steps since the last reading."""
+        return self._steps
+
+    def add(self, measures: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
+        """Count one step."""
+        self._steps += 1
+        self._sums.update({name: float(value.detach()) for name, value in measures.items()})
+        self._frames += int(batch['frame_mask'].sum())
+        self._crops += len(batch['targets'])
+
+    def read(self) -> dict[str, float]:
+        """Return the mean of each measure and the work per second since the last reading."""
+        steps, seconds = max(self._steps, 1), max(self._clock() - self._since, 1e-9)
+        values = {name: value / steps for name, value in self._sums.items()}
+        values |= {
+            'frames_per_s': self._frames / seconds,
+            'crops_per_s': self._crops / seconds,
+            'steps_per_s': self._steps / seconds,
+        }
+        self._restart()
+        return values
+
+    def _restart(self) -> None:
+        self._steps = self._frames = self._crops = 0
+        self._sums: Counter[str] = Counter()
+        self._since = self._clock()

@@ -1,0 +1,259 @@
+"""One run: from a folder of recordings to a checkpoint folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from activity_recognition.config import (
+    EngineConfig,
+    ModelConfig,
+    SmoothingConfig,
+    SyncConfig,
+    TextConfig,
+    TrainConfig,
+)
+from activity_recognition.config_io import load_model_config, to_mapping
+from activity_recognition.errors import CheckpointError, RecordingError
+from activity_recognition.inference.precision import Precision, choose_precision
+from activity_recognition.models.checkpoint import save_checkpoint
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
+from activity_recognition.training.calibration import Calibration, fit_temperature
+from activity_recognition.training.card import write_card
+from activity_recognition.training.dataset import Dataset, load_dataset, open_segments
+from activity_recognition.training.evaluate import measure
+from activity_recognition.training.losses import DenseLoss, class_weights
+from activity_recognition.training.segments import Segment
+from activity_recognition.training.state import read_progress
+from activity_recognition.training.trainer import STATE, Sources, Trainer, TrainingModel
+from activity_recognition.training.validation import validate
+
+CHECKPOINT = 'checkpoint'
+"""Folder below a run that holds the result."""
+
+_FREE_SETTINGS = ('device', 'num_threads', 'num_workers')
+"""Settings that may differ when a run is resumed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingResult:
+    """What a run ends with."""
+
+    checkpoint: Path
+    metrics: dict[str, Any]
+    """What the checkpoint's ``metrics.json`` holds."""
+    left_out: tuple[str, ...]
+    """Why each recording that could not be used could not."""
+
+
+def main_train(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = True,
+    cache: Path | None = None,
+    origin: str = '',
+    console: Console | None = None,
+) -> TrainingResult:
+    """Train on the labelled recordings below a folder; ends with ``out/checkpoint``.
+
+    Args:
+        config: how to train.
+        data: folder with recordings.
+        out: folder of the run; one that was interrupted goes on where it was.
+        resume: whether to go on with a run that ``out`` holds; without, it is started over.
+        cache: where prepared recordings are kept; ``out/cache`` by default.
+        origin: what the recordings are, a sentence for the model card.
+        console: where to show progress; None trains silently.
+
+    Raises:
+        RecordingError: no recording can be used.
+        CheckpointError: ``out`` holds a run with other settings or other recordings.
+        KeyboardInterrupt: on Ctrl-C, with the run saved.
+    """
+    if config.num_threads:
+        torch.set_num_threads(config.num_threads)
+    # Preset and device first: a wrong one is refused before anything is read.
+    model = load_model_config(config.preset)
+    precision = choose_precision(EngineConfig(device=config.device, precision=config.precision))
+    dataset = load_dataset(
+        data,
+        model,
+        SyncConfig(),
+        cache=cache or out / 'cache',
+        validation_fraction=config.validation_fraction,
+        seed=config.seed,
+        workers=config.num_workers,
+        console=console,
+    )
+    _say_what_is_used(dataset, console)
+    tokenizer, model = _fit_to_data(model, dataset)
+    run = _Run(
+        config=config,
+        precision=precision,
+        out=out,
+        dataset=dataset,
+        sources=_open_sources(dataset, tokenizer),
+        tokenizer=tokenizer,
+        console=console,
+    )
+    trainer = run.make_trainer(model)
+    if resume and (out / STATE).exists():
+        trainer.resume()
+    trainer.fit()
+    trainer.load_best()
+    return run.finish(trainer, origin or f'{len(dataset.training)} recordings.')
+
+
+def fingerprint(config: TrainConfig, dataset: Dataset) -> str:
+    """Return 16 hexadecimal digits that tell one run from another: its settings and its data."""
+    settings = {k: v for k, v in to_mapping(config).items() if k not in _FREE_SETTINGS}
+    recordings = [[r.key for r in part] for part in (dataset.training, dataset.validation)]
+    content = json.dumps([settings, recordings, dataset.labels], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """What the parts of one run share."""
+
+    config: TrainConfig
+    precision: Precision
+    out: Path
+    dataset: Dataset
+    sources: Sources
+    tokenizer: TextTokenizer
+    console: Console | None
+
+    def make_trainer(self, model: ModelConfig) -> Trainer:
+        """Build the network and its trainer.
+
+        Raises:
+            CheckpointError: the folder holds another run.
+        """
+        identity = fingerprint(self.config, self.dataset)
+        state = self.out / STATE
+        if state.exists() and read_progress(state).fingerprint != identity:
+            raise CheckpointError(
+                f'{self.out} holds a run with other settings or other recordings; '
+                'choose another folder, or remove it'
+            )
+        torch.manual_seed(self.config.seed)
+        loss = DenseLoss(
+            class_weights(_decisions_per_class(self.sources.training, model.num_activities)),
+            label_smoothing=self.config.label_smoothing,
+            unimodal_weight=self.config.unimodal_weight,
+        )
+        return Trainer(
+            TrainingModel(ActivityRecognitionSystem(model), loss),
+            self.sources,
+            self.config,
+            self.precision,
+            run=self.out,
+            fingerprint=identity,
+            console=self.console,
+        )
+
+    def finish(self, trainer: Trainer, origin: str) -> TrainingResult:
+        """Calibrate, measure every combination of modalities, and write the checkpoint."""
+        system = trainer.average
+        calibration, measures = self._calibrate_and_measure(system)
+        metrics = {
+            'training': {
+                'settings': to_mapping(self.config),
+                'recordings': len(self.dataset.training),
+                'steps': trainer.progress.step,
+            },
+            'calibration': dataclasses.asdict(calibration),
+            'validation': {
+                'recordings': len(self.dataset.validation),
+                'combinations': measures,
+            },
+        }
+        card = write_card(
+            system.config,
+            self.config,
+            origin=origin,
+            temperature=calibration.temperature,
+            weights=sum(p.numel() for p in system.parameters()),
+            measures=measures,
+            measured_on=f'{len(self.dataset.validation)} recordings held out for validation',
+        )
+        path = self.out / CHECKPOINT
+        save_checkpoint(
+            path,
+            system,
+            self.tokenizer,
+            temperature=calibration.temperature,
+            metrics=metrics,
+            card=card,
+        )
+        return TrainingResult(checkpoint=path, metrics=metrics, left_out=self.dataset.left_out)
+
+    def _calibrate_and_measure(
+        self, system: ActivityRecognitionSystem
+    ) -> tuple[Calibration, dict[str, dict[str, Any]]]:
+        if not self.sources.validation:
+            return Calibration(), {}
+        found = validate(system, self.sources.validation, self.precision)
+        calibration = fit_temperature(found.logits, found.targets)
+        measures = measure(
+            system,
+            self.sources.validation,
+            temperature=calibration.temperature,
+            precision=self.precision,
+            smoothing=SmoothingConfig(),
+            console=self.console,
+        )
+        return calibration, measures
+
+
+def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
+    if console is None:
+        return
+    for reason in dataset.left_out:
+        console.print(f'left out: {reason}', style='yellow', markup=False, highlight=False)
+    console.print(
+        f'{len(dataset.training)} recordings for training, {len(dataset.validation)} for '
+        f'validation, {len(dataset.labels)} labels'
+    )
+
+
+def _fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
+    """Train the tokenizer, and give the model its labels and no more word pieces than there are."""
+    if len(dataset.labels) < 2:
+        raise RecordingError(
+            f'expected recordings with at least two labels, got {", ".join(dataset.labels)}; '
+            'label also the time in which nothing happens, as none'
+        )
+    tokenizer = train_tokenizer(
+        dataset.texts(), vocab_size=model.text.vocab_size, max_length=model.text.max_length
+    )
+    text: TextConfig = dataclasses.replace(model.text, vocab_size=max(16, tokenizer.vocab_size))
+    return tokenizer, dataclasses.replace(model, labels=dataset.labels, text=text)
+
+
+def _open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
+    training, validation = (
+        [segment.tokenised(tokenizer) for segment in open_segments(part, dataset.labels)]
+        for part in (dataset.training, dataset.validation)
+    )
+    return Sources(training=training, validation=validation)
+
+
+def _decisions_per_class(segments: Sequence[Segment], num_classes: int) -> NDArray[np.int64]:
+    targets = [segment.labels.at(segment.decision_stamps) for segment in segments]
+    counted = np.concatenate([t[t >= 0] for t in targets])
+    return np.bincount(counted, minlength=num_classes).astype(np.int64)
