@@ -159,7 +159,10 @@ class ActivityRecognitionSystem(nn.Module):
     def forward_detailed(self, batch: Mapping[str, Tensor]) -> ModelOutput:
         """Return fused and unimodal logits and presence for every decision of the batch."""
         check_batch(batch)
-        tokens = self.encode(batch)
+        return self.decide(self.encode(batch), batch)
+
+    def decide(self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]) -> ModelOutput:
+        """Answer every decision of the batch from tokens of :meth:`encode`, masked at will."""
         stamps, arrivals = batch['decision_stamps'], batch['decision_arrivals']
         outputs = [
             self._decide(tokens, stamps[:, part], arrivals[:, part])
@@ -239,10 +242,10 @@ class ActivityRecognitionSystem(nn.Module):
 
     def classify(self, memories: Mapping[Modality, Memory]) -> ModelOutput:
         """Decide from what is visible of each modality; the same for a recording and a stream."""
-        fused = self.cross_attention(memories)
+        fused, states = self.cross_attention(memories)
         unimodal = {
-            m: self.unimodal_heads[m.value](self.cross_attention.aged_state(m, memories[m]))
-            for m in MODALITIES
+            m: self.unimodal_heads[m.value](state)
+            for m, state in zip(MODALITIES, states, strict=True)
         }
         present = {m: memories[m].present for m in MODALITIES}
         return ModelOutput(self.classifier(fused), unimodal, present)
