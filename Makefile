@@ -42,9 +42,9 @@ demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET
 	  $(if $(QUIET),--quiet) $(if $(TREE),--tree) $(DEMO_ARGS)
 
 bench: setup ## Measure speed and losses (BENCH_ARGS=...)
-	@$(RUN) --isolated python benchmarks/run.py $(BENCH_ARGS)
+	@$(RUN) --isolated env -u PYTHONSAFEPATH python benchmarks/run.py $(BENCH_ARGS)
 
-lock: setup ## Choose the newest versions that fit requirements/*.in, and lock them
+lock: ## Choose the newest versions that fit requirements/*.in, and lock them
 	@$(PYTHON) tools/setup lock
 
 clean: ## Remove .venv, build and install
