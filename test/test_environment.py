@@ -194,7 +194,8 @@ def test_colcon_builds_what_the_plan_says(machine, distribution):
     assert '/r/interfaces/audio_common_msgs' in command
 
 
-def test_the_installer_follows_the_index_of_pip_but_no_extra_ones():
+def test_the_installer_follows_the_index_of_pip_but_no_extra_ones(monkeypatch, tmp_path):
+    monkeypatch.setattr(plan, 'SYSTEM_CERTIFICATES', tmp_path)
     environ = {
         'PIP_INDEX_URL': 'https://mirror.example/simple',
         'PIP_CERT': '/c.pem',
@@ -207,6 +208,7 @@ def test_the_installer_follows_the_index_of_pip_but_no_extra_ones():
         'UV_DEFAULT_INDEX': 'https://mirror.example/simple',
         'SSL_CERT_FILE': '/c.pem',
         'UV_PYTHON_DOWNLOADS': 'never',
+        'UV_SYSTEM_CERTS': 'true',
     }
     assert (
         plan.installer_environment({**environ, 'UV_DEFAULT_INDEX': 'u'})['UV_DEFAULT_INDEX'] == 'u'

@@ -13,6 +13,9 @@ SUPPORTED_DISTRIBUTION = 'jazzy'
 AUDIO_MESSAGES = Path('interfaces/audio_common_msgs')
 """Our stand-in, from the repository's root."""
 
+SYSTEM_CERTIFICATES = Path('/etc/ssl/certs/ca-certificates.crt')
+"""Where Debian and Ubuntu keep them, with those of a company's proxy."""
+
 _OWN_VARIABLES = (
     '_ROS_WHEELS_BOOTSTRAP_COMPLETE',
     'VIRTUAL_ENV',
@@ -74,7 +77,7 @@ def build_environment(plan: Plan, venv: Path, environ: Mapping[str, str]) -> dic
 
 
 def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for uv: the index and the certificates that pip was told of.
+    """Variables for uv: the index that pip was told of, and certificates as pip finds them.
 
     Extra indexes and folders of pip stay out: they may hold another build of a locked version.
     """
@@ -82,6 +85,8 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
     for pip, uv in (('PIP_INDEX_URL', 'UV_DEFAULT_INDEX'), ('PIP_CERT', 'SSL_CERT_FILE')):
         if pip in environ:
             result.setdefault(uv, environ[pip])
+    if SYSTEM_CERTIFICATES.exists():
+        result.setdefault('UV_SYSTEM_CERTS', 'true')
     result['UV_PYTHON_DOWNLOADS'] = 'never'
     return result
 
