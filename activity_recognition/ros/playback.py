@@ -48,6 +48,7 @@ class Playback:
         self._clock_lock = threading.Lock()
         self._stamps = StampMap(recording_ns=0, live_ns=0)
         self._round_track_ns = 0
+        self._hold = config.start_paused
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._outlets = {outlet.key: outlet for outlet in source.outlets}
         self._stamped = {outlet.key for outlet in source.outlets if outlet.stamped}
@@ -131,8 +132,8 @@ class Playback:
         """Wait for the round's time, tie stamps to it and send what is latched."""
         if self.statistics.state == 'waiting':
             self._wait_for_subscribers()
-            self.statistics.state = 'paused' if self.config.start_paused else 'playing'
-            if not self.config.start_paused:
+            self.statistics.state = 'paused' if self._hold else 'playing'
+            if not self._hold:
                 self._pacer.resume()
         # A source that takes long to get ready again begins late, and does not hurry after.
         self._round_track_ns = max(self._round_track_ns, self._pacer.now_ns())
@@ -225,10 +226,12 @@ class Playback:
         self.finished.set_result(self.statistics)
 
     def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        if self.statistics.state not in ('playing', 'paused'):
+        if self.statistics.state in ('finished', 'failed'):
             response.message = f'nothing plays: {self.statistics.state}'
             return response
-        if request.data:
+        if self.statistics.state == 'waiting':
+            self._hold = request.data
+        elif request.data:
             self._pacer.pause()
             self.statistics.state = 'paused'
         elif self._pacer.paused:

@@ -116,6 +116,13 @@ class RecordingSource:
         self._types = TypeRegistry()
         topics = {role.value: getattr(config.recorded, role.value) or None for role in Role}
         self._reader = RecordingReader(config.bag, TopicNames(**topics), types=self._types)
+        try:
+            self._prepare(config)
+        except BaseException:
+            self._reader.close()
+            raise
+
+    def _prepare(self, config: PlayerConfig) -> None:
         self._roles = self._find_roles(config)
         self.left_out: dict[str, str] = {}
         self._latched_topics = {topic.name for topic in self._reader.topics if topic.latched}
@@ -194,19 +201,16 @@ class RecordingSource:
     def _outlet(self, topic: Topic) -> Outlet | None:
         """Return where a topic goes; None, with the reason noted, when it cannot be published."""
         try:
+            installed = message_class(topic.type_name)
             self._check_definition(topic)
-            role = self._roles.get(topic.name)
-            if role is not None:
-                return sensor_outlet(topic.name, role, topic.type_name)
-            return Outlet(
-                key=topic.name,
-                topic=topic.name,
-                message_class=message_class(topic.type_name),
-                qos=LATCHED_QOS if topic.latched else OTHER_QOS,
-            )
         except (UnsupportedEncodingError, DecodeError) as error:
             self.left_out[topic.name] = str(error)
             return None
+        role = self._roles.get(topic.name)
+        if role is not None:
+            return sensor_outlet(topic.name, role, topic.type_name)
+        qos = LATCHED_QOS if topic.latched else OTHER_QOS
+        return Outlet(key=topic.name, topic=topic.name, message_class=installed, qos=qos)
 
     def _check_definition(self, topic: Topic) -> None:
         """Compare the type as recorded with the type as installed, by their standard hashes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from rclpy.node import Node
 
@@ -20,14 +21,17 @@ class PlayerNode(Node):
     ``transcript``; where the recording has labels, they go out on ``activity_truth``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         """Read the parameters and open the recording.
+
+        Args:
+            options: passed on to rclpy's Node.
 
         Raises:
             ConfigError: when a parameter is wrong.
             RecordingError: when the recording cannot be played.
         """
-        super().__init__('player')
+        super().__init__('player', **options)
         config = read_once(self, PlayerConfig)
         self.playback = Playback(self, RecordingSource(config), config.playback)
 

@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from heapq import merge
+from typing import Any
 
 from rclpy.node import Node
 
@@ -121,13 +122,16 @@ class SimulationSource:
 class SimulatorNode(Node):
     """Shows a simulated scene on the topics of :class:`PlayerNode`."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         """Read the parameters and prepare the scene.
+
+        Args:
+            options: passed on to rclpy's Node.
 
         Raises:
             ConfigError: when a parameter is wrong.
         """
-        super().__init__('simulator')
+        super().__init__('simulator', **options)
         config = read_once(self, SimulatorConfig)
         self.playback = Playback(self, SimulationSource(config.scene), config.playback)
 
