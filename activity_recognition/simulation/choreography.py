@@ -26,14 +26,15 @@ class Choreography:
     The label changes in the middle of the transition.
     """
 
-    segments: tuple[Segment, ...]
+    starts_s: tuple[float, ...]
+    """When each segment begins."""
     motions: tuple[Motion, ...]
     transitions_s: tuple[float, ...]
     """Length of the transition into each segment; 0 for the first."""
 
     def pose(self, time_s: float) -> FloatArray:
         """Return the pose vector at a time in the recording, laid out as in ``Pose``."""
-        starts = [segment.start_s for segment in self.segments]
+        starts = self.starts_s
         index = max(0, bisect_right(starts, time_s) - 1)
         own = self.motions[index].pose(time_s - starts[index])
         if index > 0 and time_s < starts[index] + self.transitions_s[index] / 2:
@@ -50,7 +51,7 @@ class Choreography:
     ) -> FloatArray:
         """Move from one pose to the next one, walking where they are apart."""
         length = self.transitions_s[index]
-        share = (time_s - self.segments[index].start_s) / length + 0.5
+        share = (time_s - self.starts_s[index]) / length + 0.5
         eased = share * share * (3 - 2 * share)
         step = after - before
         step[Pose.YAW] = (step[Pose.YAW] + np.pi) % (2 * np.pi) - np.pi
@@ -86,4 +87,8 @@ def choreograph(
             lasted_s = last.end_s - last.start_s
             transitions.append(_transition_s(motions[-2], motions[-1], lasted_s, pace))
     assert max(transitions) / 2 <= MARGIN_S
-    return Choreography(segments=segments, motions=tuple(motions), transitions_s=tuple(transitions))
+    return Choreography(
+        starts_s=tuple(segment.start_s for segment in segments),
+        motions=tuple(motions),
+        transitions_s=tuple(transitions),
+    )

@@ -91,6 +91,7 @@ class Simulation:
         size = self.config.chunk_samples
         track = SoundTrack(
             config=self.config,
+            segments=self.segments,
             choreography=self.choreography,
             spoken=tuple(item.spoken for item in self.transcripts),
             acoustics=draw_acoustics(self.config),

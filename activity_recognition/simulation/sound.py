@@ -157,6 +157,7 @@ class SoundTrack:
     """The whole signal, made as it is asked for."""
 
     config: SimulationConfig
+    segments: tuple[Segment, ...]
     choreography: Choreography
     spoken: tuple[Spoken, ...]
     acoustics: Acoustics
@@ -170,15 +171,14 @@ class SoundTrack:
         waiting = np.zeros(0, np.float32)
         echo = np.zeros(0, np.float32)
         done = 0
-        segments = self.choreography.segments
-        for segment in segments:
+        for segment in self.segments:
             begin = round((segment.start_s - _LEAD_S) * rate)
             events = self._mix(segment, begin)
             if begin < done:
                 events = events[done - begin :]
                 begin = done
             waiting = _overlay(waiting, events, begin - done)
-            last = segment is segments[-1]
+            last = segment is self.segments[-1]
             until = total if last else round((segment.end_s - _LEAD_S) * rate)
             dry, waiting = _split(waiting, max(0, min(until, total) - done))
             wet, echo = _reverberate(dry, echo, self.acoustics.impulse)

@@ -42,7 +42,12 @@ class Stage:
         """Draw a free place to stand."""
         reach = self.half_width_m * 0.45
         x_m = float(rng.uniform(-reach, reach)) - 0.15 * self.side
-        return x_m, REFERENCE_DEPTH_M + float(rng.uniform(-0.35, 0.15))
+        z_m = REFERENCE_DEPTH_M + float(rng.uniform(-0.35, 0.15))
+        # Nobody stands in the table: step aside, towards the middle of the room.
+        too_near = 0.65 - self.side * (self.table_m[0] - x_m)
+        if abs(z_m - self.table_m[1]) < 0.5 and too_near > 0:
+            x_m -= self.side * min(too_near, 1.0)
+        return x_m, z_m
 
     def draw_floor_place(self, rng: np.random.Generator) -> tuple[float, float, float]:
         """Draw a place to lie, in front of the furniture, and where the feet point."""
