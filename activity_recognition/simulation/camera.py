@@ -6,6 +6,7 @@ World axes in metres: x to the right, y up from the floor, z away from the camer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -21,6 +22,14 @@ SHIFT = 4
 REFERENCE_DEPTH_M = 3.2
 """Distance from the camera about which people move."""
 _SUBPIXELS = 1 << SHIFT
+_ARC = np.linspace(np.pi / 2, 3 * np.pi / 2, 8)
+_ROUND_ENDS = np.concatenate(
+    [
+        np.stack([np.cos(_ARC), np.sin(_ARC)], axis=1),
+        np.stack([-np.cos(_ARC), -np.sin(_ARC)], axis=1),
+    ]
+)
+"""Outline of a bar along the first axis with both ends at 0, unit radius, (16, 2)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,10 +73,19 @@ def draw_camera(rng: np.random.Generator, width_px: int, height_px: int, margin_
     )
 
 
+def subpixels(points_N2: FloatArray) -> NDArray[np.int32]:
+    """Return pixel coordinates as the integers that OpenCV draws at, (N, 2)."""
+    return np.rint(points_N2 * _SUBPIXELS).astype(np.int32)
+
+
 def polygon(image: Image, points_N2: FloatArray, colour: Colour) -> None:
     """Fill a convex polygon given in pixels."""
-    fixed = np.rint(points_N2 * _SUBPIXELS).astype(np.int32)
-    cv2.fillConvexPoly(image, fixed, colour, cv2.LINE_AA, SHIFT)
+    fixed_polygon(image, subpixels(points_N2), colour)
+
+
+def fixed_polygon(image: Image, points_N2: NDArray[np.int32], colour: Colour) -> None:
+    """Fill a convex polygon given as ``subpixels`` returns it."""
+    cv2.fillConvexPoly(image, points_N2, colour, cv2.LINE_AA, SHIFT)
 
 
 def disc(image: Image, centre_2: FloatArray, radius_px: float, colour: Colour) -> None:
@@ -85,19 +103,22 @@ def capsule(
     colour: Colour,
 ) -> None:
     """Fill a rounded, tapered bar between two points given in pixels."""
-    disc(image, start_2, radii_px[0], colour)
-    disc(image, end_2, radii_px[1], colour)
     along_x, along_y = float(end_2[0] - start_2[0]), float(end_2[1] - start_2[1])
     length = (along_x * along_x + along_y * along_y) ** 0.5
-    if length < 1e-3:
+    if length < abs(radii_px[0] - radii_px[1]) + 1e-3:
+        larger = start_2 if radii_px[0] > radii_px[1] else end_2
+        disc(image, larger, max(radii_px), colour)
         return
-    across = np.array([-along_y / length, along_x / length])
-    first, second = across * radii_px[0], across * radii_px[1]
-    polygon(
-        image, np.array([start_2 + first, end_2 + second, end_2 - second, start_2 - first]), colour
-    )
+    cosine, sine = along_x / length, along_y / length
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    outline = _ROUND_ENDS @ turn
+    half = len(outline) // 2
+    outline[:half] = outline[:half] * radii_px[0] + start_2
+    outline[half:] = outline[half:] * radii_px[1] + end_2
+    polygon(image, outline, colour)
 
 
+@lru_cache(maxsize=16384)
 def shade(colour: Colour, factor: float) -> Colour:
     """Return ``colour`` made darker (factor below 1) or lighter."""
     red, green, blue = (min(255, max(0, round(channel * factor))) for channel in colour)

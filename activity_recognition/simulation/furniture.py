@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from activity_recognition.simulation.camera import (
     Camera,
     Colour,
-    FloatArray,
     Image,
     draw_colour,
-    polygon,
+    fixed_polygon,
     shade,
+    subpixels,
 )
 from activity_recognition.simulation.stage import Stage
 
-Faces = tuple[tuple[FloatArray, Colour], ...]
+Faces = tuple[tuple[NDArray[np.int32], Colour], ...]
+"""Polygons in ``subpixels`` with their colours, farther ones first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,12 +29,11 @@ class Furniture:
     depth_m: float
     """Distance on the floor plan, for painting farther things first."""
     faces: Faces
-    """Polygons in pixels with their colours, farther ones first."""
 
     def paint(self, image: Image) -> None:
         """Paint it."""
         for points, colour in self.faces:
-            polygon(image, points, colour)
+            fixed_polygon(image, points, colour)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,15 +54,15 @@ def box(
     """Return the visible faces (side, top, front) of an upright box between two corners, metres."""
     (x0, y0, z0), (x1, y1, z1) = low, high
     side_x = x0 if x0 > 0 else x1
-    faces: list[tuple[FloatArray, Colour]] = []
+    faces: list[tuple[NDArray[np.int32], Colour]] = []
     if x0 > 0 or x1 < 0:
         side = [(side_x, y0, z0), (side_x, y0, z1), (side_x, y1, z1), (side_x, y1, z0)]
-        faces.append((camera.project(np.array(side))[0], shade(colour, 0.72)))
+        faces.append((subpixels(camera.project(np.array(side))[0]), shade(colour, 0.72)))
     if y1 < camera.height_m:
         top = [(x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1)]
-        faces.append((camera.project(np.array(top))[0], shade(colour, 1.12)))
+        faces.append((subpixels(camera.project(np.array(top))[0]), shade(colour, 1.12)))
     front = [(x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0)]
-    faces.append((camera.project(np.array(front))[0], shade(colour, 0.92)))
+    faces.append((subpixels(camera.project(np.array(front))[0]), shade(colour, 0.92)))
     return tuple(faces)
 
 
@@ -80,7 +81,7 @@ def _table(rng: np.random.Generator, camera: Camera, stage: Stage, colour: Colou
     x, z = stage.table_m
     half_x, half_z = float(rng.uniform(0.34, 0.42)), float(rng.uniform(0.25, 0.3))
     top = float(rng.uniform(0.68, 0.74))
-    faces: list[tuple[FloatArray, Colour]] = []
+    faces: list[tuple[NDArray[np.int32], Colour]] = []
     legs = [(a, b) for b in (1, -1) for a in (-1, 1)]
     for a, b in legs:
         foot = (x + a * (half_x - 0.04), z + b * (half_z - 0.04))
