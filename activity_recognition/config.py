@@ -60,6 +60,15 @@ class Ranged:
             if low is not None and high is not None:
                 _between(self, item.name, low, high)
 
+    def _check_positive(self, *names: str) -> None:
+        """Raise ConfigError unless every entry of these tuples is at least 1."""
+        for name in names:
+            value = getattr(self, name)
+            if any(entry < 1 for entry in value):
+                raise ConfigError(
+                    f'{type(self).__name__}.{name} must hold numbers from 1 up, got {value}'
+                )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoConfig(Ranged):
@@ -88,6 +97,7 @@ class VideoConfig(Ranged):
     def __post_init__(self) -> None:
         """Check that patches tile the image and heads tile the width."""
         Ranged.__post_init__(self)
+        self._check_positive('stem_channels')
         if self.input_size_px % self.patch_size_px:
             raise ConfigError(
                 f'video.input_size_px must be a multiple of {self.patch_size_px} '
@@ -133,6 +143,11 @@ class AudioConfig(Ranged):
         return round(self.frame_length_s * self.sample_rate_hz)
 
     @property
+    def fft_samples(self) -> int:
+        """Samples under a column's Fourier transform, ``frame_samples`` in the middle of them."""
+        return 1 << (self.frame_samples - 1).bit_length()
+
+    @property
     def receptive_field_tokens(self) -> int:
         """Tokens back, itself included, that one token has seen; kernels have three taps."""
         return 2 + sum(2 * dilation for dilation in self.dilations)
@@ -145,6 +160,7 @@ class AudioConfig(Ranged):
     def __post_init__(self) -> None:
         """Check the shape of the convolution stack."""
         Ranged.__post_init__(self)
+        self._check_positive('channels', 'dilations')
         if len(self.channels) != 2:
             raise ConfigError(f'audio.channels needs two entries, got {self.channels}')
 
@@ -162,6 +178,15 @@ class TextConfig(Ranged):
     window_s: float = setting(20.0, low=0.1, high=600.0)
     max_tokens: int = setting(16, low=1, high=1024)
     """Utterances kept."""
+
+    def __post_init__(self) -> None:
+        """Check that heads tile the width."""
+        Ranged.__post_init__(self)
+        if self.width % self.num_heads:
+            raise ConfigError(
+                f'text.width must be a multiple of text.num_heads={self.num_heads}, '
+                f'got {self.width}'
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -169,7 +169,10 @@ class StreamingEngine:
         return ModalityState(ring=ring, tokens=like.new_zeros(1, capacity, config.hidden_dim))
 
     def _encode(self, sample: Sample) -> None:
-        self._first_stamp_ns.setdefault(modality_of(sample), sample.stamp_ns)
+        modality = modality_of(sample)
+        # The earliest, not the first: text comes late, and out of order.
+        first_ns = self._first_stamp_ns.get(modality, sample.stamp_ns)
+        self._first_stamp_ns[modality] = min(first_ns, sample.stamp_ns)
         if isinstance(sample, Frame):
             image = torch.from_numpy(self._front_end.frame(sample)).to(self.precision.device)
             token = self._system.video_encoder.step(image[None], sample.stamp_ns, self._video)
@@ -208,15 +211,17 @@ class StreamingEngine:
         weigh = self._evidence_every > 0 and self._decisions % self._evidence_every == 0
         self._decisions += 1
         output = self._system.classify(_with_each_hidden(memories) if weigh else memories)
-        beliefs = self._beliefs(output.logits[:, 0])
-        smoothed = self._smoothing.step(beliefs[0], moment.t_ns, self._smoothing_state)
-        winner = smoothed.class_id if smoothed.class_id >= 0 else int(beliefs[0].argmax())
-        weights = beliefs[0, winner] - beliefs[1:, winner]
+        logits = _on_host(output)
+        beliefs = self._beliefs(logits)
+        fused, unimodal = beliefs[0], beliefs[1:, 0]
+        smoothed = self._smoothing.step(fused[0], moment.t_ns, self._smoothing_state)
+        winner = smoothed.class_id if smoothed.class_id >= 0 else int(fused[0].argmax())
+        weights = fused[0, winner] - fused[1:, winner] if weigh else np.full(3, np.nan)
         return self._decision(
             moment,
             smoothed,
-            output.logits[0, 0].float().cpu().numpy(),
-            self._evidence(sights, output, weights),
+            logits[0, 0].float().numpy(),
+            self._evidence(sights, unimodal, weights),
             self._window_start_ns(moment.t_ns, sights),
         )
 
@@ -238,19 +243,22 @@ class StreamingEngine:
         )
 
     def _beliefs(self, logits: Tensor) -> NDArray[np.float32]:
-        probabilities = (logits.double() / self.checkpoint.temperature).softmax(-1)
-        return probabilities.float().cpu().numpy()
+        probabilities = (logits / self.checkpoint.temperature).softmax(-1)
+        return probabilities.float().numpy()
 
     def _evidence(
-        self, sights: Mapping[Modality, Sight], output: ModelOutput, weights: NDArray[np.float32]
+        self,
+        sights: Mapping[Modality, Sight],
+        unimodal: NDArray[np.float32],
+        weights: NDArray[np.floating],
     ) -> tuple[ModalityEvidence, ...]:
+        """Return what each modality believes by itself, (3, C), and what it weighs, (3,)."""
         evidence = []
-        for index, modality in enumerate(MODALITIES):
+        for index, (modality, beliefs) in enumerate(zip(MODALITIES, unimodal, strict=True)):
             sight = sights[modality]
             if sight.newest < 0:
                 evidence.append(ModalityEvidence(modality=modality, present=False))
                 continue
-            beliefs = self._beliefs(output.unimodal[modality][0])[0]
             evidence.append(
                 ModalityEvidence(
                     modality=modality,
@@ -258,7 +266,7 @@ class StreamingEngine:
                     age_s=sight.newest_age_s,
                     label=self.labels[int(beliefs.argmax())],
                     confidence=float(beliefs.max()),
-                    weight=float(weights[index]) if len(weights) else float('nan'),
+                    weight=float(weights[index]),
                 )
             )
         return tuple(evidence)
@@ -293,6 +301,12 @@ class StreamingEngine:
             window_start_ns=window_start_ns,
             stable_since_ns=smoothed.stable_since_ns,
         )
+
+
+def _on_host(output: ModelOutput) -> Tensor:
+    """Return the logits, fused and each modality's, as float64 (4, B, C): one transfer for all."""
+    logits = torch.stack((output.logits, *(output.unimodal[m] for m in MODALITIES)))
+    return logits[:, :, 0].cpu().double()
 
 
 def _with_each_hidden(memories: Mapping[Modality, Memory]) -> dict[Modality, Memory]:

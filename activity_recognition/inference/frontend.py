@@ -24,10 +24,19 @@ def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
     """Return the frame as the network sees it, uint8 RGB (S, S, 3), area-resampled.
 
     The whole image is kept; its aspect ratio is not.
+
+    Raises:
+        ShapeError: the image is not uint8 (H, W, 3).
     """
     image = frame.image
-    if image.shape[0] == size_px and image.shape[1] == size_px:
-        return image
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ShapeError(
+            f'image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}; '
+            'decode it with sensors.image'
+        )
+    if image.shape[:2] == (size_px, size_px):
+        # Views of a message's bytes are read-only, which torch does not know how to share.
+        return np.require(image, requirements=('C', 'W'))
     resized = cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_AREA)
     return np.asarray(resized, dtype=np.uint8)
 
@@ -51,7 +60,7 @@ class AudioFrontEnd:
 
     The grid is anchored at the first sample and again after every hole. A hole, where a chunk does
     not continue the last one within ``max_gap_s``, becomes masked blocks for the time that is
-    missing, at most as many as the network can remember.
+    missing from the spectrogram, at most as many as the network can remember.
     """
 
     def __init__(self, config: AudioConfig, *, dtype: torch.dtype = torch.float32) -> None:
@@ -78,7 +87,8 @@ class AudioFrontEnd:
         """Take the next chunk and return the blocks it completes, holes first.
 
         Raises:
-            ShapeError: the chunk is not mono float32 at the model's rate.
+            ShapeError: the chunk is not mono float32 at the model's rate, or not finite; nothing of
+                it is kept.
         """
         self._check(chunk)
         blocks = []
@@ -100,9 +110,15 @@ class AudioFrontEnd:
                 f'audio: expected mono float32 at {rate_hz} Hz, got {samples.dtype} '
                 f'{samples.shape} at {chunk.sample_rate_hz} Hz; decode it with sensors.audio'
             )
+        if not np.isfinite(samples).all():
+            raise ShapeError(
+                'audio: expected samples in [-1, 1], got NaN or infinity, which the network would '
+                'remember for seconds; decode it with sensors.audio'
+            )
 
     def _hole(self, residual_s: float, chunk: AudioChunk) -> AudioBlocks:
-        missing = math.ceil(max(residual_s, 0.0) / self.block_s)
+        unfinished_s = len(self._samples) / self._config.sample_rate_hz
+        missing = math.ceil((max(residual_s, 0.0) + unfinished_s) / self.block_s)
         count = min(max(missing, 1), self._config.receptive_field_tokens)
         self._samples = np.zeros(0, np.float32)
         config = self._config

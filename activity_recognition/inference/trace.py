@@ -66,9 +66,7 @@ class Segment:
         values = [part.values.numpy() for part in self.audio]
         arrivals = [np.full(len(part.mask), part.arrival_ns, np.int64) for part in self.audio]
         return {
-            'spectrograms': np.concatenate([*values, np.zeros(shape, np.float32)])
-            if not values
-            else np.concatenate(values),
+            'spectrograms': np.concatenate([np.zeros(shape, np.float32), *values]),
             'spectrogram_stamps': np.concatenate([_int64([])] + [p.stamps_ns for p in self.audio]),
             'spectrogram_arrivals': np.concatenate([_int64([]), *arrivals]),
             'spectrogram_mask': np.concatenate(

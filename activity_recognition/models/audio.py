@@ -92,9 +92,11 @@ class AudioCNN(nn.Module):
 
     @property
     def receptive_field_s(self) -> float:
-        """How far back one token has seen, seconds."""
+        """How far before its end a token has heard, seconds."""
         audio = self.config.audio
-        return audio.receptive_field_tokens / audio.token_rate_hz
+        # The two strided convolutions leave out the first column of the oldest block.
+        columns = audio.receptive_field_tokens * audio.columns_per_token - 1
+        return ((columns - 1) * audio.hop_samples + audio.fft_samples) / audio.sample_rate_hz
 
     def new_state(self) -> AudioState:
         """Return the state before the first block."""

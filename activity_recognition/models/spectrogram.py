@@ -27,7 +27,7 @@ class LogMelBlocks(nn.Module):
         self.config = config
         self.mel = torchaudio.transforms.MelSpectrogram(
             sample_rate=config.sample_rate_hz,
-            n_fft=_next_power_of_two(config.frame_samples),
+            n_fft=config.fft_samples,
             win_length=config.frame_samples,
             hop_length=config.hop_samples,
             f_min=50.0,
@@ -44,8 +44,7 @@ class LogMelBlocks(nn.Module):
     @property
     def block_span(self) -> int:
         """Samples under one block."""
-        overhang: int = self.mel.n_fft - self.config.hop_samples
-        return self.block_hop + overhang
+        return self.block_hop + self.config.fft_samples - self.config.hop_samples
 
     def num_blocks(self, num_samples: int) -> int:
         """Number of whole blocks in a run of ``num_samples`` samples from the grid's anchor."""
@@ -59,10 +58,8 @@ class LogMelBlocks(nn.Module):
         if not blocks:
             return samples.new_zeros(0, columns, mels)
         used = samples[: self.block_span + (blocks - 1) * self.block_hop]
-        energies: Tensor = self.mel(used)
+        # A microphone's range needs more bits than autocast would leave the mel filters.
+        with torch.autocast(samples.device.type, enabled=False):
+            energies: Tensor = self.mel(used)
         level = (torch.log(energies + FLOOR) - MEAN) / SCALE
         return level.T.reshape(blocks, columns, mels)
-
-
-def _next_power_of_two(value: int) -> int:
-    return 1 << (value - 1).bit_length()
