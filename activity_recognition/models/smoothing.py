@@ -25,13 +25,13 @@ class SmoothingState:
     class_id: int = -1
     """The held class; -1 before the first decision and while UNKNOWN or NO_DATA."""
     status: Status = Status.NO_DATA
-    since_ns: int = 0
-    """When ``class_id`` and ``status`` became what they are."""
+    since_ns: int | None = None
+    """When ``class_id`` and ``status`` became what they are; None before the first decision."""
 
     def clear(self) -> None:
         """Forget everything."""
         self.beliefs.clear()
-        self.class_id, self.status, self.since_ns = -1, Status.NO_DATA, 0
+        self.class_id, self.status, self.since_ns = -1, Status.NO_DATA, None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,8 @@ class ActivitySmoothing:
     """Moving average, then hysteresis, minimum hold and unknown threshold.
 
     The held class gives way to the best one when that leads by ``hysteresis`` and the held one has
-    been held ``min_hold_s``. A confidence under ``unknown_threshold`` is UNKNOWN, at once.
+    been held ``min_hold_s``. One that falls under ``unknown_threshold`` gives way at once; if the
+    best one is under it, too, the answer is UNKNOWN.
     """
 
     def __init__(self, window_size: int = 5, *, config: SmoothingConfig | None = None) -> None:
@@ -66,10 +67,9 @@ class ActivitySmoothing:
     def no_data(self, t_ns: int, num_activities: int, state: SmoothingState) -> Smoothed:
         """Answer for a moment at which nothing was there to believe anything from."""
         state.beliefs.clear()
-        self._hold(state, -1, Status.NO_DATA, t_ns)
-        return Smoothed(
-            np.zeros(num_activities, np.float32), -1, Status.NO_DATA, 0.0, state.since_ns
-        )
+        since_ns = self._hold(state, -1, Status.NO_DATA, t_ns)
+        nothing = np.zeros(num_activities, np.float32)
+        return Smoothed(nothing, -1, Status.NO_DATA, 0.0, since_ns)
 
     def step(
         self, probabilities: NDArray[np.float32], t_ns: int, state: SmoothingState
@@ -82,23 +82,25 @@ class ActivitySmoothing:
             np.mean(np.stack(state.beliefs), axis=0), dtype=np.float32
         )
         class_id = self._choose(mean, t_ns, state)
-        unknown = float(mean[class_id]) < self.config.unknown_threshold
-        if unknown:
-            self._hold(state, -1, Status.UNKNOWN, t_ns)
+        confidence = float(mean[class_id])
+        if confidence >= self.config.unknown_threshold:
+            since_ns = self._hold(state, class_id, Status.OK, t_ns)
         else:
-            self._hold(state, class_id, Status.OK, t_ns)
-        confidence = float(mean.max() if unknown else mean[class_id])
-        return Smoothed(mean, state.class_id, state.status, confidence, state.since_ns)
+            since_ns = self._hold(state, -1, Status.UNKNOWN, t_ns)
+        return Smoothed(mean, state.class_id, state.status, confidence, since_ns)
 
     def _choose(self, mean: NDArray[np.float32], t_ns: int, state: SmoothingState) -> int:
         best, held = int(mean.argmax()), state.class_id
-        if held < 0 or held == best or mean[held] < self.config.unknown_threshold:
+        if held < 0 or state.since_ns is None or mean[held] < self.config.unknown_threshold:
             return best
         leads = float(mean[best] - mean[held]) >= self.config.hysteresis
         held_enough = seconds_between(t_ns, state.since_ns) >= self.config.min_hold_s
         return best if leads and held_enough else held
 
     @staticmethod
-    def _hold(state: SmoothingState, class_id: int, status: Status, t_ns: int) -> None:
-        if (class_id, status) != (state.class_id, state.status) or not state.since_ns:
+    def _hold(state: SmoothingState, class_id: int, status: Status, t_ns: int) -> int:
+        """Hold a class and status, and return since when they have been held."""
+        changed = (class_id, status) != (state.class_id, state.status)
+        if changed or state.since_ns is None:
             state.class_id, state.status, state.since_ns = class_id, status, t_ns
+        return state.since_ns

@@ -58,7 +58,7 @@ PREFIXES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelOutput:
-    """Beliefs of the network per decision, as raw logits."""
+    """Beliefs of the network per decision, as raw logits, float32 or wider even under autocast."""
 
     logits: Tensor
     """(B, Q, C), fused."""
@@ -193,8 +193,12 @@ class ActivityRecognitionSystem(nn.Module):
             temperature: calibration that divides the logits.
 
         Returns:
-            Raw logits (1, Q, C) in float32 or wider, and one smoothed answer per decision.
+            Raw logits (1, Q, C), and one smoothed answer per decision.
+
+        Raises:
+            ShapeError: the batch is not one recording, or not a batch at all.
         """
+        check_batch(batch)
         if len(batch['decision_stamps']) != 1:
             raise ShapeError(
                 'optimized_forward smooths one stream: expected a batch of 1, '
@@ -203,8 +207,7 @@ class ActivityRecognitionSystem(nn.Module):
         state = state if state is not None else self.postprocess.new_state()
         with torch.inference_mode(), autocast or nullcontext():
             output = self.forward_detailed(batch)
-        logits = output.logits.float() if output.logits.dtype.itemsize < 4 else output.logits
-        beliefs = (logits[0] / temperature).softmax(-1).float().cpu().numpy()
+        beliefs = (output.logits[0].double() / temperature).softmax(-1).float().cpu().numpy()
         present = torch.stack([output.present[m][0] for m in MODALITIES]).any(0).tolist()
         times = batch['decision_stamps'][0].tolist()
         answers = [
@@ -213,7 +216,7 @@ class ActivityRecognitionSystem(nn.Module):
             else self.postprocess.no_data(t_ns, self.config.num_activities, state)
             for belief, t_ns, there in zip(beliefs, times, present, strict=True)
         ]
-        return logits, answers
+        return output.logits, answers
 
     def encode(self, batch: Mapping[str, Tensor]) -> dict[Modality, Tokens]:
         """Encode every sample of the batch once."""
@@ -244,11 +247,11 @@ class ActivityRecognitionSystem(nn.Module):
         """Decide from what is visible of each modality; the same for a recording and a stream."""
         fused, states = self.cross_attention(memories)
         unimodal = {
-            m: self.unimodal_heads[m.value](state)
+            m: _at_least_float32(self.unimodal_heads[m.value](state))
             for m, state in zip(MODALITIES, states, strict=True)
         }
         present = {m: memories[m].present for m in MODALITIES}
-        return ModelOutput(self.classifier(fused), unimodal, present)
+        return ModelOutput(_at_least_float32(self.classifier(fused)), unimodal, present)
 
     def _decide(
         self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor
@@ -312,6 +315,10 @@ def check_batch(batch: Mapping[str, Tensor]) -> None:
                 f'batch[{key!r}]: expected {dtype} with {dims} dimensions, '
                 f'got {value.dtype} with shape {tuple(value.shape)}'
             )
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
 def _chunks(count: int) -> list[slice]:
