@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ SCHEMA_VERSION = 1
 
 WEIGHTS, CONFIG, TOKENIZER = 'model.safetensors', 'config.json', 'tokenizer.json'
 METRICS, CARD = 'metrics.json', 'README.md'
+_AGAIN = 'copy the whole folder again, or train again'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,7 +64,12 @@ def save_checkpoint(
     metrics: Mapping[str, Any] | None = None,
     card: str = '',
 ) -> None:
-    """Write a checkpoint folder; it appears whole or not at all, and replaces an older one."""
+    """Write a checkpoint folder; it appears whole or not at all, and replaces an older one.
+
+    Raises:
+        CheckpointError: something other than a checkpoint or an empty folder is there already.
+    """
+    _refuse_to_replace(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.checkpoint-') as temporary:
         staged = Path(temporary) / folder.name
@@ -80,7 +86,7 @@ def save_checkpoint(
         tokenizer.save(staged / TOKENIZER)
         (staged / CARD).write_text(card or '# Activity recognition checkpoint\n', encoding='utf-8')
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(Path(temporary) / 'replaced')
         staged.rename(folder)
 
 
@@ -93,11 +99,7 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
     """
     folder = Path(folder)
     settings = _read_settings(folder)
-    try:
-        config = build_config(ModelConfig, settings['model'], where=f'{folder / CONFIG}: model')
-        temperature = float(settings['calibration']['temperature'])
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f'{folder / CONFIG} does not describe a model: {error}') from error
+    config, temperature = _parse_settings(settings, folder / CONFIG)
     system = ActivityRecognitionSystem(config)
     _load_weights(system, folder)
     return Checkpoint(
@@ -105,10 +107,66 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
         id=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12],
         config=config,
         system=system.eval(),
-        tokenizer=TextTokenizer.load(folder / TOKENIZER, max_length=config.text.max_length),
+        tokenizer=_load_tokenizer(config, folder),
         temperature=temperature,
         metrics=_read_json(folder / METRICS) if (folder / METRICS).exists() else {},
     )
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    """Keep a mistyped path from deleting what is no checkpoint."""
+    if not folder.exists() or (folder / CONFIG).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise CheckpointError(
+            f'expected a checkpoint, an empty folder or nothing at {folder}, found other files; '
+            'choose another folder to write the checkpoint to'
+        )
+
+
+def _parse_settings(settings: Mapping[str, Any], path: Path) -> tuple[ModelConfig, float]:
+    """Return architecture and temperature; a default never stands in for what is missing."""
+    try:
+        if unknown := sorted(set(settings) - {'schema_version', 'model', 'calibration'}):
+            raise ConfigError(f'unknown key {unknown[0]!r}')
+        model = settings['model']
+        if not isinstance(model, dict):
+            raise ConfigError(f'model: expected an object, got {model!r}')
+        config = build_config(ModelConfig, model, where='model')
+        if missing := _missing_keys(to_mapping(config), model):
+            raise ConfigError(f'missing {", ".join(missing)}')
+        temperature = float(settings['calibration']['temperature'])
+        if not (math.isfinite(temperature) and temperature > 0):
+            raise ConfigError(f'calibration.temperature must be above 0, got {temperature}')
+    except KeyError as error:
+        raise CheckpointError(f'{path}: expected the key {error}, found none; {_AGAIN}') from error
+    except (ConfigError, TypeError, ValueError) as error:
+        raise CheckpointError(f'{path} does not describe a model: {error}; {_AGAIN}') from error
+    return config, temperature
+
+
+def _missing_keys(
+    known: Mapping[str, Any], found: Mapping[str, Any], prefix: str = ''
+) -> list[str]:
+    """Return the dotted names of ``known`` that ``found`` lacks."""
+    missing = []
+    for key, value in known.items():
+        if key not in found:
+            missing.append(prefix + key)
+        elif isinstance(value, dict):
+            missing += _missing_keys(value, found[key], f'{prefix}{key}.')
+    return missing
+
+
+def _load_tokenizer(config: ModelConfig, folder: Path) -> TextTokenizer:
+    path = folder / TOKENIZER
+    tokenizer = TextTokenizer.load(path, max_length=config.text.max_length)
+    if tokenizer.vocab_size > config.text.vocab_size:
+        raise CheckpointError(
+            f'{path}: expected at most text.vocab_size={config.text.vocab_size} word pieces, '
+            f'got {tokenizer.vocab_size}; tokenizer and weights must come from the same run'
+        )
+    return tokenizer
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
@@ -120,8 +178,7 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     missing = [name for name in (WEIGHTS, CONFIG, TOKENIZER) if not (folder / name).is_file()]
     if missing:
         raise CheckpointError(
-            f'{folder} is not a checkpoint: {", ".join(missing)} missing; '
-            'copy the whole folder again'
+            f'expected a checkpoint at {folder}, found no {", no ".join(missing)}; {_AGAIN}'
         )
     settings = _read_json(folder / CONFIG)
     version = settings.get('schema_version')
@@ -139,7 +196,7 @@ def _load_weights(system: ActivityRecognitionSystem, folder: Path) -> None:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f'expected weights in {path}, got a damaged file ({error}); copy the folder again'
+            f'expected weights in {path}, got a damaged file ({error}); {_AGAIN}'
         ) from error
     expected = {key: value.shape for key, value in system.state_dict().items()}
     wrong = [key for key in expected if key not in tensors or tensors[key].shape != expected[key]]
@@ -169,9 +226,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f'expected JSON in {path}, got: {error}') from error
+        raise CheckpointError(f'expected JSON in {path}, got: {error}; {_AGAIN}') from error
     if not isinstance(value, dict):
-        raise CheckpointError(f'expected a JSON object in {path}, got {type(value).__name__}')
+        raise CheckpointError(
+            f'expected a JSON object in {path}, got {type(value).__name__}; {_AGAIN}'
+        )
     return value
 
 

@@ -44,15 +44,22 @@ class TextTokenizer:
         """Read ``tokenizer.json``.
 
         Raises:
-            CheckpointError: when it is missing or not a tokenizer.
+            CheckpointError: when it is missing, or no tokenizer that pads with id 0.
         """
         try:
-            return cls(Tokenizer.from_str(path.read_text(encoding='utf-8')), max_length=max_length)
+            tokenizer = Tokenizer.from_str(path.read_text(encoding='utf-8'))
         except Exception as error:  # the library raises bare Exception
             raise CheckpointError(
                 f'expected a tokenizer at {path}, got: {error}; '
                 'copy the whole checkpoint folder again'
             ) from error
+        padding = tokenizer.token_to_id(PAD)
+        if padding != 0:
+            raise CheckpointError(
+                f'{path}: expected the padding piece {PAD} with id 0, got {padding}; '
+                'take the tokenizer that was trained with the weights'
+            )
+        return cls(tokenizer, max_length=max_length)
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -> TextTokenizer:
