@@ -1,62 +1,61 @@
-"""The process around a playing node: start, spin, end."""
+"""A node that plays, and the process around it: start, spin, end."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
+from activity_recognition.ros.executor import run
 from activity_recognition.ros.playback import Playback
 
 
-class PlayingNode(Protocol):
-    """A node with something to play."""
+class PlayingNode(Node):
+    """A node that begins to play when it is started and stops when it is destroyed."""
 
     playback: Playback
+    autostart = True
+    """Always: it has nothing to wait for but its subscribers."""
+
+    def start(self) -> None:
+        """Begin to play; at the end the process ends, if it is meant to."""
+        if self.playback.config.exit_at_end:
+            self.playback.finished.add_done_callback(self._end)
+        self.playback.start()
 
     def destroy_node(self) -> None:
-        """Take the node down."""
+        """Stop playing and take the node down."""
+        if hasattr(self, 'playback'):
+            self.playback.close()
+        super().destroy_node()
+
+    def _end(self, _: Any) -> None:
+        self.context.try_shutdown()
 
 
 def play_until_finished(make_node: Callable[[], PlayingNode], args: list[str] | None) -> int:
     """Play until the source ends, or until Ctrl-C, which is no failure.
 
     Args:
-        make_node: makes the node, which plays from now on.
+        make_node: makes the node.
         args: command line with ROS arguments; None takes the process's own.
 
     Returns:
         The exit status. An error of the package is printed as one sentence.
     """
-    rclpy.init(args=args)
-    try:
-        return _play(make_node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except ActivityRecognitionError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    finally:
-        rclpy.try_shutdown()
+    nodes: list[PlayingNode] = []
 
+    def make() -> PlayingNode:
+        try:
+            nodes.append(make_node())
+        except ActivityRecognitionError as error:
+            print(error, file=sys.stderr)
+            raise
+        return nodes[0]
 
-def _play(make_node: Callable[[], PlayingNode]) -> int:
-    node = make_node()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    playback = node.playback
-    try:
-        playback.start()
-        if playback.config.exit_at_end:
-            executor.spin_until_future_complete(playback.finished)
-        else:
-            executor.spin()
-        return RecordingError.exit_code if playback.statistics.error else 0
-    finally:
-        executor.shutdown(timeout_sec=0.5)
-        playback.close()
-        node.destroy_node()
+    status = run(make, args)
+    failed = any(node.playback.statistics.error for node in nodes)
+    return status or (RecordingError.exit_code if failed else 0)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from rclpy.node import Node
-
 from activity_recognition.ros.playback import Playback
 from activity_recognition.ros.playback_config import PlayerConfig
-from activity_recognition.ros.playback_process import play_until_finished
+from activity_recognition.ros.playback_process import PlayingNode, play_until_finished
 from activity_recognition.ros.playback_source import RecordingSource
 from activity_recognition.ros.startup_parameters import read_once
 
 
-class PlayerNode(Node):
+class PlayerNode(PlayingNode):
     """Publishes a recording's messages as they were recorded.
 
     The topics that the recogniser takes go out as ``image``, ``audio``, ``audio_info`` and

@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from heapq import merge
 from typing import Any
 
-from rclpy.node import Node
-
 from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
 from activity_recognition.errors import ConfigError
 from activity_recognition.ros.outlets import Outlet, sensor_outlet
 from activity_recognition.ros.playback import Playback
 from activity_recognition.ros.playback_config import SceneConfig, SimulatorConfig
-from activity_recognition.ros.playback_process import play_until_finished
+from activity_recognition.ros.playback_process import PlayingNode, play_until_finished
 from activity_recognition.ros.playback_source import truth_messages, truth_outlet
 from activity_recognition.ros.read_ahead import TimedMessage
 from activity_recognition.ros.startup_parameters import read_once
@@ -119,7 +117,7 @@ class SimulationSource:
         return TimedMessage(sample.arrival_ns, role.value, make(sample).cdr)
 
 
-class SimulatorNode(Node):
+class SimulatorNode(PlayingNode):
     """Shows a simulated scene on the topics of :class:`PlayerNode`."""
 
     def __init__(self, **options: Any) -> None:

@@ -169,8 +169,6 @@ class Stage:
         def end():
             executor.shutdown()
             thread.join(PATIENCE_S)
-            if hasattr(node, 'playback'):
-                node.playback.close()
             node.destroy_node()
 
         self._ends.append(end)
@@ -224,6 +222,12 @@ def wait_until_finished(node):
     if not node.playback.finished.done():
         assert done.wait(PATIENCE_S), 'playing did not end'
     return node.playback.finished.result()
+
+
+@pytest.fixture
+def end_limit_s():
+    """Two seconds, and more where other processes take the cores away."""
+    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @pytest.fixture

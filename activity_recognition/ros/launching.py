@@ -1,0 +1,113 @@
+"""What the launch files are made of; needs launch and launch_ros, as on any robot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from lifecycle_msgs.msg import Transition
+
+from activity_recognition.ros.startup import (
+    Argument,
+    NodeSpec,
+    Value,
+    player_spec,
+    recognizer_spec,
+)
+from activity_recognition.ros.transport import image_transport
+from launch import Action, LaunchContext, LaunchDescription
+
+Start = Callable[[Mapping[str, Value]], Sequence[Action]]
+"""Turns the arguments' values into what is to be started."""
+
+
+def describe(arguments: Sequence[Argument], start: Start) -> LaunchDescription:
+    """Return a launch description that declares ``arguments`` and starts what ``start`` returns."""
+
+    def begin(context: LaunchContext) -> Sequence[Action]:
+        given = context.launch_configurations
+        return start({item.name: item.read(given[item.name]) for item in arguments})
+
+    return LaunchDescription([*map(_declare, arguments), OpaqueFunction(function=begin)])
+
+
+def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool) -> list[Action]:
+    """Return the recogniser and, with ``autostart``, what brings it to active."""
+    spec = recognizer_spec(values, use_sim_time=use_sim_time)
+    node = LifecycleNode(**_settings(spec))
+    if not values['autostart']:
+        return [node]
+    activate = EmitEvent(event=_change(node, Transition.TRANSITION_ACTIVATE))
+    refused = LogInfo(msg=f'{spec.full_name} could not be configured; its own log says why')
+    return [
+        node,
+        # Registered before the first transition, which may be quick.
+        _on_transition(node, 'configuring', 'inactive', activate),
+        _on_transition(node, 'configuring', 'unconfigured', refused),
+        EmitEvent(event=_change(node, Transition.TRANSITION_CONFIGURE)),
+    ]
+
+
+def player_actions(values: Mapping[str, Value]) -> list[Action]:
+    """Return the player, whose end is the end of the launch."""
+    spec = player_spec(values)
+    environment, warning = image_transport()
+    node = Node(**_settings(spec), additional_env=environment)
+    ended = Shutdown(reason='the recording has ended')
+    actions: list[Action] = [LogInfo(msg=warning)] if warning else []
+    handler = OnProcessExit(target_action=node, on_exit=[ended])
+    return [*actions, RegisterEventHandler(handler), node]
+
+
+def _declare(item: Argument) -> DeclareLaunchArgument:
+    options = {} if item.default is None else {'default_value': item.text}
+    if item.choices:
+        options['choices'] = list(item.choices)
+    return DeclareLaunchArgument(item.name, description=item.description, **options)
+
+
+def _settings(spec: NodeSpec) -> dict[str, object]:
+    # Typed, because launch takes a text that looks like a number for one.
+    parameters = {
+        key: ParameterValue(value, value_type=type(value)) for key, value in spec.parameters.items()
+    }
+    return {
+        'package': 'activity_recognition',
+        'executable': spec.name,
+        'name': spec.name,
+        'namespace': spec.namespace,
+        'parameters': [*spec.parameter_files, *([parameters] if parameters else [])],
+        'remappings': list(spec.remappings.items()),
+        'ros_arguments': ['--log-level', f'{spec.name}:={spec.log_level}'],
+        'output': 'screen',
+    }
+
+
+def _change(node: LifecycleNode, transition_id: int) -> ChangeState:
+    return ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition_id)
+
+
+def _on_transition(
+    node: LifecycleNode, start_state: str, goal_state: str, then: Action
+) -> RegisterEventHandler:
+    return RegisterEventHandler(
+        OnStateTransition(
+            target_lifecycle_node=node,
+            start_state=start_state,
+            goal_state=goal_state,
+            entities=[then],
+        )
+    )

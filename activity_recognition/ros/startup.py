@@ -1,0 +1,241 @@
+"""What is started, with which arguments: the one source for launch files and the command line.
+
+Needs neither rclpy nor launch, so that both can read it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from activity_recognition.config import RecognizerConfig
+from activity_recognition.config_io import shipped_file
+
+Value = str | bool | int | float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Argument:
+    """One argument of a launch file, and an option of the command line."""
+
+    name: str
+    default: Value | None
+    """None: it has to be given."""
+    description: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The default as launch files write it."""
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        return '' if self.default is None else str(self.default)
+
+    def read(self, text: str) -> Value:
+        """Return a value written as text, as the type of the default.
+
+        Raises:
+            ValueError: when it cannot be read as that type.
+        """
+        if isinstance(self.default, bool):
+            words = {'true': True, '1': True, 'false': False, '0': False}
+            if text.lower() not in words:
+                raise ValueError(f'{self.name} must be true or false, got {text!r}')
+            return words[text.lower()]
+        try:
+            return text if self.default is None else type(self.default)(text)
+        except ValueError:
+            kind = type(self.default).__name__
+            raise ValueError(f'{self.name} must be of type {kind}, got {text!r}') from None
+
+
+TOPIC_ARGUMENTS = (
+    Argument(
+        name='image',
+        default='/camera/image_raw',
+        description='Topic of the camera, sensor_msgs/Image or CompressedImage.',
+    ),
+    Argument(
+        name='audio',
+        default='/audio/audio_stamped',
+        description='Topic of the microphone, of either package audio_common_msgs.',
+    ),
+    Argument(
+        name='audio_info',
+        default='/audio/audio_info',
+        description='Topic that says what format the sound has.',
+    ),
+    Argument(
+        name='transcript',
+        default='/speech/transcript',
+        description='Topic of recognised speech, any message type with a text.',
+    ),
+)
+"""Topics by role; the same names for what is recorded, played and recognised."""
+
+_DEFAULTS = RecognizerConfig()
+
+_MODEL_ARGUMENTS = (
+    Argument(
+        name='checkpoint',
+        default=_DEFAULTS.checkpoint,
+        description='Checkpoint folder; empty takes the one shipped with the package.',
+    ),
+    Argument(
+        name='device',
+        default=_DEFAULTS.engine.device,
+        description='Where the network runs: auto, cpu, cuda or cuda:N.',
+    ),
+    Argument(
+        name='params_file',
+        default=str(shipped_file('recognizer.yaml')),
+        description='Parameter file of the recogniser; the arguments given go before it.',
+    ),
+)
+
+_NODE_ARGUMENTS = (
+    Argument(name='namespace', default='', description='Namespace of the nodes.'),
+    Argument(
+        name='log_level',
+        default='info',
+        description='What the nodes log.',
+        choices=('debug', 'info', 'warn', 'error', 'fatal'),
+    ),
+)
+
+_AUTOSTART = Argument(
+    name='autostart',
+    default=True,
+    description='Configure and activate the lifecycle node; false leaves that to a manager.',
+)
+
+RUN_ARGUMENTS = (
+    *_MODEL_ARGUMENTS[:1],
+    *TOPIC_ARGUMENTS,
+    *_MODEL_ARGUMENTS[1:],
+    _AUTOSTART,
+    Argument(
+        name='use_sim_time',
+        default=False,
+        description='Take the time from /clock, for simulators and played recordings.',
+    ),
+    *_NODE_ARGUMENTS,
+)
+"""Arguments of activity_recognition.launch.py and of ``activity-recognition run``."""
+
+REPLAY_ARGUMENTS = (
+    Argument(
+        name='bag',
+        default=None,
+        description='The recording: a rosbag2 folder, or a .mcap, .db3 or ROS 1 .bag file.',
+    ),
+    Argument(name='rate', default=1.0, description='Seconds played per second.'),
+    Argument(name='offset', default=0.0, description='Begin this far into it, seconds.'),
+    Argument(name='duration', default=0.0, description='Play this much of it, seconds; 0 all.'),
+    Argument(name='loop', default=False, description='Begin again at the end.'),
+    Argument(
+        name='clock',
+        default=True,
+        description="Publish the recording's time on /clock and recognise in that time; false "
+        'moves the stamps to now.',
+    ),
+    *_MODEL_ARGUMENTS,
+    *TOPIC_ARGUMENTS,
+    _AUTOSTART,
+    *_NODE_ARGUMENTS,
+)
+"""Arguments of replay.launch.py and of ``activity-recognition replay``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeSpec:
+    """One node to be started."""
+
+    name: str
+    """Its name, and that of its executable in lib/activity_recognition."""
+    module: str
+    """Python module that runs it."""
+    namespace: str = ''
+    parameter_files: tuple[str, ...] = ()
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    """Overrides that go before the files."""
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = 'info'
+    publishes_images: bool = False
+    """Whether it needs the transport of :mod:`activity_recognition.ros.transport`."""
+
+    @property
+    def full_name(self) -> str:
+        """Name of the node with its namespace."""
+        return '/'.join(['', *filter(None, self.namespace.split('/')), self.name])
+
+    def command(self, extra: Iterable[str] = ()) -> list[str]:
+        """Return the command that starts it, for where there is no launch.
+
+        Args:
+            extra: ROS arguments to add; they go before all others.
+        """
+        given = [f'__node:={self.name}']
+        given += [f'__ns:=/{self.namespace.strip("/")}'] if self.namespace else []
+        given += [f'{role}:={topic}' for role, topic in self.remappings.items()]
+        command = [sys.executable, '-m', self.module, '--ros-args']
+        command += [word for rule in given for word in ('-r', rule)]
+        command += [word for file in self.parameter_files for word in ('--params-file', file)]
+        for key, value in self.parameters.items():
+            # JSON is YAML, and keeps a text that looks like a number a text.
+            command += ['-p', f'{key}:={json.dumps(value)}']
+        return [*command, '--log-level', f'{self.name}:={self.log_level}', *extra]
+
+
+def defaults(arguments: Iterable[Argument]) -> dict[str, Value]:
+    """Return the default of every argument that has one."""
+    return {item.name: item.default for item in arguments if item.default is not None}
+
+
+def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool) -> NodeSpec:
+    """Return the recogniser for the values of RUN_ARGUMENTS or REPLAY_ARGUMENTS.
+
+    What equals its default is left to the parameter file.
+    """
+    parameters: dict[str, Value] = {}
+    for name, parameter in (('checkpoint', 'checkpoint'), ('device', 'engine.device')):
+        if values[name] != defaults(_MODEL_ARGUMENTS)[name]:
+            parameters[parameter] = values[name]
+    if use_sim_time:
+        parameters['use_sim_time'] = True
+    return NodeSpec(
+        name='recognizer',
+        module='activity_recognition.ros.recognizer_node',
+        namespace=str(values['namespace']),
+        parameter_files=(str(values['params_file']),),
+        parameters=parameters,
+        remappings=_topics(values),
+        log_level=str(values['log_level']),
+    )
+
+
+def player_spec(values: Mapping[str, Value]) -> NodeSpec:
+    """Return the player for the values of REPLAY_ARGUMENTS; it publishes what is recognised."""
+    return NodeSpec(
+        name='player',
+        module='activity_recognition.ros.player_node',
+        namespace=str(values['namespace']),
+        parameter_files=(str(shipped_file('player.yaml')),),
+        parameters={
+            'bag': values['bag'],
+            'offset_s': values['offset'],
+            'duration_s': values['duration'],
+            'playback.rate': values['rate'],
+            'playback.loop': values['loop'],
+            'playback.clock': values['clock'],
+        },
+        remappings=_topics(values),
+        log_level=str(values['log_level']),
+        publishes_images=True,
+    )
+
+
+def _topics(values: Mapping[str, Value]) -> dict[str, str]:
+    return {item.name: str(values[item.name]) for item in TOPIC_ARGUMENTS}

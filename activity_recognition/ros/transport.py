@@ -1,0 +1,49 @@
+"""The transport of processes that publish images: shared memory in which images have room."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from activity_recognition.config_io import shipped_file
+
+PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS keeps its segments
+_NAMESPACE = '{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}'
+
+
+def segment_bytes(profile: Path) -> int:
+    """Return the size of the shared-memory segment that a profile file asks for; 0 for none."""
+    sizes = ET.parse(profile).getroot().iter(f'{_NAMESPACE}segment_size')  # noqa: S314 - our file
+    return max((int(size.text or 0) for size in sizes), default=0)
+
+
+def image_transport(
+    environ: Mapping[str, str] = os.environ, shared_memory: Path = SHARED_MEMORY
+) -> tuple[dict[str, str], str]:
+    """Return what to add to the environment of a process that publishes images.
+
+    A profile that the user has named stays. Where there is no room for the segment nothing is
+    added, because Fast DDS would end with an error.
+
+    Returns:
+        The variables to add, and a warning in words or nothing.
+    """
+    if environ.get(PROFILE_VARIABLE):
+        return {}, ''
+    profile = shipped_file('fastdds.xml')
+    needed = segment_bytes(profile)
+    try:
+        free = shutil.disk_usage(shared_memory).free
+    except OSError:
+        free = 0
+    if free < needed:
+        return {}, (
+            f'images go over the default transport, which loses large ones: {needed >> 20} MiB of '
+            f'{shared_memory} are needed and {free >> 20} MiB are free; give the container more '
+            '(docker run --shm-size=256m)'
+        )
+    return {PROFILE_VARIABLE: str(profile)}, ''

@@ -1,0 +1,12 @@
+"""Starts the recogniser on the topics of a robot and brings it to active."""
+
+from activity_recognition.ros.launching import describe, recognizer_actions
+from activity_recognition.ros.startup import RUN_ARGUMENTS
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    return describe(
+        RUN_ARGUMENTS,
+        lambda values: recognizer_actions(values, use_sim_time=bool(values['use_sim_time'])),
+    )

@@ -1,0 +1,15 @@
+"""Plays a recording into the recogniser: replay.launch.py bag:=PATH."""
+
+from activity_recognition.ros.launching import describe, player_actions, recognizer_actions
+from activity_recognition.ros.startup import REPLAY_ARGUMENTS
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    return describe(
+        REPLAY_ARGUMENTS,
+        lambda values: [
+            *recognizer_actions(values, use_sim_time=bool(values['clock'])),
+            *player_actions(values),
+        ],
+    )
