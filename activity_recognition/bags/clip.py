@@ -38,6 +38,7 @@ class Clip:
         with self._container() as container:
             self.has_video = _track(container, 'video') is not None
             self.has_audio = _track(container, 'audio') is not None
+            self._start_s = _start_s(container)
         self.damaged_packets = 0
         """Packets that could not be decoded and were skipped."""
         if not (self.has_video or self.has_audio):
@@ -51,8 +52,9 @@ class Clip:
             max_height: shrink higher pictures to this, keeping their shape.
         """
         last_ns = start_ns - 1
-        for index, (picture, start, track) in enumerate(self._decoded('video')):
-            stamp_ns = start_ns + _nanoseconds(_time_of(picture, index, track) - start)
+        for index, (picture, track) in enumerate(self._decoded('video')):
+            time_s = _time_of(picture, index, track) - self._start_s
+            stamp_ns = start_ns + _nanoseconds(time_s)
             if stamp_ns <= last_ns:
                 continue
             last_ns = stamp_ns
@@ -72,11 +74,13 @@ class Clip:
         """
         planar = av.AudioResampler(format='fltp')
         played = 0
-        for block, start, _ in self._decoded('audio'):
+        for block, _ in self._decoded('audio'):
             rate_hz = int(block.sample_rate)
             begin = (
-                Fraction(played, rate_hz) if block.pts is None else block.pts * block.time_base
-            ) - (start if block.pts is not None else 0)
+                Fraction(played, rate_hz)
+                if block.pts is None
+                else block.pts * block.time_base - self._start_s
+            )
             for part in planar.resample(block):
                 samples = part.to_ndarray().mean(axis=0, dtype=np.float32)
                 early = min(len(samples), max(0, -int(begin * rate_hz)))
@@ -96,14 +100,13 @@ class Clip:
                 f'{self.path}: cannot read this as a video or sound file: {error}'
             ) from error
 
-    def _decoded(self, kind: str) -> Iterator[tuple[Any, Fraction, Any]]:
-        """Yield decoded frames of a track with the clip's start, seconds, and the track."""
+    def _decoded(self, kind: str) -> Iterator[tuple[Any, Any]]:
+        """Yield the decoded frames of a track, each with the track."""
         with self._container() as container:
             track = _track(container, kind)
             if track is None:
                 return
             track.thread_type = 'AUTO'
-            start = Fraction(container.start_time or 0, av.time_base)
             for packet in container.demux(track):
                 try:
                     frames = packet.decode()
@@ -111,7 +114,7 @@ class Clip:
                     self.damaged_packets += 1
                     continue
                 for frame in frames:
-                    yield frame, start, track
+                    yield frame, track
 
 
 def _track(container: Any, kind: str) -> Any:
@@ -120,6 +123,20 @@ def _track(container: Any, kind: str) -> Any:
         if not track.disposition & av.stream.Disposition.attached_pic:
             return track
     return None
+
+
+def _start_s(container: Any) -> Fraction:
+    """Return when the clip starts: what the file says, else its first packet's time."""
+    if container.start_time is not None:
+        return Fraction(container.start_time, av.time_base)
+    tracks = [track for kind in ('video', 'audio') if (track := _track(container, kind))]
+    starts: dict[int, Fraction] = {}
+    for packet in container.demux(tracks) if tracks else ():
+        if packet.pts is not None:
+            starts.setdefault(packet.stream.index, Fraction(packet.pts * packet.time_base))
+        if len(starts) == len(tracks):
+            break
+    return min(starts.values(), default=Fraction(0))
 
 
 def _time_of(picture: Any, index: int, track: Any) -> Fraction:

@@ -43,8 +43,9 @@ def readable(path: Path) -> Iterator[None]:
     except (ActivityRecognitionError, MemoryError):
         raise
     except Exception as error:  # storage plugins raise errors of struct, sqlite3, zstd, YAML …
+        reason = str(error).rstrip('.') or type(error).__name__
         raise RecordingError(
-            f'{path}: cannot read this recording: {error or type(error).__name__}; it is damaged '
+            f'{path}: cannot read this recording: {reason}; it is damaged '
             'or was cut short; try `ros2 bag reindex` (sqlite3) or `mcap recover` (mcap), or '
             'record it again'
         ) from error

@@ -120,9 +120,8 @@ class RecordingWriter:
         try:
             if exc_type is None:
                 self._finish()
-            else:
-                self._open.abort()
         finally:
+            self._open.abort()  # does nothing to a writer that is closed
             self._writer = None
             shutil.rmtree(self._workspace, ignore_errors=True)
 
@@ -208,7 +207,8 @@ class RecordingWriter:
             return
         if not self._overwrite:
             raise RecordingError(f'{self.path}: exists already; choose another path or overwrite')
-        if not (self.path / METADATA).is_file() and any(self.path.iterdir()):
+        own = (self.path / METADATA).is_file()
+        if not own and not (self.path.is_dir() and not any(self.path.iterdir())):
             raise RecordingError(f'{self.path}: is not a recording, so it is not overwritten')
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,11 +81,16 @@ class StreamingResampler:
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
     def _outputs(self, bank: NDArray[np.float32], first: int, end: int) -> NDArray[np.float32]:
-        position = np.arange(first, end, dtype=np.int64) * self._down
         taps = len(bank)
+        position = np.arange(first, end, dtype=np.int64) * self._down
         begin = position // self._up - (taps // 2 - 1) - self._history_start
-        terms: NDArray[np.float32] = self._history[begin + np.arange(taps)[:, None]]
-        terms *= bank[:, position % self._up]
+        terms: NDArray[np.float32]
+        if self._up == 1:
+            windows = sliding_window_view(self._history, taps)
+            terms = np.multiply(windows[begin[0] : begin[-1] + 1 : self._down].T, bank, order='C')
+        else:
+            terms = self._history[begin + np.arange(taps)[:, None]]
+            terms *= bank[:, position % self._up]
         # Halving adds element-wise only: no reduction whose order depends on the array's shape.
         while taps > 1:
             kept = taps - taps // 2

@@ -47,9 +47,12 @@ def test_channels_are_mixed_by_their_mean(name, channels):
     mono = pcm_to_mono(raw(data), AudioFormat(sample_format=name, channels=channels))
     means = np.array(expected, np.float32).reshape(-1, channels).mean(axis=1)
     if name.startswith('F'):  # the mean is taken first, the limit applied afterwards
-        means = np.frombuffer(
-            data, {'F32LE': '<f4', 'F32BE': '>f4', 'F64LE': '<f8'}[name]
-        ).reshape(-1, channels).mean(axis=1).clip(-1, 1)
+        means = (
+            np.frombuffer(data, {'F32LE': '<f4', 'F32BE': '>f4', 'F64LE': '<f8'}[name])
+            .reshape(-1, channels)
+            .mean(axis=1)
+            .clip(-1, 1)
+        )
     np.testing.assert_allclose(mono, means, atol=1e-7)
 
 

@@ -26,9 +26,7 @@ def send(kind, **fields):
 
 
 def header(kind, stamp_ns=7_000_000_009, frame_id='mic'):
-    stamp = kind.new(
-        'builtin_interfaces/msg/Time', sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9
-    )
+    stamp = kind.new('builtin_interfaces/msg/Time', sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
     return kind.new('std_msgs/msg/Header', stamp=stamp, frame_id=frame_id)
 
 
@@ -79,9 +77,12 @@ def test_incremental_results_are_counted_and_passed_over():
     assert decoder.decode(live_speech('', incremental='set the'), 1) is None
     assert decoder.decode(live_speech(' \t', incremental='set the'), 1) is None
     assert decoder.empty == 2
-    assert TranscriptDecoder(SPEECH, 'incremental').decode(
-        live_speech('', incremental='set the'), 1
-    ).text == 'set the'
+    assert (
+        TranscriptDecoder(SPEECH, 'incremental')
+        .decode(live_speech('', incremental='set the'), 1)
+        .text
+        == 'set the'
+    )
 
 
 def test_whisper_transcriptions():
@@ -139,7 +140,7 @@ def test_a_field_that_is_no_text_is_refused(field):
 
 
 def test_an_unknown_type_needs_a_field():
-    with pytest.raises(ConfigError, match='topics.transcript_field'):
+    with pytest.raises(ConfigError, match=r'topics\.transcript_field'):
         TranscriptDecoder('house_msgs/msg/Note')
     with pytest.raises(DecodeError, match='message type'):
         TranscriptDecoder('Note', 'words')

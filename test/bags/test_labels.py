@@ -1,0 +1,127 @@
+"""Label files: strict reading, places, and finding recordings."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activity_recognition.bags import find_recordings, labels_path, read_labels, write_labels
+from activity_recognition.errors import RecordingError
+from activity_recognition.types import LabelSpan
+
+HEADER = 'start_s,end_s,label\n'
+
+
+def span(start_s, end_s, label='none'):
+    return LabelSpan(start_s=start_s, end_s=end_s, label=label)
+
+
+@pytest.fixture
+def label_file(tmp_path):
+    def write(text, encoding='utf-8'):
+        path = tmp_path / 'labels.csv'
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+def test_spans_come_by_start_and_may_touch(label_file):
+    path = label_file(HEADER + '2.5, 4 ,"wave, both hands"\n\n0,2.5,none\r\n')
+    spans = read_labels(path)
+    assert [(s.start_s, s.end_s, s.label) for s in spans] == [
+        (0.0, 2.5, 'none'),
+        (2.5, 4.0, 'wave, both hands'),
+    ]
+
+
+def test_no_spans_are_no_error(label_file):
+    assert read_labels(label_file(HEADER)) == ()
+    assert read_labels(label_file('\ufeff' + HEADER + '0,1,a\n'))[0].label == 'a'
+
+
+@pytest.mark.parametrize(
+    ('text', 'line', 'reason'),
+    [
+        ('', 1, 'header'),
+        ('start,end,label\n', 1, 'header'),
+        ('0,1,none\n', 1, 'header'),
+        (HEADER + '0,1,none\n1,2\n', 3, '3 columns, got 2'),
+        (HEADER + '0,1,none,x\n', 2, '3 columns, got 4'),
+        (HEADER + '0,one,none\n', 2, "seconds in start_s and end_s, got '0' and 'one'"),
+        (HEADER + '1,1,none\n', 2, 'start_s < end_s'),
+        (HEADER + '2,1,none\n', 2, 'start_s < end_s'),
+        (HEADER + '-1,1,none\n', 2, '0 <= start_s'),
+        (HEADER + 'nan,1,none\n', 2, '0 <= start_s'),
+        (HEADER + '0,inf,none\n', 2, '0 <= start_s'),
+        (HEADER + '0,1, \n', 2, 'label is empty'),
+        (HEADER + '0,2,a\n5,6,b\n1,3,c\n', 4, "'c' from 1.0 s overlaps 'a'"),
+        (HEADER + '0,1,"a\n', 2, 'not CSV'),
+    ],
+)
+def test_errors_name_file_and_line(label_file, text, line, reason):
+    path = label_file(text)
+    with pytest.raises(RecordingError) as caught:
+        read_labels(path)
+    assert str(caught.value).startswith(f'{path}:{line}: ')
+    assert reason in str(caught.value)
+
+
+def test_a_missing_or_foreign_file_is_named(tmp_path, label_file):
+    with pytest.raises(RecordingError, match=r'nothing\.csv: cannot read'):
+        read_labels(tmp_path / 'nothing.csv')
+    with pytest.raises(RecordingError, match='cannot read the labels'):
+        read_labels(label_file(HEADER + '0,1,café\n', 'latin-1'))
+
+
+@pytest.fixture(scope='module')
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp('labels')
+
+
+@settings(max_examples=40)
+@given(
+    edges=st.lists(st.integers(0, 10**9), min_size=2, max_size=12, unique=True).map(sorted),
+    label=st.text(st.characters(codec='utf-8', exclude_categories=['C']), min_size=1).filter(
+        lambda text: text == text.strip()
+    ),
+)
+def test_what_is_written_is_read_back(scratch, edges, label):
+    spans = tuple(span(start / 1e6, end / 1e6, label) for start, end in pairwise(edges))
+    path = scratch / 'labels.csv'
+    write_labels(path, reversed(spans))
+    got = read_labels(path)
+    assert [s.label for s in got] == [s.label for s in spans]
+    for ours, theirs in zip(got, spans, strict=True):
+        assert (ours.start_s, ours.end_s) == pytest.approx((theirs.start_s, theirs.end_s))
+
+
+@pytest.mark.parametrize('spans', [[span(0, 2), span(1, 3)], [span(1, 1)], [span(0, 1, ' ')]])
+def test_what_could_not_be_read_is_not_written(tmp_path, spans):
+    with pytest.raises(RecordingError):
+        write_labels(tmp_path / 'labels.csv', spans)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_lie_in_a_folder_or_beside_a_file(tmp_path):
+    (tmp_path / 'bag').mkdir()
+    assert labels_path(tmp_path / 'bag') == tmp_path / 'bag' / 'labels.csv'
+    for suffix in ('.bag', '.mcap', '.db3'):
+        assert labels_path(tmp_path / f'x{suffix}') == tmp_path / 'x.labels.csv'
+    (tmp_path / 'odd.bag').mkdir()
+    assert labels_path(tmp_path / 'odd.bag') == tmp_path / 'odd.bag' / 'labels.csv'
+
+
+def test_recordings_are_found_at_any_depth(tmp_path):
+    for name in ('b/metadata.yaml', 'b/b_0.mcap', 'a/deep/x.bag', 'a/y.mcap', 'a/notes.txt'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / '.z.partial-1' / 'z').mkdir(parents=True)
+    (tmp_path / '.z.partial-1' / 'z' / 'metadata.yaml').touch()
+    found = [tmp_path / 'a/deep/x.bag', tmp_path / 'a/y.mcap', tmp_path / 'b']
+    assert find_recordings(tmp_path) == found
+    assert find_recordings(tmp_path / 'b') == [tmp_path / 'b']
+    assert find_recordings(tmp_path / 'a/y.mcap') == [tmp_path / 'a/y.mcap']
+    with pytest.raises(RecordingError, match='no such folder'):
+        find_recordings(tmp_path / 'nowhere')
