@@ -345,6 +345,13 @@ def test_a_failing_program_is_quoted(tmp_path, capsys):
     assert 'the reason' in capsys.readouterr().err
 
 
+def test_a_long_program_is_said_to_run(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(workplace, '_SILENCE_S', 0.01)
+    program = 'print("done")'
+    assert workplace.run([sys.executable, '-c', program], os.environ, tmp_path) == 'done'
+    assert 'still at it after' in capsys.readouterr().out
+
+
 def test_errors_end_with_one_line_and_a_status(monkeypatch, tmp_path, capsys):
     def refuse(place):
         raise SetupError('no compiler: install one')

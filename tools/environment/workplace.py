@@ -5,12 +5,16 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import SetupError
+
+_SILENCE_S = 30.0
+"""Longest time without a sign of life, seconds."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def say(text: str) -> None:
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> str:
     """Run a command silently and return what it printed; on failure show that, and raise."""
-    done = subprocess.run(
+    with subprocess.Popen(
         command,
         env=environment,
         cwd=folder,
@@ -72,13 +76,23 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: P
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if done.returncode:
-        print(done.stdout, file=sys.stderr)
+    ) as process:
+        printed = _wait(process)
+    if process.returncode:
+        print(printed, file=sys.stderr)
         name = ' '.join(str(word) for word in (Path(command[0]).name, *command[1:4]))
         raise SetupError(
-            f'`{name} …` ended with status {done.returncode}: '
+            f'`{name} …` ended with status {process.returncode}: '
             'its output is above; mend what it names and run make setup again'
         )
-    return done.stdout.strip()
+    return printed.strip()
+
+
+def _wait(process: subprocess.Popen[str]) -> str:
+    """Return what a process printed when it has ended; until then, say that it runs."""
+    start = time.monotonic()
+    while True:
+        try:
+            return process.communicate(timeout=_SILENCE_S)[0]
+        except subprocess.TimeoutExpired:
+            say(f'still at it after {time.monotonic() - start:.0f} s')
