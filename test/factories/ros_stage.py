@@ -1,0 +1,112 @@
+"""Nodes that meet over DDS: one publishes activities by hand, the other carries a tree."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+
+from activity_recognition.msg import ActivityScore, ActivityStamped, ModalityEvidence
+from activity_recognition.types import NANOSECONDS, Status, to_ns
+
+START_NS = 1_000 * NANOSECONDS
+"""When simulated time begins."""
+
+_stages = itertools.count()
+
+
+def activity_message(
+    stamp_ns: int,
+    label: str = '',
+    *,
+    since_ns: int | None = None,
+    status: int = Status.OK,
+    confidence: float = 0.9,
+    scores: dict[str, float] | None = None,
+    modality: str = 'video',
+) -> ActivityStamped:
+    """Return a message as the recognizer publishes it, with evidence of one modality."""
+    message = ActivityStamped(status=int(status), label=label, confidence=confidence)
+    for stamp, value in [
+        (message.header.stamp, stamp_ns),
+        (message.stable_since, stamp_ns if since_ns is None else since_ns),
+    ]:
+        stamp.sec, stamp.nanosec = divmod(value, NANOSECONDS)
+    message.scores = [
+        ActivityScore(label=name, probability=value) for name, value in (scores or {}).items()
+    ]
+    message.evidence = [
+        ModalityEvidence(modality=modality, present=True, age_s=0.25, label=label, weight=0.5)
+    ]
+    return message
+
+
+class Stage:
+    """A node for a tree, a node that plays the recognizer, and one thread that spins both."""
+
+    def __init__(self, *, sim_time: bool = False) -> None:
+        """Create the nodes in a namespace of their own."""
+        self.namespace = f'/stage_{os.getpid()}_{next(_stages)}'
+        self.context = Context()
+        self.context.init()
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self.tree_node = self._node('tree', sim_time=sim_time)
+        self.recognizer_node = self._node('recognizer')
+        self._clock = self.recognizer_node.create_publisher(Clock, '/clock', 1)
+
+    def _node(self, name: str, *, sim_time: bool = False) -> Node:
+        node = Node(
+            name,
+            namespace=self.namespace,
+            context=self.context,
+            parameter_overrides=[Parameter('use_sim_time', value=sim_time)],
+        )
+        self._executor.add_node(node)
+        return node
+
+    def advertise(
+        self, *, reliable: bool = True, latched: bool = True, depth: int = 1
+    ) -> Publisher:
+        """Publish on ``activity``, by default as the recognizer does."""
+        qos = QoSProfile(
+            depth=depth,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+        return self.recognizer_node.create_publisher(ActivityStamped, 'activity', qos)
+
+    def spin_until(self, condition: Callable[[], Any], *, timeout_s: float = 30.0) -> None:
+        """Spin both nodes until a condition holds; fail when it does not come to that."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, 'this did not happen in time'
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def set_clock(self, seconds: float) -> None:
+        """Let simulated time be some seconds from its beginning."""
+        wanted_ns = START_NS + to_ns(seconds)
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(wanted_ns, NANOSECONDS)
+
+        def arrived() -> bool:
+            self._clock.publish(message)
+            return bool(self.tree_node.get_clock().now().nanoseconds == wanted_ns)
+
+        self.spin_until(arrived)
+
+    def close(self) -> None:
+        """Destroy everything."""
+        self._executor.shutdown()
+        self.tree_node.destroy_node()
+        self.recognizer_node.destroy_node()
+        self.context.try_shutdown()
