@@ -67,9 +67,12 @@ class DecisionSchedule:
 
     def on_timer(self, now_ns: int) -> bool:
         """Return whether the timer decides now; the first call of all does."""
-        if self.due_ns is not None and now_ns < self.due_ns:
+        due_ns = now_ns if self.due_ns is None else self.due_ns
+        if now_ns < due_ns:
             return False
-        self.due_ns = now_ns + self._period_ns
+        # A call that is a little late must not lower the rate.
+        is_late = now_ns - due_ns > self._period_ns // 2
+        self.due_ns = (now_ns if is_late else due_ns) + self._period_ns
         return self._accept(now_ns)
 
     @property

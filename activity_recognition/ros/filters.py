@@ -1,0 +1,238 @@
+"""The message filter chain: raw subscription -> decoder -> window synchroniser.
+
+Every link is a ``message_filters.SimpleFilter``, from the package where it is installed. The
+package's own synchronisers cannot be used: they wait for all topics, so one silent topic silences
+the robot.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from activity_recognition.errors import ActivityRecognitionError, DecodeError
+from activity_recognition.sensors import Drops, Role
+from activity_recognition.types import NANOSECONDS, Modality, Sample
+
+try:
+    from message_filters import SimpleFilter
+except ImportError:
+    from activity_recognition.ros.message_filters_stand_in import SimpleFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.node import Node
+    from rclpy.qos import QoSProfile
+    from rclpy.qos_overriding_options import QoSOverridingOptions
+    from rclpy.subscription import Subscription
+
+    from activity_recognition.sensors import SensorDecoders
+    from activity_recognition.streams import WindowSynchronizer
+
+MODALITY_OF_ROLE = {
+    Role.IMAGE: Modality.VIDEO,
+    Role.AUDIO: Modality.AUDIO,
+    Role.TRANSCRIPT: Modality.TEXT,
+}
+"""Roles whose messages become samples."""
+
+
+class RawMessage(NamedTuple):
+    """One message as it came."""
+
+    type_name: str
+    cdr: bytes
+    arrival_ns: int
+    """ROS clock at receipt."""
+    entry_s: float
+    """Steady clock at receipt."""
+
+
+class RawSubscriber(SimpleFilter):
+    """Signals a topic's messages undecoded, as :class:`RawMessage`.
+
+    The subscription can be exchanged while the chain behind it stays.
+    """
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self._node = node
+        self._clock = node.get_clock()
+        self._type_name = ''
+        self.subscription: Subscription | None = None
+
+    def subscribe(
+        self,
+        message_class: type,
+        type_name: str,
+        topic: str,
+        qos: QoSProfile,
+        *,
+        events: SubscriptionEventCallbacks | None = None,
+        overrides: QoSOverridingOptions | None = None,
+    ) -> None:
+        """Subscribe, and only then give up an older subscription."""
+        old = self.subscription
+        self.subscription = self._node.create_subscription(
+            message_class,
+            topic,
+            self._receive,
+            qos,
+            raw=True,
+            event_callbacks=events,
+            qos_overriding_options=overrides,
+        )
+        self._type_name = type_name
+        if old is not None:
+            self._node.destroy_subscription(old)
+
+    def unsubscribe(self) -> None:
+        """Give up the subscription, if there is one."""
+        if self.subscription is not None:
+            self._node.destroy_subscription(self.subscription)
+            self.subscription = None
+
+    def _receive(self, cdr: bytes) -> None:
+        entry_s = time.monotonic()
+        arrival_ns = self._clock.now().nanoseconds
+        self.signalMessage(RawMessage(self._type_name, cdr, arrival_ns, entry_s))
+
+
+class Decoder(SimpleFilter):
+    """Signals the samples in raw messages, with their entry time on the steady clock.
+
+    Whatever cannot be decoded is a counted drop: no buffer may end the node.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        decoders: SensorDecoders,
+        synchronizer: WindowSynchronizer,
+        on_failure: Callable[[Role, Exception], None],
+    ) -> None:
+        super().__init__()
+        self._role = role
+        self._modality = MODALITY_OF_ROLE.get(role)
+        self._decoders = decoders
+        self._synchronizer = synchronizer
+        self._on_failure = on_failure
+        self.received = 0
+        self.newest_entry_s: float | None = None
+        self.drops = Drops()
+
+    def connectInput(self, source: SimpleFilter) -> None:  # noqa: N802
+        """Take the messages of ``source``."""
+        source.registerCallback(self.add)
+
+    def add(self, message: RawMessage) -> None:
+        """Decode one message, unless it is a frame above the rate."""
+        self.received += 1
+        self.newest_entry_s = message.entry_s
+        try:
+            if self._role is Role.IMAGE and not self._within_rate(message):
+                return
+            sample = self._decoders.decode(
+                self._role, message.type_name, message.cdr, message.arrival_ns
+            )
+        except Exception as error:
+            self._drop(error)
+            return
+        if sample is not None:
+            self.signalMessage(sample, message.entry_s)
+
+    def _within_rate(self, message: RawMessage) -> bool:
+        stamp_ns = peek_stamp_ns(message.cdr) or message.arrival_ns
+        return self._synchronizer.wants_frame(stamp_ns)
+
+    def _drop(self, error: Exception) -> None:
+        if self._modality is not None:
+            self._synchronizer.refuse(self._modality)
+        if not isinstance(error, ActivityRecognitionError):
+            error = DecodeError(f'{self._role} message: {type(error).__name__}: {error}')
+        self.drops.add(error)
+        self._on_failure(self._role, error)
+
+
+def peek_stamp_ns(cdr: bytes) -> int:
+    """Return the stamp of a message that begins with a header, from its CDR buffer.
+
+    Reads 12 bytes: the encapsulation, whose second byte's lowest bit says little-endian (OMG DDSI
+    10.2), then seconds and nanoseconds.
+
+    Raises:
+        DecodeError: when the buffer is shorter.
+    """
+    if len(cdr) < 12:
+        raise DecodeError(f'message length: {len(cdr)} bytes cannot hold a header')
+    order = '<' if cdr[1] & 1 else '>'
+    seconds, nanoseconds = struct.unpack_from(f'{order}iI', cdr, 4)
+    return int(seconds) * NANOSECONDS + int(nanoseconds)
+
+
+class EntryTimes:
+    """When, on the steady clock, things with given arrivals came in."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: deque[tuple[int, float]] = deque(maxlen=4096)
+
+    def note(self, arrival_ns: int, entry_s: float) -> None:
+        """Remember one arrival; going back in time forgets what was before."""
+        with self._lock:
+            if self._entries and arrival_ns < self._entries[-1][0]:
+                self._entries.clear()
+            self._entries.append((arrival_ns, entry_s))
+
+    def find(self, arrival_ns: int) -> float | None:
+        """Return the entry time of the newest arrival not after ``arrival_ns``; forgets older."""
+        found: float | None = None
+        with self._lock:
+            while self._entries and self._entries[0][0] <= arrival_ns:
+                found = self._entries.popleft()[1]
+        return found
+
+
+def _nobody() -> None:
+    """Wake nobody: the worker is not there yet."""
+
+
+class SynchronizerFilter(SimpleFilter):
+    """The window synchroniser as a filter: takes samples on one thread, signals on another."""
+
+    def __init__(self, synchronizer: WindowSynchronizer) -> None:
+        super().__init__()
+        self._synchronizer = synchronizer
+        self.on_ready: Callable[[], None] = _nobody
+        """Called whenever something may be taken; the worker puts its waking here."""
+        self.entries = EntryTimes()
+
+    def connectInput(self, *sources: SimpleFilter) -> None:  # noqa: N802
+        """Take the samples of every source."""
+        for source in sources:
+            source.registerCallback(self.add)
+
+    def add(self, sample: Sample, entry_s: float) -> None:
+        """Push one sample."""
+        self.entries.note(sample.arrival_ns, entry_s)
+        self._synchronizer.push(sample)
+        self.on_ready()
+
+    def poll(self, now_ns: int) -> None:
+        """Let the timer decide if a decision is due."""
+        due_ns = self._synchronizer.due_ns
+        if due_ns is not None and 0 <= due_ns - now_ns < NANOSECONDS:
+            return
+        self.entries.note(now_ns, time.monotonic())
+        self._synchronizer.poll(now_ns)
+        self.on_ready()
+
+    def emit(self) -> None:
+        """Signal every window that waits, newest decision only; called by the worker."""
+        for window in self._synchronizer.take(newest_only=True):
+            self.signalMessage(window)

@@ -1,0 +1,119 @@
+"""The picture for people: the newest frame with what was decided about it, drawn when watched."""
+
+from __future__ import annotations
+
+import array
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import Image
+
+if TYPE_CHECKING:
+    from builtin_interfaces.msg import Time
+    from numpy.typing import NDArray
+
+    from activity_recognition.msg import ActivityStamped
+
+WIDTH_PX = 640
+"""Frames are scaled to this width, so that text and cost are the same for every camera."""
+SCORES_SHOWN = 4
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_WHITE, _GREY, _GREEN, _ORANGE = (255, 255, 255), (150, 150, 150), (90, 200, 90), (250, 160, 60)
+_STATUS_WORDS = {1: 'unknown', 2: 'no data'}
+
+
+def draw(image: NDArray[np.uint8] | None, message: ActivityStamped) -> NDArray[np.uint8]:
+    """Return a picture, uint8 RGB (H, 640, 3): label, confidence bars, evidence per modality.
+
+    Args:
+        image: the newest frame, RGB (H, W, 3); None draws on black.
+        message: the decision.
+    """
+    canvas = _background(image)
+    _shade(canvas, 0, 40)
+    label = message.label or _STATUS_WORDS.get(message.status, '')
+    colour = _GREEN if message.label else _ORANGE
+    _write(canvas, f'{label} {message.confidence:.0%}', (10, 28), 0.8, colour)
+    _write(canvas, f'{message.latency_s * 1e3:.0f} ms', (WIDTH_PX - 110, 28), 0.6, _WHITE)
+    _draw_scores(canvas, message)
+    _draw_evidence(canvas, message)
+    return canvas
+
+
+def _background(image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    if image is None:
+        return np.zeros((WIDTH_PX * 3 // 4, WIDTH_PX, 3), np.uint8)
+    height = max(round(image.shape[0] * WIDTH_PX / image.shape[1]), 240)
+    resized = cv2.resize(image, (WIDTH_PX, height), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(resized, dtype=np.uint8)
+
+
+def _shade(canvas: NDArray[np.uint8], top: int, bottom: int) -> None:
+    """Darken a stripe, so that writing can be read on any picture."""
+    canvas[top:bottom] //= 3
+
+
+def _write(
+    canvas: NDArray[np.uint8],
+    text: str,
+    place: tuple[int, int],
+    size: float,
+    colour: tuple[int, int, int],
+) -> None:
+    cv2.putText(canvas, text, place, _FONT, size, colour, 1, cv2.LINE_AA)
+
+
+def _draw_scores(canvas: NDArray[np.uint8], message: ActivityStamped) -> None:
+    for row, score in enumerate(message.scores[:SCORES_SHOWN]):
+        top = 52 + 24 * row
+        length = round(180 * score.probability)
+        cv2.rectangle(canvas, (10, top), (190, top + 18), (40, 40, 40), -1)
+        cv2.rectangle(canvas, (10, top), (10 + length, top + 18), (60, 110, 200), -1)
+        _write(canvas, f'{score.label} {score.probability:.0%}', (14, top + 14), 0.45, _WHITE)
+
+
+def _draw_evidence(canvas: NDArray[np.uint8], message: ActivityStamped) -> None:
+    _shade(canvas, canvas.shape[0] - 30, canvas.shape[0])
+    column = WIDTH_PX // max(len(message.evidence), 1)
+    for index, item in enumerate(message.evidence):
+        text = f'{item.modality}: -'
+        if item.present:
+            weight = '' if math.isnan(item.weight) else f' {item.weight:+.2f}'
+            text = f'{item.modality}: {item.label} {item.confidence:.0%}{weight}'
+        place = (10 + column * index, canvas.shape[0] - 10)
+        _write(canvas, text, place, 0.45, _WHITE if item.present else _GREY)
+
+
+def to_image_message(picture: NDArray[np.uint8], *, stamp: Time, frame_id: str) -> Image:
+    """Return an RGB picture as a message, through cv_bridge where it works."""
+    bridge = _cv_bridge()
+    message = bridge.cv2_to_imgmsg(picture, encoding='rgb8') if bridge else _by_hand(picture)
+    message.header.stamp = stamp
+    message.header.frame_id = frame_id
+    return message
+
+
+@functools.cache
+def _cv_bridge() -> Any:
+    """Return a CvBridge; None without one or with one made for another NumPy."""
+    try:
+        from cv_bridge import CvBridge
+
+        bridge = CvBridge()
+        bridge.cv2_to_imgmsg(np.zeros((1, 1, 3), np.uint8), encoding='rgb8')
+    except Exception:
+        return None
+    return bridge
+
+
+def _by_hand(picture: NDArray[np.uint8]) -> Image:
+    height, width, channels = picture.shape
+    message = Image(height=height, width=width, encoding='rgb8', step=width * channels)
+    # Assigning an array spares the setter a check of every byte.
+    data = array.array('B')
+    data.frombytes(picture.tobytes())
+    message.data = data
+    return message

@@ -1,0 +1,216 @@
+"""The lifecycle node ``recognizer``: camera, microphone and transcripts in, activities out.
+
+The node is wiring. Configure loads the model, activate subscribes, and everything is undone in
+reverse order; what is going on is told on ``/diagnostics`` in every state.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from activity_recognition.config import RecognizerConfig
+from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
+from activity_recognition.ros.parameters import ConfigParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.timer import Timer
+
+    from activity_recognition.ros.session import Session
+
+
+class RecognizerNode(LifecycleNode):
+    """Recognises activities while it is active.
+
+    Parameters are the fields of :class:`~activity_recognition.config.RecognizerConfig`, dotted, and
+    ``autostart``, which brings a node without a lifecycle manager to active by itself.
+    """
+
+    def __init__(self, node_name: str = 'recognizer', **options: Any) -> None:
+        """Create the node, unconfigured.
+
+        Args:
+            node_name: its name before remapping.
+            options: what :class:`rclpy.node.Node` takes by keyword.
+        """
+        super().__init__(node_name, **options)
+        self._session: Session | None = None
+        self._state = 'unconfigured'
+        self.failure: Exception | None = None
+        """Why the last transition failed; None after one that did not."""
+        self._settings = ConfigParameters(
+            self,
+            RecognizerConfig,
+            is_locked=lambda: self._session is not None,
+            on_change=self._take_over,
+        )
+        self.autostart: bool = self.declare_parameter(
+            'autostart',
+            False,
+            ParameterDescriptor(
+                description='Configure and activate at the start, without a lifecycle manager.',
+                read_only=True,
+            ),
+        ).value
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._before = Snapshot(time_s=0.0)
+        self._report_timer: Timer | None = None
+        self._report_every(RecognizerConfig().diagnostics_rate_hz)
+
+    def start(self) -> None:
+        """Configure and activate.
+
+        Raises:
+            ActivityRecognitionError: the sentence that was logged, when either fails.
+        """
+        for trigger in (self.trigger_configure, self.trigger_activate):
+            if trigger() != TransitionCallbackReturn.SUCCESS:
+                raise ActivityRecognitionError(str(self.failure)) from self.failure
+
+    def stop(self) -> None:
+        """End recognising and give everything up, in whatever state the node is; NO_DATA first."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def destroy_node(self) -> None:
+        """Take the node down."""
+        self.stop()
+        super().destroy_node()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and warm it up."""
+        return self._attempt('configured', super().on_configure, state, self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Activate the publishers, then subscribe and decide."""
+        return self._attempt('activated', super().on_activate, state, self._activate)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish NO_DATA, stop, then deactivate the publishers."""
+        if self._session is not None:
+            self._session.stop()
+        self._enter('inactive')
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give the model up."""
+        self.stop()
+        self._enter('unconfigured')
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop from any state."""
+        self.stop()
+        self._enter('finalized')
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Clean up after an unexpected error, so that the node can be configured again."""
+        self.stop()
+        self._state = 'unconfigured'
+        return super().on_error(state)
+
+    def _attempt(
+        self,
+        done: str,
+        inherited: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
+        action: Callable[[], None],
+    ) -> TransitionCallbackReturn:
+        """Run a transition; rclpy would swallow its exceptions without a word."""
+        try:
+            result = inherited(state)
+            if result == TransitionCallbackReturn.SUCCESS:
+                action()
+        except ActivityRecognitionError as error:
+            self.failure = error
+            self.get_logger().error(f'not {done}: {error}')
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            self.failure = error
+            self.get_logger().fatal(f'not {done}: {traceback.format_exc()}')
+            return TransitionCallbackReturn.ERROR
+        return result
+
+    def _configure(self) -> None:
+        from activity_recognition.ros.session import Session
+
+        config = self._settings.read()
+        self._session = Session(self, config)
+        self._report_every(config.diagnostics_rate_hz)
+        engine = self._session.engine
+        self.get_logger().info(
+            f'checkpoint {engine.checkpoint_id} with {len(engine.labels)} activities '
+            f'on {engine.device_name}'
+        )
+        self._enter('inactive')
+
+    def _activate(self) -> None:
+        assert self._session is not None
+        try:
+            self._session.start()
+        except Exception:
+            self._session.stop()
+            raise
+        self._enter('active')
+
+    def _enter(self, state: str) -> None:
+        self._state = state
+        self.failure = None
+        self._before = Snapshot(time_s=0.0) if self._session is None else self._session.snapshot()
+
+    def _take_over(self, config: RecognizerConfig) -> None:
+        """Apply parameters that were set; those that are not live wait for configure."""
+        if self._session is not None:
+            self._session.update(config)
+
+    def _report_every(self, rate_hz: float) -> None:
+        """Report on a steady clock: a paused simulation must not silence the diagnostics."""
+        if self._report_timer is not None:
+            self.destroy_timer(self._report_timer)
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._report_timer = self.create_timer(1.0 / rate_hz, self._report, clock=clock)
+
+    def _report(self) -> None:
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        session = self._session
+        engine = session.engine if session is not None else None
+        diagnosis = Diagnosis(
+            node_name=self.get_fully_qualified_name(),
+            hardware_id=engine.device_name if engine is not None else '',
+            silent_after_s=self.get_parameter('silent_after_s').value,
+        )
+        if session is None or session.running is None:
+            sentence = str(self.failure) if self.failure else ''
+            message.status = [
+                diagnosis.idle(self._state, sentence, failed=self.failure is not None)
+            ]
+        else:
+            now = session.snapshot()
+            message.status = diagnosis.statuses(
+                now, self._before, checkpoint=session.engine.checkpoint_id
+            )
+            self._before = now
+        self._diagnostics.publish(message)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until Ctrl-C; returns the exit status."""
+    from activity_recognition.ros.executor import run
+
+    return run(RecognizerNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

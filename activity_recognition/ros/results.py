@@ -1,0 +1,106 @@
+"""What the recogniser publishes about activities: decisions, labels, and the end of both."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from activity_recognition.msg import ActivityLabels, ActivityStamped
+from activity_recognition.ros.conversions import labels_message, no_data_message, to_message
+from activity_recognition.ros.qos import decision_profile, latched_profile
+from activity_recognition.types import Frame, seconds_between
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rclpy.lifecycle import LifecycleNode
+
+    from activity_recognition.ros.filters import EntryTimes
+    from activity_recognition.types import Decision, Window
+
+
+class Results:
+    """The publishers ``activity`` and ``activity_labels``; decisions come from the worker."""
+
+    def __init__(
+        self, node: LifecycleNode, *, decision_rate_hz: float, labels: Sequence[str], subject: str
+    ) -> None:
+        self._node = node
+        self._clock = node.get_clock()
+        self._labels = labels
+        self._subject = subject
+        self._lock = threading.Lock()
+        self._open = False
+        self._frame_id = ''
+        self.latency_s = float('nan')
+        """Of the last decision that a sample triggered, stamp to publishing."""
+        self.processing_s = float('nan')
+        self.newest: tuple[Frame | None, ActivityStamped] | None = None
+        """The last decision published and the newest frame it knew."""
+        self._activity = node.create_lifecycle_publisher(
+            ActivityStamped,
+            'activity',
+            decision_profile(decision_rate_hz),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        self._label_list = node.create_lifecycle_publisher(
+            ActivityLabels, 'activity_labels', latched_profile()
+        )
+
+    def open(self, *, checkpoint_id: str) -> None:
+        """Publish the labels and let decisions through; the publishers must be active."""
+        now_ns = self._clock.now().nanoseconds
+        self._label_list.publish(
+            labels_message(self._labels, checkpoint_id=checkpoint_id, stamp_ns=now_ns)
+        )
+        with self._lock:
+            self._open = True
+
+    def close(self) -> None:
+        """Publish NO_DATA; no decision follows it, however late the worker is."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+            self._activity.publish(
+                no_data_message(
+                    self._clock.now().nanoseconds,
+                    frame_id=self._frame_id,
+                    subject_id=self._subject,
+                )
+            )
+            self.newest = None
+
+    def destroy(self) -> None:
+        """Give up the publishers."""
+        self._node.destroy_lifecycle_publisher(self._activity)
+        self._node.destroy_lifecycle_publisher(self._label_list)
+
+    def deliver(self, decision: Decision, window: Window, entries: EntryTimes) -> None:
+        """Publish a decision; called by the worker with the window that ended in it."""
+        frame = self._note_frames(window)
+        message = to_message(
+            decision, self._labels, frame_id=self._frame_id, subject_id=self._subject
+        )
+        entry_s = entries.find(decision.arrival_ns)
+        with self._lock:
+            if not self._open:
+                return
+            latency_s = seconds_between(self._clock.now().nanoseconds, decision.t_ns)
+            message.latency_s = latency_s
+            message.processing_s = 0.0 if entry_s is None else time.monotonic() - entry_s
+            self._activity.publish(message)
+        self.latency_s, self.processing_s = latency_s, message.processing_s
+        self.newest = (frame, message)
+
+    def _note_frames(self, window: Window) -> Frame | None:
+        """Remember the frame of reference of what came last; return the newest image known."""
+        frame = self.newest[0] if self.newest and not window.reset else None
+        for sample in window.samples:
+            self._frame_id = sample.frame_id or self._frame_id
+            if isinstance(sample, Frame):
+                frame = sample
+        return frame

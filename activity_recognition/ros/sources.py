@@ -1,0 +1,165 @@
+"""Which topic and type each input is read from, given what the graph offers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rclpy.type_support import check_for_type_support
+
+from activity_recognition.errors import ConfigError
+from activity_recognition.sensors import Role
+from activity_recognition.sensors.cdr import full_type_name
+from activity_recognition.sensors.decoders import AUDIO_INFO_TYPE, AUDIO_TYPES, IMAGE_TYPES
+from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
+
+if TYPE_CHECKING:
+    from rclpy.qos import QoSProfile
+
+    from activity_recognition.config import TopicsConfig
+
+RAW_IMAGE, COMPRESSED_IMAGE = IMAGE_TYPES
+COMPRESSED_SUFFIX = '/compressed'
+"""Where image_transport publishes the compressed images of a topic."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """One publisher on the graph."""
+
+    topic: str
+    type_name: str
+    qos: QoSProfile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What to subscribe to."""
+
+    topic: str
+    type_name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What one role accepts."""
+
+    role: Role
+    topic: str
+    """Resolved name."""
+    types: tuple[str, ...]
+    """Accepted types, the preferred first; it is also the guess while nobody publishes."""
+    any_type: bool = False
+    """Whether other types are accepted, too."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics to look at."""
+        if self.role is Role.IMAGE and COMPRESSED_IMAGE in self.types:
+            return (self.topic, self.topic + COMPRESSED_SUFFIX)
+        return (self.topic,)
+
+
+def wanted(role: Role, topic: str, config: TopicsConfig) -> Wanted:
+    """Return what ``role`` accepts under the given settings.
+
+    Raises:
+        ConfigError: when a type in the settings is no type name.
+    """
+    if role is Role.IMAGE:
+        types: tuple[str, ...] = {'raw': (RAW_IMAGE,), 'compressed': (COMPRESSED_IMAGE,)}.get(
+            config.image_transport, IMAGE_TYPES
+        )
+        return Wanted(role=role, topic=topic, types=types)
+    if role is Role.AUDIO_INFO:
+        return Wanted(role=role, topic=topic, types=(AUDIO_INFO_TYPE,))
+    if role is Role.AUDIO:
+        types = _chosen(config.audio_type, 'topics.audio_type') or AUDIO_TYPES
+        return Wanted(role=role, topic=topic, types=types)
+    chosen = _chosen(config.transcript_type, 'topics.transcript_type')
+    return Wanted(
+        role=role,
+        topic=topic,
+        types=chosen or TRANSCRIPT_TYPES,
+        any_type=not chosen and bool(config.transcript_field),
+    )
+
+
+def _chosen(name: str, key: str) -> tuple[str, ...]:
+    if not name:
+        return ()
+    try:
+        return (full_type_name(name),)
+    except Exception as error:
+        raise ConfigError(f"{key}: expected 'package/msg/Type' or nothing, got {name!r}") from error
+
+
+def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source, str]:
+    """Return what to subscribe to, and a sentence when what is published cannot be taken.
+
+    The base topic goes before its ``/compressed`` companion, then the preferred type. While nobody
+    publishes, the preferred type is a guess: where it is right, nothing is lost at the start.
+    """
+    offered = list(offers)
+    for topic in want.topics:
+        here = [offer.type_name for offer in offered if offer.topic == topic]
+        for type_name in want.types:
+            fits = topic == want.topic or type_name == COMPRESSED_IMAGE
+            if type_name in here and fits:
+                return Source(topic=topic, type_name=type_name), _others(topic, type_name, here)
+        if here and want.any_type:
+            return Source(topic=topic, type_name=here[0]), ''
+    return _guess(want), _refusal(want, offered)
+
+
+def _guess(want: Wanted) -> Source:
+    first = want.types[0]
+    only_compressed = want.role is Role.IMAGE and first == COMPRESSED_IMAGE
+    topic = want.topic + COMPRESSED_SUFFIX if only_compressed else want.topic
+    return Source(topic=topic, type_name=first)
+
+
+def _others(topic: str, taken: str, here: list[str]) -> str:
+    others = sorted(set(here) - {taken})
+    if not others:
+        return ''
+    return (
+        f'{topic}: publishers disagree on the type: {taken} is taken, {", ".join(others)} is not; '
+        'give them topics of their own'
+    )
+
+
+def _refusal(want: Wanted, offered: list[Offer]) -> str:
+    wrong = sorted({offer.type_name for offer in offered if offer.topic == want.topic})
+    if not wrong:
+        return ''
+    todo = {
+        Role.IMAGE: "set topics.image_transport to '' or remap image",
+        Role.AUDIO: "set topics.audio_type to '' or remap audio",
+        Role.AUDIO_INFO: 'remap audio_info',
+        Role.TRANSCRIPT: 'set topics.transcript_type and topics.transcript_field to read it',
+    }[want.role]
+    return (
+        f'{want.topic}: expected {" or ".join(want.types)}, '
+        f'but {", ".join(wrong)} is published; {todo}'
+    )
+
+
+def message_class(type_name: str) -> type:
+    """Return the Python class of a message type, with its type support loaded.
+
+    Raises:
+        ConfigError: when its package is not installed for Python.
+    """
+    package, _, name = type_name.split('/')
+    try:
+        cls: type = getattr(importlib.import_module(f'{package}.msg'), name)
+        check_for_type_support(cls)
+    except Exception as error:
+        raise ConfigError(
+            f'{type_name} cannot be subscribed to, because its package is not usable here '
+            f'({error}); install {package} or source the workspace that has it'
+        ) from error
+    return cls
