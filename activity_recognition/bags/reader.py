@@ -11,6 +11,7 @@ from rosbags.rosbag1 import Reader as Rosbag1Reader
 
 from activity_recognition.bags.storage import open_storage, readable
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
+from activity_recognition.config import AudioConfig
 from activity_recognition.errors import DecodeError, RecordingError
 from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, full_type_name
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from activity_recognition.sensors.cdr import Message, MessageType
     from activity_recognition.types import Sample
+
+_AUDIO = AudioConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ class RecordingReader:
         path: str | Path,
         topics: TopicNames | None = None,
         *,
-        sample_rate_hz: int = 16_000,
-        max_gap_s: float = 0.2,
+        sample_rate_hz: int = _AUDIO.sample_rate_hz,
+        max_gap_s: float = _AUDIO.max_gap_s,
         audio_format: AudioFormat | None = None,
         transcript_field: str = '',
         types: TypeRegistry | None = None,

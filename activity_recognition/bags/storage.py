@@ -42,12 +42,27 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except (ActivityRecognitionError, MemoryError):
         raise
+    except OSError as error:
+        raise RecordingError(f'{path}: cannot read this recording: {error}') from error
     except Exception as error:  # storage plugins raise errors of struct, sqlite3, zstd, YAML …
         reason = str(error).rstrip('.') or type(error).__name__
         raise RecordingError(
             f'{path}: cannot read this recording: {reason}; it is damaged '
             'or was cut short; try `ros2 bag reindex` (sqlite3) or `mcap recover` (mcap), or '
             'record it again'
+        ) from error
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turn whatever writing a recording raises (a full disk, mostly) into a RecordingError."""
+    try:
+        yield
+    except (ActivityRecognitionError, MemoryError):
+        raise
+    except Exception as error:  # as above
+        raise RecordingError(
+            f'{path}: cannot write this recording: {error or type(error).__name__}'
         ) from error
 
 

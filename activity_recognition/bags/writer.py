@@ -19,7 +19,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from activity_recognition.bags.labels import write_labels
 from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
-from activity_recognition.bags.storage import METADATA
+from activity_recognition.bags.storage import METADATA, writable
 from activity_recognition.errors import RecordingError
 from activity_recognition.types import AudioChunk, Frame, LabelSpan, Sample
 
@@ -96,7 +96,7 @@ class RecordingWriter:
         self._refuse_existing()
 
     def __enter__(self) -> RecordingWriter:
-        try:
+        with writable(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._workspace = Path(
                 tempfile.mkdtemp(prefix=f'.{self.path.name}.partial-', dir=self.path.parent)
@@ -107,8 +107,6 @@ class RecordingWriter:
                 storage_plugin=self._plugin,
             )
             self._writer.open()
-        except OSError as error:
-            raise RecordingError(f'{self.path}: cannot write a recording: {error}') from error
         return self
 
     def __exit__(
@@ -168,7 +166,7 @@ class RecordingWriter:
     def _put(
         self, topic: str, message: OutgoingMessage, record_ns: int, *, latched: bool = False
     ) -> None:
-        try:
+        with writable(self.path):
             if topic not in self._connections:
                 self._connections[topic] = self._open.add_connection(
                     topic,
@@ -177,8 +175,6 @@ class RecordingWriter:
                     offered_qos_profiles=[_qos(latched=latched)],
                 )
             self._open.write(self._connections[topic], record_ns, message.cdr)
-        except OSError as error:
-            raise RecordingError(f'{self.path}: cannot write the recording: {error}') from error
 
     @property
     def _open(self) -> Writer:
@@ -190,7 +186,7 @@ class RecordingWriter:
         """Close the storage and move it to its place."""
         if not self._connections:
             raise RecordingError(f'{self.path}: nothing was written, so there is no recording')
-        try:
+        with writable(self.path):
             self._open.close()
             made = self._workspace / self.path.name
             if self._labels is not None:
@@ -199,8 +195,6 @@ class RecordingWriter:
             if self.path.exists():
                 self.path.replace(self._workspace / 'replaced')
             made.replace(self.path)
-        except OSError as error:
-            raise RecordingError(f'{self.path}: cannot write the recording: {error}') from error
 
     def _refuse_existing(self) -> None:
         if not self.path.exists():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from activity_recognition.config import TopicsConfig
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _SAMPLE_TYPES = {
 SAMPLE_FORMATS = tuple(_SAMPLE_TYPES)
 """Sample formats that can be decoded, named as GStreamer and audio_capture name them."""
 
+_ASSUMED = TopicsConfig()
 _PCM_CODINGS = ('', 'wave', 'wav', 'pcm', 'raw')
 _MIN_RATE_HZ, _MAX_RATE_HZ, _MAX_CHANNELS = 1_000, 384_000, 64
 _PORTAUDIO_FORMATS = {
@@ -43,11 +45,11 @@ _PORTAUDIO_FORMATS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFormat:
-    """What PCM bytes mean."""
+    """What PCM bytes mean; by default what ``topics.audio_*`` assumes."""
 
-    sample_rate_hz: int = 16_000
-    channels: int = 1
-    sample_format: str = 'S16LE'
+    sample_rate_hz: int = _ASSUMED.audio_sample_rate_hz
+    channels: int = _ASSUMED.audio_channels
+    sample_format: str = _ASSUMED.audio_sample_format
     """One of :data:`SAMPLE_FORMATS`; channels are interleaved."""
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from activity_recognition.config import AudioConfig
 from activity_recognition.errors import DecodeError
 from activity_recognition.sensors.audio import AudioDecoder
 from activity_recognition.sensors.cdr import TypeRegistry
@@ -42,6 +43,7 @@ MAX_TRANSCRIPT_BYTES = 1 << 20
 """Longest transcript message; unlike images and sound, text is taken apart piece by piece."""
 AUDIO_INFO_TYPE = 'audio_common_msgs/msg/AudioInfo'
 
+_AUDIO = AudioConfig()
 _TYPES = {Role.IMAGE: IMAGE_TYPES, Role.AUDIO: AUDIO_TYPES, Role.AUDIO_INFO: (AUDIO_INFO_TYPE,)}
 
 
@@ -54,8 +56,8 @@ class SensorDecoders:
     def __init__(
         self,
         *,
-        sample_rate_hz: int = 16_000,
-        max_gap_s: float = 0.2,
+        sample_rate_hz: int = _AUDIO.sample_rate_hz,
+        max_gap_s: float = _AUDIO.max_gap_s,
         audio_fallback: AudioFormat | None = None,
         transcript_field: str = '',
         types: TypeRegistry | None = None,

@@ -1,7 +1,12 @@
 """The composition that the node and the recordings share, and counting what it refuses."""
 
+import contextlib
+
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from activity_recognition.errors import DecodeError
 from activity_recognition.sensors import AudioFormat, Drops, Role, SensorDecoders
@@ -64,6 +69,56 @@ def test_a_topic_of_another_type_is_refused(role, type_name, publisher):
     cdr = publisher.cdr(publisher.make(STRING, data='tea'))
     with pytest.raises(DecodeError, match=f'{role} topic type'):
         SensorDecoders().decode(role, type_name, cdr, 1)
+
+
+@pytest.fixture(scope='module')
+def valid_buffers(image_cdr, publisher, ros_drivers, portaudio):
+    """Return (role, type, buffer) of every type that is decoded."""
+    empty = {f'{name}_data': np.zeros(0, name) for name in ('float32', 'int32', 'int8', 'uint8')}
+    carried = portaudio.make(
+        'audio_common_msgs/msg/AudioStamped',
+        header=(7, 'mic'),
+        audio=portaudio.make(
+            'audio_common_msgs/msg/Audio',
+            audio_data=portaudio.make(
+                'audio_common_msgs/msg/AudioData', int16_data=np.zeros(800, np.int16), **empty
+            ),
+            info=portaudio.make(
+                'audio_common_msgs/msg/AudioInfo', format=8, channels=2, rate=48_000, chunk=400
+            ),
+        ),
+    )
+    compressed = publisher.make(
+        'sensor_msgs/msg/CompressedImage',
+        header=(7, 'eye'),
+        format='jpeg',
+        data=cv2.imencode('.jpg', np.zeros((8, 8, 3), np.uint8))[1].reshape(-1),
+    )
+    return [
+        ('image', IMAGE, image_cdr('bgr8', np.zeros((4, 12), np.uint8), 4, 4)),
+        ('image', compressed.__msgtype__, publisher.cdr(compressed)),
+        ('audio', AUDIO, audio_cdr(ros_drivers, np.zeros(40, '<i2'), 7)),
+        ('audio', carried.__msgtype__, portaudio.cdr(carried)),
+        ('audio_info', INFO, info_cdr(ros_drivers, 8_000)),
+        ('transcript', STRING, publisher.cdr(publisher.make(STRING, data='tea, please'))),
+    ]
+
+
+@settings(max_examples=50)
+@given(
+    which=st.integers(0, 5),
+    flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=5),
+    cut=st.integers(0, 30),
+)
+def test_damaged_buffers_raise_nothing_but_decode_errors(valid_buffers, which, flips, cut):
+    role, type_name, cdr = valid_buffers[which]
+    decoders = SensorDecoders(audio_fallback=AudioFormat())
+    assert decoders.decode(role, type_name, cdr, 1) is not None or role == 'audio_info'
+    damaged = bytearray(cdr)
+    for position, value in flips:
+        damaged[position % len(damaged)] = value
+    with contextlib.suppress(DecodeError):
+        decoders.decode(role, type_name, bytes(damaged[: len(damaged) - cut]), 2)
 
 
 def test_an_endless_transcript_is_refused_unread():
