@@ -63,18 +63,38 @@ class TextTokenizer:
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -> TextTokenizer:
-    """Train a WordPiece tokenizer (Wu et al. 2016) on transcripts.
+    """Train a WordPiece tokenizer (Wu et al. 2016) on transcripts; equal texts give equal ids.
 
     Raises:
-        ConfigError: when ``vocab_size`` cannot hold the special pieces.
+        ConfigError: when ``vocab_size`` cannot hold the characters of the texts.
     """
     if vocab_size < 16:
         raise ConfigError(f'text.vocab_size must be at least 16, got {vocab_size}')
-    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    normalizer = normalizers.BertNormalizer(lowercase=True)
+    texts = sorted({normalizer.normalize_str(text) for text in texts})
+    learner = _word_pieces(models.WordPiece(unk_token=UNKNOWN), normalizer)
+    # The trainer numbers pieces inside words in the order of a hash table, unless told before.
+    inside = sorted({f'##{character}' for text in texts for character in text.replace(' ', '')})
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, min_frequency=1, special_tokens=[PAD, UNKNOWN], show_progress=False
+        vocab_size=vocab_size,
+        min_frequency=1,
+        special_tokens=[PAD, UNKNOWN, *inside],
+        show_progress=False,
     )
-    tokenizer.train_from_iterator(sorted(set(texts)), trainer)
-    return TextTokenizer(tokenizer, max_length=max_length)
+    learner.train_from_iterator(texts, trainer)
+    vocabulary = learner.get_vocab()
+    if len(vocabulary) > vocab_size:
+        raise ConfigError(
+            f'text.vocab_size must be at least {len(vocabulary)} to hold the characters of these '
+            f'transcripts, got {vocab_size}'
+        )
+    # A model of its own has no special pieces, which would be found in what people say.
+    model = models.WordPiece(vocabulary, unk_token=UNKNOWN)
+    return TextTokenizer(_word_pieces(model, normalizer), max_length=max_length)
+
+
+def _word_pieces(model: models.WordPiece, normalizer: normalizers.Normalizer) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer

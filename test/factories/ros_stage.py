@@ -1,4 +1,4 @@
-"""Nodes that meet over DDS: one publishes activities by hand, the other carries a tree."""
+"""Nodes that meet over DDS: one carries a tree, its peer whatever a test needs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def activity_message(
 
 
 class Stage:
-    """A node for a tree, a node that plays the recognizer, and one thread that spins both."""
+    """A node for a tree, a peer that plays its surroundings, and one thread that spins both."""
 
     def __init__(self, *, sim_time: bool = False) -> None:
         """Create the nodes in a namespace of their own."""
@@ -60,9 +60,10 @@ class Stage:
         self.context = Context()
         self.context.init()
         self._executor = SingleThreadedExecutor(context=self.context)
+        self._nodes: list[Node] = []
         self.tree_node = self._node('tree', sim_time=sim_time)
-        self.recognizer_node = self._node('recognizer')
-        self._clock = self.recognizer_node.create_publisher(Clock, '/clock', 1)
+        self.peer_node = self._node('peer')
+        self._clock = self.peer_node.create_publisher(Clock, '/clock', 1)
 
     def _node(self, name: str, *, sim_time: bool = False) -> Node:
         node = Node(
@@ -71,8 +72,13 @@ class Stage:
             context=self.context,
             parameter_overrides=[Parameter('use_sim_time', value=sim_time)],
         )
-        self._executor.add_node(node)
+        self.add(node)
         return node
+
+    def add(self, node: Node) -> None:
+        """Spin another node of this context, too, and destroy it at the end."""
+        self._nodes.append(node)
+        self._executor.add_node(node)
 
     def advertise(
         self, *, reliable: bool = True, latched: bool = True, depth: int = 1
@@ -83,7 +89,7 @@ class Stage:
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
-        return self.recognizer_node.create_publisher(ActivityStamped, 'activity', qos)
+        return self.peer_node.create_publisher(ActivityStamped, 'activity', qos)
 
     def spin_until(self, condition: Callable[[], Any], *, timeout_s: float = 30.0) -> None:
         """Spin both nodes until a condition holds; fail when it does not come to that."""
@@ -107,6 +113,6 @@ class Stage:
     def close(self) -> None:
         """Destroy everything."""
         self._executor.shutdown()
-        self.tree_node.destroy_node()
-        self.recognizer_node.destroy_node()
+        for node in reversed(self._nodes):
+            node.destroy_node()
         self.context.try_shutdown()

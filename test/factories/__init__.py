@@ -1,0 +1,1 @@
+"""Made-up networks and streams that several folders of tests share."""

@@ -1,0 +1,89 @@
+"""Tiny networks with lively random weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from activity_recognition.config import AudioConfig, ModelConfig, TextConfig, VideoConfig
+from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
+
+TEXTS = ('hello robot', 'help me please', 'what a day', 'who is there', 'the kettle is on again')
+"""What is ever said."""
+
+TINY = ModelConfig(
+    labels=('none', 'waving', 'knocking', 'typing'),
+    video=VideoConfig(
+        input_size_px=32,
+        stem_channels=(8, 8),
+        width=16,
+        spatial_depth=1,
+        spatial_heads=2,
+        temporal_depth=2,
+        window_s=1.0,
+        max_tokens=24,
+    ),
+    audio=AudioConfig(
+        sample_rate_hz=8000,
+        num_mels=16,
+        channels=(4, 4),
+        dilations=(1, 2),
+        window_s=1.0,
+        max_tokens=26,
+    ),
+    text=TextConfig(
+        vocab_size=64, width=16, depth=1, num_heads=2, max_length=8, window_s=5.0, max_tokens=4
+    ),
+    hidden_dim=16,
+    num_heads=2,
+)
+"""Runs in milliseconds; the windows bind, not the numbers of tokens."""
+
+WRAPPING = dataclasses.replace(
+    TINY,
+    video=dataclasses.replace(TINY.video, max_tokens=5),
+    audio=dataclasses.replace(TINY.audio, max_tokens=7),
+    text=dataclasses.replace(TINY.text, max_tokens=2),
+)
+"""The numbers of tokens bind: rings wrap all the time."""
+
+
+@cache
+def tokenizer_for(config: ModelConfig) -> TextTokenizer:
+    """Return a tokenizer trained on :data:`TEXTS`."""
+    return train_tokenizer(
+        TEXTS, vocab_size=config.text.vocab_size, max_length=config.text.max_length
+    )
+
+
+def make_system(
+    config: ModelConfig = TINY, *, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> ActivityRecognitionSystem:
+    """Return a network in evaluation mode whose functions of age are not the initial zeros."""
+    torch.manual_seed(seed)
+    system = ActivityRecognitionSystem(config)
+    with torch.no_grad():
+        for name, parameter in system.named_parameters():
+            if name.endswith('table'):
+                parameter.normal_(0.0, 1.0)
+    return system.to(dtype).eval()
+
+
+def make_checkpoint(
+    config: ModelConfig = TINY, *, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> Checkpoint:
+    """Return a checkpoint that lies in no folder."""
+    return Checkpoint(
+        path=Path('made-up'),
+        id='made-up',
+        config=config,
+        system=make_system(config, seed=seed, dtype=dtype),
+        tokenizer=tokenizer_for(config),
+        temperature=1.3,
+        metrics={},
+    )
