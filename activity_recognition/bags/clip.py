@@ -39,8 +39,8 @@ class Clip:
             self.has_video = _track(container, 'video') is not None
             self.has_audio = _track(container, 'audio') is not None
             self._start_s = _start_s(container)
-        self.damaged_packets = 0
-        """Packets that could not be decoded and were skipped."""
+        self.skipped = 0
+        """Packets that could not be decoded, and pictures and sound whose time goes backwards."""
         if not (self.has_video or self.has_audio):
             raise RecordingError(f'{self.path}: has neither a video nor an audio track')
 
@@ -56,6 +56,7 @@ class Clip:
             time_s = _time_of(picture, index, track) - self._start_s
             stamp_ns = start_ns + _nanoseconds(time_s)
             if stamp_ns <= last_ns:
+                self.skipped += 1
                 continue
             last_ns = stamp_ns
             image = _upright(picture.to_ndarray(format='rgb24'), _rotation(picture))
@@ -73,7 +74,7 @@ class Clip:
             start_ns: stamp of the clip's start.
         """
         planar = av.AudioResampler(format='fltp')
-        played = 0
+        played, last_ns = 0, start_ns - 1
         for block, _ in self._decoded('audio'):
             rate_hz = int(block.sample_rate)
             begin = (
@@ -87,8 +88,13 @@ class Clip:
                 chunk = _chunk(samples[early:], rate_hz, start_ns, begin + Fraction(early, rate_hz))
                 played += len(samples)
                 begin += Fraction(len(samples), rate_hz)
-                if len(chunk.samples):
-                    yield chunk
+                if not len(chunk.samples):
+                    continue
+                if chunk.stamp_ns <= last_ns:
+                    self.skipped += 1
+                    continue
+                last_ns = chunk.stamp_ns
+                yield chunk
 
     @contextmanager
     def _container(self) -> Iterator[Any]:
@@ -111,7 +117,7 @@ class Clip:
                 try:
                     frames = packet.decode()
                 except av.error.InvalidDataError:
-                    self.damaged_packets += 1
+                    self.skipped += 1
                     continue
                 for frame in frames:
                     yield frame, track

@@ -46,8 +46,8 @@ class ImportedClip:
     """Seconds of sound; 0 without an audio track."""
     utterances: int
     labels: int
-    damaged_packets: int
-    """Parts of the file that could not be decoded and were skipped."""
+    skipped: int
+    """Packets that could not be decoded, and pictures and sound whose time goes backwards."""
 
 
 def import_clip(
@@ -123,7 +123,7 @@ def import_clip(
         audio_s=counter.audio_s,
         utterances=len(cues),
         labels=len(spans or ()),
-        damaged_packets=source.damaged_packets,
+        skipped=source.skipped,
     )
 
 
