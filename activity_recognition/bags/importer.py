@@ -76,7 +76,7 @@ def import_clip(
         transcript: ``.srt`` or ``.vtt`` file.
         labels: label file (:mod:`activity_recognition.bags.labels`), copied into the recording.
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
-        image: ``jpeg``, ``png`` or ``raw``. JPEG at quality 95 takes about a tenth of raw, and a
+        image: ``jpeg``, ``png`` or ``raw``. JPEG at quality 95 takes a fifth of raw or less, and a
             clip has been through lossy coding before.
         jpeg_quality: 1 to 100.
         max_height: shrink higher pictures to this many pixels.
