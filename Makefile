@@ -44,8 +44,8 @@ demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET
 bench: setup ## Measure speed and losses (BENCH_ARGS=...)
 	@$(RUN) --isolated env -u PYTHONSAFEPATH python benchmarks/run.py $(BENCH_ARGS)
 
-lock: ## Choose the newest versions that fit requirements/*.in, and lock them
-	@$(PYTHON) tools/setup lock
+lock: ## Write the locks after an edit of requirements/*.in (UPGRADE=1 for the newest versions)
+	@$(PYTHON) tools/setup lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove .venv, build and install
 	@$(PYTHON) tools/setup clean

@@ -353,7 +353,7 @@ def test_a_long_program_is_said_to_run(monkeypatch, tmp_path, capsys):
 
 
 def test_errors_end_with_one_line_and_a_status(monkeypatch, tmp_path, capsys):
-    def refuse(place):
+    def refuse(place, chosen):
         raise SetupError('no compiler: install one')
 
     monkeypatch.setattr(command, 'ROOT', tmp_path)

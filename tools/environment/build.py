@@ -19,7 +19,7 @@ def ensure(place: Workplace, choice: plan.Plan) -> bool:
     compiled_stamp = place.install / '.compiled-stamp'
     linked_stamp = place.install / '.linked-stamp'
     compiled = stamps.of_values(
-        [stamps.of_compiled(place.root), packages.fingerprint(place, choice)]
+        [stamps.of_compiled(place.root), packages.build_fingerprint(place, choice)]
     )
     linked = stamps.of_linked(place.root)
     is_compiled = stamps.is_current(compiled_stamp, compiled)

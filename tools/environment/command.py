@@ -21,11 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(prog='setup', description='Make the environment and build.')
     parser.add_argument('command', choices=sorted(COMMANDS), nargs='?', default='setup')
+    parser.add_argument('--upgrade', action='store_true', help='lock the newest versions')
     chosen = parser.parse_args(arguments)
     place = Workplace(ROOT)
     try:
         with place.alone():
-            COMMANDS[chosen.command](place)
+            COMMANDS[chosen.command](place, chosen)
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def set_up(place: Workplace) -> None:
+def set_up(place: Workplace, _: argparse.Namespace) -> None:
     """Make the environment and build, as far as that is not done yet."""
     start = time.monotonic()
     facts = host.inspect(place.root, os.environ)
@@ -47,14 +48,19 @@ def set_up(place: Workplace) -> None:
         say(f'ready after {time.monotonic() - start:.0f} s')
 
 
-def clean(place: Workplace) -> None:
+def lock(place: Workplace, chosen: argparse.Namespace) -> None:
+    """Write the locks anew."""
+    locks.renew(place, upgrade=chosen.upgrade)
+
+
+def clean(place: Workplace, _: argparse.Namespace) -> None:
     """Remove everything that the set-up made."""
     for folder in (place.build, place.install, place.venv):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-COMMANDS: dict[str, Callable[[Workplace], None]] = {
+COMMANDS: dict[str, Callable[[Workplace, argparse.Namespace], None]] = {
     'clean': clean,
-    'lock': locks.renew,
+    'lock': lock,
     'setup': set_up,
 }

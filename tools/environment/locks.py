@@ -10,7 +10,7 @@ from .errors import SetupError
 from .workplace import Workplace, run, say
 
 _OPTIONS = (
-    *('--universal', '--python-version', '3.10', '--upgrade', '--quiet'),
+    *('--universal', '--python-version', '3.10', '--quiet'),
     *('--no-header', '--no-annotate', '--no-emit-index-url', '--no-emit-find-links'),
 )
 
@@ -20,17 +20,23 @@ _FAMILIES = {
 }
 
 
-def renew(place: Workplace) -> None:
-    """Write the newest versions that fit the .in files and pyproject.toml into the locks."""
+def renew(place: Workplace, *, upgrade: bool = False) -> None:
+    """Write the locks from the .in files and pyproject.toml.
+
+    Args:
+        place: the checkout.
+        upgrade: choose the newest versions that fit; otherwise those locked so far stay.
+    """
     uv = place.venv / 'bin' / 'uv'
     if not uv.exists():
         raise SetupError(f'expected the installer at {uv}: run `make setup` first')
     for family, inputs in _FAMILIES.items():
         say(f'locking {family}')
         run_lock, dev_lock = (f'{family}-{group}.lock' for group in ('run', 'dev'))
-        common = ('../pyproject.toml', '--extra', 'report', 'run.in', 'build.in')
+        options = ('--upgrade',) if upgrade else ()
+        common = (*options, '../pyproject.toml', '--extra', 'report', 'run.in', 'build.in')
         _compile(uv, place.requirements, (*common, *inputs), run_lock)
-        _compile(uv, place.requirements, ('dev.in', '--constraints', run_lock), dev_lock)
+        _compile(uv, place.requirements, (*options, 'dev.in', '--constraints', run_lock), dev_lock)
 
 
 def _compile(uv: Path, folder: Path, inputs: tuple[str, ...], lock: str) -> None:
