@@ -156,7 +156,7 @@ class VideoTransformer(nn.Module):
         Args:
             frames: uint8 (B, T, S, S, 3), RGB, in order of arrival.
             stamps_ns: int64 (B, T), increasing along T.
-            mask: bool (B, T), False for padding.
+            mask: bool (B, T), False for padding, which comes last in a row.
 
         Returns:
             (B, T, D); the token at t depends on frames up to t alone.

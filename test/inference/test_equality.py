@@ -1,0 +1,237 @@
+"""Streaming equals the dense forward on the same admission trace (design: "Equality is a test")."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from activity_recognition.config import SyncConfig
+from activity_recognition.models import system, video
+from activity_recognition.streams import windows
+from activity_recognition.types import (
+    MODALITIES,
+    AudioChunk,
+    DecisionTime,
+    Modality,
+    Utterance,
+    Window,
+    modality_of,
+    to_ns,
+)
+from factories.answers import Answers, assert_equal, dense, streamed
+from factories.networks import TINY, WRAPPING, make_checkpoint
+from factories.streams import START_NS, Scene, by_hand, samples, without
+
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+moments = st.floats(0.0, 3.0)
+silences = st.tuples(st.sampled_from(MODALITIES), moments, moments)
+scenes = st.builds(
+    Scene,
+    seed=st.integers(0, 2**16),
+    duration_s=st.floats(0.1, 2.5),
+    frame_rate_hz=st.sampled_from((2.0, 7.0, 12.0)),
+    lost_frames=st.sampled_from((0.0, 0.3)),
+    chunks=st.lists(st.integers(1, 4000), min_size=1, max_size=5)
+    .filter(lambda lengths: np.mean(lengths) > 200)
+    .map(tuple),
+    utterances=st.integers(0, 6),
+    silences=st.lists(silences, max_size=3).map(tuple),
+    jumps=st.lists(st.floats(0.2, 2.5), max_size=2).map(tuple),
+)
+rates = st.sampled_from((None, 0.0, 4.0, 10.0))
+configs = st.sampled_from((TINY, WRAPPING))
+
+TROUBLED = Scene(
+    seed=5,
+    frame_rate_hz=12.0,
+    lost_frames=0.2,
+    chunks=(333, 801, 50),
+    utterances=6,
+    silences=((Modality.VIDEO, 1.0, 1.6), (Modality.AUDIO, 0.8, 1.3)),
+    jumps=(2.2,),
+)
+
+
+def check(config, trace, dtype):
+    checkpoint = make_checkpoint(config, dtype=dtype)
+    found, decisions = streamed(checkpoint, trace)
+    expected = dense(checkpoint, trace)
+    assert len(decisions) == len(expected.no_data)
+    assert_equal(found, expected, TOLERANCES[dtype])
+    return found, decisions
+
+
+def trace_of(scene, rate_hz):
+    """Return a scene's windows; a rate of None has them made by hand."""
+    if rate_hz is None:
+        return by_hand(scene)
+    return list(windows(samples(scene), SyncConfig(decision_rate_hz=rate_hz)))
+
+
+def check_any(scene, config, rate_hz, dtype):
+    trace = trace_of(scene, rate_hz)
+    assume(any(window.decision for window in trace))
+    check(config, trace, dtype)
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
+@given(scene=scenes, config=configs, rate_hz=rates)
+@settings(max_examples=10)
+def test_any_trace(scene, config, rate_hz, dtype):
+    check_any(scene, config, rate_hz, dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
+@given(scene=scenes, config=configs, rate_hz=rates)
+@settings(max_examples=100)
+def test_very_many_traces(scene, config, rate_hz, dtype):
+    check_any(scene, config, rate_hz, dtype)
+
+
+def assert_close_in_belief(found: Answers, expected: Answers) -> None:
+    """Beliefs within 2e-2, and the same best class where it leads by more than 4e-2."""
+    np.testing.assert_array_equal(found.present, expected.present)
+    ours = found.logits.double().softmax(-1)
+    theirs = expected.logits.double().softmax(-1)
+    assert (ours - theirs).abs().max() <= 2e-2
+    best_two = theirs.topk(2).values
+    clear = best_two[:, 0] - best_two[:, 1] > 4e-2
+    assert clear.any()
+    assert torch.equal(ours.argmax(-1)[clear], theirs.argmax(-1)[clear])
+
+
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('reference', ['bf16', 'fp32'])
+def test_bfloat16_stays_close(seed, reference):
+    scene = dataclasses.replace(TROUBLED, seed=seed)
+    trace = list(windows(samples(scene), SyncConfig()))
+    checkpoint = make_checkpoint(TINY, seed=seed)
+    found, _ = streamed(checkpoint, trace, precision='bf16')
+    assert_close_in_belief(found, dense(checkpoint, trace, precision=reference))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(('precision', 'dtype'), [('fp32', torch.float64), ('fp32', torch.float32)])
+def test_equality_on_cuda(precision, dtype, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, 'allow_tf32', False)
+    trace = list(windows(samples(TROUBLED), SyncConfig()))
+    for config in (TINY, WRAPPING):
+        checkpoint = make_checkpoint(config, dtype=dtype)
+        found, _ = streamed(checkpoint, trace, precision=precision, device='cuda')
+        expected = dense(checkpoint, trace, precision=precision, device='cuda')
+        assert_equal(found, expected, TOLERANCES[dtype])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('reference', ['bf16', 'fp32'])
+def test_bfloat16_stays_close_on_cuda(reference):
+    trace = list(windows(samples(TROUBLED), SyncConfig()))
+    checkpoint = make_checkpoint(TINY)
+    found, _ = streamed(checkpoint, trace, precision='bf16', device='cuda')
+    expected = dense(checkpoint, trace, precision=reference, device='cuda')
+    assert_close_in_belief(found, expected)
+
+
+SETS = [chosen for count in (1, 2, 3) for chosen in itertools.combinations(MODALITIES, count)]
+
+
+@pytest.mark.parametrize('chosen', SETS, ids='+'.join)
+def test_any_set_of_modalities(chosen):
+    scene = dataclasses.replace(TROUBLED, duration_s=1.5, jumps=(), utterances=3)
+    found = [sample for sample in samples(scene) if modality_of(sample) in chosen]
+    answers, _ = check(TINY, list(windows(found, SyncConfig())), torch.float64)
+    ever = {m for index, m in enumerate(MODALITIES) if answers.present[:, index].any()}
+    assert ever == set(chosen)
+
+
+def test_decisions_before_between_and_after_everything():
+    moments_s = (-5.0, 0.4, 1.0, 30.0)
+    found = samples(Scene(duration_s=1.5))
+    trace = [
+        Window(decision=DecisionTime(t_ns=START_NS + to_ns(-5.0), arrival_ns=START_NS - 1)),
+        Window(samples=tuple(found)),
+        *(
+            Window(decision=DecisionTime(t_ns=START_NS + to_ns(t), arrival_ns=2 * START_NS + i))
+            for i, t in enumerate(moments_s)
+        ),
+    ]
+    answers, decisions = check(TINY, trace, torch.float64)
+    assert answers.no_data == [True, True, False, False, True]
+    assert len(decisions) == 5
+
+
+def test_equal_stamps_of_text_are_told_apart_by_arrival():
+    def told(texts):
+        said = [
+            Utterance(stamp_ns=START_NS, arrival_ns=START_NS + 1 + i, text=text)
+            for i, text in enumerate(texts)
+        ]
+        now = START_NS + to_ns(1.0)
+        return [Window(samples=tuple(said), decision=DecisionTime(t_ns=now, arrival_ns=now))]
+
+    forwards, _ = check(TINY, told(['hello robot', 'help me please']), torch.float64)
+    backwards, _ = check(TINY, told(['help me please', 'hello robot']), torch.float64)
+    assert not torch.allclose(forwards.logits, backwards.logits)
+
+
+@pytest.mark.parametrize('config', [TINY, WRAPPING], ids=['tiny', 'wrapping'])
+def test_the_cuts_of_a_dense_pass_do_not_show(config, monkeypatch):
+    monkeypatch.setattr(video, 'QUERY_CHUNK', 7)
+    monkeypatch.setattr(system, 'QUERY_CHUNK', 5)
+    check(config, list(windows(samples(TROUBLED), SyncConfig())), torch.float64)
+
+
+def cut(found, rng, *, at_ns):
+    """Cut the audio among samples anew, with cuts at given moments."""
+    parts = [sample for sample in found if isinstance(sample, AudioChunk)]
+    pcm = np.concatenate([part.samples for part in parts])
+    step_ns = 10**9 // parts[0].sample_rate_hz
+    forced = {(moment - parts[0].stamp_ns) // step_ns for moment in at_ns}
+    drawn = rng.integers(0, len(pcm), rng.integers(1, 60)).tolist()
+    edges = sorted({0, len(pcm), *forced, *drawn})
+    for start, stop in itertools.pairwise(edges):
+        stamp_ns = parts[0].stamp_ns + start * step_ns
+        yield AudioChunk(
+            stamp_ns=stamp_ns,
+            arrival_ns=stamp_ns + (stop - start) * step_ns,
+            samples=pcm[start:stop],
+            sample_rate_hz=parts[0].sample_rate_hz,
+        )
+
+
+def decided_at(found, moments_ns):
+    """Return windows that decide just after moments at which all chunkings have a cut."""
+    found = sorted(found, key=lambda sample: sample.arrival_ns)
+    trace, start = [], 0
+    for moment in moments_ns:
+        stop = sum(sample.arrival_ns <= moment for sample in found)
+        decision = DecisionTime(t_ns=moment + 7, arrival_ns=moment + 7)
+        trace.append(Window(samples=tuple(found[start:stop]), decision=decision))
+        start = stop
+    return trace
+
+
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_any_chunking_of_the_same_sound_gives_the_same_logits(dtype, tolerance):
+    scene = Scene(duration_s=2.5, chunks=(20_000,), frame_rate_hz=4.0)
+    found = samples(scene)
+    others = without(found, Modality.AUDIO)
+    moments_ns = [START_NS + to_ns(t) for t in (0.5, 1.1, 1.9, 2.5)]
+    checkpoint = make_checkpoint(TINY, dtype=dtype)
+    rng = np.random.default_rng(3)
+    results = [
+        streamed(checkpoint, decided_at([*others, *cut(found, rng, at_ns=moments_ns)], moments_ns))
+        for _ in range(6)
+    ]
+    first = results[0][0]
+    assert first.present[:, 1].all()
+    for answers, _ in results[1:]:
+        assert_equal(answers, first, tolerance)

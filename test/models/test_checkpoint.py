@@ -1,0 +1,269 @@
+import json
+import pickle
+import re
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from activity_recognition.errors import CheckpointError
+from activity_recognition.models.checkpoint import (
+    default_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from factories.batches import random_batch
+from factories.networks import TINY, make_system, tokenizer_for
+
+FILES = {'model.safetensors', 'config.json', 'tokenizer.json', 'metrics.json', 'README.md'}
+
+
+@pytest.fixture(scope='module')
+def saved(tmp_path_factory):
+    """A checkpoint folder, never to be changed."""
+    folder = tmp_path_factory.mktemp('checkpoints') / 'tiny'
+    save_checkpoint(
+        folder,
+        make_system(TINY),
+        tokenizer_for(TINY),
+        temperature=1.7,
+        metrics={'accuracy': 0.5},
+        card='# Tiny\n',
+    )
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A copy to damage."""
+    return shutil.copytree(saved, tmp_path / 'tiny')
+
+
+def edit_config(folder, change):
+    path = folder / 'config.json'
+    content = json.loads(path.read_text(encoding='utf-8'))
+    change(content)
+    path.write_text(json.dumps(content), encoding='utf-8')
+
+
+def edit_weights(folder, change):
+    path = folder / 'model.safetensors'
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+
+
+def refused(folder, *words):
+    """Return the refusal, which must name every one of the words."""
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(folder)
+    message = str(caught.value)
+    for word in words:
+        assert word in message, message
+    return message
+
+
+class TestRoundTrip:
+    def test_the_folder_holds_five_files(self, saved):
+        assert {path.name for path in saved.iterdir()} == FILES
+        assert (saved / 'README.md').read_text(encoding='utf-8') == '# Tiny\n'
+        assert [path.name for path in saved.parent.iterdir()] == ['tiny']
+
+    def test_everything_comes_back(self, saved):
+        loaded = load_checkpoint(saved)
+        assert loaded.config == TINY
+        assert loaded.temperature == 1.7
+        assert loaded.metrics == {'accuracy': 0.5}
+        assert loaded.path == saved
+        assert loaded.tokenizer.encode('hello robot') == tokenizer_for(TINY).encode('hello robot')
+        assert not loaded.system.training
+        batch = random_batch(TINY)
+        with torch.no_grad():
+            assert torch.equal(loaded.system(batch), make_system(TINY)(batch))
+
+    def test_a_path_may_be_a_string(self, saved):
+        assert load_checkpoint(str(saved)).id == load_checkpoint(saved).id
+
+    def test_the_id_is_that_of_the_weights(self, saved, tmp_path):
+        first = load_checkpoint(saved).id
+        assert re.fullmatch('[0-9a-f]{12}', first)
+        same, other = tmp_path / 'same', tmp_path / 'other'
+        save_checkpoint(same, make_system(TINY), tokenizer_for(TINY), temperature=3.0)
+        save_checkpoint(other, make_system(TINY, seed=1), tokenizer_for(TINY))
+        assert load_checkpoint(same).id == first
+        assert load_checkpoint(other).id != first
+
+    def test_a_double_network_comes_back_as_float32(self, tmp_path):
+        save_checkpoint(tmp_path / 'c', make_system(dtype=torch.float64), tokenizer_for(TINY))
+        assert load_checkpoint(tmp_path / 'c').system.classifier.weight.dtype == torch.float32
+
+    def test_metrics_may_be_missing(self, folder):
+        (folder / 'metrics.json').unlink()
+        assert load_checkpoint(folder).metrics == {}
+
+    def test_an_older_checkpoint_is_replaced(self, folder):
+        (folder / 'left over').touch()
+        save_checkpoint(folder, make_system(TINY, seed=1), tokenizer_for(TINY))
+        assert {path.name for path in folder.iterdir()} == FILES
+        assert [path.name for path in folder.parent.iterdir()] == ['tiny']
+
+    @pytest.mark.parametrize('precious', ['folder', 'file'])
+    def test_nothing_else_is_replaced(self, tmp_path, precious):
+        target = tmp_path / 'thesis'
+        if precious == 'folder':
+            target.mkdir()
+        thesis = target / 'thesis.tex' if precious == 'folder' else target
+        thesis.write_text('years of work', encoding='utf-8')
+        with pytest.raises(CheckpointError, match='found other files; choose another folder'):
+            save_checkpoint(target, make_system(TINY), tokenizer_for(TINY))
+        assert thesis.read_text(encoding='utf-8') == 'years of work'
+
+    def test_an_empty_folder_is_filled(self, tmp_path):
+        save_checkpoint(tmp_path, make_system(TINY), tokenizer_for(TINY))
+        assert load_checkpoint(tmp_path).config == TINY
+
+    def test_the_shipped_one_lies_in_the_package(self):
+        assert default_checkpoint().parts[-3:] == ('activity_recognition', 'checkpoints', 'nano')
+
+
+class TestMissing:
+    def test_the_folder(self, tmp_path):
+        refused(tmp_path / 'none', 'expected a checkpoint folder', 'found none', 'train one')
+
+    def test_a_file_instead_of_a_folder(self, folder):
+        refused(folder / 'config.json', 'expected a checkpoint folder')
+
+    @pytest.mark.parametrize('name', ['model.safetensors', 'config.json', 'tokenizer.json'])
+    def test_one_file(self, folder, name):
+        (folder / name).unlink()
+        refused(folder, f'found no {name}', 'copy the whole folder again')
+
+
+class TestDamagedWeights:
+    @pytest.mark.parametrize('share', [0.0, 0.001, 0.5, 0.999])
+    def test_truncated(self, folder, share):
+        path = folder / 'model.safetensors'
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        refused(folder, 'expected weights in', 'damaged', 'copy the whole folder again')
+
+    def test_a_pickle_in_disguise_is_never_executed(self, folder):
+        class Bomb:
+            def __reduce__(self):
+                return open, (str(folder / 'exploded'), 'w')
+
+        content = pickle.dumps(Bomb())
+        (folder / 'model.safetensors').write_bytes(content)
+        refused(folder, 'expected weights in', 'damaged')
+        (folder / 'tokenizer.json').write_bytes(content)
+        (folder / 'config.json').write_bytes(content)
+        refused(folder, 'expected JSON in')
+        assert not (folder / 'exploded').exists()
+
+    def test_a_torch_file_in_disguise(self, folder):
+        torch.save(make_system(TINY).state_dict(), folder / 'model.safetensors')
+        refused(folder, 'expected weights in', 'damaged')
+
+    def test_another_shape(self, folder):
+        def change(tensors):
+            tensors['classifier.weight'] = torch.zeros(4, 7)
+
+        edit_weights(folder, change)
+        refused(folder, 'classifier.weight', 'expected (4, 48), got (4, 7)', 'the same run')
+
+    def test_a_missing_tensor(self, folder):
+        edit_weights(folder, lambda tensors: tensors.pop('classifier.bias'))
+        refused(folder, 'classifier.bias', 'expected (4,), got nothing')
+
+    def test_an_unknown_tensor(self, folder):
+        edit_weights(folder, lambda tensors: tensors.update(extra=torch.zeros(2)))
+        refused(folder, '1 unknown', 'extra: expected nothing, got (2,)')
+
+    @pytest.mark.parametrize('value', [float('nan'), float('inf')])
+    def test_not_finite(self, folder, value):
+        def change(tensors):
+            tensors['classifier.weight'][1, 2] = value
+
+        edit_weights(folder, change)
+        refused(folder, 'expected finite weights', 'classifier.weight', 'train again')
+
+    def test_the_configuration_of_another_network(self, folder):
+        edit_config(folder, lambda content: content['model'].update(hidden_dim=32))
+        refused(folder, 'does not fit config.json', 'the same run')
+
+
+class TestWrongConfiguration:
+    @pytest.mark.parametrize('version', [0, 2, None, '1', [1]])
+    def test_another_schema(self, folder, version):
+        edit_config(folder, lambda content: content.update(schema_version=version))
+        refused(folder, 'expected schema_version 1', f'got {version!r}', 'train again')
+
+    @pytest.mark.parametrize('content', [b'', b'{', b'\xff\xfe', b'nonsense'])
+    def test_no_json(self, folder, content):
+        (folder / 'config.json').write_bytes(content)
+        refused(folder, 'expected JSON in', 'copy the whole folder again')
+
+    @pytest.mark.parametrize(('name', 'kind'), [('config.json', 'list'), ('metrics.json', 'list')])
+    def test_no_object(self, folder, name, kind):
+        (folder / name).write_text('[]', encoding='utf-8')
+        refused(folder, f'expected a JSON object in {folder / name}, got {kind}')
+
+    def test_an_unknown_key_of_the_model(self, folder):
+        edit_config(folder, lambda content: content['model']['video'].update(widht=16))
+        refused(folder, "video: unknown key 'widht'; did you mean 'width'?", 'train again')
+
+    def test_an_unknown_key_of_the_file(self, folder):
+        edit_config(folder, lambda content: content.update(calibraton={}))
+        refused(folder, "unknown key 'calibraton'")
+
+    @pytest.mark.parametrize(
+        'key', ['hidden_dim', 'labels', 'video', 'audio.hop_s', 'text.window_s', 'video.max_tokens']
+    )
+    def test_a_missing_key_gets_no_default(self, folder, key):
+        def change(content):
+            *outer, name = key.split('.')
+            target = content['model'][outer[0]] if outer else content['model']
+            del target[name]
+
+        edit_config(folder, change)
+        refused(folder, f'missing {key}')
+
+    @pytest.mark.parametrize('key', ['model', 'calibration'])
+    def test_a_missing_part(self, folder, key):
+        edit_config(folder, lambda content: content.pop(key))
+        refused(folder, f"expected the key '{key}', found none")
+
+    @pytest.mark.parametrize('value', [[], 'nano', None, 3])
+    def test_a_model_that_is_no_object(self, folder, value):
+        edit_config(folder, lambda content: content.update(model=value))
+        refused(folder, 'does not describe a model', 'model')
+
+    @pytest.mark.parametrize('value', [0, -1.0, float('nan'), float('inf'), 'warm', None, []])
+    def test_a_senseless_temperature(self, folder, value):
+        edit_config(folder, lambda content: content['calibration'].update(temperature=value))
+        refused(folder, 'does not describe a model')
+
+    @pytest.mark.parametrize('value', [None, [], 2])
+    def test_a_calibration_that_is_no_object(self, folder, value):
+        edit_config(folder, lambda content: content.update(calibration=value))
+        refused(folder, 'does not describe a model')
+
+    @pytest.mark.parametrize('value', [0, 10**9, 'many', 1.5, True])
+    def test_a_value_of_another_type_or_range(self, folder, value):
+        edit_config(folder, lambda content: content['model'].update(hidden_dim=value))
+        refused(folder, 'does not describe a model', 'hidden_dim')
+
+
+class TestWrongTokenizer:
+    def test_garbage(self, folder):
+        (folder / 'tokenizer.json').write_bytes(b'\x80\x04garbage')
+        refused(folder, 'expected a tokenizer at', 'copy the whole')
+
+    def test_more_pieces_than_the_network_has(self, folder):
+        path = folder / 'tokenizer.json'
+        content = json.loads(path.read_text(encoding='utf-8'))
+        pieces = content['model']['vocab']
+        pieces.update({f'more{index}': len(pieces) + index for index in range(64)})
+        path.write_text(json.dumps(content), encoding='utf-8')
+        refused(folder, 'expected at most text.vocab_size=64 word pieces', 'the same run')
