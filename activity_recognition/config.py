@@ -250,6 +250,7 @@ class SyncConfig(Ranged):
     queue_audio_s: float = setting(8.0, low=0.1, high=600.0)
     """Seconds of audio that may wait for the engine."""
     queue_utterances: int = setting(64, low=1, high=10_000)
+    """Utterances that may wait for the engine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -316,6 +317,7 @@ class RecognizerConfig(Ranged):
     subject_id: str = ''
     """Copied into results; empty means the whole scene."""
     diagnostics_rate_hz: float = setting(1.0, low=0.1, high=10.0)
+    """Reports per second on /diagnostics."""
     silent_after_s: float = setting(2.0, live=True, low=0.1, high=600.0)
     """A topic silent for this long is diagnosed."""
     overlay_rate_hz: float = setting(5.0, live=True, low=0.1, high=60.0)
