@@ -233,6 +233,21 @@ def test_a_package_that_no_lock_holds(tmp_path):
         packages.locked_requirement([lock], 'uv')
 
 
+def test_changed_locks_make_the_environment_from_scratch(monkeypatch, machine, tmp_path):
+    place, choice, commands = workplace.Workplace(tmp_path), plan.choose(machine()), []
+    monkeypatch.setattr(packages, 'run', lambda command, *_: commands.append(command) or '/numpy')
+    place.requirements.mkdir()
+    for lock in choice.locks(place.requirements):
+        lock.write_text('uv==1\n')
+    assert packages.ensure(place, choice, machine())
+    assert not packages.ensure(place, choice, machine())
+    (place.venv / 'left-over').touch()
+    choice.locks(place.requirements)[0].write_text('uv==2\n')
+    assert packages.ensure(place, choice, machine())
+    assert not (place.venv / 'left-over').exists()
+    assert [command[1:3] for command in commands if 'venv' in command] == [['-m', 'venv']] * 2
+
+
 # Repairs
 
 HEADERS = '/opt/python/cp312-cp312/include/python3.12'

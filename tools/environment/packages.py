@@ -13,7 +13,7 @@ from . import host, plan, stamps, wheels
 from .errors import SetupError
 from .workplace import Workplace, run, say
 
-_VERSION = '1'
+_VERSION = '2'
 """Changes when environments made by an older set-up have to be made afresh."""
 
 _BUILD_PACKAGES = ('cmake=', 'colcon-', 'empy=', 'lark=', 'numpy=', 'ros-')
@@ -23,7 +23,11 @@ _PRINT_NUMPY_HEADERS = 'import numpy; print(numpy.get_include())'
 
 
 def ensure(place: Workplace, choice: plan.Plan, facts: host.Host) -> bool:
-    """Make the virtual environment and fill it, unless that is done; tell whether it was not."""
+    """Make the virtual environment and fill it, unless that is done; tell whether it was not.
+
+    Always from scratch: the ROS wheels bring packages that no lock lists (rclpy inside ros-rclpy),
+    which an installer that brings an environment up to date would take away.
+    """
     stamp = place.venv / '.packages-stamp'
     wanted = fingerprint(place, choice)
     if stamps.is_current(stamp, wanted):
@@ -31,8 +35,7 @@ def ensure(place: Workplace, choice: plan.Plan, facts: host.Host) -> bool:
     host.check(facts)
     if not place.venv.exists():
         host.check_disk(facts, place.root)
-    _ensure_virtual_environment(place, choice)
-    stamp.unlink(missing_ok=True)
+    _make_virtual_environment(place, choice)
     _install(place, choice)
     stamps.write(stamp, wanted)
     return True
@@ -65,17 +68,12 @@ def locked_requirement(locks: Sequence[Path], name: str) -> str:
     raise SetupError(f'expected {name}==… in {names}, found none: run `make lock`')
 
 
-def _ensure_virtual_environment(place: Workplace, choice: plan.Plan) -> None:
-    """Create an empty virtual environment, unless there is one of this Python and this plan."""
-    stamp = place.venv / '.python-stamp'
-    wanted = _python_fingerprint(place, choice)
-    if stamps.is_current(stamp, wanted):
-        return
+def _make_virtual_environment(place: Workplace, choice: plan.Plan) -> None:
+    """Replace the old virtual environment, and what was built with it, by an empty one."""
     say(f'making .venv with Python {sys.version.split()[0]}')
     for stale in (place.venv, place.build, place.install):
         shutil.rmtree(stale, ignore_errors=True)
     run(plan.venv_command(choice, _base_python(), place.venv), os.environ, place.root)
-    stamps.write(stamp, wanted)
 
 
 def _install(place: Workplace, choice: plan.Plan) -> None:
