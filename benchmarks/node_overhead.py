@@ -1,0 +1,246 @@
+"""What does the node add to the engine?
+
+Node: a raw CDR image goes into the recogniser's own subscription callback, and the clock stops when
+publishing the decision has returned. Bare: the decoded frame goes into an engine of its own, which
+resizes it and decides. Both hear the same sound and read the same words between the frames,
+untimed.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from harness import Goal, Report, Rounds, Spent, arguments, interleave, publish
+from record import Table, provenance
+from workload import make_engine, random_checkpoint, stream
+
+from activity_recognition.bags.messages import MessageMaker
+from activity_recognition.inference import StreamingEngine
+from activity_recognition.models.checkpoint import save_checkpoint
+from activity_recognition.types import AudioChunk, Frame, Sample, Window
+
+RATE_HZ = 15.0
+SIZES = {'640×480': (640, 480), '1920×1080': (1920, 1080)}
+WANTED = {'640×480': 1.25}
+STEPS = 10
+"""Frames of a case in one round; a multiple of the decisions between two weighings."""
+FILL_FRAMES = 75
+ANSWER_LIMIT_S = 60.0
+
+
+class Node:
+    """A live recogniser whose callbacks are called by hand, and somebody who listens to it."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        """Configure and activate; nothing spins, so that timers do not disturb."""
+        import rclpy
+        from rclpy.parameter import Parameter
+
+        from activity_recognition.msg import ActivityStamped
+        from activity_recognition.ros.qos import decision_profile
+        from activity_recognition.ros.recognizer_node import RecognizerNode
+
+        rclpy.init()
+        settings = {
+            'checkpoint': str(folder),
+            'engine.device': 'cpu',
+            'engine.num_threads': threads,
+            'sync.decision_rate_hz': 0.0,
+        }
+        overrides = [Parameter(name, value=value) for name, value in settings.items()]
+        self.node = RecognizerNode(parameter_overrides=overrides)
+        self.node.start()
+        self.listener = rclpy.create_node('listener')
+        self.listener.create_subscription(
+            ActivityStamped, 'activity', lambda _: None, decision_profile(RATE_HZ)
+        )
+        self._maker = MessageMaker('raw', 95, 'std_msgs/msg/String')
+        self._applied = threading.Event()
+        self._end_s = self._end_cpu_s = 0.0
+        self._decided = False
+        running = self.node._session.running
+        # Signalled in order: first to the worker, which decides and publishes, then to this.
+        running.filter.registerCallback(self._note)
+        self._worker = running.worker
+
+    def _note(self, window: Window) -> None:
+        self._end_s, self._end_cpu_s = time.perf_counter(), time.process_time()
+        self._decided = window.decision is not None
+        self._applied.set()
+
+    def message(self, sample: Sample) -> tuple[str, bytes]:
+        """Return a sample as topic and CDR bytes."""
+        if isinstance(sample, Frame):
+            return '/image', bytes(self._maker.image(sample).cdr)
+        if isinstance(sample, AudioChunk):
+            return '/audio', bytes(self._maker.audio(sample).cdr)
+        return '/transcript', bytes(self._maker.transcript(sample).cdr)
+
+    def take(self, message: tuple[str, bytes]) -> Spent:
+        """Hand a message to its callback; return the time until it was dealt with."""
+        topic, cdr = message
+        receive = self._callback(topic)
+        self._applied.clear()
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        receive(cdr)
+        if not self._applied.wait(ANSWER_LIMIT_S):
+            raise RuntimeError(f'the node did not deal with a message on {topic}')
+        spent = Spent(wall_s=self._end_s - wall_s, cpu_s=self._end_cpu_s - cpu_s)
+        report = self._worker.report()
+        if report.errors or self._decided != (topic == '/image'):
+            raise RuntimeError(f'the node failed at a message on {topic}: {report.last_error}')
+        return spent
+
+    def _callback(self, topic: str) -> Any:
+        return next(s.callback for s in self.node.subscriptions if s.topic_name == topic)
+
+    def close(self) -> None:
+        """Take everything down."""
+        import rclpy
+
+        self.listener.destroy_node()
+        self.node.destroy_node()
+        rclpy.shutdown()
+
+
+class Pair:
+    """The node and a bare engine, fed with streams of one image size."""
+
+    def __init__(
+        self, node: Node, engine: StreamingEngine, size: tuple[int, int], start_ns: int
+    ) -> None:
+        """Begin streams at ``start_ns``."""
+        self._node, self._engine = node, engine
+        width, height = size
+        self._streams = [
+            stream(
+                engine.config,
+                frame_rate_hz=RATE_HZ,
+                width=width,
+                height=height,
+                seed=0,
+                start_ns=start_ns,
+            )
+            for _ in range(2)
+        ]
+
+    def through_node(self, steps: int = STEPS) -> Spent:
+        """Send frames, and untimed what comes between them, through the node."""
+        spent = []
+        for _ in range(steps):
+            *others, frame = next(self._streams[0]).samples
+            for sample in others:
+                self._node.take(self._node.message(sample))
+            spent.append(self._node.take(self._node.message(frame)))
+        return _mean(spent)
+
+    def bare(self, steps: int = STEPS) -> Spent:
+        """Give decoded frames, and untimed what comes between them, to the engine."""
+        spent = []
+        for _ in range(steps):
+            window = next(self._streams[1])
+            *others, frame = window.samples
+            for sample in others:
+                self._engine.apply(Window(samples=(sample,)))
+            wall_s, cpu_s = time.perf_counter(), time.process_time()
+            self._engine.apply(Window(samples=(frame,), decision=window.decision))
+            cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
+            spent.append(Spent(wall_s=wall_s, cpu_s=cpu_s))
+        return _mean(spent)
+
+
+def _mean(spent: list[Spent]) -> Spent:
+    return Spent(
+        wall_s=sum(item.wall_s for item in spent) / len(spent),
+        cpu_s=sum(item.cpu_s for item in spent) / len(spent),
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and report."""
+    parser = arguments(__doc__, seconds=40.0)
+    parser.add_argument('--preset', default='small')
+    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
+    parser.add_argument('--rounds', type=int, default=20, help='clean rounds to gather')
+    chosen = parser.parse_args(argv)
+    began = provenance()
+    torch.set_num_threads(chosen.threads)
+    checkpoint = random_checkpoint(chosen.preset, seed=chosen.seed)
+    tables, notes, goals = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'checkpoint'
+        save_checkpoint(path, checkpoint.system, checkpoint.tokenizer)
+        node = Node(path, chosen.threads)
+        try:
+            engine = make_engine(checkpoint, threads=chosen.threads)
+            for name, size in SIZES.items():
+                rounds = _measure(node, engine, size, chosen)
+                tables.append(_table(name, rounds))
+                notes.append(f'{name}: {rounds.describe()}; {STEPS} frames of each per round.')
+                if name in WANTED:
+                    goals.append(_goal(name, chosen.preset, rounds))
+        finally:
+            node.close()
+    report = Report(
+        theme='node_overhead',
+        title='What the node adds to the engine',
+        settings={'preset': chosen.preset, 'threads': chosen.threads, 'seed': chosen.seed},
+        goals=goals,
+        tables=tables,
+        notes=notes,
+    )
+    return publish(report, chosen, began=began)
+
+
+def _measure(node: Node, engine: StreamingEngine, size: tuple[int, int], chosen: Any) -> Rounds:
+    # A message without a stamp gets the clock's time, so the streams begin there.
+    pair = Pair(node, engine, size, time.time_ns())
+    engine.reset()
+    node.node._session.running.synchronizer.reset()
+    pair.through_node(FILL_FRAMES)
+    pair.bare(FILL_FRAMES)
+    return interleave(
+        {'node': partial(pair.through_node, STEPS), 'bare': partial(pair.bare, STEPS)},
+        rounds=chosen.rounds,
+        limit_s=chosen.seconds / len(SIZES),
+        seed=chosen.seed,
+        threads=chosen.threads,
+    )
+
+
+def _table(name: str, rounds: Rounds) -> Table:
+    rows = [
+        (
+            words,
+            str(rounds.wall_s(case).scaled(1e3)),
+            str(rounds.cpu_s(case).scaled(1e3)),
+            str(rounds.wall_ratio(case, 'bare')),
+            str(rounds.cpu_ratio(case, 'bare')),
+        )
+        for case, words in (
+            ('bare', 'resize and engine step'),
+            ('node', 'callback entry to publish return'),
+        )
+    ]
+    columns = ('what', 'wall ms (quartiles)', 'CPU ms (quartiles)', 'wall ÷ bare', 'CPU ÷ bare')
+    return Table(f'One frame of {name}', columns, rows)
+
+
+def _goal(name: str, preset: str, rounds: Rounds) -> Goal:
+    return Goal(
+        name=f'node ÷ resize and engine step, {name}, {preset}',
+        value=rounds.wall_ratio('node', 'bare').median,
+        at_most=WANTED[name],
+        settled=rounds.settled,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

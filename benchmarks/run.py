@@ -1,0 +1,80 @@
+"""Run all benchmarks, each in a process of its own, and show which goals are reached."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from record import Table
+
+HERE = Path(__file__).resolve().parent
+BENCHMARKS = (
+    'decision_rate',
+    'streaming_vs_window',
+    'node_overhead',
+    'transport_1080p',
+    'soak',
+)
+"""In the order in which they run; every one is a script of its own."""
+COLUMNS = ('benchmark', 'goal', 'measured', 'wanted', 'verdict')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmarks; the exit status is 1 when one could not be run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('names', nargs='*', help=f'some of: {", ".join(BENCHMARKS)}')
+    parser.add_argument('--record', action='store_true', help='write docs/benchmarks/…')
+    parser.add_argument('--seconds', type=float, help='time for measuring, per benchmark')
+    parser.add_argument('--verbose', action='store_true', help='show every table')
+    chosen = parser.parse_args(argv)
+    if unknown := sorted(set(chosen.names) - set(BENCHMARKS)):
+        parser.error(f'unknown: {", ".join(unknown)}; there are {", ".join(BENCHMARKS)}')
+    names = [name for name in BENCHMARKS if not chosen.names or name in chosen.names]
+    options = ['--record'] if chosen.record else []
+    options += [] if chosen.seconds is None else ['--seconds', str(chosen.seconds)]
+    rows: list[tuple[str, ...]] = []
+    failed = False
+    for index, name in enumerate(names):
+        print(f'[{index + 1}/{len(names)}] {name} …', file=sys.stderr, flush=True)
+        outcome = run(name, options, verbose=chosen.verbose)
+        failed |= outcome is None
+        rows += goal_rows(name, outcome)
+    print(Table('Goals', COLUMNS, rows).markdown())
+    return int(failed)
+
+
+def run(name: str, options: list[str], *, verbose: bool) -> dict[str, Any] | None:
+    """Run one benchmark; return its outcome, None when it failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'outcome.json'
+        command = [sys.executable, str(HERE / f'{name}.py'), '--json', str(path), *options]
+        done = subprocess.run(
+            command, stdout=None if verbose else subprocess.PIPE, text=True, check=False
+        )
+        if done.returncode or not path.exists():
+            print(done.stdout or '', file=sys.stderr)
+            return None
+        outcome: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        return outcome
+
+
+def goal_rows(name: str, outcome: dict[str, Any] | None) -> list[tuple[str, ...]]:
+    """Return a benchmark's goals as rows; one that says so where there are none."""
+    if outcome is None:
+        return [(name, '–', '–', '–', 'failed')]
+    rows = []
+    for goal in outcome['goals']:
+        least, most = goal['at_least'], goal['at_most']
+        bound = f'≥ {least:g}' if least is not None else f'≤ {most:g}'
+        value = '–' if goal['value'] is None else f'{goal["value"]:.4g}'
+        rows.append((name, goal['name'], value, bound, goal['verdict']))
+    return rows or [(name, '–', '–', '–', 'skipped: ' + ' '.join(outcome['notes']))]
+
+
+if __name__ == '__main__':
+    sys.exit(main())
