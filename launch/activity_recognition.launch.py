@@ -1,8 +1,9 @@
 """Starts the recogniser on the topics of a robot and brings it to active."""
 
-from activity_recognition.ros.launching import describe, recognizer_actions
-from activity_recognition.ros.startup import RUN_ARGUMENTS
 from launch import LaunchDescription
+
+from activity_recognition.ros.launching import describe, recognizer_actions
+from activity_recognition.startup import RUN_ARGUMENTS
 
 
 def generate_launch_description() -> LaunchDescription:

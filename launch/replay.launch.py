@@ -1,8 +1,9 @@
 """Plays a recording into the recogniser: replay.launch.py bag:=PATH."""
 
-from activity_recognition.ros.launching import describe, player_actions, recognizer_actions
-from activity_recognition.ros.startup import REPLAY_ARGUMENTS
 from launch import LaunchDescription
+
+from activity_recognition.ros.launching import describe, player_actions, recognizer_actions
+from activity_recognition.startup import REPLAY_ARGUMENTS
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -13,10 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'activity_recognition'
 
 LAYERS = [
-    {'cli', '__main__'},
+    {'__main__'},
+    {'cli'},
+    {'commands'},
     {'ros', 'behaviours', 'training'},
     {'bags', 'simulation', 'reporting', 'inference'},
-    {'streams', 'sensors', 'models'},
+    {'streams', 'sensors', 'models', 'startup'},
     {'config_io'},
     {'config', 'types'},
     {'errors', '__init__'},
@@ -169,7 +171,8 @@ def test_everything_but_ros_and_behaviours_imports_without_ros():
 
 
 def test_what_runs_beside_the_network_imports_without_torch():
-    units = ('__init__', 'errors', 'types', 'config', 'config_io', 'sensors', 'streams', 'cli')
+    units = ('__init__', 'errors', 'types', 'config', 'config_io', 'sensors', 'streams')
+    units += ('startup', 'commands', 'cli')
     heavy = {'torch', 'torchaudio', 'transformers'}
     done = import_without(ROS_MODULES | heavy, modules_of(*units))
     assert done.returncode == 0, done.stderr

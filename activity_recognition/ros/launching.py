@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -20,15 +21,14 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from activity_recognition.ros.startup import (
+from activity_recognition.ros.transport import image_transport
+from activity_recognition.startup import (
     Argument,
     NodeSpec,
     Value,
     player_spec,
     recognizer_spec,
 )
-from activity_recognition.ros.transport import image_transport
-from launch import Action, LaunchContext, LaunchDescription
 
 Start = Callable[[Mapping[str, Value]], Sequence[Action]]
 """Turns the arguments' values into what is to be started."""
@@ -73,7 +73,7 @@ def player_actions(values: Mapping[str, Value]) -> list[Action]:
 
 
 def _declare(item: Argument) -> DeclareLaunchArgument:
-    options = {} if item.default is None else {'default_value': item.text}
+    options: dict[str, object] = {} if item.default is None else {'default_value': item.text}
     if item.choices:
         options['choices'] = list(item.choices)
     return DeclareLaunchArgument(item.name, description=item.description, **options)

@@ -247,7 +247,7 @@ class Playback:
         statistics = self.statistics
         status = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if statistics.error else DiagnosticStatus.OK,
-            name=f'{self._node.get_fully_qualified_name().lstrip("/")}: playback',
+            name=f'{self._node.get_fully_qualified_name()}: playback',
             hardware_id=self._source.name,
             message=statistics.error or f'{statistics.state} at {self.position_s:.1f} s',
         )

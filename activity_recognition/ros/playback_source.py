@@ -30,14 +30,17 @@ from activity_recognition.types import NANOSECONDS, LabelSpan, Status, to_ns
 class Source(Protocol):
     """Something that can be played, any number of times."""
 
-    name: str
-    """What to call it in a sentence."""
     outlets: tuple[Outlet, ...]
     left_out: dict[str, str]
     """Topics that cannot be published, and why."""
     begin_ns: int
     """When playing begins, on the source's own clock."""
     end_ns: int
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence."""
+        ...
 
     def latched(self) -> Iterable[TimedMessage]:
         """Return what late subscribers must get of the time before ``begin_ns``."""
@@ -112,7 +115,7 @@ class RecordingSource:
         """
         if not config.bag:
             raise RecordingError('no recording to play: set the parameter bag to its path')
-        self.name = config.bag
+        self._path = config.bag
         self._types = TypeRegistry()
         topics = {role.value: getattr(config.recorded, role.value) or None for role in Role}
         self._reader = RecordingReader(config.bag, TopicNames(**topics), types=self._types)
@@ -132,6 +135,11 @@ class RecordingSource:
         outlets = [self._outlet(topic) for topic in self._wanted(config)]
         truth = [truth_outlet()] if self._spans else []
         self.outlets = (*truth, *(outlet for outlet in outlets if outlet))
+
+    @property
+    def name(self) -> str:
+        """The recording's path."""
+        return self._path
 
     def latched(self) -> list[TimedMessage]:
         """Return the newest latched message of each topic from before the beginning."""

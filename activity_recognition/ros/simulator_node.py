@@ -19,7 +19,7 @@ from activity_recognition.ros.read_ahead import TimedMessage
 from activity_recognition.ros.startup_parameters import read_once
 from activity_recognition.sensors.decoders import Role
 from activity_recognition.simulation import SimulationConfig, simulate
-from activity_recognition.types import MODALITIES, Modality, Sample, modality_of, to_ns
+from activity_recognition.types import MODALITIES, AudioChunk, Frame, Modality, Sample, to_ns
 
 _TRANSCRIPT_TYPE = 'std_msgs/msg/String'
 _ROLES = {
@@ -108,13 +108,13 @@ class SimulationSource:
             yield sensor_outlet(role.value, role, type_name)
 
     def _message(self, sample: Sample) -> TimedMessage:
-        role = _ROLES[modality_of(sample)]
-        make = {
-            Role.IMAGE: self._maker.image,
-            Role.AUDIO: self._maker.audio,
-            Role.TRANSCRIPT: self._maker.transcript,
-        }[role]
-        return TimedMessage(sample.arrival_ns, role.value, make(sample).cdr)
+        if isinstance(sample, Frame):
+            role, message = Role.IMAGE, self._maker.image(sample)
+        elif isinstance(sample, AudioChunk):
+            role, message = Role.AUDIO, self._maker.audio(sample)
+        else:
+            role, message = Role.TRANSCRIPT, self._maker.transcript(sample)
+        return TimedMessage(sample.arrival_ns, role.value, message.cdr)
 
 
 class SimulatorNode(PlayingNode):

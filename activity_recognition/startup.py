@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.config_io import shipped_file
@@ -90,8 +90,9 @@ _MODEL_ARGUMENTS = (
     ),
     Argument(
         name='params_file',
-        default=str(shipped_file('recognizer.yaml')),
-        description='Parameter file of the recogniser; the arguments given go before it.',
+        default='',
+        description='Parameter file of the recogniser, before which other arguments go; empty '
+        'takes the one shipped, config/recognizer.yaml.',
     ),
 )
 
@@ -171,6 +172,10 @@ class NodeSpec:
         """Name of the node with its namespace."""
         return '/'.join(['', *filter(None, self.namespace.split('/')), self.name])
 
+    def with_parameters(self, parameters: Mapping[str, Value]) -> NodeSpec:
+        """Return the same node with more overrides."""
+        return replace(self, parameters={**self.parameters, **parameters})
+
     def command(self, extra: Iterable[str] = ()) -> list[str]:
         """Return the command that starts it, for where there is no launch.
 
@@ -209,7 +214,7 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool) -> NodeS
         name='recognizer',
         module='activity_recognition.ros.recognizer_node',
         namespace=str(values['namespace']),
-        parameter_files=(str(values['params_file']),),
+        parameter_files=(str(values['params_file'] or shipped_file('recognizer.yaml')),),
         parameters=parameters,
         remappings=_topics(values),
         log_level=str(values['log_level']),

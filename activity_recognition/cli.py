@@ -1,0 +1,120 @@
+"""The command line: ``activity-recognition <command>``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from activity_recognition import __version__
+from activity_recognition.errors import ActivityRecognitionError
+
+COMMANDS = {
+    'simulate': 'simulate',
+    'import': 'import_clip',
+    'train': 'train',
+    'run': 'run',
+    'replay': 'replay',
+    'monitor': 'monitor',
+    'demo': 'demo',
+    'verify': 'verify',
+}
+"""Commands and their modules under ``activity_recognition.commands``."""
+
+ROS_ARGS = '--ros-args'
+INTERRUPTED = 130
+
+_DESCRIPTION = """\
+What a person is doing, told to a robot while it happens: from camera, microphone and speech
+transcripts, over ROS 2."""
+_EPILOG = f"""\
+`activity-recognition COMMAND --help` explains a command. Commands that start ROS nodes hand what
+follows {ROS_ARGS} on to them, for example: {ROS_ARGS} -p sync.decision_rate_hz:=5.0
+The exit status is 0 on success, 1 when something cannot be used or done, 2 for a wrong argument or
+configuration, {INTERRUPTED} when it was interrupted."""
+
+
+class Command(Protocol):
+    """A module of :mod:`activity_recognition.commands`."""
+
+    HELP: str
+    """What it does, one sentence."""
+    TAKES_ROS_ARGUMENTS: bool
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it and return the exit status; ``arguments.ros`` are the ROS arguments."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; errors of the package are one sentence."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    given, ros = split_ros_arguments(given)
+    parser = build_parser()
+    arguments = parser.parse_args(given)
+    command: Command = arguments.module
+    arguments.ros = ros
+    if ros and not command.TAKES_ROS_ARGUMENTS:
+        parser.error(f'{arguments.command} starts no nodes, so it takes no {ROS_ARGS}')
+    try:
+        return command.run(arguments)
+    except ActivityRecognitionError as error:
+        print(f'activity-recognition {arguments.command}: {error}', file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f'activity-recognition {arguments.command}: interrupted', file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output is gone; Python would complain once more at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ActivityRecognitionError.exit_code
+
+
+def split_ros_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the command's own arguments and those of ROS, which begin with ``--ros-args``.
+
+    As everywhere in ROS, a lone ``--`` ends the ROS arguments.
+    """
+    words = list(argv)
+    if ROS_ARGS not in words:
+        return words, []
+    first = words.index(ROS_ARGS)
+    rest = words[first:]
+    if '--' not in rest:
+        return words[:first], rest
+    last = first + rest.index('--')
+    return words[:first] + words[last + 1 :], words[first:last]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog='activity-recognition',
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'%(prog)s {version()}')
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for name, module_name in COMMANDS.items():
+        module = importlib.import_module(f'activity_recognition.commands.{module_name}')
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(module=module)
+    return parser
+
+
+def version() -> str:
+    """Return the version of the package."""
+    return __version__

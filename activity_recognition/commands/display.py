@@ -1,0 +1,239 @@
+"""Shows a run while it happens: a live table on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from activity_recognition.reporting.metrics import FrameAccount
+from activity_recognition.reporting.run_log import Heard, View
+from activity_recognition.types import MODALITIES, ModalityEvidence
+
+PLAIN_EVERY_S = 10.0
+"""Without a terminal a line is printed at every change, and at least this often in run time."""
+_BAR_WIDTH = 16
+_CHANGES = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """All there is to show at one moment."""
+
+    title: str
+    view: View
+    state: str
+    """What the run is doing, a few words."""
+    frames: FrameAccount | None = None
+    position_s: float | None = None
+    """How far the recording has been played; None where none is."""
+    length_s: float = 0.0
+    said: Sequence[str] = ()
+    """What the behaviour tree said lately."""
+
+
+class Display(Protocol):
+    """Something that shows moments."""
+
+    def __enter__(self) -> Display:
+        """Begin to show."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the last moment on the screen."""
+
+    def update(self, moment: Moment) -> None:
+        """Show a moment."""
+
+
+def make_display(console: Console, *, quiet: bool) -> Display:
+    """Return a live table on a terminal, plain lines elsewhere, nothing when ``quiet``."""
+    if quiet:
+        return Silence()
+    return LiveTable(console) if console.is_terminal else PlainLines(console)
+
+
+class Silence:
+    """Shows nothing."""
+
+    def __enter__(self) -> Silence:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return
+
+    def update(self, moment: Moment) -> None:
+        """Show nothing."""
+
+
+class LiveTable(Silence):
+    """Redraws a table in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, auto_refresh=False)
+
+    def __enter__(self) -> LiveTable:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def update(self, moment: Moment) -> None:
+        """Redraw."""
+        self._live.update(render(moment), refresh=True)
+
+
+class PlainLines(Silence):
+    """Prints a line when the answer changes, and now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._answer = ''
+        self._printed_s = -math.inf
+        self._state = ''
+        self._said = 0
+
+    def update(self, moment: Moment) -> None:
+        """Print what is new."""
+        for sentence in moment.said[self._said :]:
+            self._print(f'the robot says: {sentence}')
+        self._said = len(moment.said)
+        newest = moment.view.newest
+        if newest is None:
+            if moment.state != self._state:
+                self._print(moment.state)
+                self._state = moment.state
+            return
+        elapsed_s = moment.view.elapsed_s
+        due = not 0 <= elapsed_s - self._printed_s < PLAIN_EVERY_S
+        if newest.answer != self._answer or due:
+            self._answer, self._printed_s = newest.answer, elapsed_s
+            self._print(plain_line(moment.view, newest))
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def plain_line(view: View, newest: Heard) -> str:
+    """Return a decision in one line."""
+    truth = '' if view.truth is None else f'  truth {view.truth:<17}'
+    weights = ' '.join(f'{name} {weight:+.2f}' for name, weight in view.weights.items())
+    return (
+        f'{view.elapsed_s:7.1f} s{truth}  decision {newest.answer:<17}'
+        f' {newest.confidence * 100:3.0f} %  {newest.latency_s * 1e3:5.0f} ms  {weights}'
+    ).rstrip()
+
+
+def render(moment: Moment) -> RenderableType:
+    """Return the live table of a moment."""
+    parts: list[RenderableType] = [_answer(moment.view), Text(), _evidence(moment.view), Text()]
+    parts.append(_numbers(moment))
+    if moment.position_s is not None:
+        parts.append(_progress(moment.position_s, moment.length_s))
+    parts.append(_changes(moment.view))
+    parts += [Text(f'the robot says: {sentence}') for sentence in moment.said[-3:]]
+    return Panel(Group(*parts), title=moment.title, subtitle=moment.state, padding=(1, 2))
+
+
+def _answer(view: View) -> Table:
+    table = Table.grid(padding=(0, 2))
+    newest = view.newest
+    if view.scored:
+        table.add_row(Text('truth', 'dim'), Text(view.truth or '–', 'bold'))
+    if newest is None:
+        table.add_row(Text('decision', 'dim'), Text('none yet', 'dim'))
+        return table
+    style = 'bold'
+    if view.truth is not None:
+        style = 'bold green' if newest.answer == view.truth else 'bold red'
+    confidence = f'{newest.confidence * 100:.0f} %'
+    table.add_row(Text('decision', 'dim'), Text(newest.answer, style), confidence)
+    return table
+
+
+def _evidence(view: View) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style='dim')
+    for name in ('modality', 'age', 'says', 'by itself'):
+        table.add_column(name, min_width=10)
+    table.add_column('weight', min_width=_BAR_WIDTH + 7)
+    known = {str(item.modality): item for item in (view.newest.evidence if view.newest else ())}
+    for modality in MODALITIES:
+        table.add_row(str(modality), *_contribution(known.get(modality.value), view))
+    return table
+
+
+def _contribution(item: ModalityEvidence | None, view: View) -> tuple[RenderableType, ...]:
+    if item is None or not item.present:
+        return (Text('absent', 'dim'), '', '', '')
+    weight = view.weights.get(str(item.modality))
+    return (
+        f'{item.age_s:.2f} s',
+        item.label,
+        f'{item.confidence * 100:.0f} %',
+        Text('–', 'dim') if weight is None else weight_bar(weight),
+    )
+
+
+def weight_bar(weight: float) -> Text:
+    """Return a weight as a bar: what the modality gives to the decision, or takes from it."""
+    filled = round(min(abs(weight), 1.0) * _BAR_WIDTH)
+    colour = 'cyan' if weight >= 0 else 'yellow'
+    return Text(f'{weight:+.2f} ') + Text('█' * filled, colour)
+
+
+def _numbers(moment: Moment) -> Table:
+    table = Table.grid(padding=(0, 2))
+    view, frames = moment.view, moment.frames
+    latencies = sorted(value for value in view.latencies_s if math.isfinite(value))
+    if latencies:
+        middle, high = (latencies[int(share * (len(latencies) - 1))] for share in (0.5, 0.95))
+        table.add_row(
+            Text('latency', 'dim'), f'{middle * 1e3:.0f} ms, 95 % below {high * 1e3:.0f} ms'
+        )
+    right = f', {100 * view.right / view.scored:.1f} % right so far' if view.scored else ''
+    table.add_row(Text('decisions', 'dim'), f'{view.decisions}{right}')
+    if frames is not None:
+        dropped = sum(frames['dropped'].values())
+        table.add_row(
+            Text('frames', 'dim'),
+            f'{frames["published"]} published, {frames["used"]} used, {dropped} dropped, '
+            f'{max(frames["lost"], 0)} lost or on their way',
+        )
+    return table
+
+
+def _progress(position_s: float, length_s: float) -> Table:
+    table = Table.grid(padding=(0, 2))
+    bar = ProgressBar(total=max(length_s, 1e-3), completed=position_s, width=50)
+    table.add_row(Text('played', 'dim'), bar, f'{position_s:.0f} of {length_s:.0f} s')
+    return table
+
+
+def _changes(view: View) -> Text:
+    shown = view.changes[-_CHANGES:]
+    return Text('  '.join(f'{t_s:.1f} s {answer}' for t_s, answer in shown), 'dim')

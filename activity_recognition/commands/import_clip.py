@@ -1,0 +1,53 @@
+"""Turn an ordinary video file into a recording.
+
+Takes any file FFmpeg reads, its sound if it has some, subtitles as transcripts, and labels. A
+track that is absent stays absent. Example:
+    activity-recognition import clip.mp4 --transcript clip.srt --labels clip.csv --out clip
+The labels are a table with the header start_s,end_s,label; times are seconds from the start.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = 'turn a video file into a recording'
+TAKES_ROS_ARGUMENTS = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the clip and what goes with it."""
+    parser.add_argument('clip', type=Path, help='video or sound file')
+    parser.add_argument('--transcript', type=Path, help='subtitles, .srt or .vtt')
+    parser.add_argument('--labels', type=Path, help='table of labels, .csv')
+    parser.add_argument('--out', type=Path, required=True, help='recording to write, a folder')
+    parser.add_argument(
+        '--image', choices=('jpeg', 'png', 'raw'), default='jpeg', help='(default: jpeg)'
+    )
+    parser.add_argument('--max-height', type=int, help='shrink higher pictures to this, pixels')
+    parser.add_argument(
+        '--storage', choices=('mcap', 'sqlite3'), default='mcap', help='(default: mcap)'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing recording')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import the clip and say what it brought."""
+    from activity_recognition.bags.importer import import_clip
+
+    clip = import_clip(
+        arguments.clip,
+        arguments.out,
+        transcript=arguments.transcript,
+        labels=arguments.labels,
+        image=arguments.image,
+        max_height=arguments.max_height,
+        storage=arguments.storage,
+        overwrite=arguments.overwrite,
+    )
+    skipped = f', {clip.skipped} damaged packets skipped' if clip.skipped else ''
+    print(
+        f'{clip.path}: {clip.duration_s:.2f} s, {clip.frames} frames, {clip.audio_s:.2f} s of '
+        f'sound, {clip.utterances} utterances, {clip.labels} labels{skipped}'
+    )
+    return 0

@@ -1,0 +1,124 @@
+"""Plays a recording through real topics into the recogniser, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from activity_recognition.commands.display import Display
+from activity_recognition.commands.launcher import start_node
+from activity_recognition.commands.processes import Child, Processes
+from activity_recognition.commands.run import brought_up
+from activity_recognition.commands.watching import REFRESH_S, Watch
+from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.startup import (
+    REPLAY_ARGUMENTS,
+    TOPIC_ARGUMENTS,
+    Value,
+    defaults,
+    player_spec,
+    recognizer_spec,
+)
+
+if TYPE_CHECKING:
+    from activity_recognition.ros.monitor_node import MonitorNode
+
+QUIET_LIMIT_S = 240.0
+"""A run in which nothing happens for so long has failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveRun:
+    """Nodes of one run, in a namespace of its own so that they meet no others."""
+
+    processes: Processes
+    recognizer: Child
+    values: Mapping[str, Value]
+    logs: Path
+    """Folder for what the nodes print."""
+
+
+def prepare(
+    processes: Processes, *, namespace: str, logs: Path, given: Mapping[str, Value]
+) -> LiveRun:
+    """Start the recogniser, which loads its model while the recording is made.
+
+    Args:
+        processes: what the nodes end with.
+        namespace: of nodes and topics.
+        logs: folder for what the nodes print.
+        given: values of REPLAY_ARGUMENTS other than the defaults.
+    """
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    topics: dict[str, Value] = {i.name: f'/{namespace}{i.text}' for i in TOPIC_ARGUMENTS}
+    values = {**defaults(REPLAY_ARGUMENTS), **topics, 'namespace': namespace, **given}
+    spec = brought_up(recognizer_spec(values, use_sim_time=bool(values['clock'])), autostart=True)
+    child = start_node(processes, spec, output=logs / 'recognizer.log')
+    return LiveRun(processes=processes, recognizer=child, values=values, logs=logs)
+
+
+def play(run: LiveRun, recording: Path, watch: Watch, display: Display) -> None:
+    """Play a recording and show the run until everything has been worked off.
+
+    Raises:
+        ActivityRecognitionError: when a node ends, or nothing happens any more.
+        KeyboardInterrupt: on Ctrl-C.
+    """
+    spec = player_spec({**run.values, 'bag': str(recording)})
+    spec = spec.with_parameters({'playback.exit_at_end': False})
+    start_node(run.processes, spec, output=run.logs / 'player.log')
+    progress, changed_s = None, time.monotonic()
+    while not watch.settled:
+        ended = run.processes.wait(REFRESH_S)
+        if ended is not None:
+            raise ActivityRecognitionError(_epitaph(ended, run.logs))
+        moment = watch.look()
+        display.update(moment)
+        if watch.player_state == 'failed':
+            raise ActivityRecognitionError(f'the player failed: {moment.state}')
+        now = (moment.view.decisions, moment.position_s, watch.player_state)
+        if now != progress:
+            progress, changed_s = now, time.monotonic()
+        elif time.monotonic() - changed_s > QUIET_LIMIT_S:
+            raise ActivityRecognitionError(
+                f'nothing has happened for {QUIET_LIMIT_S:g} s; see the logs in {run.logs}'
+            )
+
+
+@contextmanager
+def monitored(namespace: str) -> Iterator[MonitorNode]:
+    """Run a monitor in a namespace while the block runs."""
+    from activity_recognition.ros.monitor_node import Monitor
+
+    with Monitor(['--ros-args', '-r', f'__ns:=/{namespace}']) as node:
+        yield node
+
+
+def tick_tree(node: MonitorNode, say: Callable[[str], None]) -> Callable[[], None]:
+    """Run the example behaviour tree on a node; return what ends it."""
+    from activity_recognition.behaviours.example_tree import ExampleTree
+
+    tree = ExampleTree(node, say=say)
+    timer = node.create_timer(1.0 / tree.config.tick_rate_hz, tree.tick)
+
+    def end() -> None:
+        node.destroy_timer(timer)
+        tree.close()
+
+    return end
+
+
+def _epitaph(child: Child, logs: Path) -> str:
+    """Return why a node ended, by the last line it printed."""
+    log = logs / f'{child.name}.log'
+    try:
+        lines = [line for line in log.read_text(errors='replace').splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    last = f': {lines[-1].strip()}' if lines else ''
+    return f'the node {child.name} ended with status {child.status}{last} (log: {log})'

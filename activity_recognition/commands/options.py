@@ -1,0 +1,73 @@
+"""Options of the commands that start nodes, made from the arguments of the launch files."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Callable, Iterable
+
+from activity_recognition.errors import MissingExtraError
+from activity_recognition.startup import Argument, Value
+
+
+def add_options(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None:
+    """Declare one option per argument; an argument without a default is positional."""
+    for item in arguments:
+        flag = '--' + item.name.replace('_', '-')
+        if item.default is None:
+            parser.add_argument(item.name, metavar=item.name.upper(), help=item.description)
+        elif isinstance(item.default, bool):
+            parser.add_argument(
+                flag,
+                action=argparse.BooleanOptionalAction,
+                default=item.default,
+                help=f'{item.description} (default: {"yes" if item.default else "no"})',
+            )
+        else:
+            shown = item.text or 'empty'
+            parser.add_argument(
+                flag,
+                default=item.default,
+                type=_reader(item),
+                choices=item.choices or None,
+                metavar=None if item.choices else item.name.upper().rsplit('_', maxsplit=1)[-1],
+                help=f'{item.description} (default: {shown})'.replace('%', '%%'),
+            )
+
+
+def values_of(namespace: argparse.Namespace, arguments: Iterable[Argument]) -> dict[str, Value]:
+    """Return the values of the arguments by name, as launch files have them."""
+    return {item.name: getattr(namespace, item.name) for item in arguments}
+
+
+def _reader(item: Argument) -> Callable[[str], Value]:
+    def read(text: str) -> Value:
+        try:
+            return item.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+def ros_missing() -> str:
+    """Return the first module that nodes need and that is not here; empty when all are."""
+    for module in ('rclpy', 'activity_recognition.ros', 'activity_recognition.msg'):
+        if importlib.util.find_spec(module) is None:
+            return module
+    return ''
+
+
+def need_ros() -> None:
+    """Make sure that ROS 2 and this package's messages are here.
+
+    Raises:
+        MissingExtraError: when they are not, with what to do.
+    """
+    missing = ros_missing()
+    if missing:
+        raise MissingExtraError(
+            f'this command needs ROS 2, and {missing} is not here; run `make setup` in the '
+            'repository and use .venv/bin/activity-recognition, or build the package in a '
+            'sourced ROS 2 workspace'
+        )

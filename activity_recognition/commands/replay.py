@@ -1,0 +1,41 @@
+"""Play a recording into the recogniser.
+
+Starts the nodes `player` and `recognizer`, as replay.launch.py does where there is launch. The
+recording begins when the recogniser listens, and all ends with it. ROS arguments go to the
+recogniser. Watch it from another terminal:
+    activity-recognition monitor
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from activity_recognition.commands.launcher import start_node
+from activity_recognition.commands.options import add_options, need_ros, values_of
+from activity_recognition.commands.processes import Processes
+from activity_recognition.commands.run import brought_up
+from activity_recognition.startup import REPLAY_ARGUMENTS, player_spec, recognizer_spec
+
+HELP = 'play a recording into the recogniser'
+TAKES_ROS_ARGUMENTS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of replay.launch.py."""
+    add_options(parser, REPLAY_ARGUMENTS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play until the recording ends, one of the nodes fails, or Ctrl-C, which is no failure."""
+    need_ros()
+    values = values_of(arguments, REPLAY_ARGUMENTS)
+    recognizer = recognizer_spec(values, use_sim_time=bool(values['clock']))
+    with Processes() as processes:
+        try:
+            autostart = bool(values['autostart'])
+            start_node(processes, brought_up(recognizer, autostart=autostart), extra=arguments.ros)
+            start_node(processes, player_spec(values))
+            ended = processes.wait()
+        except KeyboardInterrupt:
+            return 0
+        return ended.status if ended else 0

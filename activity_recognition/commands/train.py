@@ -1,0 +1,60 @@
+"""Train a network on labelled recordings.
+
+CONFIG is a name of a file under config/train, for example nano_simulated, or a path to a .yaml
+file. Recordings are found below --data: rosbag2 folders with a labels.csv, or bag files with a
+.labels.csv beside them. The run ends with the checkpoint OUT/checkpoint; one that was interrupted
+goes on where it was. Example:
+    activity-recognition train nano_simulated --data recordings --out runs/first
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = 'train a network on labelled recordings'
+TAKES_ROS_ARGUMENTS = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the run."""
+    parser.add_argument('config', metavar='CONFIG', help='name or path of a training recipe')
+    parser.add_argument('--data', type=Path, required=True, help='folder with recordings')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the run')
+    parser.add_argument('--cache', type=Path, help='prepared recordings (default: OUT/cache)')
+    parser.add_argument(
+        '--restart', action='store_true', help='start a run anew that OUT already holds'
+    )
+    parser.add_argument('--quiet', action='store_true', help='show no progress')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train and say where the checkpoint is."""
+    from rich.console import Console
+
+    from activity_recognition.config import TrainConfig
+    from activity_recognition.config_io import load_config
+    from activity_recognition.training.train import main_train
+
+    result = main_train(
+        load_config(TrainConfig, recipe(arguments.config)),
+        arguments.data,
+        arguments.out,
+        resume=not arguments.restart,
+        cache=arguments.cache,
+        console=None if arguments.quiet else Console(stderr=True),
+    )
+    print(result.checkpoint)
+    return 0
+
+
+def recipe(name: str) -> Path:
+    """Return the file of a training recipe, by name or path.
+
+    Raises:
+        ConfigError: when a name stands for no shipped file.
+    """
+    from activity_recognition.config_io import shipped_file
+
+    path = Path(name)
+    return path if path.suffix in ('.yaml', '.yml') else shipped_file(f'train/{name}.yaml')

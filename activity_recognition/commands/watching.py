@@ -1,0 +1,111 @@
+"""What a monitor has heard, as something to show, and when a run is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from activity_recognition.commands.display import Moment
+from activity_recognition.reporting.metrics import Check, FrameAccount, RunMetrics, write_metrics
+from activity_recognition.reporting.page import write_report
+from activity_recognition.reporting.timeline import timeline
+
+if TYPE_CHECKING:
+    from activity_recognition.ros.monitor_node import MonitorNode
+
+REFRESH_S = 0.2
+"""How often the display is drawn anew."""
+
+
+class Watch:
+    """Follows a run through a monitor node."""
+
+    def __init__(self, node: MonitorNode, *, title: str, length_s: float = 0.0) -> None:
+        """Begin to follow.
+
+        Args:
+            node: a monitor that spins.
+            title: what the display is headed with.
+            length_s: length of what is played; 0 where nothing is.
+        """
+        self._node = node
+        self._title = title
+        self._length_s = length_s
+        self._reports = 0
+        self._before: dict[str, str] = {}
+        self.settled = False
+        """Whether, after the end of the recording, the recogniser has worked off everything."""
+        self.said: list[str] = []
+        """What a behaviour tree said."""
+
+    def say(self, sentence: str) -> None:
+        """Note what a behaviour tree says."""
+        self.said.append(sentence)
+
+    @property
+    def frames(self) -> FrameAccount | None:
+        """Where the frames went so far; None where no player or no recogniser tells."""
+        from activity_recognition.ros.accounting import IMAGE_STATUS, PLAYER_STATUS, image_account
+
+        return image_account(
+            self._node.status(PLAYER_STATUS)[1], self._node.status(IMAGE_STATUS)[1]
+        )
+
+    @property
+    def player_state(self) -> str:
+        """What the player says of itself; empty where there is none."""
+        from activity_recognition.ros.accounting import PLAYER_STATUS
+
+        return self._node.status(PLAYER_STATUS)[1].get('state', '')
+
+    def look(self) -> Moment:
+        """Return the moment to show; call it regularly, also to learn when all is settled."""
+        from activity_recognition.ros.accounting import PLAYER_STATUS
+
+        player = self._node.status(PLAYER_STATUS)[1]
+        position_s = float(player['position_s']) if 'position_s' in player else None
+        if self.player_state in ('finished', 'failed'):
+            self._settle()
+        view = self._node.log.view()
+        state = player.get('message', '')
+        return Moment(
+            title=self._title,
+            view=view,
+            state=state or ('' if view.newest else 'waiting for decisions'),
+            frames=self.frames,
+            position_s=position_s if self._length_s else None,
+            length_s=self._length_s,
+            said=tuple(self.said),
+        )
+
+    def _settle(self) -> None:
+        """Compare each report of the recogniser with the one before it."""
+        from activity_recognition.ros.accounting import IMAGE_STATUS, is_settled
+
+        reports, values = self._node.status(IMAGE_STATUS)
+        if reports != self._reports:
+            self.settled = is_settled(self._before, values)
+            self._reports, self._before = reports, values
+
+
+def run_metrics(
+    watch: Watch, node: MonitorNode, *, title: str, summary: str, checks: list[Check]
+) -> RunMetrics:
+    """Return all there is to report of a run."""
+    from activity_recognition.commands.machine import conditions
+
+    return node.log.metrics(
+        title=title,
+        summary=summary,
+        frames=watch.frames,
+        checks=checks,
+        conditions=conditions(),
+    )
+
+
+def write_pages(folder: Path, metrics: RunMetrics) -> Path:
+    """Write report, timeline and numbers of a run into a folder; return the report's path."""
+    write_report(folder / 'report.html', metrics)
+    write_metrics(folder / 'metrics.json', metrics)
+    (folder / 'timeline.svg').write_text(timeline(metrics, alone=True), encoding='utf-8')
+    return folder / 'report.html'

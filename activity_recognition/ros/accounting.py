@@ -1,0 +1,42 @@
+"""Where every frame went, from what player and recogniser say of themselves on /diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from activity_recognition.reporting.metrics import FrameAccount
+from activity_recognition.reporting.scores import account_frames
+
+PLAYER_STATUS = ': playback'
+"""How the name of the player's status ends."""
+IMAGE_STATUS = ': image'
+"""How the name of the recogniser's status of its image input ends."""
+_DROPPED = 'dropped: '
+
+Values = Mapping[str, str]
+"""Keys and values of one diagnostic status."""
+
+
+def image_account(player: Values, recognizer: Values) -> FrameAccount | None:
+    """Return the account of all frames; None while one of both has not reported yet.
+
+    Frames that still wait for the engine count as unaccounted: at the end there are none.
+    """
+    if 'image.published' not in player or 'received' not in recognizer:
+        return None
+    return account_frames(
+        published=int(player['image.published']),
+        received=int(recognizer['received']),
+        used=int(recognizer.get('used', 0)),
+        dropped={
+            key.removeprefix(_DROPPED): int(value)
+            for key, value in recognizer.items()
+            if key.startswith(_DROPPED)
+        },
+    )
+
+
+def is_settled(before: Values, now: Values) -> bool:
+    """Return whether nothing came and nothing waits any more, by two reports in a row."""
+    unchanged = before.get('received') == now.get('received')
+    return 'received' in now and unchanged and int(now.get('waiting', 0)) == 0
