@@ -95,13 +95,16 @@ class Input:
         """
         offers = list(self._offers())
         source, problem = choose(self._want, offers)
-        here = [offer for offer in offers if offer.topic == source.topic]
-        self._publishers = len(here)
+        self._publishers = len(offers)
         self._problems = [problem] if problem else []
-        matching = [offer.qos for offer in here if offer.type_name == source.type_name]
+        if source is None:
+            return
+        matching = [
+            o.qos for o in offers if (o.topic, o.type_name) == (source.topic, source.type_name)
+        ]
         if self._subscriber.subscription is None:
             self._open(source, matching)
-        elif source != self._source and here:
+        elif source != self._source:
             self._subscriber.unsubscribe()
             return
         elif matching and not _same(follow(self.role, matching), self._followed):

@@ -12,7 +12,7 @@ from rclpy.duration import Duration
 from sensor_msgs.msg import Image
 
 from activity_recognition.config import RecognizerConfig
-from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.errors import ActivityRecognitionError, ConfigError, DecodeError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.ros.diagnostics import Snapshot
 from activity_recognition.ros.filters import SynchronizerFilter
@@ -20,8 +20,9 @@ from activity_recognition.ros.inputs import Inputs
 from activity_recognition.ros.overlay import draw, to_image_message
 from activity_recognition.ros.qos import watched_profile
 from activity_recognition.ros.results import Results
+from activity_recognition.ros.sources import wanted
 from activity_recognition.ros.worker import EngineWorker
-from activity_recognition.sensors import AudioFormat, SensorDecoders
+from activity_recognition.sensors import AudioFormat, Role, SensorDecoders
 from activity_recognition.streams import WindowSynchronizer
 from activity_recognition.streams.schedule import IDLE_RATE_HZ
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from activity_recognition.config import TopicsConfig
     from activity_recognition.types import Decision, Window
 
-LOOK_PERIOD_S = 0.5
+LOOK_PERIOD_S = 0.2
 """How often the graph is looked at for publishers that came, went or changed."""
 POLLS_PER_PERIOD = 4
 SHORTEST_POLL_S = 0.01
@@ -53,11 +54,7 @@ class Running:
         results: Results,
         overlay: Callable[[], None],
     ) -> None:
-        """Subscribe and start; when something fails, what was begun is undone.
-
-        Raises:
-            ConfigError: when a topic's type in the settings is no type name.
-        """
+        """Start the worker, then subscribe."""
         self._node = node
         self._config = config
         self._results = results
@@ -168,7 +165,10 @@ class Session:
         """
         self._node = node
         self.config = config
+        # Refuse wrong settings before the model is loaded.
         _audio_format(config.topics)
+        for role in Role:
+            wanted(role, role.value, config.topics)
         self.engine = StreamingEngine.load(config.checkpoint, config.engine, config.smoothing)
         self.engine.warm_up()
         self.results = Results(
@@ -255,10 +255,13 @@ def _audio_format(topics: TopicsConfig) -> AudioFormat:
     """Return the format to assume until an AudioInfo arrives.
 
     Raises:
-        DecodeError: when the settings describe none that can be decoded.
+        ConfigError: when the settings describe none that can be decoded.
     """
-    return AudioFormat(
-        sample_rate_hz=topics.audio_sample_rate_hz,
-        channels=topics.audio_channels,
-        sample_format=topics.audio_sample_format,
-    )
+    try:
+        return AudioFormat(
+            sample_rate_hz=topics.audio_sample_rate_hz,
+            channels=topics.audio_channels,
+            sample_format=topics.audio_sample_format,
+        )
+    except DecodeError as error:
+        raise ConfigError(f'topics.audio_sample_format and its neighbours: {error}') from error

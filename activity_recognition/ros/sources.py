@@ -96,11 +96,12 @@ def _chosen(name: str, key: str) -> tuple[str, ...]:
         raise ConfigError(f"{key}: expected 'package/msg/Type' or nothing, got {name!r}") from error
 
 
-def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source, str]:
+def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source | None, str]:
     """Return what to subscribe to, and a sentence when what is published cannot be taken.
 
     The base topic goes before its ``/compressed`` companion, then the preferred type. While nobody
-    publishes, the preferred type is a guess: where it is right, nothing is lost at the start.
+    publishes, only a type that leaves no choice is subscribed to: a participant cannot hold two
+    types of one topic, so a wrong guess would break a publisher in the same process.
     """
     offered = list(offers)
     for topic in want.topics:
@@ -111,14 +112,15 @@ def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source, str]:
                 return Source(topic=topic, type_name=type_name), _others(topic, type_name, here)
         if here and want.any_type:
             return Source(topic=topic, type_name=here[0]), ''
-    return _guess(want), _refusal(want, offered)
+    problem = _refusal(want, offered)
+    return (None if problem else _certain(want)), problem
 
 
-def _guess(want: Wanted) -> Source:
-    first = want.types[0]
-    only_compressed = want.role is Role.IMAGE and first == COMPRESSED_IMAGE
-    topic = want.topic + COMPRESSED_SUFFIX if only_compressed else want.topic
-    return Source(topic=topic, type_name=first)
+def _certain(want: Wanted) -> Source | None:
+    """Return the only source that could ever be chosen, if there is just one."""
+    if len(want.types) > 1 or want.any_type or len(want.topics) > 1:
+        return None
+    return Source(topic=want.topic, type_name=want.types[0])
 
 
 def _others(topic: str, taken: str, here: list[str]) -> str:
