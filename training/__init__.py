@@ -3,17 +3,25 @@
 ==============  ==================================================================================
 prepare         one recording through the node's own preprocessing, kept as memory-mapped arrays
 dataset         the recordings of a folder: found, prepared in parallel, split, given targets
+segments        one uninterrupted stretch of a recording, as arrays
+targets         its labels as classes over time
 crops           seeded random crops with thinned frames and hidden modalities; batches of them
-augmentation    seeded changes of a batch that keep its labels
+augmentation    seeded changes of a crop that keep its labels
+batches         from plans to the tensors of a step
 losses          dense cross-entropy of the fused and the unimodal logits
 optimisation    optimiser, learning rate, moving average of the weights
 state           a run's state on disk, written whole or not at all
 trainer         the loop over batches
+validation      what is reached on held-out recordings meanwhile
 predict         logits for every decision of whole recordings
 metrics         confusion and balanced accuracy
 calibration     the temperature that makes probabilities honest
 evaluate        a checkpoint measured on recordings, for every combination of modalities
 train           one run from a folder of recordings to a checkpoint folder
+card            the model card
+simulated       simulated recordings, many at once
 shipped         the checkpoint that ships with the package, from nothing
 ==============  ==================================================================================
+
+pool, threads, interruption, runlog and throughput serve them all.
 """

@@ -54,7 +54,7 @@ def spread(
     """Yield the index and the result of each item as it becomes ready.
 
     Args:
-        work: a function of a module, so that another process can import it.
+        work: a function of a module, so that another process can import it; should keep to a core.
         items: what to work on.
         workers: processes; with 1, or a single item, the work is done in this one.
         description: of the progress bar.
@@ -77,8 +77,11 @@ def _results(
     if workers <= 1:
         yield from ((index, work(item)) for index, item in enumerate(items))
         return
-    # A forked child would inherit the locks of torch's threads, but not the threads.
-    context = multiprocessing.get_context('spawn')
+    # Forked from a server that has imported everything and started no threads: a child of this
+    # process would inherit the locks of torch's threads but not the threads, and importing torch
+    # anew in each takes longer than many a recording.
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([work.__module__])
     before = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
@@ -96,10 +99,5 @@ def _results(
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and keep to one core."""
-    import cv2
-    import torch
-
+    """Leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

@@ -25,6 +25,7 @@ from activity_recognition.inference import trace
 from activity_recognition.streams import windows
 from activity_recognition.training.segments import Segment
 from activity_recognition.training.targets import LabelTrack
+from activity_recognition.training.threads import one_thread
 
 _LAYOUT = 1
 """Version of the files below; part of every key."""
@@ -129,9 +130,12 @@ def _update_with_file(digest: hashlib.blake2b, path: Path) -> None:
 def _write(work: Preparation, folder: Path) -> None:
     """Run the recording through the front ends; the folder appears whole or not at all."""
     audio = work.model.audio
-    with RecordingReader(
-        work.recording, sample_rate_hz=audio.sample_rate_hz, max_gap_s=audio.max_gap_s
-    ) as reader:
+    with (
+        one_thread(),
+        RecordingReader(
+            work.recording, sample_rate_hz=audio.sample_rate_hz, max_gap_s=audio.max_gap_s
+        ) as reader,
+    ):
         parts = trace.segments(windows(reader.samples(), work.sync), work.model)
         start_ns, dropped = reader.start_ns, reader.drops.total
     parts = [part for part in parts if part.images or part.audio or part.utterances]

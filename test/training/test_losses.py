@@ -1,0 +1,81 @@
+"""The loss counts what is labelled and present, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from activity_recognition.training.losses import IGNORE, DenseLoss, class_weights
+from activity_recognition.types import MODALITIES, Modality
+
+CLASSES = 5
+
+
+def made_up(*, batch: int = 2, decisions: int = 7, seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, decisions, CLASSES, generator=generator, requires_grad=True)
+    unimodal = {
+        m: torch.randn(batch, decisions, CLASSES, generator=generator, requires_grad=True)
+        for m in MODALITIES
+    }
+    present = {m: torch.ones(batch, decisions, dtype=torch.bool) for m in MODALITIES}
+    targets = torch.randint(0, CLASSES, (batch, decisions), generator=generator)
+    return logits, unimodal, present, targets
+
+
+def test_it_is_cross_entropy_of_all_decisions():
+    logits, unimodal, present, targets = made_up()
+    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.0, unimodal_weight=0.5)
+    found = loss(logits, unimodal, present, targets)
+
+    def expected(beliefs: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(beliefs.flatten(0, 1), targets.flatten())
+
+    own = sum(expected(unimodal[m]) for m in MODALITIES)
+    torch.testing.assert_close(found['fused'], expected(logits))
+    torch.testing.assert_close(found['total'], expected(logits) + 0.5 * own)
+
+
+def test_weights_are_those_of_torch():
+    logits, unimodal, present, targets = made_up()
+    weight = torch.rand(CLASSES) + 0.1
+    loss = DenseLoss(weight, label_smoothing=0.0, unimodal_weight=0.0)
+    expected = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), weight=weight)
+    torch.testing.assert_close(loss(logits, unimodal, present, targets)['total'], expected)
+
+
+@pytest.mark.parametrize('modality', MODALITIES)
+def test_where_a_modality_is_absent_its_head_is_not_asked(modality: Modality):
+    logits, unimodal, present, targets = made_up()
+    present[modality][0] = False
+    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.1, unimodal_weight=1.0)
+    loss(logits, unimodal, present, targets)['total'].backward()
+    assert unimodal[modality].grad[0].abs().max() == 0
+    assert unimodal[modality].grad[1].abs().max() > 0
+    assert logits.grad[0].abs().max() > 0
+
+
+def test_nothing_visible_or_labelled_counts_for_nothing():
+    logits, unimodal, present, targets = made_up()
+    targets[0] = IGNORE
+    for modality in MODALITIES:
+        present[modality][1] = False
+    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.1, unimodal_weight=1.0)
+    found = loss(logits, unimodal, present, targets)
+    found['total'].backward()
+    assert all(value.item() == 0 for value in found.values())
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad.abs().max() == 0
+
+
+def test_rarer_classes_weigh_more_by_the_square_root():
+    weights = class_weights([100, 400, 0])
+    torch.testing.assert_close(weights[0], 2 * weights[1])
+    assert weights[2] == 0
+    mean = (weights * torch.tensor([100.0, 400.0, 0.0])).sum() / 500
+    torch.testing.assert_close(mean, torch.tensor(1.0))
+
+
+def test_without_any_decision_all_classes_weigh_the_same():
+    assert class_weights([0, 0]).tolist() == [1.0, 1.0]

@@ -1,0 +1,60 @@
+"""Learning rate, weight decay and averaged weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from activity_recognition.config import TrainConfig
+from activity_recognition.training.optimisation import (
+    learning_rate_at,
+    make_average,
+    make_optimiser,
+)
+from factories.networks import make_system
+
+CONFIG = TrainConfig(learning_rate=1.0, warmup_fraction=0.1)
+
+
+def test_the_learning_rate_rises_then_falls():
+    rates = [learning_rate_at(step / 100, CONFIG) for step in range(1, 101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == pytest.approx(1.0)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] == pytest.approx(0.01)
+
+
+def test_every_weight_is_optimised_once_and_only_matrices_decay():
+    system = make_system()
+    optimiser = make_optimiser(system, TrainConfig(weight_decay=0.1))
+    decayed, free = (group['params'] for group in optimiser.param_groups)
+    assert [group['weight_decay'] for group in optimiser.param_groups] == [0.1, 0.0]
+    assert {id(p) for p in (*decayed, *free)} == {id(p) for p in system.parameters()}
+    assert len(decayed) + len(free) == len(list(system.parameters()))
+    assert all(p.ndim >= 2 for p in decayed)
+    tables = [m.weight for m in system.modules() if isinstance(m, nn.Embedding)]
+    assert tables
+    assert not {id(t) for t in tables} & {id(p) for p in decayed}
+
+
+def test_the_average_forgets_its_beginning():
+    module = nn.Linear(2, 2)
+    average = make_average(module, 0.999)
+    average.update_parameters(module)
+    with torch.no_grad():
+        module.weight.fill_(3.0)
+    for _ in range(200):
+        average.update_parameters(module)
+    torch.testing.assert_close(average.module.weight, module.weight, atol=1e-3, rtol=0)
+
+
+def test_the_average_is_exponential_in_the_long_run():
+    module = nn.Linear(1, 1, bias=False)
+    average = make_average(module, 0.5)
+    for _ in range(20):
+        average.update_parameters(module)
+    before = average.module.weight.item()
+    with torch.no_grad():
+        module.weight.add_(1.0)
+    average.update_parameters(module)
+    assert average.module.weight.item() == pytest.approx(before + 0.5)

@@ -1,0 +1,73 @@
+"""Decisions over whole segments: what forward says, and a hidden modality is an absent one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from activity_recognition.config import EngineConfig
+from activity_recognition.inference.precision import choose_precision
+from activity_recognition.training.predict import (
+    COMBINATIONS,
+    Combination,
+    combination_name,
+    predict_segment,
+    segment_arrays,
+    to_tensors,
+)
+from activity_recognition.training.segments import Segment
+from activity_recognition.types import MODALITIES, Modality
+from factories.networks import TINY, make_system
+
+PRECISION = choose_precision(EngineConfig(device='cpu', precision='fp32'))
+NOTHING = np.zeros(0, np.int64)
+
+
+def without(segment: Segment, combination: Combination) -> Segment:
+    """Return a segment that never had the modalities outside the combination."""
+    changes: dict[str, object] = {}
+    if Modality.VIDEO not in combination:
+        side = TINY.video.input_size_px
+        changes |= {'frames': np.zeros((0, side, side, 3), np.uint8)}
+        changes |= {'frame_stamps': NOTHING, 'frame_arrivals': NOTHING}
+    if Modality.AUDIO not in combination:
+        changes |= {'spectrograms': np.zeros((0, 4, 16), np.float32)}
+        changes |= {'spectrogram_stamps': NOTHING, 'spectrogram_arrivals': NOTHING}
+        changes |= {'spectrogram_mask': np.zeros(0, np.bool_)}
+    if Modality.TEXT not in combination:
+        changes |= {'texts': (), 'transcript_stamps': NOTHING, 'transcript_arrivals': NOTHING}
+        changes |= {'transcript_tokens': np.zeros((0, 1), np.int64)}
+        changes |= {'transcript_token_mask': np.zeros((0, 1), np.bool_)}
+    return dataclasses.replace(segment, **changes)
+
+
+def test_there_are_seven_combinations():
+    assert COMBINATIONS[0] == MODALITIES
+    assert len({frozenset(c) for c in COMBINATIONS}) == 7
+    assert combination_name(COMBINATIONS[2]) == 'video+text'
+
+
+def test_everything_visible_is_the_networks_forward(segment: Segment):
+    system = make_system()
+    found = predict_segment(system, segment, [MODALITIES], PRECISION)[MODALITIES]
+    batch = to_tensors(segment_arrays(segment), PRECISION.device)
+    with torch.inference_mode():
+        expected = system.forward_detailed(batch)
+    torch.testing.assert_close(found.logits, expected.logits[0])
+    assert found.anything.all()
+    np.testing.assert_array_equal(found.targets, segment.labels.at(segment.decision_stamps))
+
+
+@pytest.mark.parametrize('combination', COMBINATIONS, ids=combination_name)
+def test_hidden_is_the_same_as_never_there(segment: Segment, combination: Combination):
+    system = make_system()
+    hidden = predict_segment(system, segment, COMBINATIONS, PRECISION)[combination]
+    bare = without(segment, combination)
+    absent = predict_segment(system, bare, [MODALITIES], PRECISION)[MODALITIES]
+    torch.testing.assert_close(hidden.logits, absent.logits, atol=1e-5, rtol=1e-5)
+    for modality in MODALITIES:
+        np.testing.assert_array_equal(hidden.present[modality], absent.present[modality])
+        assert modality in combination or not hidden.present[modality].any()

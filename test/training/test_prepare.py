@@ -1,0 +1,131 @@
+"""Prepared arrays are the node's own inputs, kept under a key that knows what made them."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from activity_recognition.bags import RecordingReader, labels_path
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import RecordingError
+from activity_recognition.inference.trace import dense_recording
+from activity_recognition.simulation import ACTIVITIES
+from activity_recognition.streams import windows
+from activity_recognition.training.prepare import (
+    Preparation,
+    PreparedRecording,
+    cache_key,
+    prepare,
+)
+from activity_recognition.types import Modality
+from factories.networks import TINY, tokenizer_for
+
+from .conftest import write_simulation
+
+
+@pytest.fixture
+def work(recordings: Path, tmp_path: Path) -> Preparation:
+    recording = tmp_path / 'recording'
+    shutil.copytree(recordings / 'recording_0', recording)
+    return Preparation(recording=recording, cache=tmp_path / 'cache', model=TINY, sync=SyncConfig())
+
+
+def prepared(work: Preparation) -> PreparedRecording:
+    outcome = prepare(work)
+    assert isinstance(outcome, PreparedRecording), outcome
+    return outcome
+
+
+def test_arrays_are_those_of_the_dense_trace(work: Preparation):
+    tokenizer = tokenizer_for(TINY)
+    with RecordingReader(work.recording, sample_rate_hz=8000) as reader:
+        [expected] = dense_recording(windows(reader.samples(), work.sync), TINY, tokenizer)
+        start_ns = reader.start_ns
+    found = prepared(work)
+    [segment] = [part.tokenised(tokenizer) for part in found.segments(ACTIVITIES)]
+    assert found.start_ns == start_ns
+    assert len(segment.frames) == 96
+    assert len(segment.texts) >= 1
+    for key in ('frame_mask', 'transcript_mask'):
+        assert expected.pop(key).all()
+    # Word pieces are padded to what is needed, not to the longest possible.
+    for key in ('transcript_tokens', 'transcript_token_mask'):
+        value, mine = expected.pop(key), getattr(segment, key)
+        np.testing.assert_array_equal(value[:, : mine.shape[1]], mine)
+        assert not value[:, mine.shape[1] :].any()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(getattr(segment, key), value, err_msg=key)
+
+
+def test_what_is_prepared_is_found_again(work: Preparation):
+    first = prepared(work)
+    index = first.folder / 'segments.json'
+    before = index.stat().st_mtime_ns
+    assert prepared(work) == first
+    assert index.stat().st_mtime_ns == before
+
+
+def test_half_prepared_is_prepared_again(work: Preparation):
+    first = prepared(work)
+    (first.folder / 'segments.json').unlink()
+    (first.folder / '0' / 'frames.npy').write_bytes(b'')
+    assert len(prepared(work).segments(ACTIVITIES)[0].frames) == 96
+
+
+def test_the_key_knows_the_recording_and_the_preprocessing(work: Preparation):
+    key = cache_key(work)
+    assert cache_key(work) == key
+    larger = dataclasses.replace(TINY.video, input_size_px=64)
+    deeper = dataclasses.replace(TINY.video, spatial_depth=3)
+    changed = {
+        'size': dataclasses.replace(work, model=dataclasses.replace(TINY, video=larger)),
+        'sync': dataclasses.replace(work, sync=SyncConfig(decision_rate_hz=5.0)),
+    }
+    assert len({key, *(cache_key(other) for other in changed.values())}) == 3
+    same = dataclasses.replace(work, model=dataclasses.replace(TINY, video=deeper))
+    assert cache_key(same) == key
+    [bag] = work.recording.glob('*.mcap')
+    bag.write_bytes(bag.read_bytes()[:-1] + b'?')
+    assert cache_key(work) != key
+
+
+def test_new_labels_need_no_new_preparation(work: Preparation):
+    first = prepared(work)
+    labels = labels_path(work.recording)
+    labels.write_text('start_s,end_s,label\n0,5,typing\n', encoding='utf-8')
+    again = prepared(work)
+    assert again == first
+    assert again.segments(('none', 'typing'))[0].labels.classes.tolist() == [1]
+
+
+def test_a_recording_without_video_has_empty_frames(tmp_path: Path):
+    heard = (Modality.AUDIO, Modality.TEXT)
+    work = Preparation(
+        recording=write_simulation(tmp_path / 'blind', 0, modalities=heard),
+        cache=tmp_path / 'cache',
+        model=TINY,
+        sync=SyncConfig(),
+    )
+    [segment] = prepared(work).segments(ACTIVITIES)
+    assert segment.frames.shape == (0, 32, 32, 3)
+    assert len(segment.decision_stamps) > 50
+
+
+def test_a_damaged_recording_is_named(work: Preparation):
+    [bag] = work.recording.glob('*.mcap')
+    bag.write_bytes(bag.read_bytes()[:200])
+    outcome = prepare(work)
+    assert isinstance(outcome, str)
+    assert str(work.recording) in outcome
+    assert not any(work.cache.glob('*')) if work.cache.exists() else True
+
+
+def test_missing_labels_are_named(work: Preparation):
+    found = prepared(work)
+    labels_path(work.recording).unlink()
+    with pytest.raises(RecordingError, match='cannot read the labels'):
+        found.segments(ACTIVITIES)

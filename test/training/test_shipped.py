@@ -1,0 +1,77 @@
+"""The demands on the shipped checkpoint, and the command that makes it, in small."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from activity_recognition.config import TrainConfig
+from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.models.checkpoint import load_checkpoint
+from activity_recognition.training.shipped import (
+    RECIPE,
+    Scale,
+    find_shortfalls,
+    make_default_checkpoint,
+)
+
+GOOD = {
+    'video+audio+text': 0.93,
+    'video+audio': 0.88,
+    'video+text': 0.85,
+    'audio+text': 0.6,
+    'video': 0.7,
+    'audio': 0.5,
+    'text': 0.3,
+}
+
+
+def measures(**changes: float) -> dict[str, dict[str, dict[str, float]]]:
+    values = {**GOOD, **changes}
+    return {name: {'decisions': {'balanced_accuracy': v}} for name, v in values.items()}
+
+
+def test_a_good_one_has_no_shortfall():
+    assert find_shortfalls(measures()) == []
+
+
+@pytest.mark.parametrize(
+    ('changes', 'fault'),
+    [
+        ({'video+audio+text': 0.899}, 'at least 90 %, got 89.9 %'),
+        ({'video+audio': 0.91}, 'video[+]audio: expected at least 3 points'),
+        ({'text': 0.9}, 'text: expected at least 10 points'),
+    ],
+)
+def test_each_demand_is_checked(changes: dict[str, float], fault: str):
+    faults = find_shortfalls(measures(**changes))
+    assert len(faults) >= 1
+    with pytest.raises(AssertionError, match=fault):
+        raise AssertionError(' / '.join(faults))
+
+
+@pytest.mark.parametrize('name', [RECIPE, 'train/smoke.yaml'])
+def test_the_shipped_recipes_are_valid(name: str):
+    assert load_config(TrainConfig, shipped_file(name)).preset == 'nano'
+
+
+def test_seeds_of_training_and_measuring_never_meet():
+    scale = Scale()
+    assert scale.first_training_seed + scale.training_recordings <= scale.first_held_out_seed
+    assert scale.held_out_recordings * scale.held_out_s == 30 * 60
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_falls_short_does_not_ship(
+    tmp_path: Path, tiny_train: TrainConfig, tiny_preset_16k: str
+):
+    config = dataclasses.replace(tiny_train, preset=tiny_preset_16k, epochs=1)
+    scale = Scale(training_recordings=3, training_s=20.0, held_out_recordings=1, held_out_s=20.0)
+    made = make_default_checkpoint(tmp_path / 'out', tmp_path / 'work', config=config, scale=scale)
+    assert made.shortfalls
+    assert not (tmp_path / 'out').exists()
+    checkpoint = load_checkpoint(made.checkpoint)
+    assert checkpoint.metrics['held_out']['recordings'] == 1
+    assert checkpoint.metrics['wall_seconds']['simulating'] > 0

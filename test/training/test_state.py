@@ -1,0 +1,83 @@
+"""A run's state survives a round trip, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from activity_recognition.errors import CheckpointError
+from activity_recognition.training import state
+from activity_recognition.training.state import Progress, load_state, read_progress, save_state
+
+PROGRESS = Progress(fingerprint='abc', epoch=3, batch=2, step=17, best=0.5)
+
+
+def make_run(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    return module, torch.optim.AdamW(module.parameters(), lr=0.1)
+
+
+def step(module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    optimiser.zero_grad()
+    module(torch.ones(2, 3)).pow(3).sum().backward()
+    optimiser.step()
+
+
+def test_training_goes_on_where_it_was(tmp_path: Path):
+    module, optimiser = make_run(0)
+    step(module, optimiser)
+    save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
+    other, other_optimiser = make_run(1)
+    assert load_state(tmp_path / 'state', {'model': other}, other_optimiser) == PROGRESS
+    for _ in range(3):
+        step(module, optimiser)
+        step(other, other_optimiser)
+    for mine, loaded in zip(module.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, loaded)
+
+
+def test_progress_is_read_without_the_weights(tmp_path: Path):
+    module, optimiser = make_run(0)
+    save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
+    assert read_progress(tmp_path / 'state') == PROGRESS
+
+
+def test_an_interrupted_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    module, optimiser = make_run(0)
+    save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
+
+    def interrupted(tensors: object, path: Path, **_: object) -> None:
+        path.write_bytes(b'half of it')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(state, 'save_file', interrupted)
+    later = dataclasses.replace(PROGRESS, step=18)
+    with pytest.raises(KeyboardInterrupt):
+        save_state(tmp_path / 'state', later, {'model': module}, optimiser)
+    assert read_progress(tmp_path / 'state') == PROGRESS
+
+
+@pytest.mark.parametrize('content', [b'', b'nonsense' * 10])
+def test_a_damaged_state_is_refused(tmp_path: Path, content: bytes):
+    (tmp_path / 'state').write_bytes(content)
+    with pytest.raises(CheckpointError, match='remove it to start over'):
+        read_progress(tmp_path / 'state')
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path):
+    save_file({'a': torch.ones(1)}, tmp_path / 'state')
+    with pytest.raises(CheckpointError, match='expected the state of a training run'):
+        read_progress(tmp_path / 'state')
+
+
+def test_the_state_of_another_network_is_refused(tmp_path: Path):
+    module, optimiser = make_run(0)
+    save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
+    with pytest.raises(CheckpointError, match='another network'):
+        load_state(tmp_path / 'state', {'model': nn.Linear(3, 5)}, optimiser)

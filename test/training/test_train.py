@@ -1,0 +1,123 @@
+"""From recordings to a checkpoint that streams, and back to its measures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from activity_recognition.bags import RecordingReader, find_recordings
+from activity_recognition.config import SmoothingConfig, SyncConfig, TrainConfig
+from activity_recognition.errors import CheckpointError, ConfigError, RecordingError
+from activity_recognition.inference import StreamingEngine
+from activity_recognition.models.checkpoint import load_checkpoint
+from activity_recognition.streams import windows
+from activity_recognition.training.evaluate import evaluate_recordings
+from activity_recognition.training.train import TrainingResult, main_train
+
+
+@pytest.fixture(scope='module')
+def trained(
+    recordings: Path, tiny_preset: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainingResult, TrainConfig, Path]:
+    config = TrainConfig(
+        preset=tiny_preset,
+        epochs=2,
+        batch_size=2,
+        crop_s=4.0,
+        frame_rate_hz=4.0,
+        validation_fraction=0.34,
+        device='cpu',
+        num_threads=1,
+        num_workers=1,
+    )
+    out = tmp_path_factory.mktemp('run')
+    return main_train(config, recordings, out), config, out
+
+
+def test_it_ends_with_a_checkpoint(trained: tuple[TrainingResult, TrainConfig, Path]):
+    result, _, out = trained
+    checkpoint = load_checkpoint(result.checkpoint)
+    assert result.checkpoint == out / 'checkpoint'
+    assert checkpoint.config.labels == ('none', 'greeting', 'typing', 'walking')
+    assert checkpoint.metrics == json.loads(json.dumps(result.metrics))
+    assert len(checkpoint.metrics['validation']['combinations']) == 7
+    assert checkpoint.temperature == result.metrics['calibration']['temperature'] > 0
+    assert result.left_out == ()
+    card = (result.checkpoint / 'README.md').read_text(encoding='utf-8')
+    assert '| video+audio+text |' in card
+    assert 'greeting' in card
+
+
+def test_its_measures_are_those_of_the_streaming_engine(
+    trained: tuple[TrainingResult, TrainConfig, Path], recordings: Path, tmp_path: Path
+):
+    """What was measured densely is what the node would have published."""
+    checkpoint = load_checkpoint(trained[0].checkpoint)
+    paths = find_recordings(recordings)
+    found = evaluate_recordings(checkpoint, paths, cache=tmp_path / 'cache', workers=1)
+    everything = found['combinations']['video+audio+text']
+    engine = StreamingEngine(checkpoint, smoothing=SmoothingConfig())
+    decisions = 0
+    for path in paths:
+        engine.reset()
+        with RecordingReader(path, sample_rate_hz=8000) as reader:
+            decided = [engine.apply(window) for window in windows(reader.samples(), SyncConfig())]
+        decisions += sum(decision is not None for decision in decided)
+    assert found['recordings'] == 3
+    assert everything['decisions']['decisions'] == decisions
+    assert everything['smoothed']['decisions'] == decisions
+
+
+def test_a_finished_run_is_not_trained_again(
+    trained: tuple[TrainingResult, TrainConfig, Path], recordings: Path
+):
+    result, config, out = trained
+    weights = (result.checkpoint / 'model.safetensors').read_bytes()
+    again = main_train(dataclasses.replace(config, num_workers=0), recordings, out)
+    assert again.metrics['training']['steps'] == result.metrics['training']['steps']
+    assert (again.checkpoint / 'model.safetensors').read_bytes() == weights
+
+
+def test_a_run_with_other_settings_is_refused(
+    trained: tuple[TrainingResult, TrainConfig, Path], recordings: Path
+):
+    _, config, out = trained
+    with pytest.raises(CheckpointError, match='other settings or other recordings'):
+        main_train(dataclasses.replace(config, seed=5), recordings, out)
+
+
+def test_a_damaged_recording_is_named_and_left_out(
+    recordings: Path, tiny_preset: str, tmp_path: Path, tiny_train: TrainConfig
+):
+    data = shutil.copytree(recordings, tmp_path / 'data')
+    [bag] = (data / 'recording_1').glob('*.mcap')
+    bag.write_bytes(bag.read_bytes()[:300])
+    config = dataclasses.replace(tiny_train, preset=tiny_preset, epochs=1, validation_fraction=0.0)
+    console = Console(record=True, width=200)
+    result = main_train(config, data, tmp_path / 'run', console=console)
+    assert len(result.left_out) == 1
+    assert 'recording_1' in console.export_text()
+    assert result.metrics['validation']['combinations'] == {}
+    assert load_checkpoint(result.checkpoint).temperature == 1.0
+
+
+def test_wrong_settings_are_refused_before_reading(tmp_path: Path, tiny_train: TrainConfig):
+    with pytest.raises(ConfigError, match='preset'):
+        main_train(dataclasses.replace(tiny_train, preset='huge'), tmp_path, tmp_path / 'run')
+    with pytest.raises(RecordingError, match='no such folder'):
+        main_train(tiny_train, tmp_path / 'nowhere', tmp_path / 'run')
+
+
+def test_one_label_is_not_enough(
+    recordings: Path, tiny_preset: str, tmp_path: Path, tiny_train: TrainConfig
+):
+    data = shutil.copytree(recordings, tmp_path / 'data')
+    for labels in data.rglob('labels.csv'):
+        labels.write_text('start_s,end_s,label\n0,9,typing\n', encoding='utf-8')
+    with pytest.raises(RecordingError, match='at least two labels, got typing'):
+        main_train(dataclasses.replace(tiny_train, preset=tiny_preset), data, tmp_path / 'run')
