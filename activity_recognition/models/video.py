@@ -161,20 +161,23 @@ class VideoTransformer(nn.Module):
         Returns:
             (B, T, D); the token at t depends on frames up to t alone.
         """
-        x = self.encode_frames(frames)
+        x = self.encode_frames(frames, mask)
         for block in self.blocks:
             x = self._dense_block(block, x, stamps_ns, mask)  # type: ignore[arg-type]
         return self.norm(x)
 
-    def encode_frames(self, frames: Tensor) -> Tensor:
-        """Encode each frame of (B, T, S, S, 3) by itself to (B, T, D)."""
-        batch, count = frames.shape[:2]
-        flat = frames.flatten(0, 1)
-        if self.training or len(flat) <= QUERY_CHUNK:
-            tokens = self.frame_encoder(flat)
+    def encode_frames(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Encode each frame of (B, T, S, S, 3) by itself to (B, T, D); padding costs nothing."""
+        there = frames[mask]
+        if not len(there):
+            return self.norm.weight.new_zeros(*mask.shape, self.config.hidden_dim)
+        if self.training or len(there) <= QUERY_CHUNK:
+            tokens = self.frame_encoder(there)
         else:
-            tokens = torch.cat([self.frame_encoder(part) for part in flat.split(QUERY_CHUNK)])
-        return tokens.unflatten(0, (batch, count))
+            tokens = torch.cat([self.frame_encoder(part) for part in there.split(QUERY_CHUNK)])
+        padded = tokens.new_zeros(*mask.shape, tokens.shape[-1])
+        padded[mask] = tokens
+        return padded
 
     def _dense_block(
         self, block: TemporalBlock, x: Tensor, stamps_ns: Tensor, mask: Tensor
