@@ -5,7 +5,7 @@ RUN := tools/run
 PYTEST := $(RUN) --isolated pytest --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint format test test-slow coverage demo bench lock clean
+.PHONY: help setup build lint format test test-slow coverage demo bench checkpoint lock clean
 
 help: ## List the targets
 	@echo 'make TARGET, with:'
@@ -43,6 +43,9 @@ demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET
 
 bench: setup ## Measure speed and losses (BENCH_ARGS=...)
 	@$(RUN) --isolated env -u PYTHONSAFEPATH python benchmarks/run.py $(BENCH_ARGS)
+
+checkpoint: setup ## Make the shipped checkpoint anew from simulated recordings (about an hour)
+	@$(RUN) python -m activity_recognition.training.shipped $(CHECKPOINT_ARGS)
 
 lock: ## Write the locks after an edit of requirements/*.in (UPGRADE=1 for the newest versions)
 	@$(PYTHON) tools/setup lock $(if $(UPGRADE),--upgrade)
