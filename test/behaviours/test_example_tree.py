@@ -75,7 +75,9 @@ def test_its_labels_are_those_of_the_simulator(example):
 
 def test_the_snapshot_shows_the_way_through_the_tree(example, make_stage):
     stage = make_stage()
-    tree = example.ExampleTree(stage.tree_node, example.ExampleTreeConfig(max_age_s=60.0))
+    tree = example.ExampleTree(
+        stage.tree_node, example.ExampleTreeConfig(max_age_s=60.0, silent_after_s=60.0)
+    )
     assert tree.reaction == ''
     assert 'waiting for the first message' in tree.tick()
     assert (tree.changed, tree.reaction) == (True, 'Carry on')
@@ -87,7 +89,7 @@ def test_the_snapshot_shows_the_way_through_the_tree(example, make_stage):
     from factories.ros_stage import activity_message
 
     heard = []
-    stage.recognizer_node.create_subscription(String, 'say', heard.append, 10)
+    stage.peer_node.create_subscription(String, 'say', heard.append, 10)
     stage.spin_until(lambda: stage.tree_node.count_subscribers('say'))
     now_ns = stage.tree_node.get_clock().now().nanoseconds
     stage.advertise().publish(activity_message(now_ns, 'greeting', since_ns=now_ns - 2 * 10**9))
@@ -106,7 +108,7 @@ def test_as_a_node_it_takes_labels_speaks_and_stops_on_ctrl_c(make_stage):
 
     stage = make_stage()
     heard = []
-    stage.recognizer_node.create_subscription(String, 'say', heard.append, 10)
+    stage.peer_node.create_subscription(String, 'say', heard.append, 10)
     publisher = stage.advertise()
     parameters = ['-p', "greet_labels:=['waving']", '-p', 'for_s:=0', '-p', 'max_age_s:=30']
     process = subprocess.Popen(
@@ -118,7 +120,7 @@ def test_as_a_node_it_takes_labels_speaks_and_stops_on_ctrl_c(make_stage):
 
         def answered():
             assert process.poll() is None, process.stderr.read()
-            now_ns = stage.recognizer_node.get_clock().now().nanoseconds
+            now_ns = stage.peer_node.get_clock().now().nanoseconds
             publisher.publish(activity_message(now_ns, 'waving'))
             return heard
 

@@ -80,7 +80,7 @@ def test_a_ticking_tree_tells_every_situation_apart(make_stage, subscribe, messa
     becomes('silent')
     publisher.publish(message(2.1, 'greeting', since_s=1.0))
     becomes('greeting')
-    stage.recognizer_node.destroy_publisher(publisher)
+    stage.peer_node.destroy_publisher(publisher)
     stage.set_clock(4.3)
     becomes('silent')
     assert Blackboard.get('/activity/label') == ''
