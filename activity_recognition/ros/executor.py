@@ -1,34 +1,28 @@
-"""Running a node: the executor that works here, signals, and an end within two seconds."""
+"""Running a node: signals, errors of callbacks, and an end within two seconds."""
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Protocol
 
 import rclpy
-from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.ros.executor_choice import Trial, make_executor
 
 WAKE_PERIOD_S = 0.2
 """Longest wait before a signal is noticed."""
 END_LIMIT_S = 1.5
 """How long taking the node down may last before the process ends all the same."""
-PROBE_LIMIT_S = 10.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -60,12 +54,15 @@ def run(make_node: Callable[[], RunnableNode], args: list[str] | None = None) ->
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     previous = {number: signal.getsignal(number) for number in _SIGNALS}
     node: RunnableNode | None = None
+    trial: Trial | None = None
     try:
         _handle_signals(_interrupt)
+        executor = make_executor()
+        trial = Trial()
         node = make_node()
         if node.autostart:
             node.start()
-        _spin(node)
+        _spin(node, executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except ActivityRecognitionError as error:
@@ -74,6 +71,8 @@ def run(make_node: Callable[[], RunnableNode], args: list[str] | None = None) ->
     finally:
         _handle_signals(signal.SIG_IGN)
         watchdog = _end_in_time()
+        if trial is not None:
+            trial.end()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
@@ -83,8 +82,7 @@ def run(make_node: Callable[[], RunnableNode], args: list[str] | None = None) ->
     return 0
 
 
-def _spin(node: RunnableNode) -> None:
-    executor = make_executor()
+def _spin(node: RunnableNode, executor: Executor) -> None:
     executor.add_node(node)
     complaints = _Complaints(node)
     while rclpy.ok():
@@ -135,73 +133,3 @@ def _end_in_time() -> threading.Timer:
     watchdog.daemon = True
     watchdog.start()
     return watchdog
-
-
-def make_executor() -> Executor:
-    """Return an EventsExecutor where it is known to work, else a SingleThreadedExecutor.
-
-    The environment variable ``ACTIVITY_RECOGNITION_EXECUTOR`` (``events`` or ``single``) decides
-    without trying.
-    """
-    choice = os.environ.get('ACTIVITY_RECOGNITION_EXECUTOR', '')
-    if choice == 'events' or (choice != 'single' and events_executor_works()):
-        from rclpy.experimental.events_executor import EventsExecutor
-
-        return EventsExecutor()
-    return SingleThreadedExecutor()
-
-
-@functools.cache
-def events_executor_works() -> bool:
-    """Return whether EventsExecutor delivers and stops here; tried once per installed rclpy."""
-    verdicts = _read_verdicts()
-    key = _installation()
-    if key not in verdicts:
-        verdicts[key] = _probe()
-        _write_verdicts(verdicts)
-    return verdicts[key]
-
-
-def _probe() -> bool:
-    environment = {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-    command = [sys.executable, '-m', 'activity_recognition.ros.executor_probe']
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, timeout=PROBE_LIMIT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
-
-
-def _installation() -> str:
-    """Return what identifies the rclpy in use."""
-    try:
-        version = importlib.metadata.version('rclpy')
-    except importlib.metadata.PackageNotFoundError:
-        version = ''
-    path = Path(rclpy.__file__)
-    return f'{path} {version} {path.stat().st_mtime_ns}'
-
-
-def _verdict_file() -> Path:
-    folder = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(folder) / 'activity_recognition' / 'events_executor.json'
-
-
-def _read_verdicts() -> dict[str, bool]:
-    try:
-        verdicts = json.loads(_verdict_file().read_text(encoding='utf-8'))
-    except (OSError, ValueError, RuntimeError):
-        return {}
-    return verdicts if isinstance(verdicts, dict) else {}
-
-
-def _write_verdicts(verdicts: dict[str, bool]) -> None:
-    """Keep the verdicts; where nothing can be written, the next start tries again."""
-    try:
-        path = _verdict_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(verdicts), encoding='utf-8')
-    except (OSError, RuntimeError):
-        return

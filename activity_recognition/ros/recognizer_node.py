@@ -6,9 +6,10 @@ reverse order; what is going on is told on ``/diagnostics`` in every state.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import ParameterDescriptor
@@ -143,9 +144,10 @@ class RecognizerNode(LifecycleNode):
         return result
 
     def _configure(self) -> None:
+        config = self._settings.read()
+        # Loads torch, which takes seconds; settings are refused before.
         from activity_recognition.ros.session import Session
 
-        config = self._settings.read()
         self._session = Session(self, config)
         self._report_every(config.diagnostics_rate_hz)
         engine = self._session.engine
@@ -212,5 +214,17 @@ def main(args: list[str] | None = None) -> int:
     return run(RecognizerNode, args)
 
 
+def program() -> NoReturn:
+    """Be the executable: run the node, then end at once.
+
+    Everything is given up by then, and the interpreter's own teardown of the loaded libraries
+    takes longer than all of it.
+    """
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == '__main__':
-    sys.exit(main())
+    program()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LOOK_PERIOD_S = 0.2
 """How often the graph is looked at for publishers that came, went or changed."""
-POLLS_PER_PERIOD = 4
+POLLS_PER_PERIOD = 3
 SHORTEST_POLL_S = 0.01
 STOP_TIMEOUT_S = 1.0
 """How long the step in progress may take when the node is deactivated."""

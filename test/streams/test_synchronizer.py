@@ -479,3 +479,11 @@ def test_threads_may_push_poll_and_take_at_once():
         c.received == c.admitted + sum(list(c.dropped.values())[:4]) for c in counters.values()
     )
     assert sum(len(w.samples) for w in taken) == sum(c.taken for c in counters.values())
+
+
+def test_a_timer_that_is_called_a_little_late_keeps_its_rate():
+    synchronizer = WindowSynchronizer(SyncConfig(decision_rate_hz=10.0))
+    for tick in range(400):
+        synchronizer.poll(at(33 * tick))
+    times = decisions_of(synchronizer.take(newest_only=False))
+    assert len(times) == pytest.approx(400 * 0.33, abs=1)

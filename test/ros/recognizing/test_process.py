@@ -26,7 +26,7 @@ def start(world, checkpoint):
         command = [sys.executable, '-m', 'activity_recognition.ros.recognizer_node']
         command += ['--ros-args', '-r', f'__ns:={world.namespace}']
         command += ['-p', f'checkpoint:={checkpoint}', '-p', 'engine.device:=cpu', *arguments]
-        # The executor is not what is tested here; probing it would cost seconds.
+        # The executor is not what is tested here.
         environment = {**os.environ, 'ACTIVITY_RECOGNITION_EXECUTOR': 'single'}
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -79,10 +79,10 @@ def test_ctrl_c_while_the_model_is_loaded(world, start):
     end(world, process, signal.SIGINT)
 
 
-def test_a_node_that_starts_itself_and_cannot_ends_with_one_sentence(world, start, tmp_path):
-    process = start('-p', 'autostart:=true', '-p', f'checkpoint:={tmp_path}/nowhere')
+def test_a_node_that_starts_itself_and_cannot_ends_with_one_sentence(world, start):
+    process = start('-p', 'autostart:=true', '-p', 'sync.windw_s:=3.0')
     world.spin_until(lambda: process.poll() is not None)
     logged = process.stderr.read()
     assert process.returncode == 1
-    assert 'not configured: expected a checkpoint folder' in logged
+    assert "not configured: parameters: unknown key 'sync.windw_s'" in logged
     assert 'Traceback' not in logged

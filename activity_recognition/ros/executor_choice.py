@@ -1,0 +1,98 @@
+"""Which executor spins a node: EventsExecutor where a trial has shown that it works here.
+
+The trial takes seconds where it fails, so no node waits for it: the first one to start on an
+installation of rclpy starts the trial beside itself and spins a SingleThreadedExecutor; later ones
+find the verdict in a file of the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import Executor, SingleThreadedExecutor
+
+CHOICE_VARIABLE = 'ACTIVITY_RECOGNITION_EXECUTOR'
+"""Environment variable that decides without a trial: ``events`` or ``single``."""
+WORKS, FAILS = 'works', 'fails'
+
+
+def make_executor(context: Context | None = None) -> Executor:
+    """Return an EventsExecutor where it is known to work, else a SingleThreadedExecutor."""
+    choice = os.environ.get(CHOICE_VARIABLE) or _verdict()
+    if choice in ('events', WORKS):
+        from rclpy.experimental.events_executor import EventsExecutor
+
+        return EventsExecutor(context=context)
+    return SingleThreadedExecutor(context=context)
+
+
+class Trial:
+    """A trial of EventsExecutor in a process of its own, if it is still to be made."""
+
+    def __init__(self) -> None:
+        """Start it, unless a verdict exists or there is nowhere to keep one."""
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.environ.get(CHOICE_VARIABLE) or not _claim():
+            return
+        command = [sys.executable, '-m', 'activity_recognition.ros.executor_probe']
+        self._process = subprocess.Popen(
+            [*command, str(verdict_file())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it is over.
+
+        Raises:
+            subprocess.TimeoutExpired: when it is not.
+        """
+        if self._process is not None:
+            self._process.wait(timeout_s)
+
+    def end(self) -> None:
+        """Give it up if it is not over; another start will make it anew."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+            verdict_file().unlink(missing_ok=True)
+
+
+def verdict_file() -> Path:
+    """Return the file that holds the verdict on the rclpy in use."""
+    try:
+        version = importlib.metadata.version('rclpy')
+    except importlib.metadata.PackageNotFoundError:
+        version = ''
+    path = Path(rclpy.__file__)
+    identity = f'{path} {version} {path.stat().st_mtime_ns}'
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    folder = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(folder) / 'activity_recognition' / f'events_executor-{digest}'
+
+
+def _verdict() -> str:
+    try:
+        return verdict_file().read_text(encoding='utf-8').strip()
+    except (OSError, RuntimeError, UnicodeDecodeError):
+        return ''
+
+
+def _claim() -> bool:
+    """Write that EventsExecutor fails, until proved otherwise; tell whether we were the first."""
+    try:
+        path = verdict_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open('x', encoding='utf-8') as file:
+            file.write(FAILS)
+    except (OSError, RuntimeError):  # another process was first, or there is no place to write
+        return False
+    return True
