@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from activity_recognition.config import RecognizerConfig
-from activity_recognition.config_io import shipped_file
+from activity_recognition.config import Ranged, RecognizerConfig, setting
+from activity_recognition.config_io import load_config, shipped_file
 
 Value = str | bool | int | float
 
@@ -151,6 +151,41 @@ REPLAY_ARGUMENTS = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DemoConfig(Ranged):
+    """What the demo plays and what it must reach; ``config/demo.yaml`` holds overrides."""
+
+    seed: int = setting(0, low=0, high=2**31 - 1)
+    """Of the simulated recording."""
+    seconds: float = setting(120.0, low=5.0, high=3600.0)
+    """Length of the recording."""
+    difficulty: float = setting(0.5, low=0.0, high=1.0)
+    """Camera noise, occlusion, background sound and recogniser errors."""
+    min_balanced_accuracy: float = setting(0.85, low=0.0, high=1.0)
+    max_lost_fraction: float = setting(0.01, low=0.0, high=1.0)
+    """Of the frames published, in transport."""
+
+
+_DEMO = load_config(DemoConfig, shipped_file('demo.yaml'))
+
+DEMO_ARGUMENTS = (
+    Argument(name='seed', default=_DEMO.seed, description='Seed of the simulated recording.'),
+    Argument(name='seconds', default=_DEMO.seconds, description='Length of the recording.'),
+    Argument(
+        name='difficulty',
+        default=_DEMO.difficulty,
+        description='Camera noise, occlusion, background sound and recogniser errors, 0 to 1.',
+    ),
+    Argument(name='out', default='demo', description='Folder for recording, logs and report.'),
+    *_MODEL_ARGUMENTS,
+    *(
+        replace(item, default='demo') if item.name == 'namespace' else item
+        for item in _NODE_ARGUMENTS
+    ),
+)
+"""Arguments of demo.launch.py and of ``activity-recognition demo``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NodeSpec:
     """One node to be started."""
 
@@ -240,6 +275,25 @@ def player_spec(values: Mapping[str, Value]) -> NodeSpec:
         log_level=str(values['log_level']),
         publishes_images=True,
     )
+
+
+def namespaced_values(namespace: str, given: Mapping[str, Value]) -> dict[str, Value]:
+    """Return values of REPLAY_ARGUMENTS with nodes and topics in a namespace of their own.
+
+    Args:
+        namespace: where nothing else is met.
+        given: what goes before the defaults; names that REPLAY_ARGUMENTS lacks are left out.
+    """
+    values = defaults(REPLAY_ARGUMENTS)
+    values |= {item.name: f'/{namespace}{item.text}' for item in TOPIC_ARGUMENTS}
+    names = {item.name for item in REPLAY_ARGUMENTS}
+    return {**values, **{k: v for k, v in given.items() if k in names}, 'namespace': namespace}
+
+
+def demo_values(given: Mapping[str, Value]) -> dict[str, Value]:
+    """Return values of REPLAY_ARGUMENTS for the values of DEMO_ARGUMENTS; stamps are live ones."""
+    live = {**given, 'clock': False, 'bag': f'{given["out"]}/recording'}
+    return namespaced_values(str(given['namespace']), live)
 
 
 def _topics(values: Mapping[str, Value]) -> dict[str, str]:

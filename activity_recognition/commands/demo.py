@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from activity_recognition.commands.demo_config import DemoConfig, judge
 from activity_recognition.commands.display import make_display
+from activity_recognition.commands.judging import judge
 from activity_recognition.commands.live_run import monitored, play, prepare, tick_tree
-from activity_recognition.commands.options import need_ros
+from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
 from activity_recognition.commands.watching import Watch, run_metrics, write_pages
-from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.config_io import build_config, read_yaml, shipped_file
 from activity_recognition.reporting.metrics import RunMetrics
 from activity_recognition.reporting.page import milliseconds
+from activity_recognition.startup import DEMO_ARGUMENTS, DemoConfig, Value, demo_values
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,26 +31,14 @@ if TYPE_CHECKING:
 HELP = 'show the whole of it on a simulated recording'
 TAKES_ROS_ARGUMENTS = False
 
-NAMESPACE = 'demo'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what to play and where to write."""
-    parser.add_argument('--seed', type=int, help='of the simulated recording')
-    parser.add_argument('--seconds', type=float, help='length of the recording (default: 120)')
-    parser.add_argument('--difficulty', type=float, help='0 (clean) to 1 (default: 0.5)')
-    parser.add_argument(
-        '--out', type=Path, default=Path('demo'), help='folder to write (default: demo)'
-    )
-    parser.add_argument('--checkpoint', default='', help='(default: the one shipped)')
-    parser.add_argument('--device', default='auto', help='where the network runs (default: auto)')
+    add_options(parser, DEMO_ARGUMENTS)
     parser.add_argument(
         '--tree', action='store_true', help='let the example behaviour tree react as well'
     )
     parser.add_argument('--quiet', action='store_true', help='print the results only')
-    parser.add_argument(
-        '--config', type=Path, help='settings and demands (default: config/demo.yaml)'
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,38 +46,41 @@ def run(arguments: argparse.Namespace) -> int:
     need_ros()
     from rich.console import Console
 
-    config = read_config(arguments)
+    values = values_of(arguments, DEMO_ARGUMENTS)
+    config = read_config(values)
     console = Console()
-    metrics = perform(config, arguments, console)
-    report = write_pages(arguments.out, metrics)
+    metrics = perform(config, values, console, quiet=arguments.quiet, tree=arguments.tree)
+    report = write_pages(Path(str(values['out'])), metrics)
     print_results(metrics, report, console)
     return 0 if all(check['passed'] for check in metrics['checks']) else 1
 
 
-def read_config(arguments: argparse.Namespace) -> DemoConfig:
-    """Return the demo's configuration, the options going before the file.
+def read_config(values: Mapping[str, Value]) -> DemoConfig:
+    """Return the demo's configuration: config/demo.yaml and the options, which go before it.
 
     Raises:
         ConfigError: when a value is out of range.
     """
-    config = load_config(DemoConfig, arguments.config or shipped_file('demo.yaml'))
-    given = {name: getattr(arguments, name) for name in ('seed', 'seconds', 'difficulty')}
-    return dataclasses.replace(config, **{k: v for k, v in given.items() if v is not None})
+    names = {item.name for item in dataclasses.fields(DemoConfig)}
+    given = {name: value for name, value in values.items() if name in names}
+    return build_config(DemoConfig, {**read_yaml(shipped_file('demo.yaml')), **given}, where='demo')
 
 
-def perform(config: DemoConfig, arguments: argparse.Namespace, console: Console) -> RunMetrics:
+def perform(
+    config: DemoConfig, given: Mapping[str, Value], console: Console, *, quiet: bool, tree: bool
+) -> RunMetrics:
     """Simulate, play, watch; return what came of it."""
-    recording = arguments.out / 'recording'
-    given = {'checkpoint': arguments.checkpoint, 'device': arguments.device, 'clock': False}
+    values = demo_values(given)
+    namespace, recording = str(values['namespace']), Path(str(values['bag']))
     with Processes() as processes:
-        live = prepare(processes, namespace=NAMESPACE, logs=arguments.out / 'logs', given=given)
-        write_recording(config, recording, None if arguments.quiet else console)
-        with monitored(NAMESPACE) as node:
+        live = prepare(processes, values, recording.parent / 'logs')
+        write_recording(config, recording, None if quiet else console)
+        with monitored(namespace) as node:
             title = f'Activity recognition: simulated recording of seed {config.seed}'
             watch = Watch(node, title=title, length_s=config.seconds)
-            end_tree = tick_tree(node, watch.say) if arguments.tree else None
-            with make_display(console, quiet=arguments.quiet) as display:
-                play(live, recording, watch, display)
+            end_tree = tick_tree(node, watch.say) if tree else None
+            with make_display(console, quiet=quiet) as display:
+                play(live, watch, display)
             if end_tree is not None:
                 end_tree()
             metrics = run_metrics(watch, node, title=title, summary=_summary(config), checks=[])

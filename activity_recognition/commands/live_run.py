@@ -16,14 +16,7 @@ from activity_recognition.commands.processes import Child, Processes
 from activity_recognition.commands.run import brought_up
 from activity_recognition.commands.watching import REFRESH_S, Watch
 from activity_recognition.errors import ActivityRecognitionError
-from activity_recognition.startup import (
-    REPLAY_ARGUMENTS,
-    TOPIC_ARGUMENTS,
-    Value,
-    defaults,
-    player_spec,
-    recognizer_spec,
-)
+from activity_recognition.startup import Value, player_spec, recognizer_spec
 
 if TYPE_CHECKING:
     from activity_recognition.ros.monitor_node import MonitorNode
@@ -34,43 +27,36 @@ QUIET_LIMIT_S = 240.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveRun:
-    """Nodes of one run, in a namespace of its own so that they meet no others."""
+    """The nodes of one run."""
 
     processes: Processes
-    recognizer: Child
     values: Mapping[str, Value]
     logs: Path
     """Folder for what the nodes print."""
 
 
-def prepare(
-    processes: Processes, *, namespace: str, logs: Path, given: Mapping[str, Value]
-) -> LiveRun:
+def prepare(processes: Processes, values: Mapping[str, Value], logs: Path) -> LiveRun:
     """Start the recogniser, which loads its model while the recording is made.
 
     Args:
         processes: what the nodes end with.
-        namespace: of nodes and topics.
+        values: of REPLAY_ARGUMENTS.
         logs: folder for what the nodes print.
-        given: values of REPLAY_ARGUMENTS other than the defaults.
     """
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    topics: dict[str, Value] = {i.name: f'/{namespace}{i.text}' for i in TOPIC_ARGUMENTS}
-    values = {**defaults(REPLAY_ARGUMENTS), **topics, 'namespace': namespace, **given}
     spec = brought_up(recognizer_spec(values, use_sim_time=bool(values['clock'])), autostart=True)
-    child = start_node(processes, spec, output=logs / 'recognizer.log')
-    return LiveRun(processes=processes, recognizer=child, values=values, logs=logs)
+    start_node(processes, spec, output=logs / 'recognizer.log')
+    return LiveRun(processes=processes, values=values, logs=logs)
 
 
-def play(run: LiveRun, recording: Path, watch: Watch, display: Display) -> None:
-    """Play a recording and show the run until everything has been worked off.
+def play(run: LiveRun, watch: Watch, display: Display) -> None:
+    """Play the recording and show the run until everything has been worked off.
 
     Raises:
         ActivityRecognitionError: when a node ends, or nothing happens any more.
         KeyboardInterrupt: on Ctrl-C.
     """
-    spec = player_spec({**run.values, 'bag': str(recording)})
-    spec = spec.with_parameters({'playback.exit_at_end': False})
+    spec = player_spec(run.values).with_parameters({'playback.exit_at_end': False})
     start_node(run.processes, spec, output=run.logs / 'player.log')
     progress, changed_s = None, time.monotonic()
     while not watch.settled:

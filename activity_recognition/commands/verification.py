@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SEED = 1
 SECONDS = 15.0
 SCHEMA = 1
+NAMESPACE = 'verify'
 
 DEPENDS_ON = {
     'example.recording.sha256': 'the versions of NumPy, OpenCV and SciPy that draw the scene',
@@ -136,15 +137,17 @@ def over_ros(
     from activity_recognition.commands.live_run import monitored, play, prepare
     from activity_recognition.commands.watching import Watch
     from activity_recognition.reporting.scores import distribution
+    from activity_recognition.startup import namespaced_values
 
     began_s = time.monotonic()
-    live = prepare(processes, namespace='verify', logs=recording.parent / 'logs', given={**given})
-    with monitored('verify') as node:
+    # With the recording's own clock, so that decisions speak of the same moments.
+    values = namespaced_values(NAMESPACE, {**given, 'bag': str(recording), 'clock': True})
+    live = prepare(processes, values, recording.parent / 'logs')
+    with monitored(NAMESPACE) as node:
         watch = Watch(node, title='', length_s=SECONDS)
-        play(live, recording, watch, Silence())
+        play(live, watch, Silence())
         heard = node.log.heard()
         frames = watch.frames
-    # Played with the recording's own clock, so that decisions speak of the same moments.
     latency = distribution([item.latency_s for item in heard])
     return {
         'decisions': len(heard),

@@ -8,6 +8,7 @@ from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
+    ExecuteProcess,
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
@@ -19,6 +20,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
 from activity_recognition.ros.transport import image_transport
@@ -26,6 +28,7 @@ from activity_recognition.startup import (
     Argument,
     NodeSpec,
     Value,
+    demo_values,
     player_spec,
     recognizer_spec,
 )
@@ -61,15 +64,60 @@ def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool) -> li
     ]
 
 
-def player_actions(values: Mapping[str, Value]) -> list[Action]:
-    """Return the player, whose end is the end of the launch."""
-    spec = player_spec(values)
-    environment, warning = image_transport()
-    node = Node(**_settings(spec), additional_env=environment)
+def replay_actions(values: Mapping[str, Value]) -> list[Action]:
+    """Return the recogniser, and the player, whose end is the end of the launch."""
+    player = _player(player_spec(values))
     ended = Shutdown(reason='the recording has ended')
-    actions: list[Action] = [LogInfo(msg=warning)] if warning else []
-    handler = OnProcessExit(target_action=node, on_exit=[ended])
-    return [*actions, RegisterEventHandler(handler), node]
+    return [
+        *recognizer_actions(values, use_sim_time=bool(values['clock'])),
+        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[ended])),
+        *_transport_warning(),
+        player,
+    ]
+
+
+def demo_actions(given: Mapping[str, Value]) -> list[Action]:
+    """Return what the demo consists of: a simulated recording, played while it is watched.
+
+    The recording is written while the recogniser loads its model, then played; the watcher writes
+    the report when all is worked off, and ends the launch.
+    """
+    values = demo_values(given)
+    scene = [f'--{name}={given[name]}' for name in ('seed', 'seconds', 'difficulty')]
+    simulate = _command('simulate', *scene, '--out', str(values['bag']), '--overwrite', '--quiet')
+    watch = _command(
+        *('monitor', '--report', str(given['out'])),
+        *('--ros-args', '-r', f'__ns:=/{values["namespace"]}'),
+    )
+    player = _player(player_spec(values).with_parameters({'playback.exit_at_end': False}))
+    ended = Shutdown(reason='the demo has ended')
+    failed = Shutdown(reason='the player has ended')
+    return [
+        *recognizer_actions(values, use_sim_time=False),
+        RegisterEventHandler(OnProcessExit(target_action=simulate, on_exit=[player])),
+        RegisterEventHandler(OnProcessExit(target_action=watch, on_exit=[ended])),
+        # It stays until it is told to end: when it ends earlier, it has failed.
+        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[failed])),
+        *_transport_warning(),
+        simulate,
+        watch,
+    ]
+
+
+def _player(spec: NodeSpec) -> Node:
+    environment, _ = image_transport()
+    return Node(**_settings(spec), additional_env=environment)
+
+
+def _transport_warning() -> list[Action]:
+    _, warning = image_transport()
+    return [LogInfo(msg=warning)] if warning else []
+
+
+def _command(*words: str) -> ExecuteProcess:
+    """Return a command of ``activity-recognition``, from wherever the package is installed."""
+    program = ExecutableInPackage('activity-recognition', 'activity_recognition')
+    return ExecuteProcess(cmd=[program, *words], name=words[0], output='screen')
 
 
 def _declare(item: Argument) -> DeclareLaunchArgument:

@@ -90,8 +90,12 @@ class Playback:
     def summary(self) -> str:
         """Return in one sentence what was published."""
         topics = {key: publisher.topic_name for key, publisher in self._publishers.items()}
-        left_out = len(self._source.left_out)
-        return self.statistics.sentence(self._source.name, topics, left_out)
+        return self.statistics.sentence(
+            self._source.name,
+            topics,
+            left_out=len(self._source.left_out),
+            unreadable=self._source.unreadable,
+        )
 
     def _advertise(self, outlet: Outlet) -> Publisher:
         return self._node.create_publisher(
@@ -257,6 +261,7 @@ class Playback:
             'position_s': f'{self.position_s:.3f}',
             'latest_s': f'{statistics.latest_s:.6f}',
             **{f'{role}.published': self.published(role) for role in Role},
+            'unreadable': self._source.unreadable,
             **{f'left_out.{name}': reason for name, reason in self._source.left_out.items()},
         }
         status.values = [KeyValue(key=key, value=str(value)) for key, value in pairs.items()]

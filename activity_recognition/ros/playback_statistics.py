@@ -34,19 +34,23 @@ class PlaybackStatistics:
         """Messages published on all outlets together."""
         return self.published.total()
 
-    def sentence(self, name: str, topics: dict[str, str], left_out: int) -> str:
+    def sentence(
+        self, name: str, topics: dict[str, str], *, left_out: int = 0, unreadable: int = 0
+    ) -> str:
         """Return in one sentence what was published.
 
         Args:
             name: what was played.
             topics: outlet key -> name of its topic.
             left_out: number of topics that could not be published.
+            unreadable: number of records that could not be read.
         """
         counts = [f'{topics[key]} {count}' for key, count in sorted(self.published.items())]
         counts += [f'{topics[key]} {count} refused' for key, count in self.refused.items()]
         late_ms = 1e3 * self.late_sum_s / self.total if self.total else 0.0
         lateness = f'{late_ms:.2f} ms late on average, {1e3 * self.latest_s:.1f} ms at most'
         ending = f'; {left_out} topics left out' if left_out else ''
+        ending += f'; {unreadable} records could not be read' if unreadable else ''
         return (
             f'{self.state}: published {self.total} messages of {name} ({", ".join(counts)}), '
             f'{lateness}{ending}'

@@ -8,7 +8,7 @@ from typing import Any
 from activity_recognition.ros.playback import Playback
 from activity_recognition.ros.playback_config import PlayerConfig
 from activity_recognition.ros.playback_process import PlayingNode, play_until_finished
-from activity_recognition.ros.playback_source import RecordingSource
+from activity_recognition.ros.recording_source import RecordingSource
 from activity_recognition.ros.startup_parameters import read_once
 
 

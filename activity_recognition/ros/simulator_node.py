@@ -73,6 +73,11 @@ class SimulationSource:
         """The scene in words."""
         return f'the simulated scene of seed {self._config.seed}'
 
+    @property
+    def unreadable(self) -> int:
+        """None: what is drawn can be published."""
+        return 0
+
     def latched(self) -> list[TimedMessage]:
         """Return the format of the sound."""
         if Modality.AUDIO not in self._config.modalities:

@@ -21,7 +21,7 @@ from activity_recognition.bags import RecordingReader, RecordingWriter  # noqa: 
 from activity_recognition.errors import ConfigError, RecordingError  # noqa: E402
 from activity_recognition.ros import player_node  # noqa: E402
 from activity_recognition.sensors.decoders import Role  # noqa: E402
-from activity_recognition.types import Frame  # noqa: E402
+from activity_recognition.types import Frame, Utterance  # noqa: E402
 
 pytestmark = pytest.mark.ros
 
@@ -250,6 +250,20 @@ def test_a_ros1_bag_plays(stage, tmp_path, finish):
     finish(stage.play(path))
     ears.wait_count('/transcript', 2)
     assert [message.data for message in ears.read('/transcript')] == ['one', 'two']
+
+
+def test_transcripts_of_a_type_not_installed_are_played_as_texts(stage, tmp_path, finish):
+    path = tmp_path / 'speech'
+    with RecordingWriter(path, transcript_type='hri_msgs/msg/LiveSpeech') as writer:
+        for n, text in enumerate(('one', '  ', 'three')):
+            time_ns = START_NS + n * 10 * MS
+            writer.write(Utterance(stamp_ns=time_ns, arrival_ns=time_ns, text=text))
+    ears = stage.listen('/transcript')
+    player = stage.play(path)
+    finish(player)
+    ears.wait_count('/transcript', 2)
+    assert [message.data for message in ears.read('/transcript')] == ['one', 'three']
+    assert 'left out' not in player.playback.summary()
 
 
 def test_compressed_images_go_where_image_transport_puts_them(stage, tmp_path, finish):

@@ -1,27 +1,10 @@
-"""What the demo plays and what it must reach."""
+"""What a demo must reach."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from activity_recognition.config import Ranged, setting
 from activity_recognition.reporting.metrics import Check, FrameAccount, Scores
 from activity_recognition.reporting.page import percent
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DemoConfig(Ranged):
-    """The demo; ``config/demo.yaml`` holds overrides."""
-
-    seed: int = setting(0, low=0, high=2**31 - 1)
-    """Of the simulated recording."""
-    seconds: float = setting(120.0, low=5.0, high=3600.0)
-    """Length of the recording."""
-    difficulty: float = setting(0.5, low=0.0, high=1.0)
-    """Camera noise, occlusion, background sound and recogniser errors."""
-    min_balanced_accuracy: float = setting(0.85, low=0.0, high=1.0)
-    max_lost_fraction: float = setting(0.01, low=0.0, high=1.0)
-    """Of the frames published, in transport."""
+from activity_recognition.startup import DemoConfig
 
 
 def judge(config: DemoConfig, scores: Scores, frames: FrameAccount | None) -> list[Check]:

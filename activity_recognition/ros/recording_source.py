@@ -1,0 +1,209 @@
+"""Plays the records of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+
+from activity_recognition.bags import (
+    RawRecord,
+    RecordingReader,
+    TopicNames,
+    labels_path,
+    read_labels,
+)
+from activity_recognition.bags.topics import Topic
+from activity_recognition.errors import DecodeError, RecordingError, UnsupportedEncodingError
+from activity_recognition.ros.outlets import (
+    LATCHED_QOS,
+    OTHER_QOS,
+    TRUTH_TOPIC,
+    Outlet,
+    message_class,
+    sensor_outlet,
+)
+from activity_recognition.ros.playback_config import PlayerConfig
+from activity_recognition.ros.playback_source import truth_messages, truth_outlet
+from activity_recognition.ros.read_ahead import TimedMessage
+from activity_recognition.sensors.cdr import TypeRegistry
+from activity_recognition.sensors.decoders import Role
+from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES, TranscriptDecoder
+from activity_recognition.types import to_ns
+
+TEXT_TYPE = 'std_msgs/msg/String'
+"""What transcripts are played as where their own type is not installed."""
+
+
+class TextRelay:
+    """Turns transcripts of a type that is not installed here into plain texts.
+
+    The recogniser takes a text without a stamp for spoken when it arrives, which is a little later.
+    """
+
+    def __init__(self, topic: Topic, types: TypeRegistry) -> None:
+        self._recorded = types.resolve(topic.type_name, topic.definition)
+        self._text = types.resolve(TEXT_TYPE)
+        self._decoder = TranscriptDecoder(topic.type_name)
+
+    def relay(self, record: RawRecord) -> memoryview | None:
+        """Return the text of a transcript as a message; None where it has none.
+
+        Raises:
+            DecodeError: when the record is damaged.
+        """
+        message = self._recorded.deserialise(record.cdr)
+        utterance = self._decoder.decode(message, record.record_ns)
+        if utterance is None:
+            return None
+        return self._text.serialise(self._text.new(TEXT_TYPE, data=utterance.text))
+
+
+class RecordingSource:
+    """Plays a recording: the topics of its roles under standard names, others if asked to."""
+
+    def __init__(self, config: PlayerConfig) -> None:
+        """Open the recording.
+
+        Raises:
+            RecordingError: no recording given, a damaged one, or nothing in the stretch to play.
+        """
+        if not config.bag:
+            raise RecordingError('no recording to play: set the parameter bag to its path')
+        self._path = config.bag
+        self._types = TypeRegistry()
+        topics = {role.value: getattr(config.recorded, role.value) or None for role in Role}
+        self._reader = RecordingReader(config.bag, TopicNames(**topics), types=self._types)
+        try:
+            self._prepare(config)
+        except BaseException:
+            self._reader.close()
+            raise
+
+    def _prepare(self, config: PlayerConfig) -> None:
+        self._roles = self._find_roles(config)
+        self.left_out: dict[str, str] = {}
+        self._latched_topics = {topic.name for topic in self._reader.topics if topic.latched}
+        self._set_stretch(config)
+        spans = labels_path(config.bag)
+        self._spans = read_labels(spans) if spans.is_file() else ()
+        self._texts: dict[str, TextRelay] = {}
+        outlets = [self._outlet(topic) for topic in self._wanted(config)]
+        truth = [truth_outlet()] if self._spans else []
+        self.outlets = (*truth, *(outlet for outlet in outlets if outlet))
+
+    @property
+    def name(self) -> str:
+        """The recording's path."""
+        return self._path
+
+    @property
+    def unreadable(self) -> int:
+        """Records of this round that could not be read."""
+        return self._reader.drops.total
+
+    def latched(self) -> list[TimedMessage]:
+        """Return the newest latched message of each topic from before the beginning."""
+        topics = {o.key for o in self.outlets if o.qos.durability == LATCHED_QOS.durability}
+        topics -= {TRUTH_TOPIC}
+        if not topics or self.begin_ns == self._reader.start_ns:
+            return []
+        newest: dict[str, TimedMessage] = {}
+        for record in self._reader.records(topics):
+            if record.record_ns >= self.begin_ns:
+                break
+            newest[record.topic] = TimedMessage(self.begin_ns, record.topic, record.cdr)
+        return list(newest.values())
+
+    def messages(self) -> Iterator[TimedMessage]:
+        """Yield the records of the stretch to play, the truth before what it is the truth of."""
+        truth = truth_messages(
+            self._spans,
+            start_ns=self._reader.start_ns,
+            begin_ns=self.begin_ns,
+            end_ns=self.end_ns,
+        )
+        return merge(truth, self._records(), key=lambda message: message.time_ns)
+
+    def advance(self) -> None:
+        """Nothing to do: the records are read anew."""
+
+    def close(self) -> None:
+        """Close the recording."""
+        self._reader.close()
+
+    def _records(self) -> Iterator[TimedMessage]:
+        topics = {outlet.key for outlet in self.outlets} - {TRUTH_TOPIC}
+        for record in self._reader.records(topics):
+            if record.record_ns > self.end_ns:
+                return
+            if record.record_ns < self.begin_ns:
+                continue
+            cdr = self._content(record)
+            if cdr is not None:
+                yield TimedMessage(record.record_ns, record.topic, cdr)
+
+    def _content(self, record: RawRecord) -> bytes | memoryview | None:
+        """Return what to publish of a record; None for nothing."""
+        if record.topic not in self._texts:
+            return record.cdr
+        try:
+            return self._texts[record.topic].relay(record)
+        except DecodeError as error:
+            self._reader.drops.add(error)
+            return None
+
+    def _find_roles(self, config: PlayerConfig) -> dict[str, Role]:
+        """Return the topics with a role; with ``all_topics`` a recording may have none."""
+        try:
+            return self._reader.roles.roles()
+        except RecordingError:
+            if not config.all_topics:
+                raise
+            return {}
+
+    def _set_stretch(self, config: PlayerConfig) -> None:
+        start_ns, end_ns = self._reader.start_ns, self._reader.end_ns
+        self.begin_ns = start_ns + to_ns(config.offset_s)
+        length_ns = to_ns(config.duration_s) if config.duration_s else end_ns - start_ns
+        self.end_ns = min(end_ns, self.begin_ns + length_ns)
+        if self.begin_ns > end_ns:
+            raise RecordingError(
+                f'{config.bag}: offset_s must be below the length of the recording, '
+                f'{self._reader.duration_s:.1f} s, got {config.offset_s:g}'
+            )
+
+    def _wanted(self, config: PlayerConfig) -> list[Topic]:
+        return [
+            topic
+            for topic in self._reader.topics
+            if topic.count and (config.all_topics or topic.name in self._roles)
+        ]
+
+    def _outlet(self, topic: Topic) -> Outlet | None:
+        """Return where a topic goes; None, with the reason noted, when it cannot be published."""
+        role = self._roles.get(topic.name)
+        try:
+            installed = message_class(topic.type_name)
+            self._check_definition(topic)
+        except (UnsupportedEncodingError, DecodeError) as error:
+            if role is Role.TRANSCRIPT and topic.type_name in TRANSCRIPT_TYPES:
+                self._texts[topic.name] = TextRelay(topic, self._types)
+                return sensor_outlet(topic.name, role, TEXT_TYPE)
+            self.left_out[topic.name] = str(error)
+            return None
+        if role is not None:
+            return sensor_outlet(topic.name, role, topic.type_name)
+        qos = LATCHED_QOS if topic.latched else OTHER_QOS
+        return Outlet(key=topic.name, topic=topic.name, message_class=installed, qos=qos)
+
+    def _check_definition(self, topic: Topic) -> None:
+        """Compare the type as recorded with the type as installed, by their standard hashes."""
+        recorded = self._types.resolve(topic.type_name, topic.definition)
+        installed = self._types.resolve(topic.type_name)
+        hashes = [kind.store.hash_rihs01(kind.name) for kind in (recorded, installed)]
+        if hashes[0] != hashes[1]:
+            raise UnsupportedEncodingError(
+                f'{topic.type_name} was recorded with another definition than the one installed '
+                f'here; install the package {topic.type_name.partition("/")[0]} it was recorded '
+                'with'
+            )
