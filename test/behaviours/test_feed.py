@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import threading
 
@@ -135,7 +134,6 @@ def test_a_hold_begins_with_what_has_been_heard(feed, report):
 def test_a_hold_that_nobody_refers_to_is_let_go(feed, report):
     feed.track(['greeting'], 0.5)
     kept = feed.track(['greeting'], 0.5)
-    gc.collect()
     feed.push(report(0.0, 'greeting'))
     assert list(feed._holds) == [kept]
 
