@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import packages, plan, stamps
+from . import plan, stamps
 from .workplace import Workplace, run, say
 
 _COMMAND = """#!/bin/sh
@@ -15,13 +15,13 @@ exec '{run}' python '{command}' "$@"
 
 
 def ensure(place: Workplace, choice: plan.Plan) -> bool:
-    """Build unless the install is current; tell whether it was built."""
+    """Build unless the install is current; tell whether it was built.
+
+    Other packages in the virtual environment need no mention: with it, what was built is removed.
+    """
     compiled_stamp = place.install / '.compiled-stamp'
     linked_stamp = place.install / '.linked-stamp'
-    compiled = stamps.of_values(
-        [stamps.of_compiled(place.root), packages.build_fingerprint(place, choice)]
-    )
-    linked = stamps.of_linked(place.root)
+    compiled, linked = stamps.of_compiled(place.root), stamps.of_linked(place.root)
     is_compiled = stamps.is_current(compiled_stamp, compiled)
     if is_compiled and stamps.is_current(linked_stamp, linked):
         return False

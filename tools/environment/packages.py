@@ -16,9 +16,6 @@ from .workplace import Workplace, run, say
 _VERSION = '2'
 """Changes when environments made by an older set-up have to be made afresh."""
 
-_BUILD_PACKAGES = ('cmake=', 'colcon-', 'empy=', 'lark=', 'numpy=', 'ros-')
-"""How the names start of those that the compiled messages depend on."""
-
 _PRINT_NUMPY_HEADERS = 'import numpy; print(numpy.get_include())'
 
 
@@ -45,17 +42,6 @@ def fingerprint(place: Workplace, choice: plan.Plan) -> str:
     """What the packages depend on."""
     locks = stamps.of_contents(choice.locks(place.requirements))
     return stamps.of_values([_python_fingerprint(place, choice), locks])
-
-
-def build_fingerprint(place: Workplace, choice: plan.Plan) -> str:
-    """What the compiled messages depend on: fewer things than there are packages."""
-    lines = [
-        line
-        for lock in choice.locks(place.requirements)
-        for line in lock.read_text(encoding='utf-8').splitlines()
-        if line.startswith(_BUILD_PACKAGES)
-    ]
-    return stamps.of_values([_python_fingerprint(place, choice), *lines])
 
 
 def locked_requirement(locks: Sequence[Path], name: str) -> str:
