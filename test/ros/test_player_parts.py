@@ -218,7 +218,9 @@ def test_the_account_in_one_sentence():
     statistics.refused['b'] += 2
     for late_s in (0.001, 0.003):
         statistics.add_lateness(late_s)
-    sentence = statistics.sentence('x.mcap', {'a': '/image', 'b': '/audio'}, left_out=1, unreadable=2)
+    sentence = statistics.sentence(
+        'x.mcap', {'a': '/image', 'b': '/audio'}, left_out=1, unreadable=2
+    )
     assert sentence == (
         'finished: published 4 messages of x.mcap (/image 3, /audio 1, /audio 2 refused), '
         '1.00 ms late on average, 3.0 ms at most; 1 topics left out; '

@@ -23,7 +23,7 @@ from activity_recognition.ros import player_node  # noqa: E402
 from activity_recognition.sensors.decoders import Role  # noqa: E402
 from activity_recognition.types import Frame, Utterance  # noqa: E402
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
 START_NS = 1_700_000_000_000_000_000
 MS = 1_000_000

@@ -14,7 +14,7 @@ from activity_recognition.errors import ConfigError  # noqa: E402
 from activity_recognition.sensors.decoders import Role  # noqa: E402
 from activity_recognition.simulation import SimulationConfig, simulate  # noqa: E402
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
 SENSORS = ('/image', '/audio', '/audio_info', '/transcript', '/activity_truth')
 MS = 1_000_000

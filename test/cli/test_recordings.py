@@ -1,0 +1,151 @@
+"""The commands that make recordings, and what train refuses."""
+
+import signal
+import time
+
+import av
+import numpy as np
+import pytest
+
+from activity_recognition.bags import RecordingReader, labels_path, read_labels
+from activity_recognition.commands.train import recipe
+from activity_recognition.config_io import shipped_file
+from activity_recognition.errors import ConfigError
+from activity_recognition.types import Frame
+
+SMALL = ('--width', 48, '--height', 32, '--fps', 5, '--quiet')
+
+
+def frames(path):
+    with RecordingReader(path) as reader:
+        return [sample for sample in reader.samples() if isinstance(sample, Frame)]
+
+
+def test_simulate_writes_what_it_is_asked_for(command, tmp_path):
+    out = tmp_path / 'one'
+    words = ('--seed', 3, '--seconds', 2, '--out', out, '--storage', 'sqlite3')
+    assert command('simulate', *words, *SMALL) == (0, '', '')
+    written = frames(out)
+    assert len(written) == 10
+    assert written[0].image.shape == (32, 48, 3)
+    assert read_labels(labels_path(out))[-1].end_s == pytest.approx(2.0)
+    assert list(out.glob('*.db3'))
+
+
+def test_the_same_seed_writes_the_same_frames_and_another_does_not(command, tmp_path):
+    for name, seed in (('a', 5), ('b', 5), ('c', 6)):
+        command('simulate', '--seed', seed, '--seconds', 1, '--out', tmp_path / name, *SMALL)
+    first, again, other = (
+        [frame.image.tobytes() for frame in frames(tmp_path / name)] for name in 'abc'
+    )
+    assert first == again
+    assert first != other
+
+
+def test_a_modality_can_be_left_out(command, tmp_path):
+    out = tmp_path / 'deaf'
+    words = ('--seconds', 1, '--out', out, '--without', 'audio', '--without', 'text')
+    assert command('simulate', *words, *SMALL)[0] == 0
+    with RecordingReader(out) as reader:
+        assert {topic.name for topic in reader.topics} == {'/camera/image_raw', '/recording/start'}
+
+
+def test_several_are_written_in_parallel_under_their_seeds(command, tmp_path):
+    out = tmp_path / 'many'
+    words = ('--seed', 8, '--count', 2, '--jobs', 2, '--seconds', 1, '--out', out)
+    assert command('simulate', *words, *SMALL)[0] == 0
+    assert sorted(path.name for path in out.iterdir()) == ['seed_8', 'seed_9']
+    command('simulate', '--seed', 9, '--seconds', 1, '--out', tmp_path / 'nine', *SMALL)
+    ninth = [frame.image.tobytes() for frame in frames(out / 'seed_9')]
+    assert ninth == [frame.image.tobytes() for frame in frames(tmp_path / 'nine')]
+
+
+@pytest.mark.parametrize(
+    ('words', 'status', 'sentence'),
+    [
+        (('--seconds', 0), 2, 'duration_s must lie in'),
+        (('--difficulty', 3), 2, 'difficulty must lie in'),
+        (('--count', 0), 2, '--count must be at least 1'),
+        (tuple(w for m in ('video', 'audio', 'text') for w in ('--without', m)), 2, 'keep one'),
+    ],
+)
+def test_simulate_refuses_in_words(command, tmp_path, words, status, sentence):
+    found, _, err = command('simulate', '--out', tmp_path / 'x', *words)
+    assert found == status
+    assert sentence in err
+    assert err.count('\n') == 1
+    assert not (tmp_path / 'x').exists()
+
+
+def test_an_existing_recording_is_replaced_only_on_demand(command, tmp_path):
+    out = tmp_path / 'one'
+    words = ('--seconds', 1, '--out', out, *SMALL)
+    assert command('simulate', *words)[0] == 0
+    status, _, err = command('simulate', *words)
+    assert status == 1
+    assert str(out) in err
+    assert command('simulate', *words, '--overwrite')[0] == 0
+
+
+def test_ctrl_c_leaves_no_half_recording(start, tmp_path, end_limit_s):
+    out = tmp_path / 'long'
+    process = start('simulate', '--seconds', 600, '--out', out, '--quiet')
+    while not any(path.stat().st_size for path in tmp_path.rglob('*.mcap')):  # it writes
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    process.wait(30)
+    assert time.monotonic() - began < end_limit_s
+    assert process.returncode == 130
+    assert process.stderr.read() == 'activity-recognition simulate: interrupted\n'
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A silent clip of one second, ten frames."""
+    path = tmp_path / 'clip.mp4'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height = 64, 48
+        for n in range(10):
+            image = np.full((48, 64, 3), 20 * n, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format='rgb24')):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def test_import_says_what_a_clip_brought(command, clip, tmp_path):
+    (tmp_path / 'words.srt').write_text('1\n00:00:00,200 --> 00:00:00,600\nhello\n')
+    (tmp_path / 'labels.csv').write_text('start_s,end_s,label\n0,1,walking\n')
+    words = ('--transcript', tmp_path / 'words.srt', '--labels', tmp_path / 'labels.csv')
+    out = tmp_path / 'imported'
+    status, printed, _ = command('import', clip, *words, '--out', out)
+    assert status == 0
+    assert '10 frames, 0.00 s of sound, 1 utterances, 1 labels' in printed
+    assert len(frames(out)) == 10
+
+
+def test_import_refuses_what_is_no_clip(command, tmp_path):
+    (tmp_path / 'clip.mp4').write_bytes(b'nothing')
+    status, _, err = command('import', tmp_path / 'clip.mp4', '--out', tmp_path / 'out')
+    assert status == 1
+    assert 'clip.mp4' in err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_recipes_are_found_by_name_and_path(tmp_path):
+    assert recipe('smoke') == shipped_file('train/smoke.yaml')
+    assert recipe('mine/own.yaml').name == 'own.yaml'
+    with pytest.raises(ConfigError, match=r'train/unheard_of\.yaml'):
+        recipe('unheard_of')
+
+
+def test_train_refuses_an_empty_folder_in_words(command, tmp_path):
+    (tmp_path / 'data').mkdir()
+    words = ('--data', tmp_path / 'data', '--out', tmp_path / 'run', '--quiet')
+    status, _, err = command('train', 'smoke', *words)
+    assert status == 1
+    assert str(tmp_path / 'data') in err

@@ -1,0 +1,95 @@
+"""The launch files: their arguments, and what they start where launch is installed."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from activity_recognition import startup
+
+FOLDER = Path(__file__).resolve().parents[2] / 'launch'
+FILES = {
+    'activity_recognition.launch.py': 'RUN_ARGUMENTS',
+    'replay.launch.py': 'REPLAY_ARGUMENTS',
+    'demo.launch.py': 'DEMO_ARGUMENTS',
+}
+
+needs_launch = pytest.mark.skipif(
+    importlib.util.find_spec('launch_ros') is None, reason='launch_ros is not installed'
+)
+
+
+def test_there_are_no_others():
+    assert {path.name for path in FOLDER.iterdir() if path.suffix == '.py'} == set(FILES)
+
+
+@pytest.mark.parametrize(('name', 'arguments'), FILES.items())
+def test_a_file_describes_the_shared_arguments_and_nothing_of_its_own(name, arguments):
+    tree = ast.parse((FOLDER / name).read_text(encoding='utf-8'))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    described = [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == 'describe']
+    assert len(described) == 1
+    assert isinstance(described[0].args[0], ast.Name)
+    assert described[0].args[0].id == arguments
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert functions == ['generate_launch_description']
+
+
+def description(name):
+    spec = importlib.util.spec_from_file_location('launch_file', FOLDER / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.generate_launch_description()
+
+
+@needs_launch
+@pytest.mark.parametrize(('name', 'arguments'), FILES.items())
+def test_every_argument_is_declared_as_the_command_line_has_it(name, arguments):
+    declared = {item.name: item for item in description(name).get_launch_arguments()}
+    expected = getattr(startup, arguments)
+    assert list(declared) == [item.name for item in expected]
+    for item in expected:
+        found = declared[item.name]
+        assert found.description == item.description
+        default = found.default_value
+        text = None if default is None else ''.join(part.text for part in default)
+        assert text == (None if item.default is None else item.text)
+        assert (found.choices or []) == list(item.choices)
+
+
+def started(name, **given):
+    """Return the names of what a launch file starts for some arguments."""
+    from launch import LaunchContext
+    from launch.actions import ExecuteProcess, OpaqueFunction
+
+    context = LaunchContext()
+    launched = description(name)
+    for item in launched.get_launch_arguments():
+        default = ''.join(part.text for part in item.default_value or [])
+        context.launch_configurations[item.name] = given.get(item.name, default)
+    (begin,) = [entity for entity in launched.entities if isinstance(entity, OpaqueFunction)]
+    actions = begin.execute(context)
+    return actions, [action for action in actions if isinstance(action, ExecuteProcess)]
+
+
+@needs_launch
+def test_autostart_brings_the_node_to_active_and_can_be_left():
+    with_events, nodes = started('activity_recognition.launch.py')
+    without_events, same = started('activity_recognition.launch.py', autostart='false')
+    assert len(nodes) == len(same) == 1
+    assert len(without_events) == 1
+    assert len(with_events) == 4
+
+
+@needs_launch
+def test_replay_starts_both_nodes_and_the_demo_its_parts():
+    assert len(started('replay.launch.py', bag='x.mcap')[1]) == 2
+    # The player comes when the recording is written.
+    assert len(started('demo.launch.py')[1]) == 3
+
+
+@needs_launch
+def test_a_wrong_value_is_refused_in_words():
+    with pytest.raises(ValueError, match='rate must be of type float'):
+        started('replay.launch.py', bag='x.mcap', rate='fast')
