@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from activity_recognition.types import AudioChunk, Frame, Sample, Window
 
 RATE_HZ = 15.0
 SIZES = {'640×480': (640, 480), '1920×1080': (1920, 1080)}
-WANTED = {'640×480': 1.25}
+WANTED = {'640×480': 1.25, '1920×1080': 1.25}
 STEPS = 10
 """Frames of a case in one round; a multiple of the decisions between two weighings."""
 FILL_FRAMES = 75
@@ -65,10 +66,32 @@ class Node:
         self._applied = threading.Event()
         self._end_s = self._end_cpu_s = 0.0
         self._decided = False
-        running = self.node._session.running
+        self._running = self.node._session.running
         # Signalled in order: first to the worker, which decides and publishes, then to this.
-        running.filter.registerCallback(self._note)
-        self._worker = running.worker
+        self._running.filter.registerCallback(self._note)
+        self._callbacks = self._subscribe()
+
+    def _subscribe(self) -> dict[str, Callable[[bytes], None]]:
+        """Offer the topics until the node has subscribed; return its callbacks by topic."""
+        from audio_common_msgs.msg import AudioDataStamped
+        from sensor_msgs.msg import Image
+        from std_msgs.msg import String
+
+        types = {'/image': Image, '/audio': AudioDataStamped, '/transcript': String}
+        for topic, kind in types.items():
+            self.listener.create_publisher(kind, topic, 1)
+        end_s = time.monotonic() + ANSWER_LIMIT_S
+        while time.monotonic() < end_s:
+            self._running.inputs.look()
+            callbacks = {item.topic_name: item.callback for item in self.node.subscriptions}
+            if callbacks.keys() >= types.keys():
+                return callbacks
+            time.sleep(0.1)
+        raise RuntimeError('the node did not subscribe to all topics')
+
+    def reset(self) -> None:
+        """Begin a new time line."""
+        self._running.synchronizer.reset()
 
     def _note(self, window: Window) -> None:
         self._end_s, self._end_cpu_s = time.perf_counter(), time.process_time()
@@ -86,20 +109,17 @@ class Node:
     def take(self, message: tuple[str, bytes]) -> Spent:
         """Hand a message to its callback; return the time until it was dealt with."""
         topic, cdr = message
-        receive = self._callback(topic)
+        receive = self._callbacks[topic]
         self._applied.clear()
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         receive(cdr)
         if not self._applied.wait(ANSWER_LIMIT_S):
             raise RuntimeError(f'the node did not deal with a message on {topic}')
         spent = Spent(wall_s=self._end_s - wall_s, cpu_s=self._end_cpu_s - cpu_s)
-        report = self._worker.report()
+        report = self._running.worker.report()
         if report.errors or self._decided != (topic == '/image'):
             raise RuntimeError(f'the node failed at a message on {topic}: {report.last_error}')
         return spent
-
-    def _callback(self, topic: str) -> Any:
-        return next(s.callback for s in self.node.subscriptions if s.topic_name == topic)
 
     def close(self) -> None:
         """Take everything down."""
@@ -203,7 +223,7 @@ def _measure(node: Node, engine: StreamingEngine, size: tuple[int, int], chosen:
     # A message without a stamp gets the clock's time, so the streams begin there.
     pair = Pair(node, engine, size, time.time_ns())
     engine.reset()
-    node.node._session.running.synchronizer.reset()
+    node.reset()
     pair.through_node(FILL_FRAMES)
     pair.bare(FILL_FRAMES)
     return interleave(

@@ -25,7 +25,7 @@ from harness import Goal, Report, arguments, publish
 from record import Table, provenance
 
 WIDTH, HEIGHT, RATE_HZ = 1920, 1080, 30.0
-START_LIMIT_S = 180.0
+START_LIMIT_S = 300.0
 DRAIN_S = 1.0
 """Silence after which nothing more is expected to arrive."""
 
