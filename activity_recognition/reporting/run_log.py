@@ -108,6 +108,12 @@ class RunLog:
             self._truth.append((stamp_ns, label))
 
     @property
+    def truth_known(self) -> bool:
+        """Whether anybody has told the truth yet."""
+        with self._lock:
+            return bool(self._truth)
+
+    @property
     def truth_complete(self) -> bool:
         """Whether the truth has come to its end."""
         with self._lock:

@@ -1,0 +1,141 @@
+"""What a run looks like, on a terminal and elsewhere."""
+
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from activity_recognition.commands.display import (
+    LiveTable,
+    Moment,
+    PlainLines,
+    Silence,
+    make_display,
+    render,
+    weight_bar,
+)
+from activity_recognition.reporting.run_log import Heard, View
+from activity_recognition.reporting.scores import account_frames
+from activity_recognition.types import Modality, ModalityEvidence, Status
+
+EVIDENCE = (
+    ModalityEvidence(
+        modality=Modality.VIDEO, present=True, age_s=0.04, label='walking', confidence=0.61
+    ),
+    ModalityEvidence(modality=Modality.AUDIO, present=False),
+)
+
+
+def view(answer='walking', truth='walking', elapsed_s=12.0):
+    newest = Heard(
+        t_ns=0,
+        status=Status.OK,
+        label=answer,
+        confidence=0.87,
+        evidence=EVIDENCE,
+        latency_s=0.031,
+    )
+    return View(
+        newest=newest,
+        truth=truth,
+        elapsed_s=elapsed_s,
+        decisions=120,
+        right=90,
+        scored=100,
+        latencies_s=(0.02, 0.03, 0.04, math.nan),
+        weights={'video': 0.5},
+        changes=((0.5, 'none'), (3.25, 'walking')),
+    )
+
+
+def moment(**more):
+    frames = account_frames(published=180, received=179, used=170, dropped={'overload': 9})
+    given = {'title': 'a title', 'view': view(), 'state': 'playing', 'frames': frames}
+    return Moment(**{**given, 'position_s': 30.0, 'length_s': 120.0, **more})
+
+
+def text_of(renderable):
+    console = Console(width=110, file=io.StringIO(), record=True)
+    console.print(renderable)
+    return console.export_text()
+
+
+def test_the_table_shows_everything():
+    text = text_of(render(moment(said=('Hello!',))))
+    for part in ('a title', 'playing', 'truth', 'walking', '87 %', 'video', '0.04 s', '61 %'):
+        assert part in text
+    for part in ('absent', '+0.50', '30 ms, 95 % below', '120, 90.0 % right so far'):
+        assert part in text
+    for part in ('180 published, 170 used, 9 dropped, 1 lost', '30 of 120 s', 'Hello!'):
+        assert part in text
+    assert '0.5 s none  3.2 s walking' in text
+
+
+def test_the_table_is_there_before_anything_is_decided():
+    text = text_of(render(Moment(title='a', view=View(), state='waiting for decisions')))
+    assert 'none yet' in text
+    assert 'waiting for decisions' in text
+    assert 'truth' not in text
+    assert 'frames' not in text
+
+
+@pytest.mark.parametrize(('weight', 'blocks'), [(0.0, 0), (1.0, 16), (-0.5, 8), (7.0, 16)])
+def test_weights_are_bars(weight, blocks):
+    bar = weight_bar(weight).plain
+    assert bar.count('█') == blocks
+    assert bar.startswith(f'{weight:+.2f}')
+
+
+@pytest.fixture
+def printed():
+    return io.StringIO()
+
+
+def test_without_a_terminal_only_news_is_printed(printed):
+    with PlainLines(Console(file=printed)) as display:
+        display.update(moment(view=View(), state='waiting'))
+        display.update(moment(view=View(), state='waiting'))
+        for elapsed_s in (0.1, 0.2, 5.0):
+            display.update(moment(view=view(elapsed_s=elapsed_s)))
+        display.update(moment(view=view('none', elapsed_s=5.1), said=('Hello!',)))
+        display.update(moment(view=view('none', elapsed_s=5.2), said=('Hello!',)))
+        display.update(moment(view=view('none', elapsed_s=15.3), said=('Hello!',)))
+    lines = printed.getvalue().splitlines()
+    assert lines[0] == 'waiting'
+    assert lines[1].startswith('    0.1 s  truth walking')
+    assert lines[1].endswith('87 %     31 ms  video +0.50')
+    assert lines[2] == 'the robot says: Hello!'
+    assert 'decision none' in lines[3]
+    assert lines[4].startswith('   15.3 s')
+    assert len(lines) == 5
+
+
+def test_without_truth_none_is_printed(printed):
+    with PlainLines(Console(file=printed)) as display:
+        display.update(moment(view=view(truth=None)))
+    assert 'truth' not in printed.getvalue()
+
+
+def test_the_display_suits_the_console(printed):
+    plain = Console(file=printed)
+    terminal = Console(file=printed, force_terminal=True)
+    assert isinstance(make_display(plain, quiet=False), PlainLines)
+    assert isinstance(make_display(terminal, quiet=False), LiveTable)
+    assert type(make_display(terminal, quiet=True)) is Silence
+
+
+def test_a_terminal_is_drawn_and_left_with_the_last_moment(printed):
+    console = Console(file=printed, force_terminal=True, width=110, height=40)
+    with make_display(console, quiet=False) as display:
+        display.update(moment())
+        display.update(moment(view=view('none')))
+    last = printed.getvalue().rpartition('╭')[2]
+    assert 'none' in last
+    assert last.count('╰') == 1
+
+
+def test_quiet_prints_nothing(capsys):
+    with make_display(Console(), quiet=True) as display:
+        display.update(moment())
+    assert capsys.readouterr().out == ''

@@ -1,0 +1,113 @@
+"""The monitor on real topics, and the account of frames from diagnostics."""
+
+import threading
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
+
+from activity_recognition.msg import ActivityStamped, ModalityEvidence  # noqa: E402
+from activity_recognition.ros.accounting import image_account, is_settled  # noqa: E402
+from activity_recognition.ros.monitor_node import Monitor  # noqa: E402
+from activity_recognition.ros.outlets import LATCHED_QOS  # noqa: E402
+from activity_recognition.types import Status  # noqa: E402
+
+pytestmark = [
+    pytest.mark.ros,
+    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
+]
+
+
+def test_frames_are_accounted_for_from_both_ends():
+    player = {'image.published': '100', 'state': 'finished'}
+    recognizer = {
+        'received': '97',
+        'used': '90',
+        'dropped: overload': '4',
+        'dropped: unreadable': '2',
+        'dropped: rate': '0',
+    }
+    account = image_account(player, recognizer)
+    assert account == {
+        'published': 100,
+        'received': 97,
+        'used': 90,
+        'dropped': {'overload': 4, 'unreadable': 2},
+        'lost': 3,
+        'unaccounted': 1,
+        'lost_fraction': pytest.approx(0.03),
+    }
+
+
+@pytest.mark.parametrize(
+    ('player', 'recognizer'),
+    [({}, {'received': '1'}), ({'image.published': '1'}, {}), ({}, {})],
+)
+def test_there_is_no_account_while_one_side_is_silent(player, recognizer):
+    assert image_account(player, recognizer) is None
+
+
+@pytest.mark.parametrize(
+    ('before', 'now', 'settled'),
+    [
+        ({}, {'received': '5', 'waiting': '0'}, False),
+        ({'received': '4'}, {'received': '5', 'waiting': '0'}, False),
+        ({'received': '5'}, {'received': '5', 'waiting': '1'}, False),
+        ({'received': '5'}, {'received': '5', 'waiting': '0'}, True),
+        ({}, {}, False),
+    ],
+)
+def test_all_is_settled_when_nothing_comes_and_nothing_waits(before, now, settled):
+    assert is_settled(before, now) is settled
+
+
+def decision(seconds, label, status=Status.OK):
+    message = ActivityStamped(status=int(status), label=label, confidence=0.5, latency_s=0.01)
+    message.header.stamp.sec = seconds
+    message.evidence = [ModalityEvidence(modality='audio', present=True, age_s=0.5, weight=0.25)]
+    return message
+
+
+def wait_for(condition):
+    pause = threading.Event()
+    for _ in range(3000):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError('this did not happen in time')
+
+
+def test_it_hears_decisions_truth_and_diagnostics(monkeypatch):
+    monkeypatch.setenv('ROS_DOMAIN_ID', '93')
+    context = rclpy.Context()
+    context.init()
+    node = rclpy.create_node('world', namespace='/here', context=context)
+    truth = node.create_publisher(ActivityStamped, 'activity_truth', LATCHED_QOS)
+    truth.publish(decision(100, 'walking'))
+    activity = node.create_publisher(ActivityStamped, 'activity', 10)
+    reports = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+    try:
+        with Monitor(['--ros-args', '-r', '__ns:=/here']) as monitor:
+            wait_for(lambda: activity.get_subscription_count() and reports.get_subscription_count())
+            wait_for(lambda: monitor.log.truth_known)
+            status = DiagnosticStatus(name='/player: playback', message='playing at 1 s')
+            for count in ('1', '2'):
+                status.values = [KeyValue(key='image.published', value=count)]
+                reports.publish(DiagnosticArray(status=[status]))
+            activity.publish(decision(103, 'walking'))
+            wait_for(lambda: monitor.log.heard() and monitor.status(': playback')[0] == 2)
+            assert monitor.status(': playback')[1] == {
+                'image.published': '2',
+                'message': 'playing at 1 s',
+            }
+            assert monitor.status(': image') == (0, {})
+            view = monitor.log.view()
+            assert (view.truth, view.newest.answer, view.elapsed_s) == ('walking', 'walking', 3.0)
+            assert view.weights == {'audio': 0.25}
+            truth.publish(decision(104, '', Status.NO_DATA))
+            wait_for(lambda: monitor.log.truth_complete)
+    finally:
+        node.destroy_node()
+        context.try_shutdown()
