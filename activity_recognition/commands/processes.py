@@ -15,10 +15,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
-POLITE_S = 1.0
-"""After SIGINT a process may end by itself for this long."""
-FIRM_S = 0.4
-"""After SIGTERM for this long, then it is killed: Ctrl-C may take two seconds in all."""
+POLITE_S = 1.5
+"""After SIGTERM a process may end by itself for this long, then it is killed: Ctrl-C may take two
+seconds in all. A process that is still starting ends at once, without the traceback of a SIGINT."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SETPRIV = shutil.which('setpriv')
@@ -126,12 +125,8 @@ class Processes:
             return None
 
     def stop(self) -> None:
-        """End all processes: politely, firmly, then by force. Harmless when all have ended."""
-        for number, limit_s in (
-            (signal.SIGINT, POLITE_S),
-            (signal.SIGTERM, FIRM_S),
-            (signal.SIGKILL, None),
-        ):
+        """End all processes, politely, then by force. Harmless when all have ended."""
+        for number, limit_s in ((signal.SIGTERM, POLITE_S), (signal.SIGKILL, None)):
             running = [child for child in self._children if child.running]
             for child in running:
                 _send(child, number)

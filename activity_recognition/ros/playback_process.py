@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from rclpy.node import Node
 
@@ -34,6 +35,17 @@ class PlayingNode(Node):
 
     def _end(self, _: Any) -> None:
         self.context.try_shutdown()
+
+
+def end_process(status: int) -> NoReturn:
+    """End this process at once, everything having been given up.
+
+    The interpreter's own teardown of the loaded libraries takes longer than all of it, and a second
+    Ctrl-C would meet it without a handler.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def play_until_finished(make_node: Callable[[], PlayingNode], args: list[str] | None) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from activity_recognition.ros.playback import Playback
 from activity_recognition.ros.playback_config import PlayerConfig
-from activity_recognition.ros.playback_process import PlayingNode, play_until_finished
+from activity_recognition.ros.playback_process import (
+    PlayingNode,
+    end_process,
+    play_until_finished,
+)
 from activity_recognition.ros.recording_source import RecordingSource
 from activity_recognition.ros.startup_parameters import read_once
 
@@ -39,5 +42,10 @@ def main(args: list[str] | None = None) -> int:
     return play_until_finished(PlayerNode, args)
 
 
+def program() -> NoReturn:
+    """Be the executable: run the node, then end at once."""
+    end_process(main())
+
+
 if __name__ == '__main__':
-    sys.exit(main())
+    program()

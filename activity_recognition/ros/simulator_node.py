@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from heapq import merge
-from typing import Any
+from typing import Any, NoReturn
 
 from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
 from activity_recognition.errors import ConfigError
 from activity_recognition.ros.outlets import Outlet, sensor_outlet
 from activity_recognition.ros.playback import Playback
 from activity_recognition.ros.playback_config import SceneConfig, SimulatorConfig
-from activity_recognition.ros.playback_process import PlayingNode, play_until_finished
+from activity_recognition.ros.playback_process import (
+    PlayingNode,
+    end_process,
+    play_until_finished,
+)
 from activity_recognition.ros.playback_source import truth_messages, truth_outlet
 from activity_recognition.ros.read_ahead import TimedMessage
 from activity_recognition.ros.startup_parameters import read_once
@@ -144,5 +147,10 @@ def main(args: list[str] | None = None) -> int:
     return play_until_finished(SimulatorNode, args)
 
 
+def program() -> NoReturn:
+    """Be the executable: run the node, then end at once."""
+    end_process(main())
+
+
 if __name__ == '__main__':
-    sys.exit(main())
+    program()

@@ -72,7 +72,7 @@ def test_all_end_with_the_block_even_stubborn_ones(begin, end_limit_s):
         began = time.monotonic()
     assert time.monotonic() - began < end_limit_s
     assert [child.running for child in children] == [False, False]
-    assert children[0].status == 128 + signal.SIGINT
+    assert children[0].status == 128 + signal.SIGTERM
     assert children[1].status == 128 + signal.SIGKILL
 
 
