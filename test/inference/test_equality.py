@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.models import system, video
+from activity_recognition.sensors.audio import AudioDecoder
+from activity_recognition.sensors.audio_format import AudioFormat
 from activity_recognition.streams import windows
 from activity_recognition.types import (
     MODALITIES,
-    AudioChunk,
+    NANOSECONDS,
     DecisionTime,
     Modality,
     Utterance,
@@ -24,7 +27,16 @@ from activity_recognition.types import (
 )
 from factories.answers import Answers, assert_equal, dense, streamed
 from factories.networks import TINY, WRAPPING, make_checkpoint
-from factories.streams import START_NS, Scene, by_hand, samples, without
+from factories.streams import (
+    RATE_HZ,
+    START_NS,
+    Scene,
+    by_hand,
+    chunk,
+    noise,
+    samples,
+    without,
+)
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
@@ -189,49 +201,73 @@ def test_the_cuts_of_a_dense_pass_do_not_show(config, monkeypatch):
     check(config, list(windows(samples(TROUBLED), SyncConfig())), torch.float64)
 
 
-def cut(found, rng, *, at_ns):
-    """Cut the audio among samples anew, with cuts at given moments."""
-    parts = [sample for sample in found if isinstance(sample, AudioChunk)]
-    pcm = np.concatenate([part.samples for part in parts])
-    step_ns = 10**9 // parts[0].sample_rate_hz
-    forced = {(moment - parts[0].stamp_ns) // step_ns for moment in at_ns}
-    drawn = rng.integers(0, len(pcm), rng.integers(1, 60)).tolist()
-    edges = sorted({0, len(pcm), *forced, *drawn})
-    for start, stop in itertools.pairwise(edges):
-        stamp_ns = parts[0].stamp_ns + start * step_ns
-        yield AudioChunk(
-            stamp_ns=stamp_ns,
-            arrival_ns=stamp_ns + (stop - start) * step_ns,
-            samples=pcm[start:stop],
-            sample_rate_hz=parts[0].sample_rate_hz,
+def edges_of(count, rng, forced):
+    """Return random cuts through ``count`` samples, the forced ones among them, in pairs."""
+    drawn = rng.integers(0, count, rng.integers(1, 60)).tolist()
+    return list(itertools.pairwise(sorted({0, count, *forced, *drawn})))
+
+
+def cut_chunks(pcm, rng, moments_s):
+    """Return sound cut anew as the decoder would hand it on."""
+    forced = [round(moment * RATE_HZ) for moment in moments_s]
+    return [chunk(pcm, *pair) for pair in edges_of(len(pcm), rng, forced)]
+
+
+def cut_messages(pcm, rng, moments_s):
+    """Return sound of twice the rate, as stereo bytes, cut anew and decoded."""
+    decoder = AudioDecoder(
+        sample_rate_hz=RATE_HZ,
+        max_gap_s=0.2,
+        fallback=AudioFormat(sample_rate_hz=2 * RATE_HZ, channels=2, sample_format='S16LE'),
+    )
+    stereo = np.repeat((pcm * 32767).astype('<i2'), 4).reshape(-1, 2)
+    forced = [round(moment * 2 * RATE_HZ) for moment in moments_s]
+    for start, stop in edges_of(len(stereo), rng, forced):
+        stamp_ns = START_NS + start * NANOSECONDS // (2 * RATE_HZ)
+        stamp = SimpleNamespace(sec=stamp_ns // NANOSECONDS, nanosec=stamp_ns % NANOSECONDS)
+        data = stereo[start:stop].reshape(-1).view(np.uint8)
+        message = SimpleNamespace(
+            header=SimpleNamespace(stamp=stamp), audio=SimpleNamespace(data=data)
         )
+        arrival_ns = START_NS + stop * NANOSECONDS // (2 * RATE_HZ)
+        decoded = decoder.decode(message, arrival_ns)
+        if decoded is not None:
+            yield decoded
 
 
-def decided_at(found, moments_ns):
+def decided_at(found, moments_s):
     """Return windows that decide just after moments at which all chunkings have a cut."""
     found = sorted(found, key=lambda sample: sample.arrival_ns)
     trace, start = [], 0
-    for moment in moments_ns:
-        stop = sum(sample.arrival_ns <= moment for sample in found)
-        decision = DecisionTime(t_ns=moment + 7, arrival_ns=moment + 7)
+    for moment in moments_s:
+        t_ns = START_NS + to_ns(moment) + 7
+        stop = sum(sample.arrival_ns <= t_ns for sample in found)
+        decision = DecisionTime(t_ns=t_ns, arrival_ns=t_ns)
         trace.append(Window(samples=tuple(found[start:stop]), decision=decision))
         start = stop
     return trace
 
 
-@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-def test_any_chunking_of_the_same_sound_gives_the_same_logits(dtype, tolerance):
-    scene = Scene(duration_s=2.5, chunks=(20_000,), frame_rate_hz=4.0)
-    found = samples(scene)
-    others = without(found, Modality.AUDIO)
-    moments_ns = [START_NS + to_ns(t) for t in (0.5, 1.1, 1.9, 2.5)]
+@pytest.mark.parametrize(
+    ('cut', 'dtype', 'tolerance'),
+    [
+        (cut_chunks, torch.float64, 1e-10),
+        (cut_chunks, torch.float32, 1e-5),
+        (cut_messages, torch.float64, 1e-6),
+        (cut_messages, torch.float32, 1e-5),
+    ],
+)
+def test_any_chunking_of_the_same_sound_gives_the_same_logits(cut, dtype, tolerance):
+    """From messages, the rounding of stamps to nanoseconds and of samples to float32 remains."""
+    moments_s = (0.5, 1.1, 1.9, 2.5)
+    others = without(samples(Scene(duration_s=2.5, frame_rate_hz=4.0)), Modality.AUDIO)
+    pcm = noise(np.random.default_rng(9), 20_000)
     checkpoint = make_checkpoint(TINY, dtype=dtype)
     rng = np.random.default_rng(3)
     results = [
-        streamed(checkpoint, decided_at([*others, *cut(found, rng, at_ns=moments_ns)], moments_ns))
-        for _ in range(6)
+        streamed(checkpoint, decided_at([*others, *cut(pcm, rng, moments_s)], moments_s))[0]
+        for _ in range(4)
     ]
-    first = results[0][0]
-    assert first.present[:, 1].all()
-    for answers, _ in results[1:]:
-        assert_equal(answers, first, tolerance)
+    assert results[0].present[:, 1].all()
+    for answers in results[1:]:
+        assert_equal(answers, results[0], tolerance)
