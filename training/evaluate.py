@@ -113,7 +113,8 @@ def measure(
     empty = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
     counts = {c: {'decisions': empty.copy(), 'smoothed': empty.copy()} for c in combinations}
     with make_progress(console) as bar:
-        for segment in bar.track(segments, description='deciding'):
+        task = bar.add_task('deciding', total=len(segments), note='')
+        for segment in segments:
             predictions = predict_segment(system, segment, combinations, precision)
             for combination, prediction in predictions.items():
                 beliefs = torch.softmax(prediction.logits / temperature, dim=-1).numpy()
@@ -125,6 +126,7 @@ def measure(
                     counts[combination][name] += confusion_matrix(
                         prediction.targets, decided, len(labels)
                     )
+            bar.advance(task)
     return {
         combination_name(c): {name: summarise(matrix, labels) for name, matrix in found.items()}
         for c, found in counts.items()

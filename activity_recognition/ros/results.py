@@ -89,9 +89,9 @@ class Results:
         with self._lock:
             if not self._open:
                 return
+            message.processing_s = 0.0 if entry_s is None else time.monotonic() - entry_s
             latency_s = seconds_between(self._clock.now().nanoseconds, decision.t_ns)
             message.latency_s = latency_s
-            message.processing_s = 0.0 if entry_s is None else time.monotonic() - entry_s
             self._activity.publish(message)
         self.latency_s, self.processing_s = latency_s, message.processing_s
         self.newest = (frame, message)
