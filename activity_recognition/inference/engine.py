@@ -64,6 +64,8 @@ class StreamingEngine:
         self._evidence_every = engine.evidence_every
         self._system: ActivityRecognitionSystem = checkpoint.system.to(self.precision.device)
         self._system.eval()
+        # Images come with channels last; weights that lie the same way need no reordering.
+        self._system.video_encoder.to(memory_format=torch.channels_last)
         self._smoothing = ActivitySmoothing(config=smoothing)
         self._smoothing_state = self._smoothing.new_state()
         dtype = self._system.classifier.weight.dtype
@@ -186,10 +188,10 @@ class StreamingEngine:
             self._remember(Modality.TEXT, token, [sample.stamp_ns])
 
     def _encode_audio(self, blocks: AudioBlocks) -> None:
-        device = self.precision.device
-        mask = torch.from_numpy(blocks.mask).to(device)[None]
+        device, whole = self.precision.device, bool(blocks.mask.all())
+        mask = None if whole else torch.from_numpy(blocks.mask).to(device)[None]
         tokens = self._system.audio_encoder.step(blocks.values.to(device)[None], mask, self._audio)
-        if blocks.mask.all():
+        if whole:
             self._remember(Modality.AUDIO, tokens, blocks.stamps_ns.tolist())
 
     def _remember(self, modality: Modality, tokens: Tensor, stamps_ns: list[int]) -> None:

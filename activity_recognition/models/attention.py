@@ -5,6 +5,8 @@ Shapes: B batch, H heads, Q queries, N tokens, D width, K knots.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -60,8 +62,11 @@ def age_knots(age_s: Tensor, horizon_s: float | Tensor) -> Tensor:
     """
     # Ages need more bits than autocast would leave them.
     with torch.autocast(age_s.device.type, enabled=False):
-        horizon = torch.as_tensor(horizon_s, dtype=age_s.dtype, device=age_s.device)
-        scale = (NUM_KNOTS - 1) / torch.log1p(horizon / AGE_RESOLUTION_S)
+        scale: float | Tensor
+        if isinstance(horizon_s, Tensor):
+            scale = (NUM_KNOTS - 1) / torch.log1p(horizon_s.to(age_s) / AGE_RESOLUTION_S)
+        else:
+            scale = (NUM_KNOTS - 1) / math.log1p(horizon_s / AGE_RESOLUTION_S)
         position = age_s.clamp(min=0).div_(AGE_RESOLUTION_S).log1p_().mul_(scale)
         knots = torch.arange(NUM_KNOTS, device=age_s.device, dtype=age_s.dtype)
         distance = position.clamp_(max=NUM_KNOTS - 1).unsqueeze(-1).sub(knots).abs_()
@@ -135,6 +140,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, visible_QN: 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """Reshape (B, N, H * D) to (B, H, N, D)."""
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def split_projections(x: Tensor, count: int, num_heads: int) -> tuple[Tensor, ...]:
+    """Split (B, N, count * H * D), such as keys and values, into ``count`` of (B, H, N, D)."""
+    return x.unflatten(-1, (count, num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
 
 
 class FeedForward(nn.Sequential):

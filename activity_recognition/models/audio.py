@@ -51,9 +51,10 @@ class DilatedBlock(nn.Module):
         self.project = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def inputs(self, x: Tensor, weight: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, weight: Tensor | None) -> Tensor:
         """Return what the convolution reads of tokens (B, A, D): normalised, zero where masked."""
-        return self.norm(x) * weight.unsqueeze(-1)
+        x = self.norm(x)
+        return x if weight is None else x * weight.unsqueeze(-1)
 
     def forward(self, x: Tensor, padded: Tensor) -> Tensor:
         """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D).
@@ -63,8 +64,9 @@ class DilatedBlock(nn.Module):
         """
         count = x.shape[1]
         taps = [padded.narrow(1, tap * self.dilation, count) for tap in range(KERNEL)]
-        kernel = self.conv.weight.permute(0, 2, 1).flatten(1)
-        mixed = F.gelu(F.linear(torch.cat(taps, dim=-1), kernel, self.conv.bias))
+        # Channel by channel like the kernel, which is larger and so had better not be rearranged.
+        taps_last = torch.stack(taps, dim=-1).flatten(2)
+        mixed = F.gelu(F.linear(taps_last, self.conv.weight.flatten(1), self.conv.bias))
         return x + self.dropout(self.project(mixed))
 
 
@@ -116,20 +118,26 @@ class AudioCNN(nn.Module):
             cache[:] = [past.expand(len(blocks), *past.shape[1:]) for past in cache]
         return self._run(blocks, mask, state)
 
-    def step(self, blocks: Tensor, mask: Tensor, state: AudioState) -> Tensor:
-        """Encode the next blocks (B, A, K, M), any A >= 1, and advance ``state``."""
+    def step(self, blocks: Tensor, mask: Tensor | None, state: AudioState) -> Tensor:
+        """Encode the next blocks (B, A, K, M), any A >= 1, and advance ``state``.
+
+        A mask of None says that nothing is masked, which costs less than a mask that is True.
+        """
         return self._run(blocks, mask, state)
 
-    def _run(self, blocks: Tensor, mask: Tensor, state: AudioState) -> Tensor:
+    def _run(self, blocks: Tensor, mask: Tensor | None, state: AudioState) -> Tensor:
         columns_per_token = self.config.audio.columns_per_token
-        weight = mask.to(blocks.dtype)
-        x = (blocks * weight[..., None, None]).flatten(1, 2).unsqueeze(1)
+        weight = None if mask is None else mask.to(blocks.dtype)
+        if weight is not None:
+            blocks = blocks * weight[..., None, None]
+        x = blocks.flatten(1, 2).unsqueeze(1)
         for index, conv in enumerate(self.convs):
             past, state.columns[index] = state.columns[index], x[:, :, -1:]
             x = conv(x, past.to(x.dtype))
             columns_per_token //= 2
-            column_mask = weight.repeat_interleave(columns_per_token, dim=1)
-            x = x * column_mask[:, None, :, None].to(x.dtype)
+            if weight is not None:
+                column_mask = weight.repeat_interleave(columns_per_token, dim=1)
+                x = x * column_mask[:, None, :, None].to(x.dtype)
         x = self.embed(x.transpose(1, 2).flatten(2))
         for index, block in enumerate(self.blocks):
             assert isinstance(block, DilatedBlock)

@@ -19,6 +19,7 @@ from activity_recognition.models.attention import (
     age_knots,
     attend,
     split_heads,
+    split_projections,
 )
 from activity_recognition.types import MODALITIES, Modality
 
@@ -126,8 +127,9 @@ class CrossModalAttention(nn.Module):
 
     def project(self, modality: Modality, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return key and value of tokens (B, N, D), each (B, H, N, D / H); done once per token."""
-        key, value = self.layers(modality).key_value(tokens).chunk(2, dim=-1)
-        return split_heads(key, self.num_heads), split_heads(value, self.num_heads)
+        both = self.layers(modality).key_value(tokens)
+        key, value = split_projections(both, 2, self.num_heads)
+        return key, value
 
     def states(self, memories: Mapping[Modality, Memory], knots: AgeKnots) -> list[Tensor]:
         """Return each modality's newest state with its age, or the learned one, (B, Q, D)."""

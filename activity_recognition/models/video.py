@@ -16,7 +16,7 @@ from activity_recognition.models.attention import (
     age_knots,
     ages_s,
     attend,
-    split_heads,
+    split_projections,
     visible,
 )
 from activity_recognition.models.state import TokenRing, VideoState
@@ -58,12 +58,8 @@ class SpatialBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix patch tokens (B, P, W)."""
-        query, key, value = self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        mixed = F.scaled_dot_product_attention(
-            split_heads(query, self.num_heads),
-            split_heads(key, self.num_heads),
-            split_heads(value, self.num_heads),
-        )
+        query, key, value = split_projections(self.qkv(self.norm1(x)), 3, self.num_heads)
+        mixed = F.scaled_dot_product_attention(query, key, value)
         x = x + self.out(mixed.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
 
@@ -115,12 +111,8 @@ class TemporalBlock(nn.Module):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return query, key and value of tokens (B, N, D), each (B, H, N, D / H)."""
-        query, key, value = self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        return (
-            split_heads(query, self.num_heads),
-            split_heads(key, self.num_heads),
-            split_heads(value, self.num_heads),
-        )
+        query, key, value = split_projections(self.qkv(self.norm1(x)), 3, self.num_heads)
+        return query, key, value
 
     def mix(self, x: Tensor, mixed: Tensor) -> Tensor:
         """Add attention's result and the feed-forward to the residual stream."""
