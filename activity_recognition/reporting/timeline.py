@@ -62,8 +62,9 @@ def stretches(answers: Sequence[Answer]) -> list[Stretch]:
 
 def timeline(metrics: RunMetrics, *, alone: bool = False) -> str:
     """Draw the timeline as SVG; ``alone`` brings the style along, for a file of its own."""
-    strips = max(1, -(-round(metrics['duration_s'], 3) // STRIP_S))
-    length = metrics['duration_s'] / strips
+    duration_s = max(metrics['duration_s'], 1.0)
+    strips = -(-round(duration_s, 3) // STRIP_S)
+    length = duration_s / strips
     body: list[str] = []
     top = 4.0
     for index in range(int(strips)):

@@ -103,6 +103,7 @@ def test_a_long_run_continues_in_further_strips(make_metrics):
 def test_a_run_without_answers_or_frames_still_has_a_page(make_metrics):
     metrics = make_metrics(count=0)
     metrics['frames'] = None
+    metrics['duration_s'] = 0.0
     text = ' '.join(parse(render_report(metrics)).text)
     assert 'nothing measured' in text
     assert 'Every frame' not in text

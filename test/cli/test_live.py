@@ -1,0 +1,173 @@
+"""Commands that start nodes: what they start works, and nothing of it stays."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+
+from activity_recognition.commands.simulate import Job, write  # noqa: E402
+from activity_recognition.ros.outlets import LATCHED_QOS  # noqa: E402
+from activity_recognition.simulation import SimulationConfig  # noqa: E402
+
+pytestmark = [
+    pytest.mark.ros,
+    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
+]
+
+PATIENCE_S = 90.0
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """A tiny network that knows nothing."""
+    from activity_recognition.models.checkpoint import save_checkpoint
+    from factories.networks import TINY, make_system, tokenizer_for
+
+    folder = tmp_path_factory.mktemp('checkpoints') / 'tiny'
+    save_checkpoint(folder, make_system(), tokenizer_for(TINY))
+    return folder
+
+
+@pytest.fixture
+def namespace(tmp_path):
+    """A name that nothing else on this machine has, and that its processes can be found by."""
+    return f'test_{os.getpid()}_{tmp_path.name}'.replace('-', '_')
+
+
+def processes_with(word):
+    """Return the ids of running processes that have a word in their command line."""
+    found = []
+    for entry in Path('/proc').glob('[0-9]*/cmdline'):
+        try:
+            if word.encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+class Ears:
+    """Waits for the labels that an active recogniser publishes."""
+
+    def __init__(self, namespace):
+        from activity_recognition.msg import ActivityLabels
+
+        self.context = rclpy.Context()
+        self.context.init()
+        self.node = rclpy.create_node('ears', namespace=namespace, context=self.context)
+        self.heard = threading.Event()
+        self.node.create_subscription(
+            ActivityLabels, 'activity_labels', lambda _: self.heard.set(), LATCHED_QOS
+        )
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(self.node)
+        self._thread = threading.Thread(target=executor.spin, daemon=True)
+        self._thread.start()
+        self._executor = executor
+
+    def close(self):
+        self._executor.shutdown()
+        self._thread.join(10)
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+
+@pytest.fixture
+def ears(namespace):
+    made = Ears(namespace)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_run_brings_the_recogniser_to_active_and_ctrl_c_ends_it(
+    start, checkpoint, namespace, ears, end_limit_s, number
+):
+    words = ('--checkpoint', checkpoint, '--device', 'cpu', '--namespace', namespace)
+    process = start('run', *words)
+    assert ears.heard.wait(PATIENCE_S), 'it did not become active'
+    assert len(processes_with(namespace)) >= 2
+    began = time.monotonic()
+    process.send_signal(number)
+    process.wait(30)
+    assert time.monotonic() - began < end_limit_s
+    assert process.returncode == 0
+    assert 'Traceback' not in process.stderr.read()
+    assert processes_with(namespace) == []
+
+
+def test_a_recogniser_that_cannot_start_ends_the_command_in_words(start, namespace):
+    process = start('run', '--checkpoint', '/nowhere', '--namespace', namespace)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert 'expected a checkpoint folder at /nowhere' in errors
+    assert 'Traceback' not in errors
+    assert processes_with(namespace) == []
+
+
+def test_a_monitor_of_nothing_ends_in_time_and_writes_its_page(start, tmp_path, namespace):
+    words = ('--seconds', 0.5, '--report', tmp_path / 'seen', '--ros-args', '-r')
+    process = start('monitor', *words, f'__ns:=/{namespace}')
+    out, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    assert out.splitlines() == ['waiting for decisions', str(tmp_path / 'seen' / 'report.html')]
+    assert json.loads((tmp_path / 'seen' / 'metrics.json').read_text())['answers'] == []
+
+
+@pytest.fixture
+def recording(tmp_path):
+    path = tmp_path / 'recording'
+    scene = SimulationConfig(seed=3, duration_s=3.0, width_px=64, height_px=48)
+    write(Job(path=path, config=scene, storage='mcap', image='raw', overwrite=False))
+    return path
+
+
+@pytest.mark.slow
+def test_replay_ends_with_the_recording(start, checkpoint, namespace, recording):
+    words = ('--checkpoint', checkpoint, '--device', 'cpu', '--namespace', namespace)
+    process = start('replay', recording, *words)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    assert 'finished: published' in errors
+    assert processes_with(namespace) == []
+
+
+@pytest.mark.slow
+def test_replay_of_nothing_ends_in_words(start, checkpoint, namespace):
+    words = ('--checkpoint', checkpoint, '--namespace', namespace)
+    process = start('replay', '/nowhere.mcap', *words)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert '/nowhere.mcap: no such recording' in errors
+    assert processes_with(namespace) == []
+
+
+@pytest.mark.slow
+def test_the_demo_accounts_for_every_frame_and_judges(start, checkpoint, namespace, tmp_path):
+    out = tmp_path / 'demo'
+    words = ('--seconds', 5, '--checkpoint', checkpoint, '--device', 'cpu', '--out', out)
+    process = start('demo', *words, '--namespace', namespace, '--tree')
+    printed, errors = process.communicate(timeout=PATIENCE_S)
+    # The tiny network knows none of the activities.
+    assert process.returncode == 1, errors
+    assert 'balanced accuracy: 0.0 % (at least 85.0 %): FAILED' in printed
+    assert 'frames unaccounted for: 0 (0): passed' in printed
+    found = json.loads((out / 'metrics.json').read_text())
+    frames = found['frames']
+    assert frames['published'] == 75
+    assert frames['published'] == (
+        frames['used'] + sum(frames['dropped'].values()) + frames['lost']
+    )
+    assert found['duration_s'] == pytest.approx(5.0)
+    assert found['scores']['decisions'] == len(found['answers']) > 20
+    assert (out / 'report.html').stat().st_size > 10_000
+    assert (out / 'logs' / 'player.log').exists()
+    assert processes_with(namespace) == []
