@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     record = make_record(arguments)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
+    arguments.out.write_text(compact(record) + '\n', encoding='utf-8')
     findings = compare(read_reference(arguments.reference), record)
     for finding in findings:
         print(f'{"FAILED: " if finding.failure else ""}{finding.sentence}')
@@ -91,6 +92,12 @@ def _ros_part(
     given = {'checkpoint': arguments.checkpoint, 'device': arguments.device}
     with Processes() as processes:
         return over_ros(processes, recording, output, **given)
+
+
+def compact(record: dict[str, Any]) -> str:
+    """Return a record as JSON that people can read: lists of numbers and words on one line."""
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    return re.sub(r'\[([^][{}]*)\]', lambda inner: f'[{" ".join(inner[1].split())}]', text)
 
 
 def read_reference(path: Path | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from activity_recognition.commands import verification
 from activity_recognition.commands.comparison import compare
 from activity_recognition.commands.machine import conditions, package_versions
-from activity_recognition.commands.verify import read_reference
+from activity_recognition.commands.verify import compact, read_reference
 from activity_recognition.config_io import shipped_file
 from activity_recognition.errors import ConfigError
 from activity_recognition.reporting.scores import account_frames
@@ -116,6 +116,12 @@ def test_a_run_without_ros_is_no_failure():
     text, failed = sentences(changed('ros', {'skipped': 'rclpy is not here'}))
     assert not failed
     assert 'not run over ROS: rclpy is not here' in text
+
+
+def test_records_are_written_for_people_and_read_back():
+    made = {'a': [[0.5, 'x y'], [1.0, 'z']], 'b': {'c': [], 'd': None}}
+    assert json.loads(compact(made)) == made
+    assert '[0.5, "x y"]' in compact(made)
 
 
 def test_decisions_are_described_by_second_and_answer():
