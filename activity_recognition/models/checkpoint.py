@@ -76,6 +76,7 @@ def save_checkpoint(
         staged.mkdir()
         tensors = {k: v.detach().cpu().contiguous() for k, v in system.state_dict().items()}
         save_file(tensors, staged / WEIGHTS)
+        (staged / WEIGHTS).chmod(0o644)  # the library writes it for its owner alone
         settings = {
             'schema_version': SCHEMA_VERSION,
             'model': to_mapping(system.config),
