@@ -66,7 +66,9 @@ class Node:
         self._applied = threading.Event()
         self._end_s = self._end_cpu_s = 0.0
         self._decided = False
-        self._running = self.node._session.running
+        # Its session is its own business, but the wiring is what is measured.
+        session: Any = self.node._session
+        self._running = session.running
         # Signalled in order: first to the worker, which decides and publishes, then to this.
         self._running.filter.registerCallback(self._note)
         self._callbacks = self._subscribe()

@@ -67,7 +67,7 @@ def goal_rows(name: str, outcome: dict[str, Any] | None) -> list[tuple[str, ...]
     """Return a benchmark's goals as rows; one that says so where there are none."""
     if outcome is None:
         return [(name, '–', '–', '–', 'failed')]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for goal in outcome['goals']:
         least, most = goal['at_least'], goal['at_most']
         bound = f'≥ {least:g}' if least is not None else f'≤ {most:g}'

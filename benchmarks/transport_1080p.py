@@ -180,11 +180,11 @@ def _answer(process: subprocess.Popen[str], limit_s: float) -> dict[str, Any]:
     while select.select([process.stdout], [], [], max(end_s - time.monotonic(), 0))[0]:
         line = process.stdout.readline()
         if not line:
-            raise RuntimeError(f'{process.args}: ended early')
+            raise RuntimeError(f'{process.args!r}: ended early')
         if line.startswith('{'):
             answer: dict[str, Any] = json.loads(line)
             return answer
-    raise RuntimeError(f'{process.args}: gave no answer in {limit_s:g} s')
+    raise RuntimeError(f'{process.args!r}: gave no answer in {limit_s:g} s')
 
 
 def _say(**answer: object) -> None:
@@ -233,7 +233,7 @@ def _recognizer(checkpoint: str) -> int:
     import rclpy
     from rclpy.parameter import Parameter
 
-    from activity_recognition.ros.executor import make_executor
+    from activity_recognition.ros.executor_choice import make_executor
     from activity_recognition.ros.recognizer_node import RecognizerNode
     from activity_recognition.types import Modality, Window
 

@@ -64,8 +64,6 @@ class StreamingEngine:
         self._evidence_every = engine.evidence_every
         self._system: ActivityRecognitionSystem = checkpoint.system.to(self.precision.device)
         self._system.eval()
-        # Images come with channels last; weights that lie the same way need no reordering.
-        self._system.video_encoder.to(memory_format=torch.channels_last)
         self._smoothing = ActivitySmoothing(config=smoothing)
         self._smoothing_state = self._smoothing.new_state()
         dtype = self._system.classifier.weight.dtype
