@@ -25,7 +25,7 @@ FILL_S = 5.0
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=45.0)
+    parser = arguments(__doc__, seconds=30.0)
     parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
     parser.add_argument('--rounds', type=int, default=20, help='clean rounds to gather')
     chosen = parser.parse_args(argv)

@@ -227,6 +227,11 @@ def arguments(description: str | None, *, seconds: float) -> argparse.ArgumentPa
 def publish(report: Report, chosen: argparse.Namespace, *, began: Provenance) -> int:
     """Print a report, and write it where that was asked for; return the exit status, 0."""
     tables = [report.goal_table(), *report.tables] if report.goals else report.tables
+    if began.load > began.cores:
+        # Shared caches and memory slow a process down that never waits for a core.
+        report.notes.append(
+            'Other processes kept the machine busy before this run: what it measured is too slow.'
+        )
     text = to_markdown(report.title, tables, report.notes, began, report.settings)
     outcome = {
         'theme': report.theme,

@@ -51,11 +51,11 @@ class Outcome:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=200.0)
+    parser = arguments(__doc__, seconds=240.0)
     parser.add_argument('--preset', default='nano')
     parser.add_argument('--minutes', type=float, default=60.0, help='of simulated input')
-    parser.add_argument('--frame-rate', type=float, default=5.0, help='frames per second')
-    parser.add_argument('--chunk', type=float, default=0.128, help='seconds of sound per message')
+    parser.add_argument('--frame-rate', type=float, default=4.0, help='frames per second')
+    parser.add_argument('--chunk', type=float, default=0.256, help='seconds of sound per message')
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(1)

@@ -30,7 +30,7 @@ WANTED = 10.0
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=45.0)
+    parser = arguments(__doc__, seconds=40.0)
     parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
     parser.add_argument('--rounds', type=int, default=12, help='clean rounds to gather')
     chosen = parser.parse_args(argv)
