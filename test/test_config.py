@@ -218,9 +218,7 @@ class TestFiles:
 
     def test_shipped_files_are_found(self):
         assert shipped_file('models/small.yaml').is_file()
-        with pytest.raises(
-            ConfigError, match=r'the shipped file config/models/none\.yaml'
-        ):
+        with pytest.raises(ConfigError, match=r'the shipped file config/models/none\.yaml'):
             shipped_file('models/none.yaml')
 
     def test_shipped_files_of_a_source_tree_are_found(self, tmp_path, monkeypatch):

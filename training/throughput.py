@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
@@ -22,16 +22,19 @@ class Throughput:
         return self._steps
 
     def add(self, measures: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
-        """Count one step."""
+        """Count one step; a measure of exactly 0, a loss that nothing was asked of, is left out."""
         self._steps += 1
-        self._sums.update({name: float(value.detach()) for name, value in measures.items()})
+        values = {name: float(value.detach()) for name, value in measures.items()}
+        for name, value in values.items():
+            self._sums[name] += value
+        self._counts.update(name for name, value in values.items() if value)
         self._frames += int(batch['frame_mask'].sum())
         self._crops += len(batch['targets'])
 
     def read(self) -> dict[str, float]:
         """Return the mean of each measure and the work per second since the last reading."""
-        steps, seconds = max(self._steps, 1), max(self._clock() - self._since, 1e-9)
-        values = {name: value / steps for name, value in self._sums.items()}
+        seconds = max(self._clock() - self._since, 1e-9)
+        values = {name: value / max(self._counts[name], 1) for name, value in self._sums.items()}
         values |= {
             'frames_per_s': self._frames / seconds,
             'crops_per_s': self._crops / seconds,
@@ -42,5 +45,6 @@ class Throughput:
 
     def _restart(self) -> None:
         self._steps = self._frames = self._crops = 0
-        self._sums: Counter[str] = Counter()
+        self._sums: defaultdict[str, float] = defaultdict(float)
+        self._counts: Counter[str] = Counter()
         self._since = self._clock()

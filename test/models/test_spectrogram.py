@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from activity_recognition.config import AudioConfig
+from activity_recognition.config_io import MODEL_PRESETS, load_model_config
 from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE, LogMelBlocks
 from factories.networks import TINY
 
@@ -71,3 +72,9 @@ def test_25_blocks_a_second_at_any_rate(rate_hz):
     config = AudioConfig(sample_rate_hz=rate_hz)
     assert config.token_rate_hz == pytest.approx(25.0)
     assert LogMelBlocks(config).block_hop == rate_hz // 25
+
+
+@pytest.mark.parametrize('preset', MODEL_PRESETS)
+def test_no_mel_band_of_a_preset_is_deaf(preset):
+    bands = LogMelBlocks(load_model_config(preset).audio).mel.mel_scale.fb
+    assert bands.sum(0).min() > 0
