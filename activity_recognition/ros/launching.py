@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from launch import Action, LaunchContext, LaunchDescription
+from launch import Action, Event, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -67,10 +67,9 @@ def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool) -> li
 def replay_actions(values: Mapping[str, Value]) -> list[Action]:
     """Return the recogniser, and the player, whose end is the end of the launch."""
     player = _player(player_spec(values))
-    ended = Shutdown(reason='the recording has ended')
     return [
         *recognizer_actions(values, use_sim_time=bool(values['clock'])),
-        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[ended])),
+        _end_with(player, 'the recording has ended'),
         *_transport_warning(),
         player,
     ]
@@ -90,18 +89,25 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
         *('--ros-args', '-r', f'__ns:=/{values["namespace"]}'),
     )
     player = _player(player_spec(values).with_parameters({'playback.exit_at_end': False}))
-    ended = Shutdown(reason='the demo has ended')
-    failed = Shutdown(reason='the player has ended')
     return [
         *recognizer_actions(values, use_sim_time=False),
         RegisterEventHandler(OnProcessExit(target_action=simulate, on_exit=[player])),
-        RegisterEventHandler(OnProcessExit(target_action=watch, on_exit=[ended])),
+        _end_with(watch, 'the demo has ended'),
         # It stays until it is told to end: when it ends earlier, it has failed.
-        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[failed])),
+        _end_with(player, 'the player has ended'),
         *_transport_warning(),
         simulate,
         watch,
     ]
+
+
+def _end_with(process: ExecuteProcess, reason: str) -> RegisterEventHandler:
+    """Return what ends the launch with a process, unless it is ending already."""
+
+    def end(_: Event, context: LaunchContext) -> list[Action]:
+        return [] if context.is_shutdown else [Shutdown(reason=reason)]
+
+    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=end))
 
 
 def _player(spec: NodeSpec) -> Node:
