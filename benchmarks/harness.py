@@ -23,7 +23,7 @@ LEAST_BUSY, MOST_BUSY = 0.9, 1.1
 """CPU time per wall time and thread outside of which a round is left out."""
 FEWEST_ROUNDS = 3
 """Rounds below which nothing is concluded."""
-SETTLED, UNSETTLED = 'settled', 'unsettled'
+UNSETTLED = 'unsettled'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
