@@ -103,13 +103,13 @@ def test_python_keeps_no_object_of_the_past(checkpoint, tick):
     tracemalloc.start()
     try:
         sizes = []
-        for start in (60, 120, 180):
-            play(engine, tick, range(start, start + 60), last=0)
+        for start in (60, 90, 120):
+            play(engine, tick, range(start, start + 30), last=0)
             gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    # 60 ticks kept would hold 192 kB of sound alone.
+    # 30 ticks kept would hold 96 kB of sound alone.
     assert sizes[2] - sizes[1] < 20_000
 
 

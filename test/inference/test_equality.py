@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.config import SyncConfig
@@ -93,6 +93,8 @@ def check_any(scene, config, rate_hz, dtype):
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
 @given(scene=scenes, config=configs, rate_hz=rates)
+@example(scene=TROUBLED, config=TINY, rate_hz=10.0)
+@example(scene=TROUBLED, config=WRAPPING, rate_hz=None)
 @settings(max_examples=10)
 def test_any_trace(scene, config, rate_hz, dtype):
     check_any(scene, config, rate_hz, dtype)
