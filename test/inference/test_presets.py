@@ -7,6 +7,7 @@ import torch
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.config_io import MODEL_PRESETS, load_model_config
+from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.streams import windows
 from activity_recognition.types import AudioChunk, Modality
@@ -55,3 +56,19 @@ def test_presets_build(preset):
 def test_a_nano_checkpoint_is_small_enough_to_ship():
     system = make_system(load_model_config('nano'))
     assert 4 * sum(parameter.numel() for parameter in system.parameters()) <= 11e6
+
+
+def test_streaming_equals_dense_with_trained_weights():
+    """Trained weights are larger and sharper than drawn ones."""
+    checkpoint = load_checkpoint(default_checkpoint())
+    trace = short_trace(checkpoint.config.audio.sample_rate_hz)
+    found, _ = streamed(checkpoint, trace)
+    assert_equal(found, dense(checkpoint, trace), 1e-5)
+
+
+def test_the_shipped_checkpoint_is_small_and_knows_ten_activities():
+    folder = default_checkpoint()
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 12e6
+    labels = load_checkpoint(folder).config.labels
+    assert 'none' in labels
+    assert len(labels) >= 10
