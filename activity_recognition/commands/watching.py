@@ -93,13 +93,16 @@ def run_metrics(
 ) -> RunMetrics:
     """Return all there is to report of a run."""
     from activity_recognition.commands.machine import conditions
+    from activity_recognition.ros.accounting import ENGINE_STATUS
 
+    engine = node.status(ENGINE_STATUS)[1]
+    told = {key: engine[key] for key in ('checkpoint', 'device') if key in engine}
     return node.log.metrics(
         title=title,
         summary=summary,
         frames=watch.frames,
         checks=checks,
-        conditions=conditions(),
+        conditions={**told, **conditions()},
     )
 
 

@@ -11,6 +11,8 @@ PLAYER_STATUS = ': playback'
 """How the name of the player's status ends."""
 IMAGE_STATUS = ': image'
 """How the name of the recogniser's status of its image input ends."""
+ENGINE_STATUS = ': engine'
+"""The same for what decides."""
 _DROPPED = 'dropped: '
 
 Values = Mapping[str, str]
