@@ -96,7 +96,7 @@ def run_metrics(
     from activity_recognition.ros.accounting import ENGINE_STATUS
 
     engine = node.status(ENGINE_STATUS)[1]
-    told = {key: engine[key] for key in ('checkpoint', 'device') if key in engine}
+    told: dict[str, str] = {key: engine[key] for key in ('checkpoint', 'device') if key in engine}
     return node.log.metrics(
         title=title,
         summary=summary,
