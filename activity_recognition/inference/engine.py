@@ -95,7 +95,7 @@ class StreamingEngine:
 
     @property
     def checkpoint_id(self) -> str:
-        """Identity of the weights."""
+        """Identity of the checkpoint: weights, configuration and tokenizer."""
         return self.checkpoint.id
 
     @property

@@ -40,7 +40,7 @@ class Checkpoint:
 
     path: Path
     id: str
-    """First 12 hexadecimal digits of the weights' SHA-256."""
+    """Changes with weights, configuration or tokenizer: see :func:`fingerprint`."""
     config: ModelConfig
     system: ActivityRecognitionSystem
     """In evaluation mode, float32, on the CPU."""
@@ -105,13 +105,25 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
     _load_weights(system, folder)
     return Checkpoint(
         path=folder,
-        id=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12],
+        id=fingerprint(folder),
         config=config,
         system=system.eval(),
         tokenizer=_load_tokenizer(config, folder),
         temperature=temperature,
         metrics=_read_json(folder / METRICS) if (folder / METRICS).exists() else {},
     )
+
+
+def fingerprint(folder: Path) -> str:
+    """Return 12 hexadecimal digits that stand for everything in a checkpoint that answers.
+
+    They come from the SHA-256 of weights, configuration (calibration included) and tokenizer.
+    Metrics and model card change no answer and are left out.
+    """
+    digest = hashlib.sha256()
+    for name in (WEIGHTS, CONFIG, TOKENIZER):
+        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def _refuse_to_replace(folder: Path) -> None:

@@ -85,14 +85,41 @@ class TestRoundTrip:
     def test_a_path_may_be_a_string(self, saved):
         assert load_checkpoint(str(saved)).id == load_checkpoint(saved).id
 
-    def test_the_id_is_that_of_the_weights(self, saved, tmp_path):
+    def test_the_id_is_the_same_for_the_same_checkpoint(self, saved, tmp_path):
         first = load_checkpoint(saved).id
         assert re.fullmatch('[0-9a-f]{12}', first)
-        same, other = tmp_path / 'same', tmp_path / 'other'
-        save_checkpoint(same, make_system(TINY), tokenizer_for(TINY), temperature=3.0)
-        save_checkpoint(other, make_system(TINY, seed=1), tokenizer_for(TINY))
+        same = tmp_path / 'same'
+        save_checkpoint(
+            same, make_system(TINY), tokenizer_for(TINY), temperature=1.7, card='# Again\n'
+        )
         assert load_checkpoint(same).id == first
-        assert load_checkpoint(other).id != first
+
+    def test_the_id_changes_with_the_weights(self, saved, tmp_path):
+        other = tmp_path / 'other'
+        save_checkpoint(other, make_system(TINY, seed=1), tokenizer_for(TINY), temperature=1.7)
+        assert load_checkpoint(other).id != load_checkpoint(saved).id
+
+    @pytest.mark.parametrize(
+        'change',
+        [
+            lambda content: content['calibration'].update(temperature=1.8),
+            lambda content: content['model'].update(labels=['none', 'waving', 'typing', 'dancing']),
+            lambda content: content['model']['video'].update(window_s=0.9),
+        ],
+        ids=['calibration', 'labels', 'preprocessing'],
+    )
+    def test_the_id_changes_with_the_configuration(self, saved, folder, change):
+        edit_config(folder, change)
+        assert load_checkpoint(folder).id != load_checkpoint(saved).id
+
+    def test_the_id_changes_with_the_tokenizer(self, saved, folder):
+        path = folder / 'tokenizer.json'
+        content = json.loads(path.read_text(encoding='utf-8'))
+        pieces = content['model']['vocab']
+        one, other = list(pieces)[-2:]
+        pieces[one], pieces[other] = pieces[other], pieces[one]
+        path.write_text(json.dumps(content), encoding='utf-8')
+        assert load_checkpoint(folder).id != load_checkpoint(saved).id
 
     def test_a_double_network_comes_back_as_float32(self, tmp_path):
         save_checkpoint(tmp_path / 'c', make_system(dtype=torch.float64), tokenizer_for(TINY))
