@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 TOLERANCE = 1e-3
@@ -21,6 +23,36 @@ class Finding:
     sentence: str
     failure: bool = False
     """Whether it is a fault and not just another machine."""
+    incomparable: str = ''
+    """Why the outputs were not compared, in two words, where this is why."""
+
+
+class Verdict(str, Enum):
+    """What a comparison comes to."""
+
+    AGREES = 'agrees with the reference'
+    DIFFERS = 'differs from the reference'
+    NOT_COMPARABLE = 'is not comparable with the reference'
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def verdict(findings: Sequence[Finding]) -> Verdict:
+    """Return what findings come to; nothing agrees that was not compared."""
+    if any(finding.failure for finding in findings):
+        return Verdict.DIFFERS
+    if any(finding.incomparable for finding in findings):
+        return Verdict.NOT_COMPARABLE
+    return Verdict.AGREES
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Return the verdict as words that follow "the record", with the reason where it is none."""
+    result = verdict(findings)
+    if result is not Verdict.NOT_COMPARABLE:
+        return str(result)
+    return f'{result}: {" and ".join(f.incomparable for f in findings if f.incomparable)}'
 
 
 def compare(reference: Mapping[str, Any], found: Mapping[str, Any]) -> list[Finding]:
@@ -45,12 +77,14 @@ def _inputs(reference: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[
     if not _same_data(reference, found):
         yield Finding(
             'the simulated recording differs in its bytes from the reference, which other versions '
-            'of the libraries that draw it explain; outputs are not compared'
+            'of the libraries that draw it explain; outputs are not compared',
+            incomparable='another recording',
         )
     if not _same_checkpoint(reference, found):
         yield Finding(
             f'checkpoint {found["checkpoint"]["id"]} is not the one of the reference, '
-            f'{reference["checkpoint"]["id"]}; outputs are not compared'
+            f'{reference["checkpoint"]["id"]}; outputs are not compared',
+            incomparable='another checkpoint',
         )
 
 
@@ -77,7 +111,7 @@ def _outputs(reference: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator
     yield Finding(
         f'probabilities differ from the reference by at most {largest:.1e} '
         f'({tolerance:.0e} is allowed)',
-        failure=largest > tolerance,
+        failure=not largest <= tolerance,
     )
     changed = sum(a != b for a, b in zip(before['answers'], now['answers'], strict=True))
     if changed:
@@ -95,12 +129,15 @@ def _tolerance(*records: Mapping[str, Any]) -> float:
 
 
 def _largest_difference(before: list[list[float]], now: list[list[float]]) -> float:
-    pairs = (
+    """Return the largest difference; NaN where there is one, which ``max`` would pass over."""
+    differences = [
         abs(a - b)
         for row_before, row_now in zip(before, now, strict=True)
         for a, b in zip(row_before, row_now, strict=True)
-    )
-    return max(pairs, default=0.0)
+    ]
+    if any(math.isnan(difference) for difference in differences):
+        return math.nan
+    return max(differences, default=0.0)
 
 
 def _costs(reference: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Finding]:
@@ -126,7 +163,7 @@ def _live(ros: Mapping[str, Any]) -> Iterator[Finding]:
         if agreement is None
         else f'over ROS {100 * agreement:.1f} % of the answers are those of the engine alone '
         f'({100 * MIN_AGREEMENT:.0f} % are wanted)',
-        failure=agreement is None or agreement < MIN_AGREEMENT,
+        failure=agreement is None or not agreement >= MIN_AGREEMENT,
     )
     lost = 1.0 if frames is None else frames['lost_fraction'] or 0.0
     unaccounted = None if frames is None else frames['unaccounted']
@@ -135,5 +172,5 @@ def _live(ros: Mapping[str, Any]) -> Iterator[Finding]:
         if frames is None
         else f'over ROS {frames["lost"]} of {frames["published"]} frames were lost in transport, '
         f'and {unaccounted} are not accounted for',
-        failure=lost > MAX_LOST or unaccounted != 0,
+        failure=not lost <= MAX_LOST or unaccounted != 0,
     )

@@ -113,6 +113,11 @@ class Processes:
         threading.Thread(target=self._watch, args=(child,), daemon=True).start()
         return child
 
+    @property
+    def running(self) -> tuple[Child, ...]:
+        """The processes that have not ended."""
+        return tuple(child for child in self._children if child.running)
+
     def wait(self, timeout_s: float | None = None) -> Child | None:
         """Return the next process that ends; None when none has within ``timeout_s``.
 

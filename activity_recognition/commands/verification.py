@@ -20,7 +20,7 @@ SCHEMA = 1
 NAMESPACE = 'verify'
 
 DEPENDS_ON = {
-    'example.recording.sha256': 'the versions of NumPy, OpenCV and SciPy that draw the scene',
+    'example.recording.sha256': 'the versions of NumPy and OpenCV that draw the scene',
     'output.answers': 'the checkpoint; backend and precision only where two labels are close',
     'output.probabilities': 'the checkpoint, and in the last digits backend and precision',
     'output.balanced_accuracy': 'the checkpoint and its size; 15 seconds say little about quality',
@@ -28,6 +28,7 @@ DEPENDS_ON = {
     'ros.latency': 'processor, model size, load of the machine',
     'run.recognise_s': 'processor or GPU, number of threads, model size',
     'run.peak_memory_mib': 'the libraries loaded, backend and model size; not the recording length',
+    'ros.peak_memory_mib': 'the same, and the middleware; shared libraries count in every process',
 }
 """Entries of a record and what they depend on."""
 
@@ -74,8 +75,11 @@ def recognise(recording: Path, checkpoint: str, device: str) -> dict[str, Any]:
 
     engine = StreamingEngine.load(checkpoint, EngineConfig(device=device))
     engine.warm_up()
+    audio = engine.config.audio
     began_s = time.monotonic()
-    with RecordingReader(recording) as reader:
+    with RecordingReader(
+        recording, sample_rate_hz=audio.sample_rate_hz, max_gap_s=audio.max_gap_s
+    ) as reader:
         start_ns = reader.start_ns
         applied = (engine.apply(window) for window in windows(reader.samples(), SyncConfig()))
         decisions = [decision for decision in applied if decision is not None]
@@ -146,6 +150,7 @@ def over_ros(
     with monitored(NAMESPACE) as node:
         watch = Watch(node, title='', length_s=SECONDS)
         play(live, watch, Silence())
+        memory = peak_memory_mib(processes)
         heard = node.log.heard()
         frames = watch.frames
     latency = distribution([item.latency_s for item in heard])
@@ -155,9 +160,16 @@ def over_ros(
         'frames': frames,
         'latency': {key: latency[key] for key in ('p50_s', 'p95_s')},
         'seconds': round(time.monotonic() - began_s, 1),
-        'peak_memory_of_nodes_mib': round(
-            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        ),
+        'peak_memory_mib': memory,
+    }
+
+
+def peak_memory_mib(processes: Processes) -> dict[str, int]:
+    """Return the most memory that each running node held so far, with what it started, MiB."""
+    from activity_recognition.commands.memory import peak_of_session_mib
+
+    return {
+        child.name: round(peak_of_session_mib(child.process.pid)) for child in processes.running
     }
 
 

@@ -2,8 +2,9 @@
 
 Simulates 15 seconds, recognises them with the engine alone and, where ROS 2 is, over real topics,
 writes a record of versions, machine, data, checkpoint, output, time and memory, and says how it
-differs from the reference record shipped with the package. The exit status is 1 when the output
-differs though data and checkpoint are the same, or frames were lost.
+differs from the reference record shipped with the package: it agrees, it differs, or it is not
+comparable, because recording or checkpoint are others. The exit status is 1 when the output differs
+though data and checkpoint are the same, or frames were lost.
 """
 
 from __future__ import annotations
@@ -45,17 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the record and compare it."""
-    from activity_recognition.commands.comparison import compare
-
+    reference = read_reference(arguments.reference)
     record = make_record(arguments)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(compact(record) + '\n', encoding='utf-8')
-    findings = compare(read_reference(arguments.reference), record)
+    status = conclude(reference, record)
+    print(f'written: {arguments.out}')
+    return status
+
+
+def conclude(reference: dict[str, Any], record: dict[str, Any]) -> int:
+    """Say how a record differs from the reference, and the verdict; return the exit status."""
+    from activity_recognition.commands.comparison import Verdict, compare, summary, verdict
+
+    findings = compare(reference, record)
     for finding in findings:
         print(f'{"FAILED: " if finding.failure else ""}{finding.sentence}')
-    failed = any(finding.failure for finding in findings)
-    print(f'{"differs from" if failed else "agrees with"} the reference; record: {arguments.out}')
-    return 1 if failed else 0
+    print(f'the record {summary(findings)}')
+    return 1 if verdict(findings) is Verdict.DIFFERS else 0
 
 
 def make_record(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 import copy
 import json
+import math
+import os
+import sys
 
 import pytest
 
 from activity_recognition.commands import verification
 from activity_recognition.commands.comparison import compare
 from activity_recognition.commands.machine import conditions, package_versions
-from activity_recognition.commands.verify import compact, read_reference
+from activity_recognition.commands.processes import Processes
+from activity_recognition.commands.verify import compact, conclude, read_reference
 from activity_recognition.config_io import shipped_file
 from activity_recognition.errors import ConfigError
 from activity_recognition.reporting.scores import account_frames
@@ -34,8 +38,8 @@ def record():
     }
 
 
-def changed(path, value):
-    made = copy.deepcopy(record())
+def changed(path, value, original=None):
+    made = copy.deepcopy(original or record())
     *outer, last = path.split('.')
     inner = made
     for key in outer:
@@ -54,6 +58,50 @@ def test_equal_records_agree():
     assert not failed
     assert 'all 3 answers are those of the reference' in text
     assert '1.00 times the reference' in text
+
+
+def test_a_reference_agrees_with_itself(capsys):
+    reference = read_reference(shipped_file('verification_reference.json'))
+    assert [f.sentence for f in compare(reference, reference) if f.failure] == []
+    assert conclude(reference, reference) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == 'the record agrees with the reference'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'status', 'last_line'),
+    [
+        ({}, 0, 'the record agrees with the reference'),
+        ({'environment.processor': 'b'}, 0, 'the record agrees with the reference'),
+        ({'output.decisions': 2}, 1, 'the record differs from the reference'),
+        (
+            {'example.recording.sha256': 'd2'},
+            0,
+            'the record is not comparable with the reference: another recording',
+        ),
+        (
+            {'checkpoint.id': 'c2'},
+            0,
+            'the record is not comparable with the reference: another checkpoint',
+        ),
+        (
+            {'example.recording.sha256': 'd2', 'checkpoint.id': 'c2'},
+            0,
+            'the record is not comparable with the reference: another recording and another '
+            'checkpoint',
+        ),
+        (
+            {'checkpoint.id': 'c2', 'ros.agreement': 0.5},
+            1,
+            'the record differs from the reference',
+        ),
+    ],
+)
+def test_the_verdict_is_one_of_three(capsys, changes, status, last_line):
+    found = record()
+    for path, value in changes.items():
+        found = changed(path, value, found)
+    assert conclude(record(), found) == status
+    assert capsys.readouterr().out.splitlines()[-1] == last_line
 
 
 def test_another_machine_is_told_and_is_no_failure():
@@ -84,6 +132,8 @@ def test_other_inputs_are_told_and_outputs_not_compared(path, value, words):
     [
         ('output.decisions', 2, '2 decisions; the reference has 3'),
         ('output.probabilities', [[0.9, 0.1], [0.22, 0.78]], 'at most 2.0e-02 (1e-03'),
+        ('output.probabilities', [[0.9, 0.1], [0.2, math.nan]], 'at most nan (1e-03'),
+        ('output.probabilities', [[math.nan, 0.1], [0.2, 0.8]], 'at most nan (1e-03'),
         ('output.answers', [[0.1, 'a'], [0.2, 'b'], [0.3, 'b']], '1 of 3 answers differ'),
         ('ros.agreement', 0.5, '50.0 % of the answers'),
         ('ros.agreement', None, 'no decision speaks of a moment'),
@@ -157,6 +207,62 @@ def test_the_example_is_the_same_every_time_and_described_by_its_contents(tmp_pa
     assert first['messages'] == again['messages'] > 20
     monkeypatch.setattr(verification, 'SEED', 2)
     assert verification.example(tmp_path / 'c')['recording']['sha256'] != first['sha256']
+
+
+HOLDS_MEMORY = """
+import subprocess, sys
+pipe, mebibytes, more = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+held = bytearray(b'x') * (mebibytes << 20)
+del held
+if more:
+    subprocess.Popen([sys.executable, '-c', open('/proc/self/cmdline').read().split(chr(0))[2],
+                      pipe, *more])
+else:
+    open(pipe, 'w').close()
+sys.stdin.close()
+import signal
+signal.pause()
+"""
+
+
+def test_memory_is_that_of_the_running_processes_and_what_they_started(tmp_path):
+    pipe = tmp_path / 'ready'
+    os.mkfifo(pipe)
+    with Processes() as processes:
+        for name, sizes in (('large', ['200']), ('small', ['20']), ('two', ['150', '50'])):
+            processes.start(name, [sys.executable, '-c', HOLDS_MEMORY, str(pipe), *sizes])
+            pipe.read_bytes()  # until the last one has opened it
+        found = verification.peak_memory_mib(processes)
+    assert list(found) == ['large', 'small', 'two']
+    assert 200 <= found['large'] < 300
+    assert 20 <= found['small'] < 120
+    assert 200 <= found['two'] < 400
+    assert verification.peak_memory_mib(processes) == {}
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_over_topics_is_compared_and_its_cost_recorded(start, tmp_path):
+    from activity_recognition.models.checkpoint import save_checkpoint
+    from factories.networks import TINY, make_system, tokenizer_for
+
+    checkpoint = tmp_path / 'tiny'
+    save_checkpoint(checkpoint, make_system(), tokenizer_for(TINY))
+    words = ('verify', '--checkpoint', checkpoint, '--device', 'cpu', '--work', tmp_path / 'work')
+    first, second = tmp_path / 'first.json', tmp_path / 'second.json'
+
+    alone = start(*words, '--no-ros', '--out', first)
+    printed, errors = alone.communicate()
+    assert alone.returncode == 0, errors
+    assert 'not comparable with the reference: another checkpoint' in printed
+
+    live = start(*words, '--reference', first, '--out', second)
+    printed, errors = live.communicate()
+    assert 'answers are those of the reference' in printed, errors
+    memory = json.loads(second.read_text())['ros']['peak_memory_mib']
+    assert set(memory) == {'recognizer', 'player'}
+    assert min(memory.values()) > 20
 
 
 def test_conditions_name_what_results_depend_on():
