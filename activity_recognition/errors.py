@@ -6,7 +6,8 @@ A message says what was expected, what came, and what to do about it::
     ├── ConfigError            a key, value or file of the configuration
     ├── CheckpointError        a checkpoint folder that is missing, damaged or of another schema
     ├── DecodeError            one message or record that cannot be read; live, a counted drop
-    │   └── UnsupportedEncodingError   a readable message in a format we cannot take
+    │   ├── UnsupportedEncodingError   a readable message in a format we cannot take
+    │   └── OutOfOrderError            a message that comes again, or after its successor
     ├── ShapeError             an array or tensor of the wrong shape, dtype or range
     ├── RecordingError         a bag, clip or label file
     ├── DeviceError            an accelerator or precision that this machine lacks
@@ -42,6 +43,15 @@ class DecodeError(ActivityRecognitionError):
 
 class UnsupportedEncodingError(DecodeError):
     """A well-formed message in an encoding that cannot be taken."""
+
+
+class OutOfOrderError(DecodeError):
+    """A message whose stamp is not later than that of the one before it."""
+
+    def __init__(self, message: str, *, duplicate: bool) -> None:
+        super().__init__(message)
+        self.duplicate = duplicate
+        """Whether the stamps are equal."""
 
 
 class ShapeError(ActivityRecognitionError):

@@ -11,7 +11,7 @@ from rosbags.rosbag1 import Reader as Rosbag1Reader
 
 from activity_recognition.bags.storage import open_storage, readable
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
-from activity_recognition.config import AudioConfig
+from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError, RecordingError
 from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, full_type_name
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from activity_recognition.types import Sample
 
 _AUDIO = AudioConfig()
+_SYNC = SyncConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class RecordingReader:
         *,
         sample_rate_hz: int = _AUDIO.sample_rate_hz,
         max_gap_s: float = _AUDIO.max_gap_s,
+        reset_after_s: float = _SYNC.reset_after_s,
         audio_format: AudioFormat | None = None,
         transcript_field: str = '',
         types: TypeRegistry | None = None,
@@ -68,6 +70,7 @@ class RecordingReader:
             topics: names of the topics; those that are None are found by type in :attr:`roles`.
             sample_rate_hz: rate of audio chunks, Hz.
             max_gap_s: residual of the sample clock above which audio counts as missing, seconds.
+            reset_after_s: ``sync.reset_after_s`` of what takes the samples, seconds.
             audio_format: format of the audio where the recording has no AudioInfo.
             transcript_field: dotted field of the text; empty for the known one of a known type.
             types: where types without an embedded definition are looked up.
@@ -83,6 +86,7 @@ class RecordingReader:
         self._wanted = topics
         self._sample_rate_hz = sample_rate_hz
         self._max_gap_s = max_gap_s
+        self._reset_after_s = reset_after_s
         self._audio_format = audio_format
         self._transcript_field = transcript_field
         self._types = types or TypeRegistry()
@@ -149,6 +153,7 @@ class RecordingReader:
         decoders = SensorDecoders(
             sample_rate_hz=self._sample_rate_hz,
             max_gap_s=self._max_gap_s,
+            reset_after_s=self._reset_after_s,
             audio_fallback=self._first_audio_format(names) or self._audio_format,
             transcript_field=self._transcript_field,
         )

@@ -13,8 +13,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from activity_recognition.errors import ActivityRecognitionError, DecodeError
+from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.sensors import Drops, Role
+from activity_recognition.streams import DropReason
 from activity_recognition.types import NANOSECONDS, Modality, Sample
 
 try:
@@ -140,6 +141,9 @@ class Decoder(SimpleFilter):
             sample = self._decoders.decode(
                 self._role, message.type_name, message.cdr, message.arrival_ns
             )
+        except OutOfOrderError as error:
+            self._refuse(DropReason.DUPLICATE if error.duplicate else DropReason.OUT_OF_ORDER)
+            return
         except Exception as error:
             self._drop(error)
             return
@@ -151,12 +155,15 @@ class Decoder(SimpleFilter):
         return self._synchronizer.wants_frame(stamp_ns)
 
     def _drop(self, error: Exception) -> None:
-        if self._modality is not None:
-            self._synchronizer.refuse(self._modality)
+        self._refuse(DropReason.UNREADABLE)
         if not isinstance(error, ActivityRecognitionError):
             error = DecodeError(f'{self._role} message: {type(error).__name__}: {error}')
         self.drops.add(error)
         self._on_failure(self._role, error)
+
+    def _refuse(self, reason: DropReason) -> None:
+        if self._modality is not None:
+            self._synchronizer.refuse(self._modality, reason)
 
 
 def peek_stamp_ns(cdr: bytes) -> int:

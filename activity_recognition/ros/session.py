@@ -76,6 +76,7 @@ class Running:
             decoders=SensorDecoders(
                 sample_rate_hz=audio.sample_rate_hz,
                 max_gap_s=audio.max_gap_s,
+                reset_after_s=config.sync.reset_after_s,
                 audio_fallback=_audio_format(config.topics),
                 transcript_field=config.topics.transcript_field,
             ),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from activity_recognition.errors import DecodeError
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import DecodeError, OutOfOrderError
 from activity_recognition.sensors.audio_format import (
     AudioFormat,
     format_from_info,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from activity_recognition.sensors.cdr import Message
 
+_SYNC = SyncConfig()
+
 
 class AudioDecoder:
     """Turns the messages of one audio topic into an even stream of mono samples.
@@ -30,7 +33,7 @@ class AudioDecoder:
     Takes ros-drivers' AudioData and AudioDataStamped, whose meaning comes in a separate AudioInfo,
     and mgonzs13's AudioStamped, which carries its own. The state is the resampler's past, the
     sample clock and the format; after a hole, a jump or a change of format it begins anew, and the
-    chunk's stamp shows the gap.
+    chunk's stamp shows the gap. What admission would drop as late never reaches the state.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class AudioDecoder:
         *,
         sample_rate_hz: int,
         max_gap_s: float,
+        reset_after_s: float = _SYNC.reset_after_s,
         fallback: AudioFormat | None = None,
     ) -> None:
         """Make a decoder with nothing heard yet.
@@ -45,13 +49,17 @@ class AudioDecoder:
         Args:
             sample_rate_hz: rate of the chunks, Hz.
             max_gap_s: residual of the sample clock above which samples count as missing, seconds.
+            reset_after_s: ``sync.reset_after_s``: what is later than the newest chunk by less is
+                refused, by more it is a time jump, seconds.
             fallback: format to assume until an AudioInfo arrives; None refuses audio until then.
         """
         self._sample_rate_hz = sample_rate_hz
         self._max_gap_s = max_gap_s
+        self._reset_after_s = reset_after_s
         self._info_format: AudioFormat | DecodeError | None = fallback
         self._format: AudioFormat | None = None
         self._last_stamp_ns: int | None = None
+        self._newest_ns: int | None = None
         self._resampler = StreamingResampler(sample_rate_hz, sample_rate_hz)
         self._clock = SampleClock(sample_rate_hz, max_gap_s=max_gap_s)
 
@@ -71,6 +79,7 @@ class AudioDecoder:
         """Forget what was heard; the format stays."""
         self._format = None
         self._last_stamp_ns = None
+        self._newest_ns = None
 
     def decode(self, message: Message, arrival_ns: int) -> AudioChunk | None:
         """Return the samples that a message completes; None when it completes none.
@@ -78,15 +87,16 @@ class AudioDecoder:
         A stamp of zero or none counts as no stamp: the arrival is then the end of the samples.
 
         Raises:
-            DecodeError: for audio that cannot be decoded or comes twice; the state stays as it was.
+            DecodeError: for audio that cannot be decoded; the state stays as it was.
+            OutOfOrderError: for audio that comes again or late; the state stays as it was, too.
         """
         data, audio_format = self._contents(message)
         mono = pcm_to_mono(data, audio_format)
         stamp_ns = header_stamp_ns(message)
-        if stamp_ns is not None:
-            self._refuse_repeated(stamp_ns)
         if not len(mono):
             return None
+        if stamp_ns is not None and self._is_set_back(stamp_ns):
+            self.reset()
         if audio_format != self._format:
             self._begin(audio_format)
         self._last_stamp_ns = stamp_ns
@@ -116,16 +126,24 @@ class AudioDecoder:
             )
         return audio.data, self._info_format
 
-    def _refuse_repeated(self, stamp_ns: int) -> None:
-        """Refuse a message that repeats one or comes after its successor."""
-        if self._last_stamp_ns is None:
-            return
-        late_s = seconds_between(self._last_stamp_ns, stamp_ns)
-        if 0 <= late_s <= self._max_gap_s:
-            raise DecodeError(
-                f'audio order: a chunk stamped {late_s:.3f} s before the newest is a duplicate or '
-                'came out of order'
-            )
+    def _is_set_back(self, stamp_ns: int) -> bool:
+        """Return whether time was set back; refuse what only repeats or comes after its successor.
+
+        The rule is that of admission, which would drop a late chunk: by then the sample clock and
+        the resampler would have begun anew for it, and for the good one after it once more.
+        """
+        last_ns = self._last_stamp_ns
+        if last_ns is None or stamp_ns > last_ns:
+            return False
+        newest_ns = last_ns if self._newest_ns is None else self._newest_ns
+        if seconds_between(newest_ns, stamp_ns) >= self._reset_after_s:
+            return True
+        late_s = seconds_between(last_ns, stamp_ns)
+        raise OutOfOrderError(
+            f'audio order: a chunk stamped {late_s:.3f} s before the newest is a duplicate or came '
+            'out of order; if there are many, look for a second publisher on the topic',
+            duplicate=not late_s,
+        )
 
     def _begin(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
@@ -143,8 +161,9 @@ class AudioDecoder:
             return None
         source_hz = self._format.sample_rate_hz if self._format else self._sample_rate_hz
         offset = first_output * source_hz - first_input * self._sample_rate_hz
+        self._newest_ns = start_ns + offset * NANOSECONDS // (source_hz * self._sample_rate_hz)
         return AudioChunk(
-            stamp_ns=start_ns + offset * NANOSECONDS // (source_hz * self._sample_rate_hz),
+            stamp_ns=self._newest_ns,
             arrival_ns=arrival_ns,
             samples=samples,
             sample_rate_hz=self._sample_rate_hz,

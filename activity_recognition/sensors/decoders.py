@@ -6,7 +6,7 @@ from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from activity_recognition.config import AudioConfig
+from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError
 from activity_recognition.sensors.audio import AudioDecoder
 from activity_recognition.sensors.cdr import TypeRegistry
@@ -44,6 +44,7 @@ MAX_TRANSCRIPT_BYTES = 1 << 20
 AUDIO_INFO_TYPE = 'audio_common_msgs/msg/AudioInfo'
 
 _AUDIO = AudioConfig()
+_SYNC = SyncConfig()
 _TYPES = {Role.IMAGE: IMAGE_TYPES, Role.AUDIO: AUDIO_TYPES, Role.AUDIO_INFO: (AUDIO_INFO_TYPE,)}
 
 
@@ -58,6 +59,7 @@ class SensorDecoders:
         *,
         sample_rate_hz: int = _AUDIO.sample_rate_hz,
         max_gap_s: float = _AUDIO.max_gap_s,
+        reset_after_s: float = _SYNC.reset_after_s,
         audio_fallback: AudioFormat | None = None,
         transcript_field: str = '',
         types: TypeRegistry | None = None,
@@ -67,12 +69,16 @@ class SensorDecoders:
         Args:
             sample_rate_hz: rate of audio chunks (``audio.sample_rate_hz`` of the model), Hz.
             max_gap_s: ``audio.max_gap_s``, seconds.
+            reset_after_s: ``sync.reset_after_s``, seconds.
             audio_fallback: format to assume until an AudioInfo arrives; None refuses until then.
             transcript_field: dotted field of the text; empty for the known one of a known type.
             types: where message types are looked up; a new registry by default.
         """
         self.audio = AudioDecoder(
-            sample_rate_hz=sample_rate_hz, max_gap_s=max_gap_s, fallback=audio_fallback
+            sample_rate_hz=sample_rate_hz,
+            max_gap_s=max_gap_s,
+            reset_after_s=reset_after_s,
+            fallback=audio_fallback,
         )
         self._types = types or TypeRegistry()
         self._transcript_field = transcript_field

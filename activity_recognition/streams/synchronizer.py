@@ -107,11 +107,11 @@ class WindowSynchronizer:
             counters.dropped[DropReason.RATE] += 1
             return False
 
-    def refuse(self, modality: Modality) -> None:
-        """Count a message of this modality that could not be decoded."""
+    def refuse(self, modality: Modality, reason: DropReason = DropReason.UNREADABLE) -> None:
+        """Count a message of this modality that gave no sample, and why."""
         with self._lock:
             self._counters[modality].received += 1
-            self._counters[modality].dropped[DropReason.UNREADABLE] += 1
+            self._counters[modality].dropped[reason] += 1
 
     def poll(self, now_ns: int) -> None:
         """Decide now if frames have stayed away; call it several times per period.

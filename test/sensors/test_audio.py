@@ -1,13 +1,17 @@
 """The audio decoder: both families, formats that change, holes, and stamps."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import DecodeError, OutOfOrderError, UnsupportedEncodingError
 from activity_recognition.sensors import AudioDecoder, AudioFormat
-from activity_recognition.types import NANOSECONDS
+from activity_recognition.streams import WindowSynchronizer
+from activity_recognition.types import NANOSECONDS, Modality
 
 RATE = 16_000
 START_NS = 1_700_000_000_000_000_000
@@ -224,18 +228,40 @@ def test_time_may_jump_back(stamped):
     assert audio.decode(stamped(pcm(320), earlier), START_NS).stamp_ns == earlier
 
 
-@pytest.mark.parametrize('back_ms', [0, 20, 150])
-def test_duplicates_and_late_chunks_are_refused_and_harm_nothing(stamped, back_ms):
-    audio, clean = decoder(fallback=AudioFormat()), decoder(fallback=AudioFormat())
-    for index in range(12):
-        message = stamped(pcm(320, seed=index), START_NS + index * 20_000_000)
+@pytest.mark.parametrize('rate_hz', [16_000, 48_000])
+@pytest.mark.parametrize('back_ms', [0, 20, 150, 300, 999])
+def test_duplicates_and_late_chunks_are_refused_and_harm_nothing(stamped, rate_hz, back_ms):
+    late_format = AudioFormat(sample_rate_hz=rate_hz)
+    audio, clean = decoder(fallback=late_format), decoder(fallback=late_format)
+    for index in range(60):
+        stamp_ns = START_NS + index * 20_000_000
+        message = stamped(pcm(rate_hz // 50, seed=index), stamp_ns)
         got, expected = audio.decode(message, START_NS), clean.decode(message, START_NS)
         np.testing.assert_array_equal(got.samples, expected.samples)
         assert got.stamp_ns == expected.stamp_ns
-        with pytest.raises(DecodeError, match='audio order'):
-            audio.decode(
-                stamped(pcm(320), START_NS + index * 20_000_000 - back_ms * 1_000_000), START_NS
-            )
+        late = stamped(pcm(rate_hz // 50), stamp_ns - back_ms * 1_000_000)
+        with pytest.raises(OutOfOrderError, match='audio order') as caught:
+            audio.decode(late, START_NS)
+        assert caught.value.duplicate == (back_ms == 0)
+
+
+@settings(max_examples=100)
+@given(
+    steps=st.lists(st.one_of(st.just(1), st.integers(-4, 4), st.integers(-75, 75)), max_size=60),
+    rate_hz=st.sampled_from([16_000, 44_100]),
+    reset_after_s=st.sampled_from([0.05, 0.3, 1.0]),
+)
+def test_what_the_decoder_gives_is_what_admission_takes(stamped, steps, rate_hz, reset_after_s):
+    audio = decoder(fallback=AudioFormat(sample_rate_hz=rate_hz), reset_after_s=reset_after_s)
+    synchronizer = WindowSynchronizer(SyncConfig(reset_after_s=reset_after_s))
+    stamp_ns = START_NS
+    for index, step in enumerate(steps):
+        stamp_ns += step * 20_000_000
+        message = stamped(pcm(rate_hz // 50, seed=index), stamp_ns)
+        with contextlib.suppress(OutOfOrderError):
+            synchronizer.push(audio.decode(message, START_NS + index))
+    counters = synchronizer.counters[Modality.AUDIO]
+    assert counters.received == counters.admitted
 
 
 def test_refused_audio_leaves_the_stream_as_it_was(stamped, carried, info):

@@ -1,0 +1,60 @@
+"""The decoding link of the chain: what becomes of messages that give no sample."""
+
+from __future__ import annotations
+
+import array
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from audio_common_msgs.msg import AudioDataStamped
+from rclpy.serialization import serialize_message
+
+from activity_recognition.config import SyncConfig
+from activity_recognition.ros.filters import Decoder, RawMessage
+from activity_recognition.sensors import AudioFormat, Role, SensorDecoders
+from activity_recognition.streams import DropReason, WindowSynchronizer
+from activity_recognition.types import Modality
+
+pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
+
+START_NS = 1_700_000_000_000_000_000
+STEP_NS = 20_000_000
+
+
+def sound(stamp_ns: int, data: bytes = bytes(640)) -> RawMessage:
+    """A chunk of 20 ms, as a subscription hands it over."""
+    message = AudioDataStamped()
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    message.audio.data = array.array('B', data)
+    cdr = serialize_message(message)
+    return RawMessage('audio_common_msgs/msg/AudioDataStamped', cdr, START_NS, 0.0)
+
+
+def test_late_sound_is_counted_as_late_and_not_as_unreadable():
+    synchronizer, failures = WindowSynchronizer(SyncConfig()), []
+    decoder = Decoder(
+        Role.AUDIO,
+        SensorDecoders(audio_fallback=AudioFormat()),
+        synchronizer,
+        lambda _, error: failures.append(error),
+    )
+    decoder.registerCallback(lambda sample, _: synchronizer.push(sample))
+    for index in range(50):
+        decoder.add(sound(START_NS + index * STEP_NS))
+    newest_ns = START_NS + 49 * STEP_NS
+    decoder.add(sound(newest_ns))
+    decoder.add(sound(newest_ns - STEP_NS))
+    decoder.add(sound(newest_ns - 25 * STEP_NS))
+    assert not failures
+    assert decoder.drops.total == 0
+    decoder.add(sound(newest_ns + STEP_NS, data=bytes(7)))
+    assert len(failures) == decoder.drops.total == 1
+    counters = synchronizer.counters[Modality.AUDIO]
+    assert (counters.received, counters.admitted) == (54, 50)
+    assert {reason: count for reason, count in counters.dropped.items() if count} == {
+        DropReason.DUPLICATE: 1,
+        DropReason.OUT_OF_ORDER: 2,
+        DropReason.UNREADABLE: 1,
+    }
