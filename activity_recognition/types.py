@@ -141,7 +141,8 @@ class ModalityEvidence:
     modality: Modality
     present: bool
     age_s: float = float('nan')
-    """Decision time minus stamp of its newest visible sample; NaN when absent."""
+    """Decision time minus stamp of its newest sample, also when that has left the window; NaN when
+    none has arrived since the start or the last reset."""
     label: str = ''
     confidence: float = float('nan')
     """Probability of its own best label from its unimodal head; NaN when absent."""

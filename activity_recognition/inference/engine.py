@@ -7,6 +7,7 @@ with the same arrivals.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from activity_recognition.types import (
     Utterance,
     Window,
     modality_of,
+    seconds_between,
     to_ns,
 )
 
@@ -72,6 +74,7 @@ class StreamingEngine:
         self._audio = self._system.audio_encoder.new_state()
         self._fusion = {m: self._new_modality_state(m) for m in MODALITIES}
         self._first_stamp_ns: dict[Modality, int] = {}
+        self._newest_stamp_ns: dict[Modality, int] = {}
         self._decisions = 0
 
     @classmethod
@@ -120,6 +123,7 @@ class StreamingEngine:
         for state in self._fusion.values():
             state.clear()
         self._first_stamp_ns.clear()
+        self._newest_stamp_ns.clear()
         self._smoothing_state.clear()
         self._decisions = 0
 
@@ -173,6 +177,7 @@ class StreamingEngine:
         # The earliest, not the first: text comes late, and out of order.
         first_ns = self._first_stamp_ns.get(modality, sample.stamp_ns)
         self._first_stamp_ns[modality] = min(first_ns, sample.stamp_ns)
+        self._note_newest(modality, sample.stamp_ns)
         if isinstance(sample, Frame):
             image = torch.from_numpy(self._front_end.frame(sample)).to(self.precision.device)
             token = self._system.video_encoder.step(image[None], sample.stamp_ns, self._video)
@@ -195,9 +200,16 @@ class StreamingEngine:
     def _remember(self, modality: Modality, tokens: Tensor, stamps_ns: list[int]) -> None:
         keys, values = self._system.cross_attention.project(modality, tokens)
         state = self._fusion[modality]
+        if stamps_ns:
+            self._note_newest(modality, stamps_ns[-1])
         for index, stamp_ns in enumerate(stamps_ns):
             part = slice(index, index + 1)
             state.append(tokens[:, part], keys[:, :, part], values[:, :, part], stamp_ns)
+
+    def _note_newest(self, modality: Modality, stamp_ns: int) -> None:
+        """Keep the newest stamp; tokens of sound are newer than the start of their chunk."""
+        newest_ns = self._newest_stamp_ns.get(modality, stamp_ns)
+        self._newest_stamp_ns[modality] = max(newest_ns, stamp_ns)
 
     def _decide(self, moment: DecisionTime) -> Decision:
         windows_s = self._system.windows_s
@@ -205,7 +217,7 @@ class StreamingEngine:
         if all(sight.newest < 0 for sight in sights.values()):
             smoothed = self._smoothing.no_data(moment.t_ns, len(self.labels), self._smoothing_state)
             nothing = np.zeros(len(self.labels), np.float32)
-            evidence = tuple(ModalityEvidence(modality=m, present=False) for m in MODALITIES)
+            evidence = tuple(self._absent(m, moment.t_ns) for m in MODALITIES)
             return self._decision(moment, smoothed, nothing, evidence, moment.t_ns)
         memories = {m: self._memory(m, sight) for m, sight in sights.items()}
         weigh = self._evidence_every > 0 and self._decisions % self._evidence_every == 0
@@ -221,7 +233,7 @@ class StreamingEngine:
             moment,
             smoothed,
             logits[0, 0].float().numpy(),
-            self._evidence(sights, unimodal, weights),
+            self._evidence(moment.t_ns, sights, unimodal, weights),
             self._window_start_ns(moment.t_ns, sights),
         )
 
@@ -246,8 +258,15 @@ class StreamingEngine:
         probabilities = (logits / self.checkpoint.temperature).softmax(-1)
         return probabilities.float().numpy()
 
+    def _absent(self, modality: Modality, t_ns: int) -> ModalityEvidence:
+        """Return the evidence of a modality without a sample in its window at ``t_ns``."""
+        newest_ns = self._newest_stamp_ns.get(modality)
+        age_s = math.nan if newest_ns is None else seconds_between(t_ns, newest_ns)
+        return ModalityEvidence(modality=modality, present=False, age_s=age_s)
+
     def _evidence(
         self,
+        t_ns: int,
         sights: Mapping[Modality, Sight],
         unimodal: NDArray[np.float32],
         weights: NDArray[np.floating],
@@ -257,7 +276,7 @@ class StreamingEngine:
         for index, (modality, beliefs) in enumerate(zip(MODALITIES, unimodal, strict=True)):
             sight = sights[modality]
             if sight.newest < 0:
-                evidence.append(ModalityEvidence(modality=modality, present=False))
+                evidence.append(self._absent(modality, t_ns))
                 continue
             evidence.append(
                 ModalityEvidence(

@@ -160,6 +160,33 @@ class TestEvidence:
         assert audio.label in TINY.labels
         assert 1 / 4 <= audio.confidence <= 1
 
+    def test_the_age_goes_on_when_the_window_is_left(self, checkpoint):
+        engine = make_engine(checkpoint)
+        pcm = noise(np.random.default_rng(0), 800)
+        sound = chunk(pcm, 0, 800, start_ns=START_NS + to_ns(1.5))
+        there = engine.apply(deciding(2.0, said(2.0), said(1.0), sound)).evidence
+        later = engine.apply(deciding(3.5)).evidence
+        no_data = engine.apply(deciding(9.0)).evidence
+        assert [e.present for e in there] == [False, True, True]
+        assert [e.present for e in later] == [False, False, True]
+        assert [e.present for e in no_data] == [False, False, False]
+        for evidence in (there, later, no_data):
+            assert math.isnan(evidence[0].age_s)
+        for index in (1, 2):
+            ages_s = [evidence[index].age_s for evidence in (there, later, no_data)]
+            assert ages_s[1:] == pytest.approx([ages_s[0] + 1.5, ages_s[0] + 7.0])
+
+    def test_a_sample_ahead_of_the_decision_has_a_negative_age(self, checkpoint):
+        decision = make_engine(checkpoint).apply(deciding(1.0, frame_at(1.5)))
+        assert not decision.evidence[0].present
+        assert decision.evidence[0].age_s == pytest.approx(-0.5)
+
+    def test_a_reset_forgets_the_ages(self, checkpoint):
+        engine = make_engine(checkpoint)
+        engine.apply(deciding(1.0, frame_at(1.0), said(0.5)))
+        decision = engine.apply(dataclasses.replace(deciding(1.1), reset=True))
+        assert all(math.isnan(e.age_s) for e in decision.evidence)
+
     def test_each_modality_answers_with_its_own_head(self, checkpoint, trace):
         decisions = run(make_engine(checkpoint), trace)
         expected = (dense(checkpoint, trace).unimodal.double() / checkpoint.temperature).softmax(-1)
