@@ -14,6 +14,7 @@ from activity_recognition.simulation.config import (
 from activity_recognition.simulation.contact_sheet import contact_sheet
 from activity_recognition.simulation.script import Segment
 from activity_recognition.simulation.simulation import Simulation, simulate
+from activity_recognition.simulation.stills import Still, draw_stills
 
 __all__ = [
     'ACTIVITIES',
@@ -22,6 +23,8 @@ __all__ = [
     'Segment',
     'Simulation',
     'SimulationConfig',
+    'Still',
     'contact_sheet',
+    'draw_stills',
     'simulate',
 ]

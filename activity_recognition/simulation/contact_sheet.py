@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from activity_recognition.errors import RecordingError
 from activity_recognition.simulation.camera import Image
+from activity_recognition.simulation.script import segment_at
 from activity_recognition.simulation.simulation import Simulation
 from activity_recognition.types import AudioChunk, Frame, Utterance, seconds_between
 
@@ -69,7 +70,7 @@ def _collect(
             begun_ns = sample.stamp_ns if sample.start_ns is None else sample.start_ns
             words.append((seconds_between(begun_ns, start_ns), sample.text))
         elif isinstance(sample, Frame) and time_s >= len(moments) * every_s - 1e-6:
-            label = next(span.label for span in simulation.labels if time_s < span.end_s)
+            label = segment_at(simulation.segments, time_s).label
             moments.append(Moment(time_s=time_s, label=label, image=sample.image))
     return moments, np.concatenate(chunks), words
 

@@ -51,6 +51,11 @@ def plan_script(config: SimulationConfig) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
+def segment_at(segments: tuple[Segment, ...], time_s: float) -> Segment:
+    """Return the segment that holds a time, seconds from the recording's start."""
+    return next((s for s in segments if time_s < s.end_s), segments[-1])
+
+
 def _alike(label: str, previous: str | None) -> bool:
     """Return whether a change between two activities cannot be seen."""
     return previous is not None and ACTIVITY_TABLE[label].motion == ACTIVITY_TABLE[previous].motion

@@ -100,17 +100,31 @@ class Scene:
     def _expose(self, canvas: Image, time_s: float) -> Image:
         """Cut the frame out of the canvas as the camera shakes; apply focus and light."""
         height, width = self.config.height_px, self.config.width_px
-        top, left = (
-            self.margin_px + round(self.shake_px * wobble.at(time_s)) for wobble in self.shake
-        )
-        top = min(max(top, 0), 2 * self.margin_px)
-        left = min(max(left, 0), 2 * self.margin_px)
+        top, left = self._corner(time_s)
         frame = canvas[top : top + height, left : left + width]
         if self.blur_px > 0.25:
             frame = cv2.GaussianBlur(frame, (0, 0), self.blur_px)
         gain = 1.0 + 0.04 * self.config.difficulty * self.flicker.at(time_s)
         lit = cv2.multiply(frame, self.light, scale=gain, dtype=cv2.CV_8U)
         return np.asarray(lit, np.uint8)
+
+    def _corner(self, time_s: float) -> tuple[int, int]:
+        """Return row and column of the canvas at which the shaking camera's frame begins."""
+        top, left = (
+            self.margin_px + round(self.shake_px * wobble.at(time_s)) for wobble in self.shake
+        )
+        return min(max(top, 0), 2 * self.margin_px), min(max(left, 0), 2 * self.margin_px)
+
+    def keypoints(self, pose: NDArray[np.float64], time_s: float) -> NDArray[np.float32]:
+        """Return where the joints of a pose are in the picture at a time.
+
+        Shape (18, 2), rows as in ``Joint``; x to the right and y down as shares of the picture,
+        inside it from 0 to 1; hidden ones too.
+        """
+        pixels, _ = self.camera.project(joints(pose, self.looks.build))
+        top, left = self._corner(time_s)
+        size = np.array([self.config.width_px, self.config.height_px])
+        return np.asarray((pixels - (left, top)) / size, np.float32)
 
     def add_noise(self, image: Image, offset: tuple[int, int]) -> Image:
         """Add the sensor's noise, cut from the stored bank at ``offset`` (rows, columns)."""
@@ -159,12 +173,18 @@ def draw_scene(config: SimulationConfig) -> Scene:
     )
 
 
+def photograph(
+    scene: Scene, choreography: Choreography, time_s: float, rng: np.random.Generator
+) -> Image:
+    """Return the picture at a time with sensor noise."""
+    top, left = rng.integers(0, _BANK_EXTRA_PX, 2)
+    return scene.add_noise(scene.render(choreography, time_s), (int(top), int(left)))
+
+
 def render_frames(scene: Scene, choreography: Choreography) -> Iterator[tuple[float, Image]]:
     """Yield every frame with its time, seconds from the recording's start."""
     config = scene.config
     rng = stream(config.seed, Stream.CAMERA, 1)
     for index in range(config.frame_count):
         time_s = index / config.frame_rate_hz
-        top, left = rng.integers(0, _BANK_EXTRA_PX, 2)
-        picture = scene.render(choreography, time_s)
-        yield time_s, scene.add_noise(picture, (int(top), int(left)))
+        yield time_s, photograph(scene, choreography, time_s, rng)
