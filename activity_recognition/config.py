@@ -79,10 +79,12 @@ class VideoConfig(Ranged):
     stem_channels: tuple[int, ...] = (24, 48, 96)
     """Channels of the stride-2 convolutions before the patch embedding (Xiao et al. 2021,
     "Early Convolutions Help Transformers See Better"); each halves the image."""
-    width: int = setting(128, low=8, high=4096)
+    width: int = setting(96, low=8, high=4096)
     """Width of the spatial blocks."""
     spatial_depth: int = setting(2, low=1, high=64)
     spatial_heads: int = setting(4, low=1, high=64)
+    readout_channels: int = setting(16, low=1, high=4096)
+    """Channels of every patch from which, in its place, the frame's token is read."""
     temporal_depth: int = setting(2, low=0, high=64)
     window_s: float = setting(4.0, low=0.1, high=120.0)
     """How far back one layer looks, seconds."""
@@ -93,6 +95,11 @@ class VideoConfig(Ranged):
     def patch_size_px(self) -> int:
         """Pixels of the input per spatial token and side."""
         return int(2 ** (len(self.stem_channels) + 1))
+
+    @property
+    def num_patches(self) -> int:
+        """Spatial tokens of one image."""
+        return (self.input_size_px // self.patch_size_px) ** 2
 
     def __post_init__(self) -> None:
         """Check that patches tile the image and heads tile the width."""
@@ -288,11 +295,12 @@ class TopicsConfig(Ranged):
     audio_type: str = ''
     """Type of the audio topic, or empty to take what the graph offers."""
     audio_channels: int = setting(1, low=1, high=64)
-    """Channels to assume until an AudioInfo arrives."""
+    """Channels to assume with ``audio_sample_format``."""
     audio_sample_rate_hz: int = setting(16000, low=1000, high=384000)
-    """Sample rate to assume until an AudioInfo arrives."""
-    audio_sample_format: str = 'S16LE'
-    """Sample format to assume until an AudioInfo arrives."""
+    """Sample rate to assume with ``audio_sample_format``."""
+    audio_sample_format: str = ''
+    """Sample format to assume until an AudioInfo arrives, for example S16LE; empty assumes nothing
+    and refuses sound that needs one until then, for drivers may send mp3 as well."""
     transcript_type: str = ''
     """Type of the transcript topic, or empty to take what the graph offers."""
     transcript_field: str = ''
@@ -357,6 +365,9 @@ class TrainConfig(Ranged):
     """Decisions this close to a change of label do not count in the loss."""
     average_decay: float = setting(0.999, low=0.0, high=0.99999)
     """Decay of the moving average of the weights, which is what is kept."""
+    frame_encoder_rate: float = setting(1.0, low=0.0, high=1.0)
+    """Factor on the learning rate of the frame encoder, below 1 where it begins pretrained; 0
+    leaves it as it is."""
     augmentation: float = setting(1.0, low=0.0, high=2.0)
     """Strength of the random changes of pictures, loudness and words; 0 for none."""
     validation_fraction: float = setting(0.1, low=0.0, high=0.9)
@@ -368,3 +379,35 @@ class TrainConfig(Ranged):
     num_threads: int = setting(0, low=0, high=1024)
     num_workers: int = setting(0, low=0, high=256)
     """Processes that read and decode recordings; 0 takes one per core."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PretrainConfig(Ranged):
+    """Pretraining of a frame encoder on single pictures of simulated people."""
+
+    preset: str = 'nano'
+    """Name of a file under config/models, or a path to one."""
+    seed: int = setting(0, low=0, high=2**31 - 1)
+    scenes: int = setting(30_000, low=1, high=100_000_000)
+    """Rooms, each with a person of its own; none is seen twice."""
+    stills_per_scene: int = setting(4, low=1, high=1000)
+    """Pictures of each."""
+    scenes_per_batch: int = setting(8, low=1, high=10_000)
+    learning_rate: float = setting(1e-3, low=1e-8, high=1.0)
+    weight_decay: float = setting(0.05, low=0.0, high=1.0)
+    warmup_fraction: float = setting(0.05, low=0.0, high=0.9)
+    """Share of the steps over which the learning rate rises linearly."""
+    gradient_clip: float = setting(1.0, low=1e-3, high=1e3)
+    """Largest norm of the gradient."""
+    average_decay: float = setting(0.999, low=0.0, high=0.99999)
+    """Decay of the moving average of the weights, which is what is kept."""
+    device: str = 'auto'
+    precision: str = 'auto'
+    num_threads: int = setting(0, low=0, high=1024)
+    num_workers: int = setting(0, low=0, high=256)
+    """Processes that draw pictures; 0 takes half of the cores."""
+
+    @property
+    def steps(self) -> int:
+        """Batches, of ``scenes_per_batch * stills_per_scene`` pictures each."""
+        return max(1, self.scenes // self.scenes_per_batch)

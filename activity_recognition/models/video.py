@@ -36,7 +36,7 @@ class PatchStem(nn.Sequential):
             layers += [
                 nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
                 nn.GroupNorm(1, outputs),
-                nn.GELU(),
+                nn.ReLU(),  # on a CPU, GELU at this resolution costs as much as a convolution
             ]
             inputs = outputs
         layers.append(nn.Conv2d(inputs, config.width, 2, stride=2))
@@ -65,24 +65,33 @@ class SpatialBlock(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """One image to one token."""
+    """One image to one token.
+
+    The token is read from a summary token and from a few channels of every patch in its place.
+    A mean over patches would forget where things are, which is what tells postures apart.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Create the spatial encoder of a :class:`VideoTransformer`."""
         super().__init__()
         video = config.video
-        patches = (video.input_size_px // video.patch_size_px) ** 2
         self.stem = PatchStem(video)
         self.summary = nn.Parameter(torch.zeros(1, 1, video.width))
-        self.position = nn.Parameter(torch.randn(1, patches + 1, video.width) * 0.02)
+        self.position = nn.Parameter(torch.randn(1, video.num_patches + 1, video.width) * 0.02)
         self.blocks = nn.ModuleList(
             SpatialBlock(video, config.dropout) for _ in range(video.spatial_depth)
         )
         self.norm = nn.LayerNorm(video.width)
-        self.project = nn.Linear(2 * video.width, config.hidden_dim)
+        self.squeeze = nn.Linear(video.width, video.readout_channels)
+        read = video.width + video.num_patches * video.readout_channels
+        self.project = nn.Linear(read, config.hidden_dim)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
+        return self.read(self.encode_patches(frames))
+
+    def encode_patches(self, frames: Tensor) -> Tensor:
+        """Encode uint8 images (B, S, S, 3) to a summary and patches row by row, (B, 1 + P, W)."""
         x = frames.permute(0, 3, 1, 2).to(self.position.dtype)
         x = (x - 127.5) / 64.0
         patches = self.stem(x).flatten(2).transpose(1, 2)
@@ -90,8 +99,14 @@ class FrameEncoder(nn.Module):
         x = x + self.position
         for block in self.blocks:
             x = block(x)
-        x = self.norm(x)
-        return self.project(torch.cat((x[:, 0], x[:, 1:].mean(1)), dim=-1))
+        encoded: Tensor = self.norm(x)
+        return encoded
+
+    def read(self, encoded: Tensor) -> Tensor:
+        """Read the token (B, D) from what :meth:`encode_patches` returns."""
+        places = self.squeeze(encoded[:, 1:]).flatten(1)
+        token: Tensor = self.project(torch.cat((encoded[:, 0], places), dim=-1))
+        return token
 
 
 class TemporalBlock(nn.Module):
