@@ -1,34 +1,129 @@
-"""Optimiser, learning rate and moving average of the weights."""
+"""From losses to weights: optimiser, learning rate, moving average."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from activity_recognition.config import TrainConfig
+from activity_recognition.errors import ConfigError
 
 
-def make_optimiser(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Return AdamW that decays matrices and kernels, not biases, scales and embeddings' tables."""
+class OptimisationConfig(Protocol):
+    """What of a run's settings an :class:`Optimisation` needs."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Its peak."""
+
+    @property
+    def warmup_fraction(self) -> float:
+        """Share of the run over which the learning rate rises."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Of matrices and kernels."""
+
+    @property
+    def gradient_clip(self) -> float:
+        """Largest norm of the gradient."""
+
+    @property
+    def average_decay(self) -> float:
+        """Decay of the moving average of the weights."""
+
+
+class Optimisation:
+    """Moves the weights of a module, and keeps the moving average of a part of it."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        kept: nn.Module,
+        config: OptimisationConfig,
+        *,
+        pretrained: nn.Module | None = None,
+        pretrained_rate: float = 1.0,
+    ) -> None:
+        """Prepare to move ``module``.
+
+        Args:
+            module: network and loss.
+            kept: the part of it that is averaged.
+            config: how to move it.
+            pretrained: a part of it with a learning rate of its own.
+            pretrained_rate: factor on the learning rate of that part; 0 freezes it.
+        """
+        self._module = module
+        self._config = config
+        if pretrained is not None and pretrained_rate == 0:
+            pretrained.requires_grad_(False)
+        self.optimiser = make_optimiser(
+            module, config, pretrained=pretrained, pretrained_rate=pretrained_rate
+        )
+        self.average = make_average(kept, config.average_decay)
+        self._kept = kept
+
+    def backward(self, loss: Tensor) -> Tensor:
+        """Replace the gradients by those of ``loss``, clipped; returns their norm before.
+
+        Raises:
+            ConfigError: the gradient is not finite.
+        """
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._module.parameters(), self._config.gradient_clip)
+        if not torch.isfinite(norm):
+            raise ConfigError(f'expected a finite gradient, got {float(norm)}; lower learning_rate')
+        return norm
+
+    def step(self, done: float) -> float:
+        """Move the weights, a share ``done`` of the run being done then; returns the rate used."""
+        rate = learning_rate_at(done, self._config)
+        for group in self.optimiser.param_groups:
+            group['lr'] = rate * group['rate']
+        self.optimiser.step()
+        self.average.update_parameters(self._kept)
+        return rate
+
+
+def make_optimiser(
+    module: nn.Module,
+    config: OptimisationConfig,
+    *,
+    pretrained: nn.Module | None = None,
+    pretrained_rate: float = 1.0,
+) -> torch.optim.AdamW:
+    """Return AdamW that decays matrices and kernels, not biases, scales and embeddings' tables.
+
+    Every group has a ``rate``, the factor on the learning rate.
+    """
     tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+    slow = {id(p) for p in pretrained.parameters()} if pretrained is not None else set()
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in module.parameters():
         if parameter.requires_grad:
             plain = parameter.ndim < 2 or id(parameter) in tables
-            (free if plain else decayed).append(parameter)
-    groups = [
-        {'params': decayed, 'weight_decay': config.weight_decay},
-        {'params': free, 'weight_decay': 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+            groups.setdefault((id(parameter) in slow, plain), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                'params': groups[key],
+                'weight_decay': 0.0 if key[1] else config.weight_decay,
+                'rate': pretrained_rate if key[0] else 1.0,
+            }
+            for key in sorted(groups)
+        ],
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+    )
 
 
-def learning_rate_at(done: float, config: TrainConfig) -> float:
+def learning_rate_at(done: float, config: OptimisationConfig) -> float:
     """Return the learning rate when a share ``done`` of the run, in (0, 1], will be done.
 
     Linear warm-up, then a cosine down to a hundredth (Loshchilov & Hutter 2017).

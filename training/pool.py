@@ -83,7 +83,7 @@ def _results(
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([work.__module__])
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupts)
     try:
         futures: dict[Future[Result], int] = {
             pool.submit(work, item): index for index, item in enumerate(items)
@@ -98,6 +98,6 @@ def _results(
     pool.shutdown()
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent."""
+def ignore_interrupts(_worker: int = 0) -> None:
+    """Leave Ctrl-C to the parent; run first in a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

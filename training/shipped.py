@@ -16,8 +16,8 @@ from typing import Any
 
 from rich.console import Console
 
-from activity_recognition.config import TrainConfig
-from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.config import PretrainConfig, TrainConfig
+from activity_recognition.config_io import load_config, shipped_file, to_mapping
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.models import checkpoint
 from activity_recognition.models.checkpoint import (
@@ -28,18 +28,19 @@ from activity_recognition.models.checkpoint import (
 )
 from activity_recognition.training.card import write_card
 from activity_recognition.training.evaluate import evaluate_recordings
+from activity_recognition.training.pretraining import FIRST_SEED, pretrain
 from activity_recognition.training.simulated import plain, varied, write_recordings
 from activity_recognition.training.train import main_train
 
-RECIPE = 'train/nano_simulated.yaml'
-"""How it is trained, under ``config/``."""
+PRETRAINING_RECIPE, RECIPE = 'train/nano_pretraining.yaml', 'train/nano_simulated.yaml'
+"""How its frame encoder is pretrained and how it is trained, under ``config/``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scale:
     """How much is simulated. Seeds of training and measuring never meet."""
 
-    training_recordings: int = 240
+    training_recordings: int = 220
     training_s: float = 60.0
     """Length of each, seconds."""
     first_training_seed: int = 100_000
@@ -62,32 +63,38 @@ def make_default_checkpoint(
     out: Path,
     work: Path,
     *,
+    pretraining: PretrainConfig | None = None,
     config: TrainConfig | None = None,
     scale: Scale | None = None,
     console: Console | None = None,
 ) -> Shipped:
-    """Simulate, train, measure on held-out seeds, and write the checkpoint folder ``out``.
+    """Simulate, pretrain, train, measure on held-out seeds, write the checkpoint folder ``out``.
 
     What was begun in ``work`` is continued there. A checkpoint that falls short stays in ``work``.
 
     Args:
         out: where the checkpoint goes.
         work: folder for recordings, prepared arrays and the run.
+        pretraining: how to pretrain the frame encoder; the shipped recipe where None.
         config: how to train; the shipped recipe where None.
         scale: how much to simulate.
         console: where to show progress.
     """
+    pretraining = pretraining or load_config(PretrainConfig, shipped_file(PRETRAINING_RECIPE))
     config = config or load_config(TrainConfig, shipped_file(RECIPE))
     scale = scale or Scale()
     started_s = time.monotonic()
     held_out = _simulate(work, config, scale, console)
     simulated_s = time.monotonic()
+    pretrained = pretrain(pretraining, work / 'pretraining', console=console)
+    pretrained_s = time.monotonic()
     result = main_train(
         config,
         work / 'training',
         work / 'run',
         cache=work / 'cache',
-        origin=_origin(scale),
+        frame_encoder=pretrained.path,
+        origin=_origin(pretraining, scale),
         console=console,
     )
     trained_s = time.monotonic()
@@ -97,13 +104,19 @@ def make_default_checkpoint(
     )
     seconds = {
         'simulating': simulated_s - started_s,
-        'reading_and_training': trained_s - simulated_s,
+        'pretraining': pretrained_s - simulated_s,
+        'reading_and_training': trained_s - pretrained_s,
         'measuring': time.monotonic() - trained_s,
     }
-    metrics = {**result.metrics, 'held_out': measured, 'wall_seconds': seconds}
+    metrics = {
+        **result.metrics,
+        'pretraining': {'settings': to_mapping(pretraining), **pretrained.measures},
+        'held_out': measured,
+        'wall_seconds': seconds,
+    }
     shortfalls = tuple(find_shortfalls(measured['combinations']))
     target = work / 'checkpoint' if shortfalls else out
-    _write(trained, target, config, scale, metrics)
+    _write(trained, target, config, metrics, origin=_origin(pretraining, scale), scale=scale)
     return Shipped(checkpoint=target, metrics=metrics, shortfalls=shortfalls)
 
 
@@ -142,9 +155,11 @@ def _simulate(work: Path, config: TrainConfig, scale: Scale, console: Console | 
     return paths[len(training) :]
 
 
-def _origin(scale: Scale) -> str:
+def _origin(pretraining: PretrainConfig, scale: Scale) -> str:
     last = scale.first_training_seed + scale.training_recordings - 1
     return (
+        f'{pretraining.scenes * pretraining.stills_per_scene} pictures of {pretraining.scenes} '
+        f'simulated rooms (the frame encoder alone, seeds from {FIRST_SEED}), then '
         f'{scale.training_recordings} simulated recordings of {scale.training_s:g} s, '
         f'seeds {scale.first_training_seed} to {last}. No recording of a real person.'
     )
@@ -154,15 +169,17 @@ def _write(
     trained: Checkpoint,
     target: Path,
     config: TrainConfig,
-    scale: Scale,
     metrics: Mapping[str, Any],
+    *,
+    origin: str,
+    scale: Scale,
 ) -> None:
     """Save the checkpoint again, with what was measured on held-out seeds."""
     minutes = scale.held_out_recordings * scale.held_out_s / 60
     card = write_card(
         trained.config,
         config,
-        origin=_origin(scale),
+        origin=origin,
         temperature=trained.temperature,
         weights=sum(p.numel() for p in trained.system.parameters()),
         measures=metrics['held_out']['combinations'],

@@ -77,20 +77,26 @@ def write_recordings(
     return [recording.path for recording in recordings]
 
 
-def _vary(folder: Path, seed: int, duration_s: float) -> SimulatedRecording:
+def varied_config(seed: int, duration_s: float) -> SimulationConfig:
+    """Draw difficulty and camera from a seed, so that a network does not expect a single one."""
     rng = np.random.default_rng(seed)
     width, height = ((192, 144), (192, 144), (320, 240), (256, 144))[int(rng.integers(4))]
+    return SimulationConfig(
+        seed=seed,
+        duration_s=duration_s,
+        difficulty=float(rng.uniform(0.3, 0.7)),
+        frame_rate_hz=float(rng.choice([10.0, 15.0])),
+        width_px=width,
+        height_px=height,
+    )
+
+
+def _vary(folder: Path, seed: int, duration_s: float) -> SimulatedRecording:
+    with_time = np.random.default_rng([seed, 1]).random() >= 0.25
     return SimulatedRecording(
         path=folder / f'recording_{seed}',
-        config=SimulationConfig(
-            seed=seed,
-            duration_s=duration_s,
-            difficulty=float(rng.uniform(0.3, 0.7)),
-            frame_rate_hz=float(rng.choice([10.0, 15.0])),
-            width_px=width,
-            height_px=height,
-        ),
-        transcript_type=TRANSCRIPT_TYPES[int(rng.random() < 0.25)],
+        config=varied_config(seed, duration_s),
+        transcript_type=TRANSCRIPT_TYPES[0 if with_time else 1],
     )
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from activity_recognition.config import (
     EngineConfig,
@@ -64,6 +66,7 @@ def main_train(
     *,
     resume: bool = True,
     cache: Path | None = None,
+    frame_encoder: Path | None = None,
     origin: str = '',
     console: Console | None = None,
 ) -> TrainingResult:
@@ -75,12 +78,15 @@ def main_train(
         out: folder of the run; one that was interrupted goes on where it was.
         resume: whether to go on with a run that ``out`` holds; without, it is started over.
         cache: where prepared recordings are kept; ``out/cache`` by default.
+        frame_encoder: weights to begin with, as :func:`activity_recognition.training.pretraining`
+            writes them; None begins with random ones.
         origin: what the recordings are, a sentence for the model card.
         console: where to show progress; None trains silently.
 
     Raises:
         RecordingError: no recording can be used.
-        CheckpointError: ``out`` holds a run with other settings or other recordings.
+        CheckpointError: ``out`` holds a run with other settings or other recordings, or
+            ``frame_encoder`` is damaged or of another preset.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
     if config.num_threads:
@@ -107,6 +113,7 @@ def main_train(
         dataset=dataset,
         sources=_open_sources(dataset, tokenizer),
         tokenizer=tokenizer,
+        frame_encoder=frame_encoder,
         console=console,
     )
     trainer = run.make_trainer(model)
@@ -117,11 +124,15 @@ def main_train(
     return run.finish(trainer, origin or f'{len(dataset.training)} recordings.')
 
 
-def fingerprint(config: TrainConfig, dataset: Dataset) -> str:
-    """Return 16 hexadecimal digits that tell one run from another: its settings and its data."""
+def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | None = None) -> str:
+    """Return 16 hexadecimal digits that tell one run from another.
+
+    They depend on its settings, its data, and the weights that it begins with.
+    """
     settings = {k: v for k, v in to_mapping(config).items() if k not in _FREE_SETTINGS}
     recordings = [[r.key for r in part] for part in (dataset.training, dataset.validation)]
-    content = json.dumps([settings, recordings, dataset.labels], sort_keys=True)
+    start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
+    content = json.dumps([settings, recordings, dataset.labels, start], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -135,6 +146,7 @@ class _Run:
     dataset: Dataset
     sources: Sources
     tokenizer: TextTokenizer
+    frame_encoder: Path | None
     console: Console | None
 
     def make_trainer(self, model: ModelConfig) -> Trainer:
@@ -143,7 +155,7 @@ class _Run:
         Raises:
             CheckpointError: the folder holds another run.
         """
-        identity = fingerprint(self.config, self.dataset)
+        identity = fingerprint(self.config, self.dataset, self.frame_encoder)
         state = self.out / STATE
         if state.exists() and read_progress(state).fingerprint != identity:
             raise CheckpointError(
@@ -151,13 +163,16 @@ class _Run:
                 'choose another folder, or remove it'
             )
         torch.manual_seed(self.config.seed)
+        system = ActivityRecognitionSystem(model)
+        if self.frame_encoder is not None:
+            _load_frame_encoder(system, self.frame_encoder)
         loss = DenseLoss(
             class_weights(_decisions_per_class(self.sources.training, model.num_activities)),
             label_smoothing=self.config.label_smoothing,
             unimodal_weight=self.config.unimodal_weight,
         )
         return Trainer(
-            TrainingModel(ActivityRecognitionSystem(model), loss),
+            TrainingModel(system, loss),
             self.sources,
             self.config,
             self.precision,
@@ -218,6 +233,16 @@ class _Run:
             console=self.console,
         )
         return calibration, measures
+
+
+def _load_frame_encoder(system: ActivityRecognitionSystem, path: Path) -> None:
+    try:
+        system.video_encoder.frame_encoder.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(
+            f'{path}: expected the weights of a frame encoder of this preset, '
+            f'cannot use it ({error}); pretrain again with the same preset'
+        ) from error
 
 
 def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:

@@ -14,18 +14,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from activity_recognition.config import TrainConfig
-from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.batches import load_batch
 from activity_recognition.training.crops import CropPlan, plan_epoch
 from activity_recognition.training.interruption import Interruption
 from activity_recognition.training.losses import DenseLoss
-from activity_recognition.training.optimisation import (
-    learning_rate_at,
-    make_average,
-    make_optimiser,
-)
+from activity_recognition.training.optimisation import Optimisation
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.runlog import RunLog
 from activity_recognition.training.segments import Segment
@@ -94,8 +89,13 @@ class Trainer:
         self.progress = Progress(fingerprint=fingerprint)
         self._model = model.to(precision.device)
         self._sources = sources
-        self._optimiser = make_optimiser(model, config)
-        self._average = make_average(model.system, config.average_decay)
+        self._optimisation = Optimisation(
+            self._model,
+            model.system,
+            config,
+            pretrained=model.system.video_encoder.frame_encoder,
+            pretrained_rate=config.frame_encoder_rate,
+        )
         self._log = RunLog(run / LOG)
         self._console = console
         self._interruption = Interruption()
@@ -105,7 +105,7 @@ class Trainer:
     @property
     def average(self) -> ActivityRecognitionSystem:
         """The network with averaged weights: what is validated and kept."""
-        system = self._average.module
+        system = self._optimisation.average.module
         assert isinstance(system, ActivityRecognitionSystem)
         return system
 
@@ -115,7 +115,7 @@ class Trainer:
         Raises:
             CheckpointError: it is damaged or of another network.
         """
-        self.progress = load_state(self.run / STATE, self._modules(), self._optimiser)
+        self.progress = load_state(self.run / STATE, self._modules(), self._optimisation.optimiser)
         self._log.write('resumed', epoch=self.progress.epoch, step=self.progress.step)
 
     def fit(self) -> None:
@@ -148,14 +148,14 @@ class Trainer:
         self._throughput.read()
         for index in range(self.progress.batch, len(batches)):
             done = (self.progress.epoch + (index + 1) / len(batches)) / self.config.epochs
-            losses = self._step(batches[index], learning_rate_at(done, self.config))
+            losses = self._step(batches[index], done)
             yield losses, done
             if self._throughput.steps >= LOG_EVERY or index + 1 == len(batches):
-                self._report(learning_rate_at(done, self.config))
+                self._report()
             if time.perf_counter() - self._saved_s > SAVE_EVERY_S:
                 self._save()
 
-    def _step(self, plans: Sequence[CropPlan], learning_rate: float) -> dict[str, Tensor]:
+    def _step(self, plans: Sequence[CropPlan], done: float) -> dict[str, Tensor]:
         model, progress = self._model.train(), self.progress
         batch = load_batch(
             self._sources.training, plans, self.config, model.system.config, self.precision
@@ -163,22 +163,13 @@ class Trainer:
         torch.manual_seed(_step_seed(self.config.seed, progress.step))
         with self.precision.autocast():
             losses: dict[str, Tensor] = model(batch)
-        self._optimiser.zero_grad(set_to_none=True)
-        losses['total'].backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), self.config.gradient_clip)
-        if not torch.isfinite(norm):
-            raise ConfigError(
-                f'expected a finite gradient, got {float(norm)} at step {progress.step}; '
-                'lower learning_rate'
-            )
-        for group in self._optimiser.param_groups:
-            group['lr'] = learning_rate
+        norm = self._optimisation.backward(losses['total'])
         with self._interruption.held():
-            self._optimiser.step()
-            self._average.update_parameters(model.system)
+            rate = self._optimisation.step(done)
             self.progress = replace(progress, batch=progress.batch + 1, step=progress.step + 1)
         measures = {f'loss_{name}': value for name, value in losses.items()}
-        self._throughput.add({**measures, 'gradient_norm': norm}, batch)
+        measures |= {'gradient_norm': norm, 'learning_rate': torch.tensor(rate)}
+        self._throughput.add(measures, batch)
         return losses
 
     def _end_epoch(self) -> None:
@@ -198,12 +189,11 @@ class Trainer:
         self.progress = replace(self.progress, epoch=epoch, batch=0, best=best)
         self._save()
 
-    def _report(self, learning_rate: float) -> None:
+    def _report(self) -> None:
         self._log.write(
             'trained',
             epoch=self.progress.epoch,
             step=self.progress.step,
-            learning_rate=learning_rate,
             **self._throughput.read(),
         )
 
@@ -214,7 +204,7 @@ class Trainer:
         scratch.replace(self.run / BEST)
 
     def _save(self) -> None:
-        save_state(self.run / STATE, self.progress, self._modules(), self._optimiser)
+        save_state(self.run / STATE, self.progress, self._modules(), self._optimisation.optimiser)
         self._saved_s = time.perf_counter()
 
     def _say(self, text: str) -> None:
@@ -222,7 +212,7 @@ class Trainer:
             self._console.print(text)
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {'model': self._model, 'average': self._average}
+        return {'model': self._model, 'average': self._optimisation.average}
 
 
 def _step_seed(seed: int, step: int) -> int:

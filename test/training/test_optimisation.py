@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from activity_recognition.config import TrainConfig
+from activity_recognition.errors import ConfigError
 from activity_recognition.training.optimisation import (
+    Optimisation,
     learning_rate_at,
     make_average,
     make_optimiser,
@@ -58,3 +60,36 @@ def test_the_average_is_exponential_in_the_long_run():
         module.weight.add_(1.0)
     average.update_parameters(module)
     assert average.module.weight.item() == pytest.approx(before + 0.5)
+
+
+def test_a_pretrained_part_has_a_learning_rate_of_its_own():
+    system = make_system()
+    encoder = system.video_encoder.frame_encoder
+    config = TrainConfig(learning_rate=0.1, warmup_fraction=0.0)
+    moved = Optimisation(system, system, config, pretrained=encoder, pretrained_rate=0.25)
+    rate = moved.step(0.5)
+    slow = {id(p) for p in encoder.parameters()}
+    for group in moved.optimiser.param_groups:
+        inside = {id(p) in slow for p in group['params']}
+        assert len(inside) == 1
+        assert group['lr'] == pytest.approx(rate * (0.25 if inside.pop() else 1.0))
+    grouped = [id(p) for group in moved.optimiser.param_groups for p in group['params']]
+    assert sorted(grouped) == sorted(id(p) for p in system.parameters())
+
+
+def test_a_frozen_part_stays_as_it_is():
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    before = [p.clone() for p in module.parameters()]
+    config = TrainConfig(learning_rate=0.1, warmup_fraction=0.0)
+    moved = Optimisation(module, module, config, pretrained=module[0], pretrained_rate=0.0)
+    moved.backward(module(torch.ones(1, 2)).square().sum())
+    moved.step(0.5)
+    changed = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
+    assert changed == [False, False, True, True]
+
+
+def test_a_gradient_that_is_not_finite_is_refused():
+    module = nn.Linear(1, 1)
+    moved = Optimisation(module, module, CONFIG)
+    with pytest.raises(ConfigError, match='finite gradient, got nan; lower learning_rate'):
+        moved.backward(module(torch.full((1, 1), torch.nan)).sum())
