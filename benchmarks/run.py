@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 BENCHMARKS = (
     'decision_rate',
     'streaming_vs_window',
+    'frame_rates',
     'node_overhead',
     'transport_1080p',
     'soak',
