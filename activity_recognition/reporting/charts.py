@@ -37,13 +37,20 @@ def _histogram(values: Distribution) -> Iterator[str]:
     yield words(_LEFT - 6, _TOP + 4, str(tallest), text_anchor='end', class_='soft')
     for step in range(5):
         value = low + (high - low) * step / 4
-        text = f'{value * 1e3:.3g} ms'
-        yield words(across(value), base + 17, text, text_anchor='middle', class_='soft')
+        anchor = 'end' if step == 4 else 'middle'
+        x = _WIDTH - 2 if step == 4 else across(value)
+        yield words(x, base + 17, _milliseconds(value), text_anchor=anchor, class_='soft')
     for name, mark in (('p50', values['p50_s']), ('p95', values['p95_s'])):
         if mark is not None:
             x = min(across(mark), _WIDTH - _RIGHT)
             yield element('line', x1=x, x2=x, y1=_TOP - 6, y2=base, class_='mark')
             yield words(x, _TOP - 10, name, text_anchor='middle', class_='soft')
+
+
+def _milliseconds(value_s: float) -> str:
+    """Return at least three digits, and never a power of ten."""
+    value = value_s * 1e3
+    return f'{value:.0f} ms' if value >= 100 else f'{value:.3g} ms'
 
 
 def frame_bar(account: FrameAccount) -> str:
