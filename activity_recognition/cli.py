@@ -15,6 +15,7 @@ from activity_recognition.errors import ActivityRecognitionError
 COMMANDS = {
     'simulate': 'simulate',
     'import': 'import_clip',
+    'check': 'check',
     'train': 'train',
     'run': 'run',
     'replay': 'replay',
@@ -31,8 +32,8 @@ _DESCRIPTION = """\
 What a person is doing, told to a robot while it happens: from camera, microphone and speech
 transcripts, over ROS 2."""
 _EPILOG = f"""\
-`activity-recognition COMMAND --help` explains a command. Commands that start ROS nodes hand what
-follows {ROS_ARGS} on to them, for example: {ROS_ARGS} -p sync.decision_rate_hz:=5.0
+`activity-recognition COMMAND --help` explains a command. The commands run, replay and monitor hand
+what follows {ROS_ARGS} on to their node, for example: {ROS_ARGS} -p sync.decision_rate_hz:=5.0
 The exit status is 0 on success, 1 when something cannot be used or done, 2 for a wrong argument or
 configuration, {INTERRUPTED} when it was interrupted."""
 
@@ -61,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command = arguments.module
     arguments.ros = ros
     if ros and not command.TAKES_ROS_ARGUMENTS:
-        parser.error(f'{arguments.command} starts no nodes, so it takes no {ROS_ARGS}')
+        instead = getattr(command, 'INSTEAD_OF_ROS_ARGUMENTS', 'leave them out')
+        parser.error(f'{arguments.command} takes no {ROS_ARGS}: {instead}')
     try:
         return command.run(arguments)
     except ActivityRecognitionError as error:

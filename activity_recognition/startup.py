@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from activity_recognition.config import Ranged, RecognizerConfig, setting
+from activity_recognition.config import Ranged, setting
 from activity_recognition.config_io import load_config, shipped_file
 
 Value = str | bool | int | float
@@ -22,9 +22,17 @@ class Argument:
 
     name: str
     default: Value | None
-    """None: it has to be given."""
+    """None: it has to be given or, where it is not required, the parameter file decides."""
     description: str
     choices: tuple[str, ...] = ()
+    required: bool = False
+    kind: type[str] | type[bool] = str
+    """Type of an argument without a default."""
+
+    @property
+    def value_type(self) -> type[Value]:
+        """Type of its values."""
+        return self.kind if self.default is None else type(self.default)
 
     @property
     def text(self) -> str:
@@ -33,21 +41,23 @@ class Argument:
             return str(self.default).lower()
         return '' if self.default is None else str(self.default)
 
-    def read(self, text: str) -> Value:
-        """Return a value written as text, as the type of the default.
+    def read(self, text: str) -> Value | None:
+        """Return a value written as text; None when an empty text says that none is given.
 
         Raises:
-            ValueError: when it cannot be read as that type.
+            ValueError: when it cannot be read as the argument's type.
         """
-        if isinstance(self.default, bool):
+        if not text and self.default is None and not self.required:
+            return None
+        if self.value_type is bool:
             words = {'true': True, '1': True, 'false': False, '0': False}
             if text.lower() not in words:
                 raise ValueError(f'{self.name} must be true or false, got {text!r}')
             return words[text.lower()]
         try:
-            return text if self.default is None else type(self.default)(text)
+            return self.value_type(text)
         except ValueError:
-            kind = type(self.default).__name__
+            kind = self.value_type.__name__
             raise ValueError(f'{self.name} must be of type {kind}, got {text!r}') from None
 
 
@@ -75,18 +85,17 @@ TOPIC_ARGUMENTS = (
 )
 """Topics by role; the same names for what is recorded, played and recognised."""
 
-_DEFAULTS = RecognizerConfig()
-
 _MODEL_ARGUMENTS = (
     Argument(
         name='checkpoint',
-        default=_DEFAULTS.checkpoint,
-        description='Checkpoint folder; empty takes the one shipped with the package.',
+        default=None,
+        description='Checkpoint folder; without it that of params_file, else the one shipped.',
     ),
     Argument(
         name='device',
-        default=_DEFAULTS.engine.device,
-        description='Where the network runs: auto, cpu, cuda or cuda:N.',
+        default=None,
+        description='Where the network runs: auto, cpu, cuda or cuda:N; without it what '
+        'params_file says, else auto.',
     ),
     Argument(
         name='params_file',
@@ -119,8 +128,10 @@ RUN_ARGUMENTS = (
     _AUTOSTART,
     Argument(
         name='use_sim_time',
-        default=False,
-        description='Take the time from /clock, for simulators and played recordings.',
+        default=None,
+        kind=bool,
+        description='Take the time from /clock, for simulators and played recordings; without it '
+        'what params_file says, else false.',
     ),
     *_NODE_ARGUMENTS,
 )
@@ -130,6 +141,7 @@ REPLAY_ARGUMENTS = (
     Argument(
         name='bag',
         default=None,
+        required=True,
         description='The recording: a rosbag2 folder, or a .mcap, .db3 or ROS 1 .bag file.',
     ),
     Argument(name='rate', default=1.0, description='Seconds played per second.'),
@@ -201,11 +213,18 @@ class NodeSpec:
     log_level: str = 'info'
     publishes_images: bool = False
     """Whether it needs the transport of :mod:`activity_recognition.ros.transport`."""
+    spare_segments: int = 0
+    """Segments of shared memory that it leaves to others whose images matter more."""
 
     @property
     def full_name(self) -> str:
         """Name of the node with its namespace."""
-        return '/'.join(['', *filter(None, self.namespace.split('/')), self.name])
+        return absolute_name(self.namespace, self.name)
+
+    @property
+    def logger_name(self) -> str:
+        """Name of the node's logger: the full name with dots."""
+        return self.full_name.strip('/').replace('/', '.')
 
     def with_parameters(self, parameters: Mapping[str, Value]) -> NodeSpec:
         """Return the same node with more overrides."""
@@ -218,7 +237,8 @@ class NodeSpec:
             extra: ROS arguments to add; they go before all others.
         """
         given = [f'__node:={self.name}']
-        given += [f'__ns:=/{self.namespace.strip("/")}'] if self.namespace else []
+        namespace = absolute_name(self.namespace)
+        given += [f'__ns:={namespace}'] if namespace != '/' else []
         given += [f'{role}:={topic}' for role, topic in self.remappings.items()]
         command = [sys.executable, '-m', self.module, '--ros-args']
         command += [word for rule in given for word in ('-r', rule)]
@@ -226,7 +246,12 @@ class NodeSpec:
         for key, value in self.parameters.items():
             # JSON is YAML, and keeps a text that looks like a number a text.
             command += ['-p', f'{key}:={json.dumps(value)}']
-        return [*command, '--log-level', f'{self.name}:={self.log_level}', *extra]
+        return [*command, '--log-level', f'{self.logger_name}:={self.log_level}', *extra]
+
+
+def absolute_name(*parts: str) -> str:
+    """Return parts of a ROS name as one absolute name, with single slashes."""
+    return '/' + '/'.join(word for part in parts for word in part.split('/') if word)
 
 
 def defaults(arguments: Iterable[Argument]) -> dict[str, Value]:
@@ -234,17 +259,17 @@ def defaults(arguments: Iterable[Argument]) -> dict[str, Value]:
     return {item.name: item.default for item in arguments if item.default is not None}
 
 
-def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool) -> NodeSpec:
+def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -> NodeSpec:
     """Return the recogniser for the values of RUN_ARGUMENTS or REPLAY_ARGUMENTS.
 
-    What equals its default is left to the parameter file.
+    What is not given is left to the parameter file.
     """
     parameters: dict[str, Value] = {}
     for name, parameter in (('checkpoint', 'checkpoint'), ('device', 'engine.device')):
-        if values[name] != defaults(_MODEL_ARGUMENTS)[name]:
+        if values.get(name):
             parameters[parameter] = values[name]
-    if use_sim_time:
-        parameters['use_sim_time'] = True
+    if use_sim_time is not None:
+        parameters['use_sim_time'] = use_sim_time
     return NodeSpec(
         name='recognizer',
         module='activity_recognition.ros.recognizer_node',
@@ -253,7 +278,15 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool) -> NodeS
         parameters=parameters,
         remappings=_topics(values),
         log_level=str(values['log_level']),
+        # The overlay, which must not take the room of the camera driver or the player.
+        publishes_images=True,
+        spare_segments=1,
     )
+
+
+def sim_time_of(values: Mapping[str, Value]) -> bool | None:
+    """Return what RUN_ARGUMENTS say of sim time; None where they leave it to the parameter file."""
+    return bool(values['use_sim_time']) if 'use_sim_time' in values else None
 
 
 def player_spec(values: Mapping[str, Value]) -> NodeSpec:
@@ -285,7 +318,7 @@ def namespaced_values(namespace: str, given: Mapping[str, Value]) -> dict[str, V
         given: what goes before the defaults; names that REPLAY_ARGUMENTS lacks are left out.
     """
     values = defaults(REPLAY_ARGUMENTS)
-    values |= {item.name: f'/{namespace}{item.text}' for item in TOPIC_ARGUMENTS}
+    values |= {item.name: absolute_name(namespace, item.text) for item in TOPIC_ARGUMENTS}
     names = {item.name for item in REPLAY_ARGUMENTS}
     return {**values, **{k: v for k, v in given.items() if k in names}, 'namespace': namespace}
 

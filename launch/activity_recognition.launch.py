@@ -3,11 +3,11 @@
 from launch import LaunchDescription
 
 from activity_recognition.ros.launching import describe, recognizer_actions
-from activity_recognition.startup import RUN_ARGUMENTS
+from activity_recognition.startup import RUN_ARGUMENTS, sim_time_of
 
 
 def generate_launch_description() -> LaunchDescription:
     return describe(
         RUN_ARGUMENTS,
-        lambda values: recognizer_actions(values, use_sim_time=bool(values['use_sim_time'])),
+        lambda values: recognizer_actions(values, use_sim_time=sim_time_of(values)),
     )

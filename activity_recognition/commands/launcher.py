@@ -29,7 +29,7 @@ def start_node(
     if spec.publishes_images:
         from activity_recognition.ros.transport import image_transport
 
-        environment, warning = image_transport()
+        environment, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
         if warning:
             print(warning, file=sys.stderr)
     return processes.start(spec.name, spec.command(extra), environment=environment, output=output)

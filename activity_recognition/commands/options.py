@@ -14,34 +14,42 @@ def add_options(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) 
     """Declare one option per argument; an argument without a default is positional."""
     for item in arguments:
         flag = '--' + item.name.replace('_', '-')
-        if item.default is None:
+        if item.required:
             parser.add_argument(item.name, metavar=item.name.upper(), help=item.description)
-        elif isinstance(item.default, bool):
+        elif item.value_type is bool:
             parser.add_argument(
                 flag,
                 action=argparse.BooleanOptionalAction,
                 default=item.default,
-                help=f'{item.description} (default: {"yes" if item.default else "no"})',
+                help=_help(item, 'yes' if item.default else 'no'),
             )
         else:
-            shown = item.text or 'empty'
             parser.add_argument(
                 flag,
                 default=item.default,
                 type=_reader(item),
                 choices=item.choices or None,
                 metavar=None if item.choices else item.name.upper().rsplit('_', maxsplit=1)[-1],
-                help=f'{item.description} (default: {shown})'.replace('%', '%%'),
+                help=_help(item, item.text or 'empty'),
             )
 
 
 def values_of(namespace: argparse.Namespace, arguments: Iterable[Argument]) -> dict[str, Value]:
-    """Return the values of the arguments by name, as launch files have them."""
-    return {item.name: getattr(namespace, item.name) for item in arguments}
+    """Return the values of the arguments by name, as launch files have them.
+
+    An argument that is neither given nor has a default is left out.
+    """
+    values = {item.name: getattr(namespace, item.name) for item in arguments}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _reader(item: Argument) -> Callable[[str], Value]:
-    def read(text: str) -> Value:
+def _help(item: Argument, default: str) -> str:
+    shown = '' if item.default is None else f' (default: {default})'
+    return f'{item.description}{shown}'.replace('%', '%%')
+
+
+def _reader(item: Argument) -> Callable[[str], Value | None]:
+    def read(text: str) -> Value | None:
         try:
             return item.read(text)
         except ValueError as error:

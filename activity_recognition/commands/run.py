@@ -12,7 +12,7 @@ import argparse
 from activity_recognition.commands.launcher import start_node
 from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
-from activity_recognition.startup import RUN_ARGUMENTS, NodeSpec, recognizer_spec
+from activity_recognition.startup import RUN_ARGUMENTS, NodeSpec, recognizer_spec, sim_time_of
 
 HELP = 'recognise activities on the topics of a robot'
 TAKES_ROS_ARGUMENTS = True
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the recogniser until it ends or Ctrl-C, which is no failure."""
     need_ros()
     values = values_of(arguments, RUN_ARGUMENTS)
-    spec = recognizer_spec(values, use_sim_time=bool(values['use_sim_time']))
+    spec = recognizer_spec(values, use_sim_time=sim_time_of(values))
     with Processes() as processes:
         try:
             start_node(

@@ -16,6 +16,7 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import matches_action
+from launch.events.process import ProcessExited
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
@@ -28,6 +29,7 @@ from activity_recognition.startup import (
     Argument,
     NodeSpec,
     Value,
+    absolute_name,
     demo_values,
     player_spec,
     recognizer_spec,
@@ -42,35 +44,36 @@ def describe(arguments: Sequence[Argument], start: Start) -> LaunchDescription:
 
     def begin(context: LaunchContext) -> Sequence[Action]:
         given = context.launch_configurations
-        return start({item.name: item.read(given[item.name]) for item in arguments})
+        read = {item.name: item.read(given[item.name]) for item in arguments}
+        values = {name: value for name, value in read.items() if value is not None}
+        return start({**values, 'namespace': _full_namespace(context, str(values['namespace']))})
 
     return LaunchDescription([*map(_declare, arguments), OpaqueFunction(function=begin)])
 
 
-def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool) -> list[Action]:
+def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool | None) -> list[Action]:
     """Return the recogniser and, with ``autostart``, what brings it to active."""
     spec = recognizer_spec(values, use_sim_time=use_sim_time)
-    node = LifecycleNode(**_settings(spec))
-    if not values['autostart']:
-        return [node]
-    activate = EmitEvent(event=_change(node, Transition.TRANSITION_ACTIVATE))
-    refused = LogInfo(msg=f'{spec.full_name} could not be configured; its own log says why')
+    environment, warnings = _transport(spec)
+    node = LifecycleNode(**_settings(spec), additional_env=environment)
+    if not values.get('autostart', True):
+        return [*warnings, node]
     return [
+        *warnings,
         node,
         # Registered before the first transition, which may be quick.
-        _on_transition(node, 'configuring', 'inactive', activate),
-        _on_transition(node, 'configuring', 'unconfigured', refused),
+        _activate_once_configured(node, spec.full_name),
         EmitEvent(event=_change(node, Transition.TRANSITION_CONFIGURE)),
     ]
 
 
 def replay_actions(values: Mapping[str, Value]) -> list[Action]:
     """Return the recogniser, and the player, whose end is the end of the launch."""
-    player = _player(player_spec(values))
+    warnings, player = _player(player_spec(values))
     return [
         *recognizer_actions(values, use_sim_time=bool(values['clock'])),
         _end_with(player, 'the recording has ended'),
-        *_transport_warning(),
+        *warnings,
         player,
     ]
 
@@ -86,19 +89,33 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
     simulate = _command('simulate', *scene, '--out', str(values['bag']), '--overwrite', '--quiet')
     watch = _command(
         *('monitor', '--report', str(given['out'])),
-        *('--ros-args', '-r', f'__ns:=/{values["namespace"]}'),
+        *('--ros-args', '-r', f'__ns:={absolute_name(str(values["namespace"]))}'),
     )
-    player = _player(player_spec(values).with_parameters({'playback.exit_at_end': False}))
+    spec = player_spec(values).with_parameters({'playback.exit_at_end': False})
+    warnings, player = _player(spec)
     return [
         *recognizer_actions(values, use_sim_time=False),
-        RegisterEventHandler(OnProcessExit(target_action=simulate, on_exit=[player])),
+        _go_on_after(simulate, [*warnings, player]),
         _end_with(watch, 'the demo has ended'),
         # It stays until it is told to end: when it ends earlier, it has failed.
         _end_with(player, 'the player has ended'),
-        *_transport_warning(),
         simulate,
         watch,
     ]
+
+
+def _go_on_after(process: ExecuteProcess, then: list[Action]) -> RegisterEventHandler:
+    """Return what goes on when a process has succeeded, and ends the launch when it has not."""
+
+    def judge(event: ProcessExited, context: LaunchContext) -> list[Action]:
+        if context.is_shutdown:
+            return []
+        if event.returncode == 0:
+            return then
+        words = f'{event.process_name} failed with status {event.returncode}'
+        return [Shutdown(reason=f'{words}; its own output says why')]
+
+    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=judge))
 
 
 def _end_with(process: ExecuteProcess, reason: str) -> RegisterEventHandler:
@@ -110,14 +127,22 @@ def _end_with(process: ExecuteProcess, reason: str) -> RegisterEventHandler:
     return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=end))
 
 
-def _player(spec: NodeSpec) -> Node:
-    environment, _ = image_transport()
-    return Node(**_settings(spec), additional_env=environment)
+def _player(spec: NodeSpec) -> tuple[list[Action], Node]:
+    """Return the player, and what is to be said of its transport."""
+    environment, warnings = _transport(spec)
+    return warnings, Node(**_settings(spec), additional_env=environment)
 
 
-def _transport_warning() -> list[Action]:
-    _, warning = image_transport()
-    return [LogInfo(msg=warning)] if warning else []
+def _transport(spec: NodeSpec) -> tuple[dict[str, str], list[Action]]:
+    environment, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
+    return environment, [LogInfo(msg=warning)] if warning else []
+
+
+def _full_namespace(context: LaunchContext, given: str) -> str:
+    """Return a namespace with what groups around it push, as launch_ros resolves it."""
+    pushed = '' if given.startswith('/') else context.launch_configurations.get('ros_namespace', '')
+    full = absolute_name(pushed, given)
+    return '' if full == '/' else full
 
 
 def _command(*words: str) -> ExecuteProcess:
@@ -127,7 +152,7 @@ def _command(*words: str) -> ExecuteProcess:
 
 
 def _declare(item: Argument) -> DeclareLaunchArgument:
-    options: dict[str, object] = {} if item.default is None else {'default_value': item.text}
+    options: dict[str, object] = {} if item.required else {'default_value': item.text}
     if item.choices:
         options['choices'] = list(item.choices)
     return DeclareLaunchArgument(item.name, description=item.description, **options)
@@ -145,7 +170,7 @@ def _settings(spec: NodeSpec) -> dict[str, object]:
         'namespace': spec.namespace,
         'parameters': [*spec.parameter_files, *([parameters] if parameters else [])],
         'remappings': list(spec.remappings.items()),
-        'ros_arguments': ['--log-level', f'{spec.name}:={spec.log_level}'],
+        'ros_arguments': ['--log-level', f'{spec.logger_name}:={spec.log_level}'],
         'output': 'screen',
     }
 
@@ -154,14 +179,22 @@ def _change(node: LifecycleNode, transition_id: int) -> ChangeState:
     return ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition_id)
 
 
-def _on_transition(
-    node: LifecycleNode, start_state: str, goal_state: str, then: Action
-) -> RegisterEventHandler:
+def _activate_once_configured(node: LifecycleNode, name: str) -> RegisterEventHandler:
+    """Return what activates a node after its first attempt to be configured, and never again.
+
+    Whatever that comes to, the node is the operator's from then on.
+    """
+
+    def judge(context: LaunchContext) -> list[Action]:
+        if context.locals.event.goal_state == 'inactive':
+            return [EmitEvent(event=_change(node, Transition.TRANSITION_ACTIVATE))]
+        return [LogInfo(msg=f'{name} could not be configured; its own log says why')]
+
     return RegisterEventHandler(
         OnStateTransition(
             target_lifecycle_node=node,
-            start_state=start_state,
-            goal_state=goal_state,
-            entities=[then],
+            start_state='configuring',
+            entities=[OpaqueFunction(function=judge)],
+            handle_once=True,
         )
     )

@@ -22,12 +22,22 @@ def segment_bytes(profile: Path) -> int:
 
 
 def image_transport(
-    environ: Mapping[str, str] = os.environ, shared_memory: Path = SHARED_MEMORY
+    environ: Mapping[str, str] = os.environ,
+    shared_memory: Path = SHARED_MEMORY,
+    *,
+    name: str = 'cameras',
+    spare_segments: int = 0,
 ) -> tuple[dict[str, str], str]:
     """Return what to add to the environment of a process that publishes images.
 
     A profile that the user has named stays. Where there is no room for the segment nothing is
     added, because Fast DDS would end with an error.
+
+    Args:
+        environ: the environment the process will inherit.
+        shared_memory: where segments are kept.
+        name: what to call the process in a warning.
+        spare_segments: segments to leave room for, of processes whose images matter more.
 
     Returns:
         The variables to add, and a warning in words or nothing.
@@ -35,15 +45,15 @@ def image_transport(
     if environ.get(PROFILE_VARIABLE):
         return {}, ''
     profile = shipped_file('fastdds.xml')
-    needed = segment_bytes(profile)
+    needed = segment_bytes(profile) * (1 + spare_segments)
     try:
         free = shutil.disk_usage(shared_memory).free
     except OSError:
         free = 0
     if free < needed:
         return {}, (
-            f'images go over the default transport, which loses large ones: {needed >> 20} MiB of '
-            f'{shared_memory} are needed and {free >> 20} MiB are free; give the container more '
-            '(docker run --shm-size=256m)'
+            f'images of {name} go over the default transport, which loses large ones: '
+            f'{needed >> 20} MiB of {shared_memory} are needed and {free >> 20} MiB are free; '
+            'give the container more (docker run --shm-size=256m)'
         )
     return {PROFILE_VARIABLE: str(profile)}, ''

@@ -63,10 +63,17 @@ def test_wrong_arguments_end_with_status_2_and_a_usage(command, words):
     assert err.startswith('usage: activity-recognition')
 
 
-def test_commands_without_nodes_take_no_ros_arguments(command):
-    status, _, err = command('simulate', '--out', 'x', '--ros-args', '-p', 'a:=1')
+@pytest.mark.parametrize(
+    ('words', 'answer'),
+    [
+        (('simulate', '--out', 'x'), 'simulate takes no --ros-args: leave them out'),
+        (('demo',), 'demo takes no --ros-args: give its nodes parameters with --params-file'),
+    ],
+)
+def test_commands_that_take_no_ros_arguments_say_what_to_do(command, words, answer):
+    status, _, err = command(*words, '--ros-args', '-p', 'a:=1')
     assert status == 2
-    assert 'simulate starts no nodes' in err
+    assert answer in ' '.join(err.split())
 
 
 @pytest.mark.parametrize(

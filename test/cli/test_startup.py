@@ -3,6 +3,8 @@
 import argparse
 import dataclasses
 import json
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -21,6 +23,7 @@ from activity_recognition.startup import (
     demo_values,
     player_spec,
     recognizer_spec,
+    sim_time_of,
 )
 
 ALL = [RUN_ARGUMENTS, REPLAY_ARGUMENTS, DEMO_ARGUMENTS]
@@ -40,7 +43,7 @@ def test_every_argument_is_described_once(arguments):
 @pytest.mark.parametrize('arguments', ALL)
 def test_defaults_survive_being_written_and_read(arguments):
     for item in arguments:
-        if item.default is not None:
+        if not item.required:
             assert item.read(item.text) == item.default
             assert type(item.read(item.text)) is type(item.default)
 
@@ -54,10 +57,10 @@ def test_topics_are_those_that_recordings_have():
     }
 
 
-def test_the_models_defaults_are_the_configurations():
-    config = RecognizerConfig()
-    values = defaults(RUN_ARGUMENTS)
-    assert (values['checkpoint'], values['device']) == (config.checkpoint, config.engine.device)
+def test_what_the_parameter_file_may_say_has_no_default_beside_the_configurations():
+    assert not {'checkpoint', 'device', 'use_sim_time'} & set(defaults(RUN_ARGUMENTS))
+    device = next(item for item in RUN_ARGUMENTS if item.name == 'device')
+    assert f'else {RecognizerConfig().engine.device}.' in device.description
 
 
 @pytest.mark.parametrize(
@@ -76,8 +79,9 @@ def test_numbers_that_are_none_are_refused():
         rate.read('fast')
 
 
-def test_what_is_default_is_left_to_the_parameter_file():
-    spec = recognizer_spec(defaults(RUN_ARGUMENTS), use_sim_time=False)
+def test_what_is_not_given_is_left_to_the_parameter_file():
+    values = defaults(RUN_ARGUMENTS)
+    spec = recognizer_spec(values, use_sim_time=sim_time_of(values))
     assert spec.parameters == {}
     assert spec.parameter_files == (str(shipped_file('recognizer.yaml')),)
     assert spec.full_name == '/recognizer'
@@ -106,8 +110,58 @@ def test_what_is_given_goes_before_the_file():
     assert pairs(command, '--params-file') == ['own.yaml']
     assert '__ns:=/robot' in pairs(command, '-r')
     assert 'image:=/front/image' in pairs(command, '-r')
-    assert pairs(command, '--log-level') == ['recognizer:=debug']
+    assert pairs(command, '--log-level') == ['robot.recognizer:=debug']
     assert command.index('--params-file') < command.index('-p')
+
+
+def test_what_is_given_goes_before_the_file_also_where_it_is_what_holds_without_one():
+    values = {**defaults(RUN_ARGUMENTS), 'device': 'auto', 'use_sim_time': False}
+    spec = recognizer_spec(values, use_sim_time=sim_time_of(values))
+    assert spec.parameters == {'engine.device': 'auto', 'use_sim_time': False}
+
+
+def test_the_options_tell_given_from_not_given():
+    parser = argparse.ArgumentParser()
+    add_options(parser, RUN_ARGUMENTS)
+    given = values_of(parser.parse_args(['--device', 'auto', '--no-use-sim-time']), RUN_ARGUMENTS)
+    assert (given['device'], given['use_sim_time']) == ('auto', False)
+    assert not {'device', 'use_sim_time'} & set(values_of(parser.parse_args([]), RUN_ARGUMENTS))
+
+
+@pytest.mark.parametrize('namespace', ['robot', '/robot', 'robot/', '//robot//', '/robot/'])
+def test_slashes_around_a_namespace_do_no_harm(namespace):
+    values = demo_values({**defaults(DEMO_ARGUMENTS), 'namespace': namespace})
+    spec = recognizer_spec(values, use_sim_time=None)
+    assert values['image'] == '/robot/camera/image_raw'
+    assert spec.full_name == '/robot/recognizer'
+    assert spec.logger_name == 'robot.recognizer'
+    assert '__ns:=/robot' in pairs(spec.command(), '-r')
+
+
+@pytest.mark.parametrize('namespace', ['', '/'])
+def test_no_namespace_is_the_root(namespace):
+    values = demo_values({**defaults(DEMO_ARGUMENTS), 'namespace': namespace})
+    spec = recognizer_spec(values, use_sim_time=None)
+    assert values['image'] == '/camera/image_raw'
+    assert spec.full_name == '/recognizer'
+    assert not [rule for rule in pairs(spec.command(), '-r') if rule.startswith('__ns')]
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('namespace', ['', 'robot', '/a/b'])
+def test_the_log_level_is_that_of_the_node(namespace):
+    pytest.importorskip('rclpy')
+    values = {**defaults(RUN_ARGUMENTS), 'namespace': namespace, 'log_level': 'error'}
+    command = recognizer_spec(values, use_sim_time=None).command()
+    arguments = command[command.index('--ros-args') :]
+    script = (
+        f'import rclpy; rclpy.init(args={arguments}); node = rclpy.create_node("x"); '
+        'print(node.get_logger().get_effective_level().name)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == 'ERROR'
 
 
 def test_the_player_publishes_where_the_recogniser_listens():
@@ -115,6 +169,17 @@ def test_the_player_publishes_where_the_recogniser_listens():
     player = player_spec(values)
     assert player.remappings == recognizer_spec(values, use_sim_time=True).remappings
     assert player.publishes_images
+    assert player.spare_segments == 0
+
+
+def test_the_overlay_goes_over_shared_memory_where_the_camera_keeps_its_room():
+    recognizer = recognizer_spec(defaults(RUN_ARGUMENTS), use_sim_time=None)
+    assert (recognizer.publishes_images, recognizer.spare_segments) == (True, 1)
+
+
+def test_the_player_plays_as_it_is_told():
+    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x.mcap', 'rate': 2.0}
+    player = player_spec(values)
     assert player.parameters['bag'] == 'x.mcap'
     assert player.parameters['playback.rate'] == 2.0
     assert player.parameters['playback.clock'] is True
@@ -160,7 +225,7 @@ def test_the_demos_seed_is_neither_trained_nor_measured_on():
 def test_options_have_the_arguments_names_and_defaults(arguments):
     parser = argparse.ArgumentParser()
     add_options(parser, arguments)
-    positional = [item.name for item in arguments if item.default is None]
+    positional = [item.name for item in arguments if item.required]
     parsed = parser.parse_args([f'a {name}' for name in positional])
     expected = {**defaults(arguments), **{name: f'a {name}' for name in positional}}
     assert values_of(parsed, arguments) == expected

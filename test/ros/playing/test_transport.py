@@ -24,6 +24,15 @@ def test_where_there_is_room_the_profile_is_used():
     assert warning == ''
 
 
+@pytest.mark.skipif(not ENOUGH, reason='this machine has no room left')
+def test_room_is_left_for_processes_whose_images_matter_more():
+    spare = shutil.disk_usage('/').free // segment_bytes(shipped_file('fastdds.xml'))
+    added, warning = image_transport({}, Path('/'), name='recognizer', spare_segments=spare + 16)
+    assert added == {}
+    assert warning.startswith('images of recognizer go over the default transport')
+    assert image_transport({}, Path('/'), spare_segments=1)[0]
+
+
 def test_a_profile_of_the_users_stays():
     assert image_transport({PROFILE_VARIABLE: 'own.xml'}, Path('/nowhere')) == ({}, '')
 
