@@ -13,7 +13,7 @@ from activity_recognition.behaviours.feed import ActivityFeed
 from activity_recognition.behaviours.report import Report
 from activity_recognition.errors import DecodeError
 from activity_recognition.msg import ActivityStamped
-from activity_recognition.types import NANOSECONDS, Modality, ModalityEvidence, Status
+from activity_recognition.sensors.activity import evidence_of, nanoseconds_of, status_of
 
 
 def report_from_message(message: Any) -> Report:
@@ -22,36 +22,15 @@ def report_from_message(message: Any) -> Report:
     Raises:
         DecodeError: for a status or modality that this version does not know.
     """
-    try:
-        return Report(
-            stamp_ns=_nanoseconds(message.header.stamp),
-            status=Status(message.status),
-            label=message.label,
-            confidence=message.confidence,
-            stable_since_ns=_nanoseconds(message.stable_since),
-            scores={score.label: score.probability for score in message.scores},
-            evidence=tuple(_evidence(entry) for entry in message.evidence),
-        )
-    except ValueError as error:
-        raise DecodeError(
-            f'expected an ActivityStamped of this version, got: {error}; '
-            'run recognizer and tree with the same version of activity_recognition'
-        ) from error
-
-
-def _evidence(message: Any) -> ModalityEvidence:
-    return ModalityEvidence(
-        modality=Modality(message.modality),
-        present=message.present,
-        age_s=message.age_s,
+    return Report(
+        stamp_ns=nanoseconds_of(message.header.stamp),
+        status=status_of(message),
         label=message.label,
         confidence=message.confidence,
-        weight=message.weight,
+        stable_since_ns=nanoseconds_of(message.stable_since),
+        scores={score.label: score.probability for score in message.scores},
+        evidence=evidence_of(message),
     )
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
 def matching_qos(offers: Sequence[QoSProfile]) -> QoSProfile:

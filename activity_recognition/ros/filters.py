@@ -7,7 +7,6 @@ the robot.
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.sensors import Drops, Role
+from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
 from activity_recognition.types import NANOSECONDS, Modality, Sample
 
@@ -151,7 +151,7 @@ class Decoder(SimpleFilter):
             self.signalMessage(sample, message.entry_s)
 
     def _within_rate(self, message: RawMessage) -> bool:
-        stamp_ns = peek_stamp_ns(message.cdr) or message.arrival_ns
+        stamp_ns = read_stamp(message.cdr) or message.arrival_ns
         return self._synchronizer.wants_frame(stamp_ns)
 
     def _drop(self, error: Exception) -> None:
@@ -164,22 +164,6 @@ class Decoder(SimpleFilter):
     def _refuse(self, reason: DropReason) -> None:
         if self._modality is not None:
             self._synchronizer.refuse(self._modality, reason)
-
-
-def peek_stamp_ns(cdr: bytes) -> int:
-    """Return the stamp of a message that begins with a header, from its CDR buffer.
-
-    Reads 12 bytes: the encapsulation, whose second byte's lowest bit says little-endian (OMG DDSI
-    10.2), then seconds and nanoseconds.
-
-    Raises:
-        DecodeError: when the buffer is shorter.
-    """
-    if len(cdr) < 12:
-        raise DecodeError(f'message length: {len(cdr)} bytes cannot hold a header')
-    order = '<' if cdr[1] & 1 else '>'
-    seconds, nanoseconds = struct.unpack_from(f'{order}iI', cdr, 4)
-    return int(seconds) * NANOSECONDS + int(nanoseconds)
 
 
 class EntryTimes:

@@ -11,11 +11,12 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import QoSPolicyKind, QoSProfile, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import UnsupportedEncodingError
 from activity_recognition.ros.filters import Decoder, RawSubscriber
+from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.parameters import parameter_overrides
 from activity_recognition.ros.qos import describe, follow, mismatch
-from activity_recognition.ros.sources import Offer, Source, Wanted, choose, message_class, wanted
+from activity_recognition.ros.sources import Offer, Source, Wanted, choose, wanted
 from activity_recognition.sensors import Role
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Input:
                 events=self._events(),
                 overrides=self._overrides(source.topic),
             )
-        except ConfigError as error:
+        except UnsupportedEncodingError as error:
             # Nothing is lost while nobody publishes the type.
             if offers:
                 self._problems.append(str(error))

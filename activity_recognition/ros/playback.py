@@ -14,11 +14,12 @@ from rclpy.task import Future
 from rosgraph_msgs.msg import Clock as ClockMessage
 from std_srvs.srv import SetBool
 
-from activity_recognition.ros.outlets import CLOCK_QOS, DIAGNOSTICS_QOS, Outlet
+from activity_recognition.ros.outlets import Outlet
 from activity_recognition.ros.pacing import Pacer
 from activity_recognition.ros.playback_config import PlaybackConfig
 from activity_recognition.ros.playback_source import Source
 from activity_recognition.ros.playback_statistics import PlaybackStatistics
+from activity_recognition.ros.qos import CLOCK_QOS, DIAGNOSTICS_QOS
 from activity_recognition.ros.read_ahead import ReadAhead, TimedMessage
 from activity_recognition.ros.restamping import StampMap, restamp
 from activity_recognition.sensors.decoders import Role

@@ -7,13 +7,9 @@ from typing import Protocol
 
 from rclpy.serialization import serialize_message
 
-from activity_recognition.ros.outlets import (
-    LATCHED_QOS,
-    TRUTH_TOPIC,
-    TRUTH_TYPE,
-    Outlet,
-    message_class,
-)
+from activity_recognition.ros.message_types import message_class
+from activity_recognition.ros.outlets import TRUTH_TOPIC, TRUTH_TYPE, Outlet
+from activity_recognition.ros.qos import LATCHED_QOS
 from activity_recognition.ros.read_ahead import TimedMessage
 from activity_recognition.types import NANOSECONDS, LabelSpan, Status, to_ns
 

@@ -27,6 +27,30 @@ LIFESPAN_PERIODS = 3
 """A decision is told to late subscribers for this many periods."""
 
 
+def profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSProfile:
+    """Return a profile that keeps the last ``depth`` messages; latched is transient local."""
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if latched else QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+SENSOR_OFFERS = {
+    Role.IMAGE: profile(5, reliable=False),
+    Role.AUDIO: profile(50),
+    Role.AUDIO_INFO: profile(1, latched=True),
+    Role.TRANSCRIPT: profile(10),
+}
+"""What a playing node offers, as camera and microphone drivers do."""
+OTHER_QOS = profile(10)
+"""Of recorded topics without a role."""
+LATCHED_QOS = profile(100, latched=True)
+CLOCK_QOS = profile(1, reliable=False)
+DIAGNOSTICS_QOS = profile(10)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
     """What a subscription of one role asks for."""
@@ -39,16 +63,7 @@ class Demand:
 
     def profile(self) -> QoSProfile:
         """Return the demand as a profile."""
-        return QoSProfile(
-            history=QoSHistoryPolicy.KEEP_LAST,
-            depth=self.depth,
-            reliability=QoSReliabilityPolicy.RELIABLE
-            if self.reliable
-            else QoSReliabilityPolicy.BEST_EFFORT,
-            durability=QoSDurabilityPolicy.TRANSIENT_LOCAL
-            if self.latched
-            else QoSDurabilityPolicy.VOLATILE,
-        )
+        return profile(self.depth, reliable=self.reliable, latched=self.latched)
 
 
 DEMANDS = {
@@ -103,26 +118,11 @@ def describe(profile: QoSProfile) -> str:
 def decision_profile(decision_rate_hz: float) -> QoSProfile:
     """Return the profile of ``activity``: a heartbeat that nobody late hears as news."""
     period_s = 1.0 / (decision_rate_hz or IDLE_RATE_HZ)
-    profile = latched_profile()
-    profile.lifespan = Duration(seconds=LIFESPAN_PERIODS * period_s)
-    return profile
+    result = profile(1, latched=True)
+    result.lifespan = Duration(seconds=LIFESPAN_PERIODS * period_s)
+    return result
 
 
-def latched_profile() -> QoSProfile:
-    """Return reliable, transient local, depth 1."""
-    return QoSProfile(
-        history=QoSHistoryPolicy.KEEP_LAST,
-        depth=1,
-        reliability=QoSReliabilityPolicy.RELIABLE,
-        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
-    )
-
-
-def watched_profile() -> QoSProfile:
-    """Return the profile of pictures for people: viewers that ask for reliable get them, too."""
-    return QoSProfile(
-        history=QoSHistoryPolicy.KEEP_LAST,
-        depth=1,
-        reliability=QoSReliabilityPolicy.RELIABLE,
-        durability=QoSDurabilityPolicy.VOLATILE,
-    )
+LABELS_QOS = profile(1, latched=True)
+OVERLAY_QOS = profile(1)
+"""Of pictures for people: viewers that ask for reliable get them, too."""

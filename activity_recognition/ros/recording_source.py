@@ -14,16 +14,11 @@ from activity_recognition.bags import (
 )
 from activity_recognition.bags.topics import Topic
 from activity_recognition.errors import DecodeError, RecordingError, UnsupportedEncodingError
-from activity_recognition.ros.outlets import (
-    LATCHED_QOS,
-    OTHER_QOS,
-    TRUTH_TOPIC,
-    Outlet,
-    message_class,
-    sensor_outlet,
-)
+from activity_recognition.ros.message_types import message_class
+from activity_recognition.ros.outlets import TRUTH_TOPIC, Outlet, sensor_outlet
 from activity_recognition.ros.playback_config import PlayerConfig
 from activity_recognition.ros.playback_source import truth_messages, truth_outlet
+from activity_recognition.ros.qos import LATCHED_QOS, OTHER_QOS
 from activity_recognition.ros.read_ahead import TimedMessage
 from activity_recognition.sensors.cdr import TypeRegistry
 from activity_recognition.sensors.decoders import Role

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
-from activity_recognition.types import NANOSECONDS
-
-_STAMP_END = 12
-"""Encapsulation header (4 bytes), then ``sec`` and ``nanosec`` of a leading std_msgs/Header."""
-_BIG_ENDIAN, _LITTLE_ENDIAN = struct.Struct('>iI'), struct.Struct('<iI')
+from activity_recognition.errors import DecodeError
+from activity_recognition.sensors.cdr_stamps import read_stamp, with_stamp
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,13 +31,8 @@ def restamp(cdr: bytes | memoryview, stamps: StampMap) -> bytes:
     A stamp of zero means unset in ROS and stays zero, as does one that would not fit. A buffer too
     short for a stamp is returned as it is.
     """
-    if len(cdr) < _STAMP_END:
+    try:
+        stamp_ns = read_stamp(cdr)
+        return with_stamp(cdr, stamps.live(stamp_ns)) if stamp_ns else bytes(cdr)
+    except (DecodeError, OverflowError):
         return bytes(cdr)
-    layout = _LITTLE_ENDIAN if cdr[1] & 1 else _BIG_ENDIAN
-    seconds, nanoseconds = layout.unpack_from(cdr, 4)
-    if not (seconds or nanoseconds):
-        return bytes(cdr)
-    moved_s, moved_ns = divmod(stamps.live(seconds * NANOSECONDS + nanoseconds), NANOSECONDS)
-    if not 0 <= moved_s < 2**31:
-        return bytes(cdr)
-    return b''.join((cdr[:4], layout.pack(moved_s, moved_ns), cdr[_STAMP_END:]))

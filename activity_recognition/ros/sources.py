@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from rclpy.type_support import check_for_type_support
 
 from activity_recognition.errors import ConfigError
 from activity_recognition.sensors import Role
@@ -147,21 +144,3 @@ def _refusal(want: Wanted, offered: list[Offer]) -> str:
         f'{want.topic}: expected {" or ".join(want.types)}, '
         f'but {", ".join(wrong)} is published; {todo}'
     )
-
-
-def message_class(type_name: str) -> type:
-    """Return the Python class of a message type, with its type support loaded.
-
-    Raises:
-        ConfigError: when its package is not installed for Python.
-    """
-    package, _, name = type_name.split('/')
-    try:
-        cls: type = getattr(importlib.import_module(f'{package}.msg'), name)
-        check_for_type_support(cls)
-    except Exception as error:
-        raise ConfigError(
-            f'{type_name} cannot be subscribed to, because its package is not usable here '
-            f'({error}); install {package} or source the workspace that has it'
-        ) from error
-    return cls
