@@ -21,6 +21,8 @@ from activity_recognition.types import Modality
 
 STALLED_AFTER_S = 1.0
 """A step of the engine that takes longer is reported as a stall."""
+UNEXPLAINED_AUDIO = 'audio info'
+"""Reason of the decoders for refusing sound whose AudioInfo is missing."""
 LATENCY_LIMIT_S = 1.0
 """A decision that comes later than this after its sensor's stamp is reported."""
 
@@ -86,8 +88,12 @@ class Diagnosis:
     ) -> list[DiagnosticStatus]:
         """Return one status per input and one of the engine."""
         earlier = {report.role: report for report in before.inputs}
+        unexplained = any(report.dropped.get(UNEXPLAINED_AUDIO) for report in now.inputs)
         return [
-            *(self._input(r, earlier.get(r.role), now, before) for r in now.inputs),
+            *(
+                self._input(r, earlier.get(r.role), now, before, unexplained=unexplained)
+                for r in now.inputs
+            ),
             self._engine(now, before, checkpoint),
         ]
 
@@ -95,13 +101,20 @@ class Diagnosis:
         return _Status(f'{self.node_name}: {part}', self.hardware_id)
 
     def _input(
-        self, report: InputReport, earlier: InputReport | None, now: Snapshot, before: Snapshot
+        self,
+        report: InputReport,
+        earlier: InputReport | None,
+        now: Snapshot,
+        before: Snapshot,
+        *,
+        unexplained: bool,
     ) -> DiagnosticStatus:
+        """Return the status of one input; ``unexplained`` sound came without an AudioInfo."""
         status = self._begin(report.role.value)
         for problem in report.problems:
             status.error(problem)
         if not report.problems:
-            self._silence(status, report)
+            self._silence(status, report, unexplained=unexplained)
         unreadable = sum(report.dropped.values())
         unreadable -= sum(earlier.dropped.values()) if earlier else 0
         if unreadable:
@@ -123,9 +136,15 @@ class Diagnosis:
             status.value(f'unreadable: {reason}', count)
         return status.finish(f'{rate_hz:.1f} Hz' if report.received else 'nothing received yet')
 
-    def _silence(self, status: _Status, report: InputReport) -> None:
+    def _silence(self, status: _Status, report: InputReport, *, unexplained: bool) -> None:
         """Say why nothing comes, where something should."""
         if report.role is Role.AUDIO_INFO:
+            if unexplained and not report.received:
+                status.warn(
+                    f'{report.topic}: sound comes, but nothing says in what format, so it is '
+                    'refused; let the audio driver publish its AudioInfo, remap audio_info, or '
+                    'set topics.audio_sample_format, audio_sample_rate_hz and audio_channels'
+                )
             return
         if not report.publishers:
             status.warn(

@@ -20,6 +20,7 @@ from activity_recognition.config import RecognizerConfig
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
 from activity_recognition.ros.parameters import ConfigParameters
+from activity_recognition.ros.qos import DIAGNOSTICS_QOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class RecognizerNode(LifecycleNode):
                 read_only=True,
             ),
         ).value
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS_QOS)
         self._before = Snapshot(time_s=0.0)
         self._report_timer: Timer | None = None
         self._report_every(RecognizerConfig().diagnostics_rate_hz)
@@ -94,7 +95,11 @@ class RecognizerNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Activate the publishers, then subscribe and decide."""
-        return self._attempt('activated', super().on_activate, state, self._activate)
+        result = self._attempt('activated', super().on_activate, state, self._activate)
+        if result == TransitionCallbackReturn.FAILURE:
+            # The node stays inactive, and so must its publishers.
+            super().on_deactivate(state)
+        return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish NO_DATA, stop, then deactivate the publishers."""

@@ -10,13 +10,13 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from activity_recognition.msg import ActivityLabels, ActivityStamped
 from activity_recognition.ros.conversions import labels_message, no_data_message, to_message
-from activity_recognition.ros.qos import decision_profile, latched_profile
+from activity_recognition.ros.qos import LABELS_QOS, decision_profile
 from activity_recognition.types import Frame, seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rclpy.lifecycle import LifecycleNode
+    from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 
     from activity_recognition.ros.filters import EntryTimes
     from activity_recognition.types import Decision, Window
@@ -40,14 +40,10 @@ class Results:
         self.processing_s = float('nan')
         self.newest: tuple[Frame | None, ActivityStamped] | None = None
         """The last decision published and the newest frame it knew."""
-        self._activity = node.create_lifecycle_publisher(
-            ActivityStamped,
-            'activity',
-            decision_profile(decision_rate_hz),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        self._rate_hz = decision_rate_hz
+        self._activity = self._advertise()
         self._label_list = node.create_lifecycle_publisher(
-            ActivityLabels, 'activity_labels', latched_profile()
+            ActivityLabels, 'activity_labels', LABELS_QOS
         )
 
     def open(self, *, checkpoint_id: str) -> None:
@@ -73,6 +69,28 @@ class Results:
                 )
             )
             self.newest = None
+
+    def set_rate(self, decision_rate_hz: float) -> None:
+        """Have decisions live three periods of another rate.
+
+        A publisher keeps the lifespan it was made with, so another one takes its place.
+        """
+        with self._lock:
+            if decision_rate_hz == self._rate_hz:
+                return
+            self._rate_hz = decision_rate_hz
+            old, self._activity = self._activity, self._advertise()
+            if old.is_activated:
+                self._activity.on_activate(None)
+            self._node.destroy_lifecycle_publisher(old)
+
+    def _advertise(self) -> LifecyclePublisher:
+        return self._node.create_lifecycle_publisher(
+            ActivityStamped,
+            'activity',
+            decision_profile(self._rate_hz),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
 
     def destroy(self) -> None:
         """Give up the publishers."""

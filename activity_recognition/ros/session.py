@@ -18,7 +18,7 @@ from activity_recognition.ros.diagnostics import Snapshot
 from activity_recognition.ros.filters import SynchronizerFilter
 from activity_recognition.ros.inputs import Inputs
 from activity_recognition.ros.overlay import draw, to_image_message
-from activity_recognition.ros.qos import watched_profile
+from activity_recognition.ros.qos import OVERLAY_QOS
 from activity_recognition.ros.results import Results
 from activity_recognition.ros.sources import wanted
 from activity_recognition.ros.worker import EngineWorker
@@ -85,7 +85,11 @@ class Running:
         self.filter.connectInput(*self.inputs.decoders)
         self._timers: dict[str, Timer] = {}
         self._undo = ExitStack()
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
 
     def _start(self) -> None:
         node, reset_after_s = self._node, self._config.sync.reset_after_s
@@ -178,7 +182,7 @@ class Session:
             labels=self.engine.labels,
             subject=config.subject_id,
         )
-        self._overlay = node.create_lifecycle_publisher(Image, '~/overlay', watched_profile())
+        self._overlay = node.create_lifecycle_publisher(Image, '~/overlay', OVERLAY_QOS)
         self.running: Running | None = None
         self._is_stuck = False
 
@@ -222,6 +226,7 @@ class Session:
     def update(self, config: RecognizerConfig) -> None:
         """Take over settings that change live."""
         self.config = config
+        self.results.set_rate(config.sync.decision_rate_hz)
         if self.running is not None:
             self.running.update(config, self.engine)
 
@@ -252,12 +257,14 @@ class Session:
         )
 
 
-def _audio_format(topics: TopicsConfig) -> AudioFormat:
-    """Return the format to assume until an AudioInfo arrives.
+def _audio_format(topics: TopicsConfig) -> AudioFormat | None:
+    """Return the format to assume until an AudioInfo arrives; None to refuse sound until then.
 
     Raises:
-        ConfigError: when the settings describe none that can be decoded.
+        ConfigError: when the settings describe one that cannot be decoded.
     """
+    if not topics.audio_sample_format:
+        return None
     try:
         return AudioFormat(
             sample_rate_hz=topics.audio_sample_rate_hz,

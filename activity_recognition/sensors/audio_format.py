@@ -45,11 +45,11 @@ _PORTAUDIO_FORMATS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFormat:
-    """What PCM bytes mean; by default what ``topics.audio_*`` assumes."""
+    """What PCM bytes mean; by default the rate and channels of ``topics.audio_*``, as S16LE."""
 
     sample_rate_hz: int = _ASSUMED.audio_sample_rate_hz
     channels: int = _ASSUMED.audio_channels
-    sample_format: str = _ASSUMED.audio_sample_format
+    sample_format: str = 'S16LE'
     """One of :data:`SAMPLE_FORMATS`; channels are interleaved."""
 
     def __post_init__(self) -> None:

@@ -86,7 +86,8 @@ class World:
         from activity_recognition.ros.recognizer_node import RecognizerNode
 
         given = {'checkpoint': str(self.checkpoint), 'use_sim_time': self.use_sim_time}
-        given |= {'diagnostics_rate_hz': 10.0}
+        # The microphone of this world has no AudioInfo.
+        given |= {'diagnostics_rate_hz': 10.0, 'topics.audio_sample_format': 'S16LE'}
         given |= {name.replace('__', '.'): value for name, value in parameters.items()}
         node = RecognizerNode(
             namespace=self.namespace,

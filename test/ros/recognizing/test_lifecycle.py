@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 pytest.importorskip('rclpy')
@@ -88,6 +90,34 @@ def test_a_wrong_parameter_is_one_sentence_and_can_be_put_right(
     assert set_parameter(world, override, right).successful
     assert change(world, 'configure')
     assert change(world, 'activate')
+
+
+def test_an_activation_that_fails_leaves_nothing_behind_and_can_be_repeated(world, monkeypatch):
+    from lifecycle_msgs.msg import State
+
+    from activity_recognition.errors import ConfigError
+    from activity_recognition.ros.inputs import Inputs
+
+    node = world.make_recognizer()
+    camera = world.advertise('image', image_type())
+    assert change(world, 'configure')
+    before = len(list(node.timers)), len(list(node.subscriptions))
+    look = Inputs.look
+
+    def look_and_fail(self):
+        look(self)
+        raise ConfigError('the inputs are upside down')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Inputs, 'look', look_and_fail)
+        assert not change(world, 'activate')
+    assert 'upside down' in str(node.failure)
+    assert state(world) == State.PRIMARY_STATE_INACTIVE
+    assert 'engine' not in {thread.name for thread in threading.enumerate()}
+    assert (len(list(node.timers)), len(list(node.subscriptions))) == before
+    assert not any(entity.is_activated for entity in node._managed_entities)
+    assert change(world, 'activate')
+    world.matched(camera)
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(world):

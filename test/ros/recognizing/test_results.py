@@ -47,6 +47,27 @@ def test_decisions_are_a_heartbeat_that_nobody_late_hears_as_news(world):
     assert late == []
 
 
+def test_a_decision_lives_three_periods_of_the_rate_in_force(world):
+    world.recognize(sync__decision_rate_hz=5.0)
+    activities = world.activities()
+    world.spin_until(lambda: activities)
+    assert set_parameter(world, 'sync.decision_rate_hz', 2.0).successful
+
+    def offered():
+        return world.node.get_publishers_info_by_topic('activity')
+
+    world.spin_until(lambda: [i.qos_profile.lifespan.nanoseconds for i in offered()] == [1.5e9])
+    activities.clear()
+    world.spin_until(lambda: len(activities) > 2)
+    world.there(world.recognizers[0].trigger_deactivate)
+    world.spin_until(lambda: activities[-1].status == activities[-1].STATUS_NO_DATA)
+    count = len(activities)
+    assert set_parameter(world, 'sync.decision_rate_hz', 4.0).successful
+    world.there(world.recognizers[0].trigger_activate)
+    world.spin_until(lambda: [i.qos_profile.lifespan.nanoseconds for i in offered()] == [0.75e9])
+    world.spin_until(lambda: len(activities) > count)
+
+
 def test_the_overlay_is_drawn_only_while_somebody_watches(world, monkeypatch):
     from sensor_msgs.msg import Image
 

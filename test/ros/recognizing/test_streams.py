@@ -160,6 +160,27 @@ def test_sound_that_is_no_number_is_refused(world, seen):
     world.spin_until(lambda: any(seen(m) == {'audio'} for m in activities))
 
 
+def test_sound_without_an_audio_info_is_refused_and_told_until_one_comes(world, seen):
+    from audio_common_msgs.msg import AudioInfo
+
+    world.recognize(topics__audio_sample_format='')
+    activities, diagnoses, microphone = world.activities(), world.diagnoses(), world.microphone()
+    world.deliver(microphone, world.sound())
+    world.spin_until(lambda: diagnoses.says('audio', 'topics.audio_sample_format'))
+    assert diagnoses.value('audio', 'unreadable: audio info') == '1'
+    world.spin_until(lambda: diagnoses.says('audio_info', 'nothing says in what format'))
+    driver = world.matched(world.advertise('audio_info', AudioInfo, latched=True))
+    driver.publish(
+        AudioInfo(channels=1, sample_rate=16000, sample_format='S16LE', coding_format='wave')
+    )
+    world.spin_until(lambda: diagnoses.value('audio_info', 'received') == '1')
+    world.every(0.04, microphone, world.sound)
+    world.spin_until(lambda: any(seen(m) == {'audio'} for m in activities))
+    diagnoses.forget()
+    world.spin_until(lambda: diagnoses.status('audio_info'))
+    assert diagnoses.status('audio_info').level == b'\x00'
+
+
 def test_audio_info_decides_and_coded_audio_is_refused_in_words(world, seen):
     from audio_common_msgs.msg import AudioInfo
 
