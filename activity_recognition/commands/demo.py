@@ -9,6 +9,7 @@ balanced accuracy is too low, too many frames were lost, or one is not accounted
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from activity_recognition.commands.display import make_display
 from activity_recognition.commands.judging import judge
-from activity_recognition.commands.live_run import monitored, play, prepare, tick_tree
+from activity_recognition.commands.live_run import monitored, play, prepare, ticking_tree
 from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
 from activity_recognition.commands.watching import Watch, run_metrics, write_pages
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 HELP = 'show the whole of it on a simulated recording'
 TAKES_ROS_ARGUMENTS = False
+INSTEAD_OF_ROS_ARGUMENTS = (
+    'give its nodes parameters with --params-file and a namespace with --namespace, or play the '
+    'recording it leaves in its folder with `activity-recognition replay`'
+)
+"""What the command line answers to --ros-args, which would not say to which node it speaks."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +84,9 @@ def perform(
         with monitored(namespace) as node:
             title = f'Activity recognition: simulated recording of seed {config.seed}'
             watch = Watch(node, title=title, length_s=config.seconds)
-            end_tree = tick_tree(node, watch.say) if tree else None
-            with make_display(console, quiet=quiet) as display:
+            ticking = ticking_tree(node, watch.say) if tree else contextlib.nullcontext()
+            with ticking, make_display(console, quiet=quiet) as display:
                 play(live, watch, display)
-            if end_tree is not None:
-                end_tree()
             metrics = run_metrics(watch, node, title=title, summary=_summary(config), checks=[])
     checks = judge(config, metrics['scores'], metrics['frames'])
     return {**metrics, 'checks': checks}

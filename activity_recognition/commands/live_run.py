@@ -16,9 +16,11 @@ from activity_recognition.commands.processes import Child, Processes
 from activity_recognition.commands.run import brought_up
 from activity_recognition.commands.watching import REFRESH_S, Watch
 from activity_recognition.errors import ActivityRecognitionError
-from activity_recognition.startup import Value, player_spec, recognizer_spec
+from activity_recognition.startup import Value, absolute_name, player_spec, recognizer_spec
 
 if TYPE_CHECKING:
+    from rclpy.timer import Timer
+
     from activity_recognition.ros.monitor_node import MonitorNode
 
 QUIET_LIMIT_S = 240.0
@@ -54,6 +56,7 @@ def play(run: LiveRun, watch: Watch, display: Display) -> None:
 
     Raises:
         ActivityRecognitionError: when a node ends, or nothing happens any more.
+        Exception: what a callback of the monitor raised.
         KeyboardInterrupt: on Ctrl-C.
     """
     spec = player_spec(run.values).with_parameters({'playback.exit_at_end': False})
@@ -81,22 +84,32 @@ def monitored(namespace: str) -> Iterator[MonitorNode]:
     """Run a monitor in a namespace while the block runs."""
     from activity_recognition.ros.monitor_node import Monitor
 
-    with Monitor(['--ros-args', '-r', f'__ns:=/{namespace}']) as node:
+    with Monitor(['--ros-args', '-r', f'__ns:={absolute_name(namespace)}']) as node:
         yield node
 
 
-def tick_tree(node: MonitorNode, say: Callable[[str], None]) -> Callable[[], None]:
-    """Run the example behaviour tree on a node; return what ends it."""
+@contextmanager
+def ticking_tree(node: MonitorNode, say: Callable[[str], None]) -> Iterator[None]:
+    """Run the example behaviour tree on a node while the block runs.
+
+    It begins, ticks and ends in the thread that spins the node: trees are not made for several.
+    """
     from activity_recognition.behaviours.example_tree import ExampleTree
 
-    tree = ExampleTree(node, say=say)
-    timer = node.create_timer(1.0 / tree.config.tick_rate_hz, tree.tick)
+    def begin() -> tuple[ExampleTree, Timer]:
+        tree = ExampleTree(node, say=say)
+        return tree, node.create_timer(1.0 / tree.config.tick_rate_hz, tree.tick)
+
+    tree, timer = node.call(begin)
 
     def end() -> None:
         node.destroy_timer(timer)
         tree.close()
 
-    return end
+    try:
+        yield
+    finally:
+        node.call(end)
 
 
 def _epitaph(child: Child, logs: Path) -> str:

@@ -27,6 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how long to watch and what to keep of it."""
     parser.add_argument('--seconds', type=float, default=math.inf, help='stop after this long')
     parser.add_argument('--report', type=Path, help='folder for report.html and metrics.json')
+    for role, does in (('recognizer', 'decides'), ('player', 'plays, such as simulator')):
+        parser.add_argument(
+            f'--{role}',
+            default=role,
+            metavar='NODE',
+            help=f'the node that {does}: its name in the namespace of the monitor, or its full '
+            f'name (default: {role})',
+        )
     parser.add_argument('--quiet', action='store_true', help='show nothing meanwhile')
 
 
@@ -39,7 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     console = Console()
     with Monitor(arguments.ros) as node:
-        watch = Watch(node, title='Activity recognition')
+        watch = Watch(
+            node,
+            title='Activity recognition',
+            recognizer=arguments.recognizer,
+            player=arguments.player,
+        )
         display = make_display(console, quiet=arguments.quiet)
         # Ctrl-C is how a robot's monitor usually ends.
         with display, contextlib.suppress(KeyboardInterrupt):

@@ -20,15 +20,26 @@ REFRESH_S = 0.2
 class Watch:
     """Follows a run through a monitor node."""
 
-    def __init__(self, node: MonitorNode, *, title: str, length_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        node: MonitorNode,
+        *,
+        title: str,
+        length_s: float = 0.0,
+        recognizer: str = 'recognizer',
+        player: str = 'player',
+    ) -> None:
         """Begin to follow.
 
         Args:
             node: a monitor that spins.
             title: what the display is headed with.
             length_s: length of what is played; 0 where nothing is.
+            recognizer: the node that decides: its name in the monitor's namespace, or the full one.
+            player: the node that plays, likewise.
         """
         self._node = node
+        self._recognizer, self._player = recognizer, player
         self._title = title
         self._length_s = length_s
         self._reports = 0
@@ -45,24 +56,30 @@ class Watch:
     @property
     def frames(self) -> FrameAccount | None:
         """Where the frames went so far; None where no player or no recogniser tells."""
-        from activity_recognition.ros.accounting import IMAGE_STATUS, PLAYER_STATUS, image_account
+        from activity_recognition.ros.accounting import image_account
 
-        return image_account(
-            self._node.status(PLAYER_STATUS)[1], self._node.status(IMAGE_STATUS)[1]
-        )
+        return image_account(self._played(), self._seen()[1])
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """What the recogniser says of what decides; empty where it says nothing."""
+        from activity_recognition.ros.accounting import ENGINE_PART
+
+        return self._node.status(self._recognizer, ENGINE_PART)[1]
 
     @property
     def player_state(self) -> str:
         """What the player says of itself; empty where there is none."""
-        from activity_recognition.ros.accounting import PLAYER_STATUS
-
-        return self._node.status(PLAYER_STATUS)[1].get('state', '')
+        return self._played().get('state', '')
 
     def look(self) -> Moment:
-        """Return the moment to show; call it regularly, also to learn when all is settled."""
-        from activity_recognition.ros.accounting import PLAYER_STATUS
+        """Return the moment to show; call it regularly, also to learn when all is settled.
 
-        player = self._node.status(PLAYER_STATUS)[1]
+        Raises:
+            Exception: what ended the monitor, so that nobody waits for it.
+        """
+        self._node.raise_failure()
+        player = self._played()
         position_s = float(player['position_s']) if 'position_s' in player else None
         if self.player_state in ('finished', 'failed'):
             self._settle()
@@ -80,12 +97,24 @@ class Watch:
 
     def _settle(self) -> None:
         """Compare each report of the recogniser with the one before it."""
-        from activity_recognition.ros.accounting import IMAGE_STATUS, is_settled
+        from activity_recognition.ros.accounting import is_settled
 
-        reports, values = self._node.status(IMAGE_STATUS)
+        reports, values = self._seen()
         if reports != self._reports:
             self.settled = is_settled(self._before, values)
             self._reports, self._before = reports, values
+
+    def _played(self) -> dict[str, str]:
+        """Return the account of the node that plays."""
+        from activity_recognition.ros.accounting import PLAYBACK_PART
+
+        return self._node.status(self._player, PLAYBACK_PART)[1]
+
+    def _seen(self) -> tuple[int, dict[str, str]]:
+        """Return the recogniser's account of its images, and how many there were before."""
+        from activity_recognition.ros.accounting import IMAGE_PART
+
+        return self._node.status(self._recognizer, IMAGE_PART)
 
 
 def run_metrics(
@@ -93,9 +122,8 @@ def run_metrics(
 ) -> RunMetrics:
     """Return all there is to report of a run."""
     from activity_recognition.commands.machine import conditions
-    from activity_recognition.ros.accounting import ENGINE_STATUS
 
-    engine = node.status(ENGINE_STATUS)[1]
+    engine = watch.engine
     told: dict[str, str] = {key: engine[key] for key in ('checkpoint', 'device') if key in engine}
     return node.log.metrics(
         title=title,

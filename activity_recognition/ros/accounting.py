@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from activity_recognition.reporting.metrics import FrameAccount
 from activity_recognition.reporting.scores import account_frames
 
-PLAYER_STATUS = ': playback'
-"""How the name of the player's status ends."""
-IMAGE_STATUS = ': image'
-"""How the name of the recogniser's status of its image input ends."""
-ENGINE_STATUS = ': engine'
-"""The same for what decides."""
+PLAYBACK_PART = 'playback'
+"""The status of a playing node, as its name has it after the node's."""
+IMAGE_PART = 'image'
+"""The recogniser's status of its image input."""
+ENGINE_PART = 'engine'
+"""Its status of what decides."""
 _DROPPED = 'dropped: '
 
 Values = Mapping[str, str]

@@ -6,28 +6,30 @@ It needs no truth: on a robot it shows and counts what is decided.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
+from activity_recognition.errors import DecodeError
 from activity_recognition.msg import ActivityStamped
 from activity_recognition.reporting.run_log import Heard, RunLog
-from activity_recognition.ros.outlets import DIAGNOSTICS_QOS, LATCHED_QOS, TRUTH_TOPIC
-from activity_recognition.types import NANOSECONDS, Modality, ModalityEvidence, Status
+from activity_recognition.ros.outlets import TRUTH_TOPIC
+from activity_recognition.ros.qos import DIAGNOSTICS_QOS, LATCHED_QOS, profile
+from activity_recognition.sensors.activity import evidence_of, nanoseconds_of, status_of
+from activity_recognition.types import Status
 
-DECISIONS_QOS = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=100,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.VOLATILE,
-)
+T = TypeVar('T')
+
+DECISIONS_QOS = profile(100)
 """Deep, so that no decision is missed while the display is drawn; what is past is not asked for."""
+_CALL_POLL_S = 0.05
 
 
 class MonitorNode(Node):
@@ -41,6 +43,10 @@ class MonitorNode(Node):
         """
         super().__init__('monitor', **options)
         self.log = RunLog()
+        self.dropped = 0
+        """Decisions that could not be understood."""
+        self.failure: Exception | None = None
+        """What ended the thread that spins this node."""
         self._lock = threading.Lock()
         self._statuses: dict[str, dict[str, str]] = {}
         self._reports: dict[str, int] = {}
@@ -50,20 +56,61 @@ class MonitorNode(Node):
             DiagnosticArray, '/diagnostics', self._on_diagnostics, DIAGNOSTICS_QOS
         )
 
-    def status(self, ending: str) -> tuple[int, dict[str, str]]:
-        """Return how often a status whose name ends so has come, and its newest values."""
+    def status(self, node: str, part: str) -> tuple[int, dict[str, str]]:
+        """Return how often a node has reported on a part of it, and the newest values.
+
+        Args:
+            node: its name: one in the monitor's namespace, or a full one.
+            part: what the status speaks of, for example ``image``.
+        """
+        full = node if node.startswith('/') else f'{self.get_namespace().rstrip("/")}/{node}'
+        name = f'{full}: {part}'
         with self._lock:
-            for name, values in self._statuses.items():
-                if name.endswith(ending):
-                    return self._reports[name], dict(values)
-        return 0, {}
+            return self._reports.get(name, 0), dict(self._statuses.get(name, {}))
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function in the thread that spins this node and return what it gives.
+
+        Where that thread has failed it runs here: there is nobody left to disturb it.
+        """
+        answer: Future[T] = Future()
+
+        def run() -> None:
+            # Only one of the two threads gets to run it.
+            if not answer.set_running_or_notify_cancel():
+                return
+            try:
+                answer.set_result(function())
+            except Exception as error:
+                answer.set_exception(error)
+
+        if self.executor is not None:
+            self.executor.create_task(run)
+        while not answer.done():
+            wait([answer], timeout=_CALL_POLL_S)
+            if (self.failure is not None or self.executor is None) and answer.cancel():
+                return function()
+        return answer.result()
+
+    def raise_failure(self) -> None:
+        """Raise what ended the thread that spins this node, if anything has."""
+        if self.failure is not None:
+            raise self.failure
 
     def _on_activity(self, message: ActivityStamped) -> None:
-        self.log.add_decision(to_heard(message))
+        try:
+            heard = to_heard(message)
+        except DecodeError as error:
+            self.dropped += 1
+            self.get_logger().warning(
+                f'activity: message dropped: {error}', throttle_duration_sec=10.0
+            )
+            return
+        self.log.add_decision(heard)
 
     def _on_truth(self, message: ActivityStamped) -> None:
         label = message.label if message.status == Status.OK else ''
-        self.log.add_truth(_nanoseconds(message.header.stamp), label)
+        self.log.add_truth(nanoseconds_of(message.header.stamp), label)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         with self._lock:
@@ -115,30 +162,22 @@ class Monitor:
             self._executor.spin()
         except ExternalShutdownException:
             return
+        except Exception as error:  # of a callback; whoever waits for the run is to learn of it
+            self._node.failure = error
 
 
 def to_heard(message: ActivityStamped) -> Heard:
-    """Return a published decision without ROS."""
+    """Return a published decision without ROS.
+
+    Raises:
+        DecodeError: for a status or modality that this version does not know.
+    """
     return Heard(
-        t_ns=_nanoseconds(message.header.stamp),
-        status=message.status,
+        t_ns=nanoseconds_of(message.header.stamp),
+        status=status_of(message),
         label=message.label,
         confidence=message.confidence,
-        evidence=tuple(
-            ModalityEvidence(
-                modality=Modality(item.modality),
-                present=item.present,
-                age_s=item.age_s,
-                label=item.label,
-                confidence=item.confidence,
-                weight=item.weight,
-            )
-            for item in message.evidence
-        ),
+        evidence=evidence_of(message),
         latency_s=message.latency_s,
         processing_s=message.processing_s,
     )
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec * NANOSECONDS + stamp.nanosec)

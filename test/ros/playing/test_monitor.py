@@ -8,10 +8,12 @@ rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
 
+from activity_recognition.commands.live_run import ticking_tree  # noqa: E402
+from activity_recognition.commands.watching import Watch  # noqa: E402
 from activity_recognition.msg import ActivityStamped, ModalityEvidence  # noqa: E402
 from activity_recognition.ros.accounting import image_account, is_settled  # noqa: E402
 from activity_recognition.ros.monitor_node import Monitor  # noqa: E402
-from activity_recognition.ros.outlets import LATCHED_QOS  # noqa: E402
+from activity_recognition.ros.qos import LATCHED_QOS  # noqa: E402
 from activity_recognition.types import Status  # noqa: E402
 
 pytestmark = [
@@ -92,17 +94,17 @@ def test_it_hears_decisions_truth_and_diagnostics(monkeypatch):
         with Monitor(['--ros-args', '-r', '__ns:=/here']) as monitor:
             wait_for(lambda: activity.get_subscription_count() and reports.get_subscription_count())
             wait_for(lambda: monitor.log.truth_known)
-            status = DiagnosticStatus(name='/player: playback', message='playing at 1 s')
+            status = DiagnosticStatus(name='/here/player: playback', message='playing at 1 s')
+            other = DiagnosticStatus(name='/elsewhere/player: playback', message='not ours')
             for count in ('1', '2'):
                 status.values = [KeyValue(key='image.published', value=count)]
-                reports.publish(DiagnosticArray(status=[status]))
+                reports.publish(DiagnosticArray(status=[status, other]))
             activity.publish(decision(103, 'walking'))
-            wait_for(lambda: monitor.log.heard() and monitor.status(': playback')[0] == 2)
-            assert monitor.status(': playback')[1] == {
-                'image.published': '2',
-                'message': 'playing at 1 s',
-            }
-            assert monitor.status(': image') == (0, {})
+            wait_for(lambda: monitor.log.heard() and monitor.status('player', 'playback')[0] == 2)
+            expected = {'image.published': '2', 'message': 'playing at 1 s'}
+            assert monitor.status('player', 'playback')[1] == expected
+            assert monitor.status('/elsewhere/player', 'playback') == (2, {'message': 'not ours'})
+            assert monitor.status('recognizer', 'image') == (0, {})
             view = monitor.log.view()
             assert (view.truth, view.newest.answer, view.elapsed_s) == ('walking', 'walking', 3.0)
             assert view.weights == {'audio': 0.25}
@@ -111,3 +113,71 @@ def test_it_hears_decisions_truth_and_diagnostics(monkeypatch):
     finally:
         node.destroy_node()
         context.try_shutdown()
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A node beside the monitor, in a domain and a namespace that nothing else here has."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', '94')
+    context = rclpy.Context()
+    context.init()
+    node = rclpy.create_node('world', namespace='/there', context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+MONITOR = ('--ros-args', '-r', '__ns:=/there')
+
+
+def test_a_decision_of_another_version_is_a_counted_drop(world):
+    activity = world.create_publisher(ActivityStamped, 'activity', 10)
+    foreign = decision(1, 'walking')
+    foreign.evidence[0].modality = 'radar'
+    with Monitor(list(MONITOR)) as monitor:
+        wait_for(activity.get_subscription_count)
+        activity.publish(foreign)
+        activity.publish(decision(2, 'walking'))
+        wait_for(monitor.log.heard)
+        assert monitor.dropped == 1
+        assert [heard.t_ns for heard in monitor.log.heard()] == [2_000_000_000]
+
+
+def test_what_a_callback_raises_is_raised_where_the_run_is_watched(world):
+    def fail():
+        raise ZeroDivisionError('a leaf is broken')
+
+    with Monitor(list(MONITOR)) as monitor:
+        watch = Watch(monitor, title='')
+        watch.look()
+        monitor.call(lambda: monitor.create_timer(0.01, fail))
+        wait_for(lambda: monitor.failure)
+        with pytest.raises(ZeroDivisionError, match='a leaf is broken'):
+            watch.look()
+        # Nobody is left to run it there.
+        assert monitor.call(threading.current_thread) is threading.current_thread()
+
+
+def test_a_tree_lives_in_the_thread_that_spins_the_node(world, monkeypatch):
+    from activity_recognition.behaviours.example_tree import ExampleTree
+
+    where = []
+
+    def noting(name):
+        original = getattr(ExampleTree, name)
+
+        def noted(self, *args, **kwargs):
+            where.append((name, threading.current_thread().name))
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(ExampleTree, name, noted)
+
+    for name in ('__init__', 'tick', 'close'):
+        noting(name)
+    with Monitor(list(MONITOR)) as monitor:
+        with ticking_tree(monitor, lambda _: None):
+            wait_for(lambda: ('tick', 'monitor') in where)
+        assert {thread for _, thread in where} == {'monitor'}
+        assert where[-1][0] == 'close'
+        with pytest.raises(KeyError, match='within'):
+            monitor.call(lambda: {}['within'])
