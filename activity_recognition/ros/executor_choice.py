@@ -1,8 +1,9 @@
 """Which executor spins a node: EventsExecutor where a trial has shown that it works here.
 
-The trial takes seconds where it fails, so no node waits for it: the first one to start on an
-installation of rclpy starts the trial beside itself and spins a SingleThreadedExecutor; later ones
-find the verdict in a file of the user's cache.
+The trial takes seconds where it fails, so no node waits for it: one that starts on an installation
+of rclpy without a verdict starts the trial beside itself and spins a SingleThreadedExecutor; later
+ones find the verdict in a file of the user's cache. A trial that is given up, or that a busy
+machine made too slow to tell anything, leaves no verdict: the next start tries again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,16 +39,22 @@ class Trial:
     """A trial of EventsExecutor in a process of its own, if it is still to be made."""
 
     def __init__(self) -> None:
-        """Start it, unless a verdict exists or there is nowhere to keep one."""
+        """Start it, unless there is a verdict; where another one is going on it ends at once."""
         self._process: subprocess.Popen[bytes] | None = None
-        if os.environ.get(CHOICE_VARIABLE) or not _claim():
+        if os.environ.get(CHOICE_VARIABLE) or _verdict():
             return
         command = [sys.executable, '-m', 'activity_recognition.ros.executor_probe']
+        try:
+            path = verdict_file()
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (OSError, RuntimeError):  # there is no place to write
+            return
         self._process = subprocess.Popen(
-            [*command, str(verdict_file())],
+            [*command, str(path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def wait(self, timeout_s: float) -> None:
@@ -61,9 +69,9 @@ class Trial:
     def end(self) -> None:
         """Give it up if it is not over; another start will make it anew."""
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+            # The whole session: the probe has processes of its own.
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            verdict_file().unlink(missing_ok=True)
 
 
 def verdict_file() -> Path:
@@ -84,15 +92,3 @@ def _verdict() -> str:
         return verdict_file().read_text(encoding='utf-8').strip()
     except (OSError, RuntimeError, UnicodeDecodeError):
         return ''
-
-
-def _claim() -> bool:
-    """Write that EventsExecutor fails, until proved otherwise; tell whether we were the first."""
-    try:
-        path = verdict_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open('x', encoding='utf-8') as file:
-            file.write(FAILS)
-    except (OSError, RuntimeError):  # another process was first, or there is no place to write
-        return False
-    return True

@@ -22,12 +22,12 @@ def start(world, checkpoint):
     """Start recogniser processes in the world's namespace."""
     processes = []
 
-    def begin(*arguments: str) -> subprocess.Popen:
+    def begin(*arguments: str, executor: str = 'single') -> subprocess.Popen:
         command = [sys.executable, '-m', 'activity_recognition.ros.recognizer_node']
         command += ['--ros-args', '-r', f'__ns:={world.namespace}']
-        command += ['-p', f'checkpoint:={checkpoint}', '-p', 'engine.device:=cpu', *arguments]
-        # The executor is not what is tested here.
-        environment = {**os.environ, 'ACTIVITY_RECOGNITION_EXECUTOR': 'single'}
+        command += ['-p', f'checkpoint:={checkpoint}', '-p', 'engine.device:=cpu']
+        command += ['-p', 'topics.audio_sample_format:=S16LE', *arguments]
+        environment = {**os.environ, 'ACTIVITY_RECOGNITION_EXECUTOR': executor}
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -76,6 +76,20 @@ def test_sigterm_ends_a_node_that_waits_to_be_configured(world, start):
 def test_ctrl_c_while_the_model_is_loaded(world, start):
     process = start('-p', 'autostart:=true')
     world.spin_until(lambda: world.node.count_services('recognizer/change_state'))
+    end(world, process, signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_node_that_the_events_executor_spins(world, start):
+    from activity_recognition.ros import executor_probe
+
+    if executor_probe.judge(executor_probe.attempt) != executor_probe.WORKS:
+        pytest.skip('EventsExecutor does not work in this installation')
+    activities = world.activities()
+    process = start('-p', 'autostart:=true', executor='events')
+    camera = world.camera()
+    world.every(0.05, camera, world.image)
+    world.spin_until(lambda: any(m.scores for m in activities))
     end(world, process, signal.SIGINT)
 
 
