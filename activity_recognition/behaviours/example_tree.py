@@ -38,7 +38,7 @@ from activity_recognition.behaviours.leaves import (
 )
 from activity_recognition.behaviours.subscriber import ActivitySubscriber
 from activity_recognition.config import Ranged, setting
-from activity_recognition.config_io import build_config
+from activity_recognition.config_io import build_config, unknown_key
 from activity_recognition.errors import ConfigError
 
 
@@ -183,13 +183,17 @@ def read_parameters(node: Node) -> ExampleTreeConfig:
     """Declare the parameters of :class:`ExampleTreeConfig` on a node and return their values.
 
     Raises:
-        ConfigError: for a value of the wrong type or out of range.
+        ConfigError: for an unknown name, a value of the wrong type or one out of range.
     """
     values = {}
     for item in dataclasses.fields(ExampleTreeConfig):
         default = list(item.default) if isinstance(item.default, tuple) else item.default
         anything = ParameterDescriptor(dynamic_typing=True)  # 1 for 1.0; build_config checks
         values[item.name] = node.declare_parameter(item.name, default, anything).value
+    # rclpy has no public access to what is set and not declared.
+    for name in node._parameter_overrides:
+        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+            raise ConfigError(unknown_key(name, values, 'parameters'))
     return build_config(ExampleTreeConfig, values, where='parameters')
 
 

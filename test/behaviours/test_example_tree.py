@@ -143,6 +143,10 @@ def test_as_a_node_it_takes_labels_speaks_and_stops_on_ctrl_c(make_stage):
     [
         ('min_confidence:=2.0', 'ExampleTreeConfig.min_confidence must lie in [0, 1], got 2.0'),
         ('greet_labels:=3', 'parameters: greet_labels: expected a list, got 3'),
+        (
+            'greet_label:=3',
+            "parameters: unknown key 'greet_label'; did you mean 'greet_labels'?",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_refused_in_one_sentence(example, capsys, parameter, sentence):
