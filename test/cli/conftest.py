@@ -45,9 +45,3 @@ def start():
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def end_limit_s():
-    """Two seconds, and more where other processes take the cores away."""
-    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import threading
-import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,9 @@ rclpy = pytest.importorskip('rclpy')
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
 from activity_recognition.commands.simulate import Job, write  # noqa: E402
-from activity_recognition.ros.outlets import LATCHED_QOS  # noqa: E402
+from activity_recognition.ros.qos import LATCHED_QOS  # noqa: E402
 from activity_recognition.simulation import SimulationConfig  # noqa: E402
+from factories.timing import check_ends_in_time, seconds_of  # noqa: E402
 
 pytestmark = [
     pytest.mark.ros,
@@ -80,28 +81,25 @@ class Ears:
         self.context.try_shutdown()
 
 
-@pytest.fixture
-def ears(namespace):
-    made = Ears(namespace)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_run_brings_the_recogniser_to_active_and_ctrl_c_ends_it(
-    start, checkpoint, namespace, ears, end_limit_s, number
+    start, checkpoint, namespace, number
 ):
     words = ('--checkpoint', checkpoint, '--device', 'cpu', '--namespace', namespace)
-    process = start('run', *words)
-    assert ears.heard.wait(PATIENCE_S), 'it did not become active'
-    assert len(processes_with(namespace)) >= 2
-    began = time.monotonic()
-    process.send_signal(number)
-    process.wait(30)
-    assert time.monotonic() - began < end_limit_s
-    assert process.returncode == 0
-    assert 'Traceback' not in process.stderr.read()
-    assert processes_with(namespace) == []
+
+    def end():
+        process = start('run', *words)
+        with closing(Ears(namespace)) as ears:
+            assert ears.heard.wait(PATIENCE_S), 'it did not become active'
+        assert len(processes_with(namespace)) >= 2
+        process.send_signal(number)
+        took_s = seconds_of(lambda: process.wait(30))
+        assert process.returncode == 0
+        assert 'Traceback' not in process.stderr.read()
+        assert processes_with(namespace) == []
+        return took_s
+
+    check_ends_in_time(end)
 
 
 def test_a_recogniser_that_cannot_start_ends_the_command_in_words(start, namespace):

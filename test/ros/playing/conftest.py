@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 
 from activity_recognition.bags import RecordingWriter  # noqa: E402
-from activity_recognition.ros.outlets import message_class  # noqa: E402
+from activity_recognition.ros.message_types import message_class  # noqa: E402
 from activity_recognition.ros.player_node import PlayerNode  # noqa: E402
 from activity_recognition.ros.simulator_node import SimulatorNode  # noqa: E402
 from activity_recognition.sensors.cdr import TypeRegistry  # noqa: E402
@@ -222,12 +222,6 @@ def wait_until_finished(node):
     if not node.playback.finished.done():
         assert done.wait(PATIENCE_S), 'playing did not end'
     return node.playback.finished.result()
-
-
-@pytest.fixture
-def end_limit_s():
-    """Two seconds, and more where other processes take the cores away."""
-    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @pytest.fixture
