@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-from activity_recognition.bags import find_recordings, labels_path, read_labels
+from activity_recognition.bags import find_recordings, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.prepare import Preparation, PreparedRecording, prepare
 from activity_recognition.training.segments import Segment
+from activity_recognition.training.splits import Assignment, draw_validation, read_splits
 
 NONE_LABEL = 'none'
 """Takes class 0 where it occurs."""
@@ -27,6 +28,8 @@ class Dataset:
     labels: tuple[str, ...]
     training: tuple[PreparedRecording, ...]
     validation: tuple[PreparedRecording, ...]
+    test: tuple[PreparedRecording, ...]
+    """Held out from both, by the table of splits."""
     left_out: tuple[str, ...]
     """Why each recording that could not be used could not."""
 
@@ -48,25 +51,29 @@ def load_dataset(
 ) -> Dataset:
     """Find, prepare and split the labelled recordings below ``folder``.
 
-    A recording that is damaged or has no usable labels is left out and named.
+    A recording that is damaged or has no usable labels is left out and named. ``splits.csv`` says
+    which are trained on, validated with and held out; without it, or for recordings it leaves
+    open, validation recordings are drawn so that every label is among them.
 
     Args:
         folder: where to look.
         model: decides the preprocessing; its labels do not matter.
         sync: decides admission and the decisions' times; the node's own settings.
         cache: where prepared arrays are kept, and found again.
-        validation_fraction: share of the recordings for validation, rounded, at least one.
+        validation_fraction: share of every label's time that is drawn for validation, at least
+            one recording; nothing is drawn where the table names recordings for it.
         seed: of the split.
         workers: processes; 0 takes one per core.
         console: where to show progress.
 
     Raises:
-        RecordingError: no recording can be used, or one alone with validation asked for.
+        RecordingError: no recording can be used, one alone with validation asked for, or the table
+            of splits is wrong.
     """
-    found = find_recordings(folder)
-    names, left_out = _read_all_labels(found)
+    table = read_splits(folder)
+    durations_s, left_out = _read_all_labels(find_recordings(folder))
     prepared, damaged = prepare_recordings(
-        list(names), model, sync, cache=cache, workers=workers, console=console
+        list(durations_s), model, sync, cache=cache, workers=workers, console=console
     )
     left_out += damaged
     if not prepared:
@@ -75,12 +82,13 @@ def load_dataset(
             f'{folder}: expected labelled recordings below it, found none that can be used: '
             f'{reasons}'
         )
-    training, validation = split_recordings(prepared, validation_fraction, seed)
-    occurring = set().union(*(names[p.recording] for p in prepared))
+    sides = split_recordings(prepared, table, durations_s, validation_fraction, seed)
+    occurring = {label for p in prepared for label in durations_s[p.recording]}
     return Dataset(
         labels=tuple(sorted(occurring, key=lambda name: (name != NONE_LABEL, name))),
-        training=training,
-        validation=validation,
+        training=tuple(sides['train']),
+        validation=tuple(sides['validation']),
+        test=tuple(sides['test']),
         left_out=tuple(left_out),
     )
 
@@ -111,30 +119,53 @@ def prepare_recordings(
 
 
 def split_recordings(
-    recordings: Sequence[PreparedRecording], fraction: float, seed: int
-) -> tuple[tuple[PreparedRecording, ...], tuple[PreparedRecording, ...]]:
-    """Split whole recordings at random into training and validation.
+    recordings: Sequence[PreparedRecording],
+    table: Mapping[Path, Assignment],
+    durations_s: Mapping[Path, Mapping[str, float]],
+    fraction: float,
+    seed: int,
+) -> dict[str, list[PreparedRecording]]:
+    """Split whole recordings by a table, and by a draw where it leaves them open.
 
-    Copies of a recording count as one, so that none is trained on and validated with.
+    Copies of a recording count as one, as does a group, so that none is trained on and validated
+    with.
+
+    Args:
+        recordings: prepared ones.
+        table: of :func:`activity_recognition.training.splits.read_splits`.
+        durations_s: seconds of each label in each recording.
+        fraction: share to draw for validation.
+        seed: of the draw.
 
     Raises:
         RecordingError: validation is asked for and there are not two different recordings.
     """
-    keys = sorted({recording.key for recording in recordings})
-    if fraction <= 0:
-        return tuple(recordings), ()
-    if len(keys) < 2:
-        raise RecordingError(
-            f'expected at least two different recordings to split, got {len(keys)}; '
-            'record more, or set validation_fraction to 0'
-        )
-    count = min(max(1, round(fraction * len(keys))), len(keys) - 1)
-    chosen = np.random.default_rng([seed, 0]).permutation(len(keys))[:count]
-    held_out = {keys[index] for index in chosen}
-    return (
-        tuple(r for r in recordings if r.key not in held_out),
-        tuple(r for r in recordings if r.key in held_out),
-    )
+    sides: dict[str, list[PreparedRecording]] = {'train': [], 'validation': [], 'test': []}
+    open_ones: defaultdict[str, list[PreparedRecording]] = defaultdict(list)
+    for recording in recordings:
+        assignment = table.get(recording.recording)
+        if assignment is not None and assignment.split:
+            sides[assignment.split].append(recording)
+        else:
+            group = assignment.group if assignment is not None else ''
+            open_ones[group or recording.key].append(recording)
+    chosen: set[str] = set()
+    if open_ones and fraction > 0 and not sides['validation']:
+        lengths = {name: _lengths(group, durations_s) for name, group in open_ones.items()}
+        chosen = draw_validation(lengths, fraction, seed)
+    for name, group in open_ones.items():
+        sides['validation' if name in chosen else 'train'] += group
+    return sides
+
+
+def _lengths(
+    recordings: Sequence[PreparedRecording], durations_s: Mapping[Path, Mapping[str, float]]
+) -> dict[str, float]:
+    total: defaultdict[str, float] = defaultdict(float)
+    for recording in recordings:
+        for label, length in durations_s[recording.recording].items():
+            total[label] += length
+    return dict(total)
 
 
 def open_segments(recordings: Sequence[PreparedRecording], labels: Sequence[str]) -> list[Segment]:
@@ -142,21 +173,20 @@ def open_segments(recordings: Sequence[PreparedRecording], labels: Sequence[str]
     return [segment for recording in recordings for segment in recording.segments(labels)]
 
 
-def _read_all_labels(recordings: Sequence[Path]) -> tuple[dict[Path, set[str]], list[str]]:
-    """Return the labels of each recording that has some, and what is wrong with the others."""
-    names: dict[Path, set[str]] = {}
+def _read_all_labels(
+    recordings: Sequence[Path],
+) -> tuple[dict[Path, dict[str, float]], list[str]]:
+    """Return the seconds of each label of those that have some, and what is wrong with others."""
+    durations_s: dict[Path, dict[str, float]] = {}
     wrong: list[str] = []
     for recording in recordings:
-        spans = _labels_or_fault(recording)
-        if isinstance(spans, str):
-            wrong.append(spans)
-        else:
-            names[recording] = spans
-    return names, wrong
-
-
-def _labels_or_fault(recording: Path) -> set[str] | str:
-    try:
-        return {span.label for span in read_labels(labels_path(recording))}
-    except RecordingError as error:
-        return str(error)
+        try:
+            spans = load_labels(recording)
+        except RecordingError as error:
+            wrong.append(str(error))
+            continue
+        total: defaultdict[str, float] = defaultdict(float)
+        for span in spans:
+            total[span.label] += span.end_s - span.start_s
+        durations_s[recording] = dict(total)
+    return durations_s, wrong

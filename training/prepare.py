@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from activity_recognition.bags import RecordingReader, labels_path, read_labels
+from activity_recognition.bags import RecordingReader, label_files, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
@@ -75,8 +75,7 @@ class PreparedRecording:
         Raises:
             RecordingError: the labels are missing, damaged, or not among ``labels``.
         """
-        spans = read_labels(labels_path(self.recording))
-        track = LabelTrack.from_spans(spans, labels, self.start_ns)
+        track = LabelTrack.from_spans(load_labels(self.recording), labels, self.start_ns)
         return [
             _open_segment(self.folder / str(index), texts, track)
             for index, texts in enumerate(self.texts)
@@ -107,9 +106,9 @@ def cache_key(work: Preparation) -> str:
         'sync': to_mapping(work.sync),
     }
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
-    labels = labels_path(work.recording)
+    labels = label_files(work.recording)
     for file in _files(work.recording):
-        if file != labels:
+        if file not in labels:
             digest.update(f'{file.name}\0{file.stat().st_size}\0'.encode())
             _update_with_file(digest, file)
     return digest.hexdigest()

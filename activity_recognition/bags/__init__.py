@@ -1,10 +1,13 @@
 """Recordings: reading, writing, labels, and importing ordinary videos; all through rosbags."""
 
 from activity_recognition.bags.importer import ImportedClip, import_clip
+from activity_recognition.bags.label_sources import find_labels, label_files, load_labels
 from activity_recognition.bags.labels import (
+    LabelScan,
     find_recordings,
     labels_path,
     read_labels,
+    scan_labels,
     write_labels,
 )
 from activity_recognition.bags.reader import RawRecord, RecordingReader
@@ -13,14 +16,19 @@ from activity_recognition.bags.writer import RecordingWriter
 
 __all__ = [
     'ImportedClip',
+    'LabelScan',
     'RawRecord',
     'RecordingReader',
     'RecordingWriter',
     'Topic',
     'TopicNames',
+    'find_labels',
     'find_recordings',
     'import_clip',
+    'label_files',
     'labels_path',
+    'load_labels',
     'read_labels',
+    'scan_labels',
     'write_labels',
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,11 @@ def labels_path(recording: str | Path) -> Path:
     if recording.suffix in BARE_SUFFIXES and not recording.is_dir():
         return recording.with_suffix('.labels.csv')
     return recording / 'labels.csv'
+
+
+def export_path(recording: str | Path) -> Path:
+    """Return where the export of a labelling tool is or would be."""
+    return labels_path(recording).with_suffix('.json')
 
 
 def find_recordings(folder: str | Path) -> list[Path]:
@@ -55,6 +61,25 @@ def _recordings(path: Path) -> Iterator[Path]:
                 yield from _recordings(entry)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelScan:
+    """All that is in a label file, or on a label topic, and all that is wrong with it."""
+
+    path: Path
+    """The file, or the recording with the topic."""
+    spans: tuple[LabelSpan, ...]
+    """The spans that can be read, by start."""
+    lines: tuple[int, ...]
+    """Line, or place, of each span, counted from 1."""
+    problems: tuple[str, ...]
+    """A sentence for each, beginning with the file and, where there is one, the line."""
+
+    @classmethod
+    def broken(cls, path: Path, problem: str) -> LabelScan:
+        """Return what is found where nothing can be read."""
+        return cls(path=path, spans=(), lines=(), problems=(f'{path}: {problem}',))
+
+
 def read_labels(path: str | Path) -> tuple[LabelSpan, ...]:
     """Read a label file: CSV with the header ``start_s,end_s,label``, in any order of time.
 
@@ -64,26 +89,43 @@ def read_labels(path: str | Path) -> tuple[LabelSpan, ...]:
     Raises:
         RecordingError: naming file and line, for anything else.
     """
+    found = scan_labels(path)
+    if found.problems:
+        raise RecordingError(found.problems[0])
+    return found.spans
+
+
+def scan_labels(path: str | Path) -> LabelScan:
+    """Read a label file as far as it can be read, and say everything that is wrong with it."""
     path = Path(path)
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f'{path}: cannot read the labels: {error}') from error
+        return LabelScan.broken(path, f'cannot read the labels: {error}')
+    numbered: list[tuple[LabelSpan, int]] = []
+    problems: list[str] = []
     rows = csv.reader(lines, strict=True)
     try:
         header = [cell.strip() for cell in next(rows, [])]
         if header != list(COLUMNS):
-            raise RecordingError(
-                f'{path}:1: expected the header {",".join(COLUMNS)!r}, got {",".join(header)!r}'
-            )
-        numbered = [
-            (_span(row, f'{path}:{rows.line_num}'), rows.line_num)
-            for row in rows
-            if any(cell.strip() for cell in row)
-        ]
+            wanted, got = ','.join(COLUMNS), ','.join(header)
+            problem = f'{path}:1: expected the header {wanted!r}, got {got!r}'
+            return LabelScan(path=path, spans=(), lines=(), problems=(problem,))
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                try:
+                    numbered.append((_span(row, f'{path}:{rows.line_num}'), rows.line_num))
+                except RecordingError as error:
+                    problems.append(str(error))
     except csv.Error as error:
-        raise RecordingError(f'{path}:{rows.line_num}: not CSV: {error}') from error
-    return _ordered(numbered, path)
+        problems.append(f'{path}:{rows.line_num}: not CSV: {error}')
+    numbered.sort(key=lambda item: item[0])
+    return LabelScan(
+        path=path,
+        spans=tuple(span for span, _ in numbered),
+        lines=tuple(line for _, line in numbered),
+        problems=(*problems, *overlaps(numbered, path)),
+    )
 
 
 def _span(row: list[str], place: str) -> LabelSpan:
@@ -103,15 +145,14 @@ def _span(row: list[str], place: str) -> LabelSpan:
     return LabelSpan(start_s=start_s, end_s=end_s, label=label)
 
 
-def _ordered(numbered: list[tuple[LabelSpan, int]], path: Path) -> tuple[LabelSpan, ...]:
-    numbered.sort(key=lambda item: item[0])
+def overlaps(numbered: list[tuple[LabelSpan, int]], path: Path) -> Iterator[str]:
+    """Say of spans in order which of them begin before the one before has ended."""
     for (before, _), (after, line) in pairwise(numbered):
         if after.start_s < before.end_s:
-            raise RecordingError(
+            yield (
                 f'{path}:{line}: {after.label!r} from {after.start_s} s overlaps {before.label!r}, '
                 f'which ends at {before.end_s} s'
             )
-    return tuple(span for span, _ in numbered)
 
 
 def write_labels(path: str | Path, spans: Iterable[LabelSpan]) -> None:
@@ -121,13 +162,15 @@ def write_labels(path: str | Path, spans: Iterable[LabelSpan]) -> None:
         RecordingError: when spans overlap or are empty, or the file cannot be written.
     """
     path = Path(path)
-    ordered = _ordered([(span, number) for number, span in enumerate(spans, 2)], path)
+    numbered = sorted((span, number) for number, span in enumerate(spans, 2))
+    for problem in overlaps(numbered, path):
+        raise RecordingError(problem)
     partial = path.with_name(f'.{path.name}.partial')
     try:
         with partial.open('w', encoding='utf-8', newline='') as file:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(COLUMNS)
-            for span in ordered:
+            for span, _ in numbered:
                 row = [f'{span.start_s:.6f}', f'{span.end_s:.6f}', span.label]
                 _span(row, str(path))
                 writer.writerow(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rosbags.interfaces import ConnectionExtRosbag1, ConnectionExtRosbag2, QosDurability
 from rosbags.rosbag1 import Reader as Rosbag1Reader
@@ -183,6 +183,17 @@ class RecordingReader:
                 self.drops.add(error)
                 continue
             yield RawRecord(connection.topic, connection.msgtype, record_ns, cdr)
+
+    def texts(self, topic: str) -> Iterator[tuple[int, str]]:
+        """Yield record time and text of the std_msgs/String messages of a topic.
+
+        Raises:
+            DecodeError: one of them is damaged.
+            RecordingError: when the storage is damaged.
+        """
+        for connection, record_ns, raw in self._messages({topic}):
+            message: Any = self._read(connection, raw)
+            yield record_ns, str(message.data)
 
     def _messages(self, topics: Collection[str] | None) -> Iterator[tuple[Connection, int, bytes]]:
         """Yield the stored messages of ``topics``, starting to count drops anew."""

@@ -93,3 +93,33 @@ def test_worker_processes_prepare_the_same(recordings: Path, tmp_path: Path):
         content = (tmp_path / 'spread' / path).read_bytes()
         if path.suffix == '.npy':
             assert content == (tmp_path / 'alone' / path).read_bytes()
+
+
+def test_a_table_of_splits_is_followed(copies: Path, cache: Path):
+    (copies / 'splits.csv').write_text(
+        'recording,split\nrecording_2,train\nrecording_0,test\nrecording_1,validation\n',
+        encoding='utf-8',
+    )
+    dataset = load(copies, cache)
+    sides = (dataset.training, dataset.validation, dataset.test)
+    assert [[r.recording.name for r in side] for side in sides] == [
+        ['recording_2'],
+        ['recording_1'],
+        ['recording_0'],
+    ]
+
+
+def test_a_group_is_never_parted_by_the_draw(copies: Path, cache: Path):
+    (copies / 'splits.csv').write_text(
+        'recording,split,group\nrecording_0,,home\nrecording_1,,home\n', encoding='utf-8'
+    )
+    for seed in range(4):
+        dataset = load(copies, cache, seed=seed)
+        sides = [{r.recording.name for r in s} for s in (dataset.training, dataset.validation)]
+        assert sorted(sides, key=len) == [{'recording_2'}, {'recording_0', 'recording_1'}]
+
+
+def test_a_wrong_table_of_splits_is_refused(copies: Path, cache: Path):
+    (copies / 'splits.csv').write_text('recording,split\nnowhere,train\n', encoding='utf-8')
+    with pytest.raises(RecordingError, match=r"splits\.csv:2: there is no recording 'nowhere'"):
+        load(copies, cache)

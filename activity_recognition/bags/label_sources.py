@@ -1,0 +1,86 @@
+"""Where the labels of a recording come from: a table, a Label Studio export, or a topic in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+from activity_recognition.bags.label_studio import scan_label_studio
+from activity_recognition.bags.labels import LabelScan, export_path, labels_path, scan_labels
+from activity_recognition.bags.reader import RecordingReader
+from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.types import LabelSpan, seconds_between
+
+LABEL_TYPE = 'std_msgs/msg/String'
+LABEL_TOPICS = ('activity_label', 'label')
+"""Last parts of the names of topics whose messages say what begins when they are recorded."""
+
+
+def find_labels(recording: Path) -> LabelScan:
+    """Return a recording's labels, of the first of these that it has, and what is wrong with them.
+
+    ``labels.csv``; ``labels.json``, a Label Studio export; a topic ``…/activity_label`` or
+    ``…/label`` of strings, each of which holds until the next one, an empty one for no label.
+    """
+    if labels_path(recording).exists():
+        return scan_labels(labels_path(recording))
+    if export_path(recording).exists():
+        return scan_label_studio(export_path(recording))
+    try:
+        with RecordingReader(recording) as reader:
+            return _from_topic(reader)
+    except (RecordingError, OSError) as error:
+        return LabelScan(path=recording, spans=(), lines=(), problems=(str(error),))
+
+
+def load_labels(recording: Path) -> tuple[LabelSpan, ...]:
+    """Return a recording's labels by start, without overlap.
+
+    Raises:
+        RecordingError: it has none, or something is wrong with them.
+    """
+    found = find_labels(recording)
+    if found.problems:
+        raise RecordingError(found.problems[0])
+    return found.spans
+
+
+def label_files(recording: Path) -> frozenset[Path]:
+    """Return the files that hold nothing of a recording but its labels."""
+    return frozenset((labels_path(recording), export_path(recording)))
+
+
+def _from_topic(reader: RecordingReader) -> LabelScan:
+    names = [
+        topic.name
+        for topic in reader.topics
+        if topic.type_name == LABEL_TYPE and topic.name.rpartition('/')[2] in LABEL_TOPICS
+    ]
+    if len(names) != 1:
+        found = f'found {len(names)} such topics' if names else 'found none of them'
+        return LabelScan.broken(
+            reader.path,
+            f'expected labels in {labels_path(reader.path).name}, in '
+            f'{export_path(reader.path).name} (Label Studio), or on a topic of {LABEL_TYPE} named '
+            f'{" or ".join(LABEL_TOPICS)}, {found}',
+        )
+    try:
+        changes = list(reader.texts(names[0]))
+    except DecodeError as error:
+        return LabelScan.broken(reader.path, f'{names[0]}: {error}')
+    spans = tuple(_spans(changes, reader))
+    return LabelScan(
+        path=reader.path, spans=spans, lines=tuple(range(1, len(spans) + 1)), problems=()
+    )
+
+
+def _spans(changes: Iterable[tuple[int, str]], reader: RecordingReader) -> Iterable[LabelSpan]:
+    """Let every label hold from its message to the next one, the last to the recording's end."""
+    for (begun_ns, label), (ended_ns, _) in pairwise([*changes, (reader.end_ns, '')]):
+        if label.strip() and ended_ns > begun_ns:
+            yield LabelSpan(
+                start_s=seconds_between(begun_ns, reader.start_ns),
+                end_s=seconds_between(ended_ns, reader.start_ns),
+                label=label.strip(),
+            )

@@ -1,0 +1,189 @@
+"""Which recordings are trained on, validated with and tested on: a table, or a seeded draw.
+
+Whole recordings are split, never windows of one, and recordings of one group stay together.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from activity_recognition.errors import RecordingError
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+SPLITS_FILE = 'splits.csv'
+"""Name of the table in the folder of the recordings."""
+SPLITS = ('train', 'validation', 'test')
+REQUIRED, OPTIONAL = ('recording', 'split'), ('group',)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assignment:
+    """What a table says of one recording."""
+
+    split: str
+    """One of :data:`SPLITS`; empty leaves the recording to the draw."""
+    group: str
+    """Recordings of one group are never parted; empty: a group of its own."""
+    line: int
+    """Line of the table, counted from 1."""
+
+
+def read_splits(folder: Path) -> dict[Path, Assignment]:
+    """Read ``splits.csv`` of a folder: ``recording,split`` and, if wanted, ``group``.
+
+    Args:
+        folder: the recordings' folder, from which the table's paths count.
+
+    Returns:
+        Assignments by the recording's path; empty when there is no table.
+
+    Raises:
+        RecordingError: naming file and line, for anything that cannot be taken as it stands.
+    """
+    path = folder / SPLITS_FILE
+    if not path.exists():
+        return {}
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(f'{path}: cannot read the splits: {error}') from error
+    rows = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        if not set(REQUIRED) <= set(header) <= {*REQUIRED, *OPTIONAL}:
+            raise RecordingError(
+                f'{path}:1: expected the columns recording, split and perhaps group, '
+                f'got {", ".join(header) or "nothing"}'
+            )
+        table = _read_rows(rows, header, path)
+    except csv.Error as error:
+        raise RecordingError(f'{path}:{rows.line_num}: not CSV: {error}') from error
+    _check_groups(table, path)
+    return table
+
+
+def _read_rows(rows: Reader, header: Sequence[str], path: Path) -> dict[Path, Assignment]:
+    table: dict[Path, Assignment] = {}
+    for cells in rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        place = f'{path}:{rows.line_num}'
+        if len(cells) != len(header):
+            raise RecordingError(f'{place}: expected {len(header)} columns, got {len(cells)}')
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        recording = path.parent / row['recording']
+        if not recording.exists():
+            raise RecordingError(f'{place}: there is no recording {row["recording"]!r}')
+        if row['split'] not in ('', *SPLITS):
+            raise RecordingError(
+                f'{place}: expected a split of {", ".join(SPLITS)}, or none, got {row["split"]!r}'
+            )
+        if recording in table:
+            before = table[recording].line
+            raise RecordingError(f'{place}: {row["recording"]!r} stands in line {before} already')
+        table[recording] = Assignment(
+            split=row['split'], group=row.get('group', ''), line=rows.line_num
+        )
+    return table
+
+
+def _check_groups(table: Mapping[Path, Assignment], path: Path) -> None:
+    """Refuse a group in two splits: what is learnt from one half would be tested on the other."""
+    first: dict[str, Assignment] = {}
+    for assignment in table.values():
+        if not assignment.group:
+            continue
+        before = first.setdefault(assignment.group, assignment)
+        if before.split != assignment.split:
+            raise RecordingError(
+                f'{path}:{assignment.line}: group {assignment.group!r} is in the split '
+                f'{assignment.split or "(none)"!r} here and in {before.split or "(none)"!r} in '
+                f'line {before.line}; recordings of one group must share a split'
+            )
+
+
+def draw_validation(
+    durations_s: Mapping[str, Mapping[str, float]], fraction: float, seed: int
+) -> set[str]:
+    """Draw the groups to validate with, so that every label is shared out as asked.
+
+    Iterative stratification (Sechidis et al. 2011): the rarest label is dealt first, each of its
+    groups to the side that still lacks most of it.
+
+    Args:
+        durations_s: per group the seconds of each label in it.
+        fraction: share of every label to validate with, in (0, 1).
+        seed: of the order among equals.
+
+    Returns:
+        At least one group, never all.
+
+    Raises:
+        RecordingError: there are not two groups.
+    """
+    if len(durations_s) < 2:
+        raise RecordingError(
+            f'expected at least two different recordings to split, got {len(durations_s)}; '
+            'record more, or set validation_fraction to 0'
+        )
+    names = sorted(durations_s)
+    order = [names[i] for i in np.random.default_rng([seed, 0]).permutation(len(names))]
+    wanted = (fraction, 1.0 - fraction)
+    total = _sum(durations_s.values())
+    lacking = [{label: share * length for label, length in total.items()} for share in wanted]
+    room = [share * sum(total.values()) for share in wanted]
+    sides: tuple[set[str], set[str]] = (set(), set())
+    while order:
+        rarest = _rarest(order, durations_s)
+        for name in [n for n in order if rarest is None or durations_s[n].get(rarest, 0) > 0]:
+            side = _neediest(rarest, lacking, room)
+            sides[side].add(name)
+            for label, length in durations_s[name].items():
+                lacking[side][label] -= length
+                room[side] -= length
+            order.remove(name)
+    return _neither_empty(*sides, durations_s)
+
+
+def _rarest(order: Iterable[str], durations_s: Mapping[str, Mapping[str, float]]) -> str | None:
+    """Return the label with the fewest groups left; None when those left have no labels."""
+    counts = Counter(label for n in order for label, length in durations_s[n].items() if length > 0)
+    return min(counts, key=lambda label: (counts[label], label)) if counts else None
+
+
+def _neediest(label: str | None, lacking: list[dict[str, float]], room: list[float]) -> int:
+    """Return the side that lacks most of a label, and among equals the one with more room."""
+    of_label = [0.0 if label is None else side[label] for side in lacking]
+    return max((0, 1), key=lambda side: (of_label[side], room[side]))
+
+
+def _neither_empty(
+    validation: set[str], training: set[str], durations_s: Mapping[str, Mapping[str, float]]
+) -> set[str]:
+    """Move the shortest group where one side would have none."""
+
+    def shortest(side: set[str]) -> str:
+        return min(side, key=lambda name: (sum(durations_s[name].values()), name))
+
+    if not validation:
+        return {shortest(training)}
+    if not training:
+        return validation - {shortest(validation)}
+    return validation
+
+
+def _sum(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: defaultdict[str, float] = defaultdict(float)
+    for part in parts:
+        for label, length in part.items():
+            total[label] += length
+    return dict(total)
