@@ -1,0 +1,94 @@
+"""Check labelled recordings before training on them: every problem in one run, then a table.
+
+Looks at every recording below DATA: whether it can be read to its end, topics that are missing,
+messages that cannot be decoded, clock jumps, silent sensors, labels that are malformed, overlap,
+reach beyond the recording, or are rare, and the table of splits. The exit status is 1 where a
+recording cannot be used and --strict is given, or none can. Example:
+    activity-recognition check recordings
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from activity_recognition.training.inspection import Inspection
+
+HELP = 'find everything that is wrong with labelled recordings'
+TAKES_ROS_ARGUMENTS = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to look at."""
+    parser.add_argument('data', metavar='DATA', type=Path, help='folder with recordings')
+    parser.add_argument(
+        '--labels', nargs='+', default=(), metavar='LABEL', help='labels that may occur'
+    )
+    parser.add_argument(
+        '--strict', action='store_true', help='fail where any recording cannot be used'
+    )
+    parser.add_argument('--jobs', type=int, default=0, help='processes; 0 takes one per core')
+    parser.add_argument('--quiet', action='store_true', help='show no progress')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the problems and the summary."""
+    from rich.console import Console
+
+    from activity_recognition.training.inspection import inspect
+
+    found = inspect(
+        arguments.data,
+        known=arguments.labels,
+        workers=arguments.jobs,
+        console=None if arguments.quiet else Console(stderr=True),
+    )
+    console = Console()
+    for problem in found.all_problems:
+        word, style = ('error', 'red') if problem.fatal else ('note', 'yellow')
+        console.print(f'{word}: ', style=style, end='')
+        console.print(problem.text, markup=False, highlight=False, soft_wrap=True)
+    if found.labels:
+        console.print(label_table(found))
+    console.print(_summary(found), markup=False, highlight=False, soft_wrap=True)
+    damaged = any(problem.fatal for problem in found.all_problems)
+    unusable = len(found.damaged) == len(found.recordings)
+    return int(unusable or (arguments.strict and damaged))
+
+
+def label_table(found: Inspection) -> Table:
+    """Return how long each label lasts and how much of it each modality covers."""
+    from rich.table import Table
+
+    from activity_recognition.types import MODALITIES
+
+    usable = [recording for recording in found.recordings if recording.usable]
+    table = Table('label', 'recordings', 'minutes', *(f'{m} %' for m in MODALITIES))
+    for column in table.columns[1:]:
+        column.justify = 'right'
+    for label in found.labels:
+        having = [recording for recording in usable if label in recording.label_s]
+        seconds = sum(recording.label_s[label] for recording in having)
+        shares = [
+            100 * sum(r.covered_s.get((label, m), 0.0) for r in having) / seconds
+            for m in MODALITIES
+        ]
+        table.add_row(
+            label, str(len(having)), f'{seconds / 60:.1f}', *(f'{share:.0f}' for share in shares)
+        )
+    return table
+
+
+def _summary(found: Inspection) -> str:
+    usable = [recording for recording in found.recordings if recording.usable]
+    minutes = sum(recording.duration_s for recording in usable) / 60
+    errors = sum(problem.fatal for problem in found.all_problems)
+    notes = len(found.all_problems) - errors
+    return (
+        f'{len(usable)} of {len(found.recordings)} recordings can be used, {minutes:.1f} minutes, '
+        f'{len(found.labels)} labels; {errors} errors, {notes} notes'
+    )

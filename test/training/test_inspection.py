@@ -1,0 +1,116 @@
+"""Every fault of a folder of recordings is named, with its place, in one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from activity_recognition.bags import RecordingWriter, labels_path
+from activity_recognition.errors import RecordingError
+from activity_recognition.simulation import SimulationConfig, simulate
+from activity_recognition.training.inspection import Inspection, inspect
+from activity_recognition.types import MODALITIES, Frame, Modality, seconds_between, to_ns
+
+from .conftest import write_simulation
+
+
+def look(folder: Path, **options: object) -> Inspection:
+    return inspect(folder, workers=1, **options)
+
+
+def texts(found: Inspection) -> str:
+    return '\n'.join(problem.text for problem in found.all_problems)
+
+
+@pytest.fixture
+def copies(recordings: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(recordings, tmp_path / 'data')
+
+
+def test_good_recordings_have_their_labels_covered(recordings: Path):
+    found = look(recordings)
+    assert found.damaged == ()
+    assert found.labels == ('greeting', 'none', 'typing', 'walking')
+    for recording in found.recordings:
+        assert recording.duration_s == pytest.approx(12.0, abs=0.5)
+        assert set(recording.samples) == set(MODALITIES)
+        assert sum(recording.label_s.values()) == pytest.approx(12.0)
+        for label, length in recording.label_s.items():
+            video_s = recording.covered_s[label, Modality.VIDEO]
+            assert video_s == pytest.approx(length, abs=0.5)
+            assert recording.covered_s[label, Modality.AUDIO] == pytest.approx(length, abs=0.5)
+
+
+def test_all_faults_of_a_folder_are_named_at_once(copies: Path):
+    labels_path(copies / 'recording_0').write_text(
+        'start_s,end_s,label\n0,4,none\n3,5,walking\n6,5,typing\n8,13,\n11,20,none\n30,40,none\n',
+        encoding='utf-8',
+    )
+    labels_path(copies / 'recording_1').unlink()
+    [bag] = (copies / 'recording_2').glob('*.mcap')
+    bag.write_bytes(bag.read_bytes()[:300])
+    (copies / 'splits.csv').write_text('recording,split\nnowhere,train\n', encoding='utf-8')
+    found = look(copies)
+    assert len(found.damaged) == 3
+    said = texts(found)
+    for fault in (
+        "labels.csv:3: 'walking' from 3.0 s overlaps 'none'",
+        'labels.csv:4: expected 0 <= start_s < end_s, got 6.0 and 5.0',
+        'labels.csv:5: the label is empty',
+        "labels.csv:6: 'none' ends at 20 s, but the recording lasts",
+        "labels.csv:7: 'none' ends at 40 s, but the recording lasts",
+        'recording_1: expected labels in labels.csv, in labels.json (Label Studio), or on a topic',
+        'recording_2',
+        "splits.csv:2: there is no recording 'nowhere'",
+    ):
+        assert fault in said
+
+
+def test_a_modality_that_is_missing_is_named_with_what_is_there(tmp_path: Path):
+    write_simulation(tmp_path / 'blind', 1, modalities=(Modality.AUDIO, Modality.TEXT))
+    found = look(tmp_path)
+    assert found.damaged == ()
+    assert 'blind: no video that can be read; its topics: ' in texts(found)
+    assert all(found.recordings[0].covered_s[label, Modality.VIDEO] == 0 for label in found.labels)
+
+
+def test_unknown_and_rare_labels_are_named(copies: Path):
+    shutil.rmtree(copies / 'recording_2')
+    said = texts(look(copies, known=('none', 'walking', 'greeting')))
+    assert "expected a label of greeting, none, walking, got 'typing'" in said
+    assert "the label 'walking' is in 2 usable recordings only" in said
+
+
+def test_silent_sensors_and_clock_jumps_are_named(tmp_path: Path):
+    config = SimulationConfig(
+        seed=2, duration_s=16, frame_rate_hz=8, width_px=64, height_px=48, sample_rate_hz=8000
+    )
+    simulation = simulate(config)
+    jump_ns = config.start_ns + to_ns(12.0)
+
+    def seconds(frame: Frame) -> float:
+        return seconds_between(frame.stamp_ns, config.start_ns)
+
+    def put_back(frame: Frame) -> Frame:
+        return dataclasses.replace(frame, stamp_ns=frame.stamp_ns - to_ns(6.0))
+
+    with RecordingWriter(tmp_path / 'holes', start_ns=config.start_ns, image='jpeg') as writer:
+        writer.set_labels(simulation.labels)
+        for sample in simulation.samples():
+            late = isinstance(sample, Frame) and sample.arrival_ns > jump_ns
+            if not (isinstance(sample, Frame) and 4.0 < seconds(sample) < 7.0):
+                writer.write(put_back(sample) if late else sample)
+    said = texts(look(tmp_path))
+    assert 'no video for 3.' in said
+    assert 's, from 4.00 s on' in said
+    assert 'the clock jumps 1' in said
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path):
+    with pytest.raises(RecordingError, match=r'expected recordings below it .* found none'):
+        look(tmp_path)
+    with pytest.raises(RecordingError, match='no such folder'):
+        look(tmp_path / 'nowhere')

@@ -1,0 +1,302 @@
+"""What is wrong with a folder of recordings, all of it in one go, before anybody trains on it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from activity_recognition.bags import LabelScan, RecordingReader, find_labels, find_recordings
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import ActivityRecognitionError, RecordingError
+from activity_recognition.streams import windows
+from activity_recognition.training.pool import spread, worker_count
+from activity_recognition.training.splits import read_splits
+from activity_recognition.training.threads import one_thread
+from activity_recognition.types import (
+    MODALITIES,
+    AudioChunk,
+    LabelSpan,
+    Modality,
+    Sample,
+    Utterance,
+    modality_of,
+    seconds_between,
+    to_ns,
+)
+
+GAP_S = {Modality.VIDEO: 1.0, Modality.AUDIO: 0.5}
+"""Silence of a sensor that is worth telling. Speech has pauses."""
+OUTSIDE_S = 0.5
+"""How far a label may reach beyond its recording."""
+RARE_RECORDINGS = 3
+"""A label in fewer recordings than this cannot be trained on, validated with and tested on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Something that is wrong with a recording."""
+
+    text: str
+    """File, line where there is one, what was expected, what was found."""
+    fatal: bool = False
+    """Whether the recording cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordingInspection:
+    """One recording."""
+
+    recording: Path
+    problems: tuple[Problem, ...]
+    duration_s: float = 0.0
+    samples: Mapping[Modality, int] = field(default_factory=dict)
+    """Usable samples per modality."""
+    label_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of each label."""
+    covered_s: Mapping[tuple[str, Modality], float] = field(default_factory=dict)
+    """Seconds of each label during which a modality is visible to a decision."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether training would take it."""
+        return not any(problem.fatal for problem in self.problems)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """A folder of recordings."""
+
+    recordings: tuple[RecordingInspection, ...]
+    problems: tuple[Problem, ...]
+    """What concerns no single recording."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the usable recordings, by name."""
+        return tuple(sorted({label for r in self.recordings if r.usable for label in r.label_s}))
+
+    @property
+    def damaged(self) -> tuple[RecordingInspection, ...]:
+        """Recordings that training would leave out."""
+        return tuple(r for r in self.recordings if not r.usable)
+
+    @property
+    def all_problems(self) -> tuple[Problem, ...]:
+        """Everything, recording by recording."""
+        return tuple(p for r in self.recordings for p in r.problems) + self.problems
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Work:
+    """What a worker process is sent."""
+
+    recording: Path
+    known: frozenset[str]
+    sync: SyncConfig
+
+
+def inspect(
+    folder: Path,
+    *,
+    known: Iterable[str] = (),
+    sync: SyncConfig | None = None,
+    workers: int = 0,
+    console: Console | None = None,
+) -> Inspection:
+    """Look at every recording below a folder, and at all of them together.
+
+    Args:
+        folder: where to look.
+        known: labels that may occur; empty allows all.
+        sync: admission, as the node and training have it.
+        workers: processes; 0 takes one per core.
+        console: where to show progress.
+
+    Raises:
+        RecordingError: the folder does not exist or holds no recording.
+    """
+    found = find_recordings(folder)
+    if not found:
+        raise RecordingError(
+            f'{folder}: expected recordings below it (rosbag2 folders, or .mcap, .db3 and .bag '
+            'files), found none'
+        )
+    work = [_Work(recording=r, known=frozenset(known), sync=sync or SyncConfig()) for r in found]
+    outcomes = dict(
+        spread(
+            _inspect,
+            work,
+            workers=worker_count(workers),
+            description='inspecting recordings',
+            console=console,
+        )
+    )
+    recordings = tuple(outcomes[index] for index in range(len(work)))
+    problems = [*_split_problems(folder), *_rare_labels(recordings)]
+    return Inspection(recordings=recordings, problems=tuple(problems))
+
+
+def _inspect(work: _Work) -> RecordingInspection:
+    """Look at one recording; whatever is wrong with it is an answer."""
+    scan = find_labels(work.recording)
+    problems = [Problem(text=text, fatal=True) for text in scan.problems]
+    if not scan.spans and not scan.problems:
+        text = f'{scan.path}: expected labelled stretches, found none'
+        problems.append(Problem(text=text, fatal=True))
+    try:
+        with one_thread(), RecordingReader(work.recording) as reader:
+            watch = _SampleWatch(reader, work.sync)
+            watch.run()
+            problems += watch.problems()
+            duration_s, start_ns = reader.duration_s, reader.start_ns
+    except (ActivityRecognitionError, OSError) as error:
+        text = f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
+        problems.append(Problem(text=text, fatal=True))
+        return RecordingInspection(recording=work.recording, problems=tuple(problems))
+    problems += _label_problems(scan, work.known, duration_s)
+    return RecordingInspection(
+        recording=work.recording,
+        problems=tuple(problems),
+        duration_s=duration_s,
+        samples=dict(watch.counts),
+        label_s=_lengths(scan.spans),
+        covered_s=_coverage(scan.spans, watch.seen, start_ns),
+    )
+
+
+class _SampleWatch:
+    """Runs through the samples of one recording as a node would take them."""
+
+    def __init__(self, reader: RecordingReader, sync: SyncConfig) -> None:
+        self._reader = reader
+        self._sync = sync
+        self.counts: Counter[Modality] = Counter()
+        self.seen: dict[Modality, list[tuple[int, int]]] = {m: [] for m in MODALITIES}
+        """Stretches in which a modality delivers, [start, end] of stamps."""
+        self._gaps: defaultdict[Modality, list[tuple[int, int]]] = defaultdict(list)
+        self._resets: list[int] = []
+
+    def run(self) -> None:
+        """Read everything."""
+        newest_ns = self._reader.start_ns
+        for window in windows(self._reader.samples(), self._sync):
+            if window.reset:
+                self._resets.append(newest_ns)
+            for sample in window.samples:
+                self._add(sample)
+                newest_ns = sample.arrival_ns
+
+    def _add(self, sample: Sample) -> None:
+        modality = modality_of(sample)
+        self.counts[modality] += 1
+        start_ns, end_ns = _span_ns(sample)
+        stretches, limit_s = self.seen[modality], GAP_S.get(modality)
+        if stretches and limit_s is not None:
+            last_ns = stretches[-1][1]
+            if 0 <= start_ns - last_ns <= to_ns(limit_s):
+                stretches[-1] = (stretches[-1][0], max(last_ns, end_ns))
+                return
+            if start_ns > last_ns:
+                self._gaps[modality].append((last_ns, start_ns))
+        stretches.append((start_ns, end_ns))
+
+    def problems(self) -> Iterator[Problem]:
+        """Say what is missing, lost, or out of time."""
+        path, start_ns = self._reader.path, self._reader.start_ns
+        for modality in MODALITIES:
+            if not self.counts[modality]:
+                topics = (
+                    ', '.join(f'{t.name} ({t.type_name})' for t in self._reader.topics) or 'none'
+                )
+                yield Problem(text=f'{path}: no {modality} that can be read; its topics: {topics}')
+        drops = self._reader.drops
+        for reason, count in drops.counts.items():
+            yield Problem(
+                text=f'{path}: {count} messages cannot be used, such as: {drops.examples[reason]}'
+            )
+        for at_ns in self._resets:
+            yield Problem(
+                text=f'{path}: the clock jumps {seconds_between(at_ns, start_ns):.2f} s after the '
+                'start; what lies before and after is trained on apart'
+            )
+        for modality, gaps in self._gaps.items():
+            for last_ns, next_ns in gaps:
+                yield Problem(
+                    text=f'{path}: no {modality} for {seconds_between(next_ns, last_ns):.2f} s, '
+                    f'from {seconds_between(last_ns, start_ns):.2f} s on'
+                )
+
+
+def _span_ns(sample: Sample) -> tuple[int, int]:
+    """Return when what a sample holds began and ended."""
+    if isinstance(sample, AudioChunk):
+        return sample.stamp_ns, sample.end_ns
+    if isinstance(sample, Utterance) and sample.start_ns is not None:
+        return sample.start_ns, sample.stamp_ns
+    return sample.stamp_ns, sample.stamp_ns
+
+
+def _label_problems(scan: LabelScan, known: frozenset[str], duration_s: float) -> Iterator[Problem]:
+    for span, line in zip(scan.spans, scan.lines, strict=True):
+        if span.end_s > duration_s + OUTSIDE_S:
+            outside = span.start_s >= duration_s
+            yield Problem(
+                text=f'{scan.path}:{line}: {span.label!r} ends at {span.end_s:g} s, '
+                f'but the recording lasts {duration_s:.2f} s',
+                fatal=outside,
+            )
+        if known and span.label not in known:
+            yield Problem(
+                text=f'{scan.path}:{line}: expected a label of {", ".join(sorted(known))}, '
+                f'got {span.label!r}'
+            )
+
+
+def _lengths(spans: Iterable[LabelSpan]) -> dict[str, float]:
+    lengths: defaultdict[str, float] = defaultdict(float)
+    for span in spans:
+        lengths[span.label] += span.end_s - span.start_s
+    return dict(lengths)
+
+
+def _coverage(
+    spans: Iterable[LabelSpan], seen: Mapping[Modality, Sequence[tuple[int, int]]], start_ns: int
+) -> dict[tuple[str, Modality], float]:
+    """Return the seconds of each label during which a modality delivers.
+
+    An utterance covers all of the labelled stretch it falls into.
+    """
+    covered: defaultdict[tuple[str, Modality], float] = defaultdict(float)
+    for span in spans:
+        first_ns, last_ns = start_ns + to_ns(span.start_s), start_ns + to_ns(span.end_s)
+        for modality, stretches in seen.items():
+            shared = [
+                seconds_between(min(last_ns, end), max(first_ns, begin))
+                for begin, end in stretches
+                if begin <= last_ns and end >= first_ns
+            ]
+            if modality is Modality.TEXT and shared:
+                shared = [span.end_s - span.start_s]
+            covered[span.label, modality] += sum(shared)
+    return dict(covered)
+
+
+def _split_problems(folder: Path) -> Iterator[Problem]:
+    try:
+        read_splits(folder)
+    except RecordingError as error:
+        yield Problem(text=str(error), fatal=True)
+
+
+def _rare_labels(recordings: Iterable[RecordingInspection]) -> Iterator[Problem]:
+    counts = Counter(label for r in recordings if r.usable for label in r.label_s)
+    for label, count in sorted(counts.items()):
+        if count < RARE_RECORDINGS:
+            yield Problem(
+                text=f'the label {label!r} is in {count} usable recording{"s"[: count != 1]} only; '
+                f'at least {RARE_RECORDINGS} let it be trained on, validated with and tested on'
+            )
