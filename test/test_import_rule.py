@@ -21,7 +21,7 @@ LAYERS = [
     {'streams', 'sensors', 'models', 'startup'},
     {'config_io'},
     {'config', 'types'},
-    {'errors', '__init__'},
+    {'errors', 'entry', '__init__'},
 ]
 """From the top; those on a line do not know each other."""
 

@@ -170,6 +170,42 @@ def test_the_package_finds_its_presets_checkpoints_and_types():
     assert (package / 'training' / '__init__.py').exists()
 
 
+def imported_packages(*folders: str) -> set[str]:
+    """The names of all packages that the Python files of some folders import."""
+    found = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                found.add((node.module or '').partition('.')[0])
+            elif isinstance(node, ast.Import):
+                found |= {name.name.partition('.')[0] for name in node.names}
+    return found
+
+
+def test_package_xml_declares_every_ros_package_that_is_imported():
+    declared = {
+        node.text for node in ET.parse(ROOT / 'package.xml').iter() if node.tag.endswith('depend')
+    }
+    imported = imported_packages('activity_recognition', 'training', 'launch')
+    ros = {'cv_bridge', 'launch', 'launch_ros', 'message_filters', 'py_trees', 'rclpy'} & imported
+    ros |= {name for name in imported if re.search('_(msgs|srvs|interfaces)$', name)}
+    assert {'rclpy', 'sensor_msgs', 'std_srvs', 'rcl_interfaces'} <= ros
+    assert ros - declared == set()
+
+
+def test_the_lock_for_a_distribution_holds_what_package_xml_leaves_out():
+    lock = (ROOT / 'requirements' / 'jazzy-run.lock').read_text(encoding='utf-8')
+    distributions = {'yaml': 'pyyaml', 'cv2': None, 'cv_bridge': None}
+    here = importlib.metadata.packages_distributions()
+    manifest = (ROOT / 'package.xml').read_text(encoding='utf-8')
+    for name in imported_packages('activity_recognition', 'training') - {'activity_recognition'}:
+        if name in sys.stdlib_module_names or name not in here or f'>{name}<' in manifest:
+            continue
+        distribution = distributions.get(name, here[name][0].lower().replace('_', '-'))
+        if distribution is not None:
+            assert re.search(rf'^{distribution}==', lock, re.MULTILINE), name
+
+
 def test_one_version():
     import activity_recognition
 

@@ -17,7 +17,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from activity_recognition.config import RecognizerConfig
-from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.entry import remedy
+from activity_recognition.errors import ActivityRecognitionError, MissingExtraError
 from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
 from activity_recognition.ros.parameters import ConfigParameters
 from activity_recognition.ros.qos import DIAGNOSTICS_QOS
@@ -151,7 +152,10 @@ class RecognizerNode(LifecycleNode):
     def _configure(self) -> None:
         config = self._settings.read()
         # Loads torch, which takes seconds; settings are refused before.
-        from activity_recognition.ros.session import Session
+        try:
+            from activity_recognition.ros.session import Session
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(remedy(error.name or str(error))) from error
 
         self._session = Session(self, config)
         self._report_every(config.diagnostics_rate_hz)

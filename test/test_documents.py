@@ -1,0 +1,128 @@
+"""README and CONTRIBUTING say what the code does."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from activity_recognition.bags import labels_path
+from activity_recognition.entry import PIP_LINE, remedy
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / 'README.md').read_text(encoding='utf-8')
+CONTRIBUTING = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+
+
+def topics() -> dict[str, tuple[str, str]]:
+    """The table of topics: type and quality of service by name."""
+    table = README[README.index('| topic | type | QoS |') :].split('\n\n')[0]
+    rows = [[cell.strip() for cell in row.split('|')[1:-1]] for row in table.splitlines()[2:]]
+    return {name.strip('`'): (kind, qos) for name, kind, qos in rows}
+
+
+@pytest.mark.ros
+@pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+def test_the_table_of_topics_tells_what_the_inputs_ask_for():
+    from activity_recognition.ros.qos import DEMANDS
+
+    told = topics()
+    for role, demand in DEMANDS.items():
+        words = ['reliable' if demand.reliable else 'best effort']
+        words += ['latched'] if demand.latched else []
+        words += [f'depth {demand.depth}']
+        assert told[str(role)][1] == ', '.join(words)
+
+
+@pytest.mark.ros
+@pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+def test_the_table_of_topics_tells_how_decisions_are_published():
+    from activity_recognition.ros.qos import LIFESPAN_PERIODS
+
+    assert LIFESPAN_PERIODS == 3
+    expected = 'reliable, transient local, depth 1, lives three periods'
+    assert topics()['→ `activity'][1] == expected
+
+
+def test_labels_are_said_to_lie_where_they_are_looked_for(tmp_path):
+    assert '`x.labels.csv`' in README
+    assert labels_path(tmp_path / 'x.mcap') == tmp_path / 'x.labels.csv'
+    assert labels_path(tmp_path) == tmp_path / 'labels.csv'
+
+
+def test_the_variable_for_real_recordings_is_the_one_that_is_read(monkeypatch, tmp_path):
+    (name,) = re.findall(r'`([A-Z_]+)` names', CONTRIBUTING)
+    monkeypatch.setenv(name, str(tmp_path))
+    shared = runpy.run_path(str(ROOT / 'test' / 'conftest.py'))
+    assert shared['recordings_folder']() == tmp_path
+    monkeypatch.delenv(name)
+    assert shared['recordings_folder']() == ROOT.parent / 'shared' / 'data'
+
+
+HIDDEN = """
+import runpy, sys
+sys.modules[sys.argv[1]] = None  # as if it were not installed
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ('program', 'module', 'words'),
+    [
+        ('recognizer', 'rosbags', PIP_LINE),
+        ('player', 'rosbags', PIP_LINE),
+        ('simulator', 'cv2', PIP_LINE),
+        ('recognizer', 'rclpy', 'source ROS 2'),
+    ],
+)
+def test_a_missing_module_is_one_sentence(program, module, words):
+    command = [sys.executable, '-c', HIDDEN, module, str(ROOT / 'scripts' / program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith(f'{program}: ')
+    assert module.split('.')[0] in done.stderr
+    assert words in done.stderr
+
+
+@pytest.mark.ros
+@pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+def test_a_node_that_lacks_torch_says_so_when_it_is_configured():
+    script = """
+import sys
+sys.modules['torch'] = None
+import rclpy
+from activity_recognition.ros.recognizer_node import RecognizerNode
+rclpy.init()
+node = RecognizerNode()
+node.trigger_configure()
+print(node.failure)
+"""
+    command = [sys.executable, '-c', script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.stdout.startswith('the Python package torch is not installed'), done.stderr
+    assert PIP_LINE in done.stdout
+
+
+def test_the_command_line_names_what_it_lacks(tmp_path):
+    script = ROOT / 'scripts' / 'activity-recognition'
+    words = ['import', 'clip.mp4', '--out', str(tmp_path / 'out')]
+    command = [sys.executable, '-c', HIDDEN, 'rosbags', str(script), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith('activity-recognition: the Python package rosbags ')
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_the_line_that_is_named_is_the_one_in_the_readme():
+    assert PIP_LINE in README
+    assert PIP_LINE in remedy('torch')
+    assert 'install/setup.sh' in remedy('activity_recognition.msg')
+    lock = PIP_LINE.split()[-1]
+    assert (ROOT / lock).is_file()
