@@ -337,6 +337,44 @@ class RecognizerConfig(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentationConfig(Ranged):
+    """How far crops are changed at random while training; labels must stay true."""
+
+    strength: float = setting(1.0, low=0.0, high=2.0)
+    """Factor on all ranges, but not on chances and numbers; 0 changes nothing."""
+    mirror: float = setting(0.5, low=0.0, high=1.0)
+    """Chance that pictures are mirrored; 0 where labels tell left from right."""
+    shift: float = setting(0.06, low=0.0, high=0.5)
+    """Pictures are moved by up to this share of their side."""
+    zoom: float = setting(0.1, low=0.0, high=1.0)
+    """Logarithm of the largest zoom."""
+    contrast: float = setting(0.25, low=0.0, high=2.0)
+    """Logarithm of the largest gain."""
+    brightness: float = setting(20.0, low=0.0, high=255.0)
+    """Largest offset, levels of 255."""
+    colour: float = setting(0.0, low=0.0, high=1.0)
+    """Logarithm of the largest gain of one colour."""
+    level: float = setting(0.35, low=0.0, high=3.0)
+    """Largest change of loudness, units of the log-mel spectrogram (1 is 17 dB)."""
+    mel_shift: float = setting(0.0, low=0.0, high=32.0)
+    """Sound is moved up or down by up to this many mel bands."""
+    noise_db: float = setting(0.0, low=0.0, high=80.0)
+    """Noise of a random colour is added, up to this far above the spectrogram's floor, dB."""
+    mel_masks: int = setting(0, low=0, high=32)
+    """Bands hidden (SpecAugment), each up to ``mel_mask_bins`` mels wide."""
+    mel_mask_bins: int = setting(8, low=1, high=256)
+    time_masks: int = setting(0, low=0, high=32)
+    """Stretches hidden (SpecAugment), each up to ``time_mask_columns`` of 10 ms long."""
+    time_mask_columns: int = setting(40, low=1, high=10_000)
+    word_loss: float = setting(0.1, low=0.0, high=1.0)
+    """Up to this share of the word pieces is lost."""
+    word_errors: float = setting(0.0, low=0.0, high=1.0)
+    """Up to this share of the word pieces is replaced by others."""
+    clock_skew_s: float = setting(0.0, low=0.0, high=2.0)
+    """Stamps of sound and speech are moved by up to this much against the camera's, seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig(Ranged):
     """One training run."""
 
@@ -368,8 +406,7 @@ class TrainConfig(Ranged):
     frame_encoder_rate: float = setting(1.0, low=0.0, high=1.0)
     """Factor on the learning rate of the frame encoder, below 1 where it begins pretrained; 0
     leaves it as it is."""
-    augmentation: float = setting(1.0, low=0.0, high=2.0)
-    """Strength of the random changes of pictures, loudness and words; 0 for none."""
+    augmentation: AugmentationConfig = AugmentationConfig()
     validation_fraction: float = setting(0.1, low=0.0, high=0.9)
     """Share of the recordings held out for calibration and for choosing the weights kept."""
     validate_every: int = setting(2, low=1, high=100_000)

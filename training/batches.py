@@ -25,5 +25,6 @@ def load_batch(
     crops = []
     for plan in plans:
         crop = cut_crop(segments[plan.segment], plan, config, model)
-        crops.append(augment(crop, plan.key, config.augmentation))
+        vocab_size = model.text.vocab_size
+        crops.append(augment(crop, plan.key, config.augmentation, vocab_size=vocab_size))
     return to_tensors(collate(crops), precision.device)

@@ -10,6 +10,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from activity_recognition.errors import CheckpointError, ConfigError
 
 PAD, UNKNOWN = '[PAD]', '[UNK]'
+SPECIAL_TOKENS = (PAD, UNKNOWN)
+"""Pieces that stand for no words, with the ids from 0 on."""
 
 
 class TextTokenizer:

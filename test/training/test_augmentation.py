@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.config import TrainConfig
+from activity_recognition.config import AugmentationConfig, TrainConfig
+from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.types import to_ns
 from factories.networks import TINY
 
 from .conftest import START_NS, make_segment
+
+EVERYTHING = AugmentationConfig(
+    colour=0.2,
+    mel_shift=2.0,
+    noise_db=30.0,
+    mel_masks=1,
+    mel_mask_bins=4,
+    time_masks=1,
+    word_errors=0.5,
+    clock_skew_s=0.2,
+)
+"""Every kind of change."""
 
 
 @pytest.fixture
@@ -23,12 +37,13 @@ def crop() -> Arrays:
 
 
 def test_strength_zero_changes_nothing(crop: Arrays):
-    changed = augment(crop, (1, 2, 3), 0.0)
+    changed = augment(crop, (1, 2, 3), AugmentationConfig(strength=0.0))
     assert all(changed[key] is crop[key] for key in crop)
 
 
 def test_the_same_key_changes_alike(crop: Arrays):
-    first, again, other = (augment(crop, key, 1.0) for key in ((1, 2), (1, 2), (1, 3)))
+    keys = ((1, 2), (1, 2), (1, 3))
+    first, again, other = (augment(crop, key, EVERYTHING, vocab_size=60) for key in keys)
     for key in crop:
         np.testing.assert_array_equal(first[key], again[key])
     assert not np.array_equal(first['frames'], other['frames'])
@@ -36,18 +51,18 @@ def test_the_same_key_changes_alike(crop: Arrays):
 
 def test_times_masks_and_targets_stay(crop: Arrays):
     before = {key: value.copy() for key, value in crop.items()}
-    changed = augment(crop, (4,), 2.0)
+    changed = augment(crop, (4,), AugmentationConfig(strength=2.0))
     for key in crop:
         np.testing.assert_array_equal(crop[key], before[key], err_msg=f'{key} was changed in place')
         assert changed[key].dtype == crop[key].dtype
         assert changed[key].shape == crop[key].shape
-        if key not in ('frames', 'spectrograms', 'transcript_token_mask'):
+        if key not in ('frames', 'spectrograms', 'transcript_tokens', 'transcript_token_mask'):
             assert changed[key] is crop[key]
 
 
 def test_frames_of_a_crop_are_changed_alike(crop: Arrays):
     crop['frames'] = np.repeat(crop['frames'][:1], 5, axis=0)
-    changed = augment(crop, (5,), 1.0)['frames']
+    changed = augment(crop, (5,), AugmentationConfig())['frames']
     assert not np.array_equal(changed[0], crop['frames'][0])
     assert (changed == changed[0]).all()
 
@@ -58,20 +73,20 @@ def test_half_of_the_crops_are_mirrored(crop: Arrays):
     crop['frames'][:, :, side // 2 :] = 200
     mirrored = 0
     for number in range(60):
-        frame = augment(crop, (number,), 1.0)['frames'][0].astype(float)
+        frame = augment(crop, (number,), AugmentationConfig())['frames'][0].astype(float)
         mirrored += frame[:, : side // 4].mean() > frame[:, -side // 4 :].mean()
     assert 15 < mirrored < 45
 
 
 def test_without_frames_sound_and_words_still_change(crop: Arrays):
     crop['frames'] = crop['frames'][:0]
-    changed = augment(crop, (6,), 1.0)
+    changed = augment(crop, (6,), AugmentationConfig())
     assert changed['frames'].shape == crop['frames'].shape
     assert not np.array_equal(changed['spectrograms'], crop['spectrograms'])
 
 
 def test_loudness_is_moved_by_one_value(crop: Arrays):
-    moved = augment(crop, (7,), 1.0)['spectrograms'] - crop['spectrograms']
+    moved = augment(crop, (7,), AugmentationConfig())['spectrograms'] - crop['spectrograms']
     assert np.ptp(moved) < 1e-5
     assert 0 < abs(moved.mean()) <= 0.35
 
@@ -84,8 +99,95 @@ def test_no_utterance_loses_all_its_words(seed: int, rows: int, columns: int):
     crop = {
         'frames': np.zeros((0, 32, 32, 3), np.uint8),
         'spectrograms': np.zeros((1, 4, 16), np.float32),
+        'transcript_tokens': mask.astype(np.int64),
         'transcript_token_mask': mask,
     }
-    kept = augment(crop, (seed,), 2.0)['transcript_token_mask']
+    kept = augment(crop, (seed,), AugmentationConfig(strength=2.0))['transcript_token_mask']
     assert not (kept & ~mask).any()
     np.testing.assert_array_equal(kept.any(axis=1), mask.any(axis=1))
+
+
+def only(**changes: float) -> AugmentationConfig:
+    """Return settings that change nothing but what is given."""
+    nothing = {
+        **dict.fromkeys(('mirror', 'shift', 'zoom', 'contrast', 'brightness'), 0.0),
+        **dict.fromkeys(('level', 'word_loss'), 0.0),
+    }
+    return AugmentationConfig(**{**nothing, **changes})
+
+
+def test_nothing_is_changed_that_is_not_asked_for(crop: Arrays):
+    changed = augment(crop, (1,), only())
+    for key in crop:
+        np.testing.assert_array_equal(changed[key], crop[key])
+
+
+def test_colours_are_balanced_anew(crop: Arrays):
+    crop['frames'] = np.full((2, 32, 32, 3), 100, np.uint8)
+    frame = augment(crop, (3,), only(colour=0.3))['frames'][0]
+    assert (frame == frame[0, 0]).all()
+    assert len(set(frame[0, 0].tolist())) == 3
+    assert np.abs(np.log(frame[0, 0] / 100)).max() <= 0.31
+
+
+def test_sound_is_moved_between_bands(crop: Arrays):
+    ramp = np.arange(16, dtype=np.float32)
+    crop['spectrograms'] = np.broadcast_to(ramp, (5, 4, 16)).copy()
+    moved = {augment(crop, (n,), only(mel_shift=2.0))['spectrograms'][0, 0, 8] for n in range(40)}
+    assert moved == {6.0, 7.0, 8.0, 9.0, 10.0}
+
+
+def test_noise_lifts_silence_and_leaves_what_is_loud(crop: Arrays):
+    silence = np.float32((np.log(FLOOR) - MEAN) / SCALE)
+    crop['spectrograms'] = np.full((50, 4, 16), silence, np.float32)
+    crop['spectrograms'][:, 2] = 2.0
+    noisy = augment(crop, (2,), only(noise_db=40.0))['spectrograms']
+    assert (noisy[:, 0] > silence).all()
+    assert noisy[:, 0].std() > 0.01
+    np.testing.assert_allclose(noisy[:, 2], 2.0, atol=1e-3)
+
+
+def test_masks_hide_bands_and_stretches(crop: Arrays):
+    rng = np.random.default_rng(0)
+    crop['spectrograms'] = rng.normal(size=(25, 4, 16)).astype(np.float32)
+    config = only(time_masks=2, time_mask_columns=20, mel_masks=1, mel_mask_bins=6)
+    most = 0
+    for number in range(20):
+        masked = augment(crop, (number,), config)['spectrograms']
+        hidden = (masked != crop['spectrograms']).reshape(100, 16)
+        whole = hidden.all(axis=1, keepdims=True) | hidden.all(axis=0, keepdims=True)
+        assert (hidden == whole).all()
+        assert hidden.all(axis=1).sum() <= 40
+        assert hidden.all(axis=0).sum() <= 6
+        most = max(most, int(hidden.sum()))
+    assert most > 0
+
+
+def test_a_mask_draws_nothing_from_the_global_generator(crop: Arrays):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    augment(crop, (1,), EVERYTHING, vocab_size=60)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_misheard_words_are_words(crop: Arrays):
+    changed = augment(crop, (11,), only(word_errors=1.0), vocab_size=60)
+    heard, mask = changed['transcript_tokens'], crop['transcript_token_mask']
+    assert (heard != crop['transcript_tokens']).any()
+    assert (heard[~mask] == crop['transcript_tokens'][~mask]).all()
+    assert ((heard[mask] >= 2) & (heard[mask] < 60)).all()
+
+
+def test_clocks_are_moved_as_a_whole_and_nothing_arrives_before_it_happened(crop: Arrays):
+    moved = set()
+    for number in range(20):
+        changed = augment(crop, (number,), only(clock_skew_s=0.2))
+        for sense in ('spectrogram', 'transcript'):
+            by = changed[f'{sense}_stamps'] - crop[f'{sense}_stamps']
+            assert np.ptp(by) == 0
+            assert abs(by[0]) <= to_ns(0.2)
+            assert (changed[f'{sense}_stamps'] <= crop[f'{sense}_arrivals']).all()
+            moved.add(int(by[0]))
+        assert changed['frame_stamps'] is crop['frame_stamps']
+    assert len(moved) > 10

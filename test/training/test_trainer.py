@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from activity_recognition.config import EngineConfig, TrainConfig
+from activity_recognition.config import AugmentationConfig, EngineConfig, TrainConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training import trainer as trainer_module
@@ -50,7 +50,12 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def test_one_batch_is_learnt_by_heart():
-    config = TrainConfig(crop_s=6.0, frame_rate_hz=5.0, modality_dropout=0.0, augmentation=0.0)
+    config = TrainConfig(
+        crop_s=6.0,
+        frame_rate_hz=5.0,
+        modality_dropout=0.0,
+        augmentation=AugmentationConfig(strength=0.0),
+    )
     segments = [make_segment(seed=seed) for seed in range(2)]
     batch = load_batch(segments, plan_epoch(segments, config, 0)[0], config, TINY, PRECISION)
     torch.manual_seed(0)

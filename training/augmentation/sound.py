@@ -1,0 +1,72 @@
+"""Sound: louder or softer, noisier, higher or lower, with holes, all on the log-mel spectrogram.
+
+A audio blocks of K columns, M mels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torchaudio
+from numpy.typing import NDArray
+
+from activity_recognition.config import AugmentationConfig
+from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
+
+_DB = np.log(10) / 10
+"""Natural logarithm of a power per decibel."""
+
+
+def change_sound(
+    blocks: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return changed log-mel blocks (A, K, M)."""
+    level = np.float32(rng.uniform(-1, 1) * config.level * config.strength)
+    changed: NDArray[np.float32] = blocks + level
+    if config.mel_shift > 0:
+        reach = round(config.mel_shift * config.strength)
+        changed = _shift_mels(changed, int(rng.integers(-reach, reach + 1)))
+    if config.noise_db > 0:
+        changed = _add_noise(changed, rng.random() * config.noise_db * config.strength, rng)
+    if config.mel_masks or config.time_masks:
+        changed = _mask(changed, config, rng)
+    return changed
+
+
+def _shift_mels(blocks: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
+    """Move everything up by ``bins`` mels, the edge repeated: another voice, another room."""
+    mels = blocks.shape[-1]
+    return np.ascontiguousarray(blocks[..., np.clip(np.arange(mels) - bins, 0, mels - 1)])
+
+
+def _add_noise(
+    blocks: NDArray[np.float32], above_floor_db: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Add stationary noise of a random colour, its power given above the spectrogram's floor."""
+    mels = blocks.shape[-1]
+    slope = rng.uniform(-1.0, 1.0) * np.linspace(-1, 1, mels)
+    power = FLOOR * np.exp(_DB * above_floor_db * (1 + slope) / 2)
+    # The power of a noise's bin is distributed exponentially.
+    noise = power * rng.standard_exponential(blocks.shape)
+    energy = np.exp(blocks.astype(np.float64) * SCALE + MEAN) + noise
+    return ((np.log(energy) - MEAN) / SCALE).astype(np.float32)
+
+
+def _mask(
+    blocks: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Mask bands and stretches with the mean (SpecAugment, Park et al. 2019)."""
+    if not blocks.size:
+        return blocks
+    picture = torch.from_numpy(blocks.reshape(1, -1, blocks.shape[-1]))
+    fill = float(blocks.mean())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**31)))
+        for count, width, axis in (
+            (config.time_masks, config.time_mask_columns, 1),
+            (config.mel_masks, config.mel_mask_bins, 2),
+        ):
+            widest = round(width * config.strength)
+            for _ in range(count):
+                picture = torchaudio.functional.mask_along_axis(picture, widest, fill, axis)
+    return picture.numpy().reshape(blocks.shape)
