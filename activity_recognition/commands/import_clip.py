@@ -29,22 +29,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--storage', choices=('mcap', 'sqlite3'), default='mcap', help='(default: mcap)'
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing recording')
+    parser.add_argument('--quiet', action='store_true', help='show no progress')
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Import the clip and say what it brought."""
+    from rich.console import Console
+
     from activity_recognition.bags.importer import import_clip
 
-    clip = import_clip(
-        arguments.clip,
-        arguments.out,
-        transcript=arguments.transcript,
-        labels=arguments.labels,
-        image=arguments.image,
-        max_height=arguments.max_height,
-        storage=arguments.storage,
-        overwrite=arguments.overwrite,
-    )
+    console = Console(stderr=True, quiet=arguments.quiet)
+    # Files do not tell reliably how long they are, so it shows how far it is, not what is left.
+    with console.status('importing') as status:
+        clip = import_clip(
+            arguments.clip,
+            arguments.out,
+            transcript=arguments.transcript,
+            labels=arguments.labels,
+            image=arguments.image,
+            max_height=arguments.max_height,
+            storage=arguments.storage,
+            overwrite=arguments.overwrite,
+            progress=lambda done_s: status.update(f'importing: {done_s:.0f} s done'),
+        )
     skipped = f', {clip.skipped} damaged packets skipped' if clip.skipped else ''
     print(
         f'{clip.path}: {clip.duration_s:.2f} s, {clip.frames} frames, {clip.audio_s:.2f} s of '

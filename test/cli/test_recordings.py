@@ -1,6 +1,7 @@
 """The commands that make recordings, and what train refuses."""
 
 import signal
+import wave
 
 import av
 import numpy as np
@@ -129,6 +130,18 @@ def test_import_says_what_a_clip_brought(command, clip, tmp_path):
     assert status == 0
     assert '10 frames, 0.00 s of sound, 1 utterances, 1 labels' in printed
     assert len(frames(out)) == 10
+
+
+@pytest.mark.parametrize('options', [[], ['--quiet']])
+def test_an_import_shows_how_far_it_is_unless_quiet(command, tmp_path, monkeypatch, options):
+    monkeypatch.setenv('FORCE_COLOR', '1')  # as on a terminal
+    clip = tmp_path / 'tone.wav'
+    with wave.open(str(clip), 'wb') as file:
+        file.setparams((1, 2, 8_000, 0, 'NONE', ''))
+        file.writeframes(bytes(16_000))
+    status, _, err = command('import', clip, '--out', tmp_path / 'out', *options)
+    assert status == 0, err
+    assert ('importing' in err) != bool(options)
 
 
 def test_import_refuses_what_is_no_clip(command, tmp_path):
