@@ -16,9 +16,6 @@ A message says what was expected, what came, and what to do about it::
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-
 
 class ActivityRecognitionError(Exception):
     """Base of every error this package raises on purpose."""
@@ -68,18 +65,3 @@ class DeviceError(ActivityRecognitionError):
 
 class MissingExtraError(ActivityRecognitionError):
     """An optional dependency is needed for this call and is not installed."""
-
-
-def require(module: str, *, extra: str) -> ModuleType:
-    """Import an optional ``module`` or say which extra brings it.
-
-    Raises:
-        MissingExtraError: when the module cannot be imported.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f'{module} is needed here and is not installed ({error}); '
-            f"install it with: pip install 'activity_recognition[{extra}]'"
-        ) from error

@@ -15,8 +15,6 @@ PACKAGES = (
     'tokenizers',
     'safetensors',
     'numpy',
-    'scipy',
-    'soxr',
     'opencv-python-headless',
     'av',
     'rosbags',

@@ -34,7 +34,7 @@ def renew(place: Workplace, *, upgrade: bool = False) -> None:
         say(f'locking {family}')
         run_lock, dev_lock = (f'{family}-{group}.lock' for group in ('run', 'dev'))
         options = ('--upgrade',) if upgrade else ()
-        common = (*options, '../pyproject.toml', '--extra', 'report', 'run.in', 'build.in')
+        common = (*options, '../pyproject.toml', 'run.in', 'build.in')
         _compile(uv, place.requirements, (*common, *inputs), run_lock)
         _compile(uv, place.requirements, (*options, 'dev.in', '--constraints', run_lock), dev_lock)
 
