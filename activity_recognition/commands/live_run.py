@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from activity_recognition.commands.display import Display
 from activity_recognition.commands.launcher import start_node
@@ -19,8 +19,6 @@ from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.startup import Value, absolute_name, player_spec, recognizer_spec
 
 if TYPE_CHECKING:
-    from rclpy.timer import Timer
-
     from activity_recognition.ros.monitor_node import MonitorNode
 
 QUIET_LIMIT_S = 240.0
@@ -96,7 +94,7 @@ def ticking_tree(node: MonitorNode, say: Callable[[str], None]) -> Iterator[None
     """
     from activity_recognition.behaviours.example_tree import ExampleTree
 
-    def begin() -> tuple[ExampleTree, Timer]:
+    def begin() -> tuple[ExampleTree, Any]:
         tree = ExampleTree(node, say=say)
         return tree, node.create_timer(1.0 / tree.config.tick_rate_hz, tree.tick)
 
