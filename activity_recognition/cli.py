@@ -16,6 +16,7 @@ COMMANDS = {
     'simulate': 'simulate',
     'import': 'import_clip',
     'check': 'check',
+    'show': 'show',
     'train': 'train',
     'run': 'run',
     'replay': 'replay',

@@ -105,13 +105,13 @@ def main_train(
         console=console,
     )
     _say_what_is_used(dataset, console)
-    tokenizer, model = _fit_to_data(model, dataset)
+    tokenizer, model = fit_to_data(model, dataset)
     run = _Run(
         config=config,
         precision=precision,
         out=out,
         dataset=dataset,
-        sources=_open_sources(dataset, tokenizer),
+        sources=open_sources(dataset, tokenizer),
         tokenizer=tokenizer,
         frame_encoder=frame_encoder,
         console=console,
@@ -256,7 +256,7 @@ def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
     )
 
 
-def _fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
+def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
     """Train the tokenizer, and give the model its labels and no more word pieces than there are."""
     if len(dataset.labels) < 2:
         raise RecordingError(
@@ -270,7 +270,8 @@ def _fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, M
     return tokenizer, dataclasses.replace(model, labels=dataset.labels, text=text)
 
 
-def _open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
+def open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
+    """Open the arrays of a data set with the word pieces of a tokenizer."""
     training, validation = (
         [segment.tokenised(tokenizer) for segment in open_segments(part, dataset.labels)]
         for part in (dataset.training, dataset.validation)

@@ -37,6 +37,11 @@ class TextTokenizer:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids[-self.max_length :] or [int(self._tokenizer.token_to_id(UNKNOWN) or 0)]
 
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the words of ids, lower case and without what no piece stands for."""
+        text: str = self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
+        return text
+
     def save(self, path: Path) -> None:
         """Write ``tokenizer.json``."""
         self._tokenizer.save(str(path))

@@ -1,0 +1,71 @@
+"""Pictures of crops: frames, sound, words and labels where they belong."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from activity_recognition.cli import main
+from activity_recognition.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.crops import Arrays, CropPlan, cut_crop
+from activity_recognition.training.preview import COLUMNS, FRAME_PX, preview, write_preview
+from activity_recognition.types import Modality, to_ns
+from factories.networks import TINY, tokenizer_for
+
+from .conftest import LABELS, START_NS, make_segment
+
+WIDTH = COLUMNS * FRAME_PX
+BAND = slice(18 + FRAME_PX, 18 + FRAME_PX + 96)
+"""Rows of the spectrogram."""
+
+
+def crop_of(*hidden: Modality) -> Arrays:
+    plan = CropPlan(
+        segment=0,
+        start_ns=START_NS + to_ns(4.0),
+        end_ns=START_NS + to_ns(8.0),
+        key=(0,),
+        hidden=frozenset(hidden),
+    )
+    return cut_crop(make_segment(), plan, TrainConfig(crop_s=4.0, frame_rate_hz=8.0), TINY)
+
+
+def test_a_crop_fills_its_strip():
+    picture = preview(crop_of(), LABELS, tokenizer_for(TINY))
+    assert picture.shape[1] == WIDTH
+    frames = picture[18 : 18 + FRAME_PX]
+    lit = [frames[:, c * FRAME_PX : (c + 1) * FRAME_PX].any() for c in range(COLUMNS)]
+    assert np.mean(lit) > 0.6
+    assert (picture[BAND].any(axis=(0, 2))).mean() > 0.9
+
+
+@pytest.mark.parametrize('hidden', list(Modality))
+def test_what_is_hidden_is_not_drawn(hidden: Modality):
+    picture = preview(crop_of(hidden), LABELS, tokenizer_for(TINY))
+    frames, sound = picture[18 : 18 + FRAME_PX], picture[BAND]
+    assert frames.any() == (hidden is not Modality.VIDEO)
+    assert (sound[..., 1] > 0).any() == (hidden is not Modality.AUDIO)
+
+
+def test_a_picture_of_recordings_is_written(recordings: Path, tmp_path: Path, tiny_preset: str):
+    path = tmp_path / 'new' / 'crops.png'
+    still = AugmentationConfig(strength=0.0)
+    config = TrainConfig(preset=tiny_preset, crop_s=4.0, num_workers=1, augmentation=still)
+    write_preview(path, config, recordings, cache=tmp_path / 'cache', count=3)
+    first = cv2.imread(str(path))
+    assert first.shape[1] == WIDTH
+    other = dataclasses.replace(config, seed=1)
+    write_preview(path, other, recordings, cache=tmp_path / 'cache', count=3)
+    second = cv2.imread(str(path))
+    assert first.shape != second.shape or (first != second).any()
+
+
+def test_the_command_refuses_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(['show', str(tmp_path), '--out', 'x.jpg']) == 2
+    assert '--out must name a .png file, got x.jpg' in capsys.readouterr().err
+    assert main(['show', str(tmp_path), '--out', 'x.png', '--count', '0']) == 2
+    assert '--count must be at least 1' in capsys.readouterr().err

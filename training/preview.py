@@ -1,0 +1,196 @@
+"""Pictures of what the network really sees and hears of recordings.
+
+T frames, S image side, A audio blocks, U utterances, Q decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from activity_recognition.config import SyncConfig, TrainConfig
+from activity_recognition.config_io import load_model_config
+from activity_recognition.errors import RecordingError
+from activity_recognition.models.tokenizer import TextTokenizer
+from activity_recognition.training.augmentation import augment
+from activity_recognition.training.crops import cut_crop, plan_epoch
+from activity_recognition.training.dataset import load_dataset
+from activity_recognition.training.train import fit_to_data, open_sources
+from activity_recognition.types import seconds_between
+
+FRAME_PX = 128
+"""Side of a frame in the picture."""
+COLUMNS = 10
+"""Frames of a crop that are shown, evenly over it."""
+_SOUND_PX, _WORDS_PX, _LABELS_PX = 96, 18, 18
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_RANGE = (-2.5, 2.0)
+"""Log-mel levels shown from black to white."""
+
+Image = NDArray[np.uint8]
+Across = Callable[[int], int]
+"""From a stamp to a place from left to right, pixels."""
+
+
+def write_preview(
+    path: Path,
+    config: TrainConfig,
+    data: Path,
+    *,
+    cache: Path,
+    count: int,
+    console: Console | None = None,
+) -> None:
+    """Write a picture of the first crops that a run would train on, one below the other.
+
+    Args:
+        path: PNG to write.
+        config: how to cut and change crops.
+        data: folder with labelled recordings.
+        cache: where prepared recordings are kept.
+        count: crops.
+        console: where to show progress.
+
+    Raises:
+        RecordingError: no recording can be used, or the picture cannot be written.
+    """
+    dataset = load_dataset(
+        data,
+        load_model_config(config.preset),
+        SyncConfig(),
+        cache=cache,
+        validation_fraction=0.0,
+        seed=config.seed,
+        workers=config.num_workers,
+        console=console,
+    )
+    tokenizer, model = fit_to_data(load_model_config(config.preset), dataset)
+    segments = open_sources(dataset, tokenizer).training
+    plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch][:count]
+    strips: list[Image] = []
+    for plan in plans:
+        crop = cut_crop(segments[plan.segment], plan, config, model)
+        changed = augment(crop, plan.key, config.augmentation, vocab_size=model.text.vocab_size)
+        strips += [preview(changed, model.labels, tokenizer), _empty(8, COLUMNS * FRAME_PX)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.vstack(strips)[:, :, ::-1]):
+        raise RecordingError(f'{path}: cannot write the picture; expected a writable .png')
+
+
+def preview(
+    crop: Mapping[str, NDArray[Any]],
+    labels: Sequence[str],
+    tokenizer: TextTokenizer,
+) -> Image:
+    """Draw frames, spectrogram, words and labels over the same stretch of time.
+
+    Args:
+        crop: as :func:`activity_recognition.training.crops.cut_crop` returns it, changed or not.
+        labels: names of the classes.
+        tokenizer: of the crop's word pieces.
+
+    Returns:
+        RGB, (height, ``COLUMNS * FRAME_PX``, 3).
+    """
+    start_ns, end_ns = _extent(crop)
+    width = COLUMNS * FRAME_PX
+
+    def across(stamp_ns: int) -> int:
+        share = seconds_between(stamp_ns, start_ns) / max(seconds_between(end_ns, start_ns), 1e-9)
+        return round(share * width)
+
+    rows = (
+        _labels(crop, labels, across, width),
+        _frames(crop, across, width),
+        _sound(crop, across, width),
+        _words(crop, tokenizer, across, width),
+    )
+    return np.vstack(rows)
+
+
+def _extent(crop: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
+    """Return when the crop's decisions begin and end; sound and words before them are left out."""
+    stamps = crop['decision_stamps']
+    return (int(stamps[0]), int(stamps[-1])) if len(stamps) else (0, 1)
+
+
+def _empty(height: int, width: int) -> Image:
+    return np.zeros((height, width, 3), np.uint8)
+
+
+def _write(image: Image, text: str, left: int, bottom: int) -> None:
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 160), 1)):
+        cv2.putText(image, text, (left, bottom), _FONT, 0.4, colour, thickness, cv2.LINE_AA)
+
+
+def _labels(
+    crop: Mapping[str, NDArray[Any]], labels: Sequence[str], across: Across, width: int
+) -> Image:
+    row = _empty(_LABELS_PX, width)
+    before = None
+    for stamp_ns, target in zip(crop['decision_stamps'], crop['targets'], strict=True):
+        if target != before:
+            left = across(int(stamp_ns))
+            row[:, left:] = (40, 70, 40) if target >= 0 else (50, 50, 50)
+            row[:, left : left + 1] = 255
+            _write(row, labels[target] if target >= 0 else '(unlabelled)', left + 4, 13)
+        before = target
+    return row
+
+
+def _frames(crop: Mapping[str, NDArray[Any]], across: Across, width: int) -> Image:
+    """Place every column's newest frame; a column without one stays black."""
+    row = _empty(FRAME_PX, width)
+    places = np.array([across(int(stamp)) // FRAME_PX for stamp in crop['frame_stamps']])
+    for column in range(COLUMNS):
+        inside = np.flatnonzero(places == column)
+        if len(inside):
+            frame = crop['frames'][inside[-1]]
+            scaled = cv2.resize(frame, (FRAME_PX, FRAME_PX), interpolation=cv2.INTER_AREA)
+            row[:, column * FRAME_PX : (column + 1) * FRAME_PX] = scaled
+    return row
+
+
+def _sound(crop: Mapping[str, NDArray[Any]], across: Across, width: int) -> Image:
+    """Draw the log-mel blocks, low sounds at the bottom; what is missing or hidden is red."""
+    row = _empty(_SOUND_PX, width)
+    low, high = _RANGE
+    stamps = crop['spectrogram_stamps']
+    length_ns = int(np.median(np.diff(stamps))) if len(stamps) > 1 else 0
+    for block, stamp_ns, there in zip(
+        crop['spectrograms'], stamps, crop['spectrogram_mask'], strict=True
+    ):
+        left, right = max(0, across(int(stamp_ns) - length_ns)), min(width, across(int(stamp_ns)))
+        if left >= right:
+            continue
+        levels = np.clip((block.T[::-1] - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+        scaled = cv2.resize(levels, (right - left, _SOUND_PX), interpolation=cv2.INTER_AREA)
+        row[:, left:right] = scaled[..., None] if there else (90, 0, 0)
+    return row
+
+
+def _words(
+    crop: Mapping[str, NDArray[Any]], tokenizer: TextTokenizer, across: Across, width: int
+) -> Image:
+    """Write every utterance where it ended; those that came before the crop at its left edge."""
+    lines: list[tuple[int, str]] = []
+    for ids, mask, stamp_ns in zip(
+        crop['transcript_tokens'],
+        crop['transcript_token_mask'],
+        crop['transcript_stamps'],
+        strict=True,
+    ):
+        lines.append((min(max(across(int(stamp_ns)), 0), width), tokenizer.decode(ids[mask])))
+    row = _empty(_WORDS_PX * max(1, len(lines)), width)
+    for place, (right, text) in enumerate(lines):
+        length = cv2.getTextSize(text, _FONT, 0.4, 1)[0][0]
+        left = min(max(0, right - length), width - length)
+        _write(row, text, max(left, 0), _WORDS_PX * place + 13)
+        row[_WORDS_PX * place : _WORDS_PX * (place + 1), max(0, right - 1) : right + 1] = 255
+    return row
