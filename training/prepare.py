@@ -132,7 +132,10 @@ def _write(work: Preparation, folder: Path) -> None:
     with (
         one_thread(),
         RecordingReader(
-            work.recording, sample_rate_hz=audio.sample_rate_hz, max_gap_s=audio.max_gap_s
+            work.recording,
+            sample_rate_hz=audio.sample_rate_hz,
+            max_gap_s=audio.max_gap_s,
+            reset_after_s=work.sync.reset_after_s,
         ) as reader,
     ):
         parts = trace.segments(windows(reader.samples(), work.sync), work.model)
