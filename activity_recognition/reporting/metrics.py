@@ -103,18 +103,23 @@ class Check(TypedDict):
     passed: bool
 
 
-class RunMetrics(TypedDict):
-    """Everything a report shows of one run."""
+class Timed(TypedDict):
+    """What a timeline shows."""
 
-    title: str
-    summary: str
-    """What was run, one sentence."""
     duration_s: float
     truth: list[tuple[float, float, str]]
     """Start, end and label of every labelled stretch."""
     answers: list[Answer]
     evidence: dict[str, list[EvidencePoint]]
-    """By modality."""
+    """By modality; may be empty."""
+
+
+class RunMetrics(Timed):
+    """Everything a report shows of one run."""
+
+    title: str
+    summary: str
+    """What was run, one sentence."""
     scores: Scores
     latency: Distribution
     """From the sensor's stamp to the publication of the decision."""

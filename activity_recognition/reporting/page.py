@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from activity_recognition.reporting.blocks import (
+    card,
+    checks_table,
+    definitions,
+    heading,
+    meter,
+    milliseconds,
+    page,
+    percent,
+    swatch,
+    table,
+    tiles,
+)
 from activity_recognition.reporting.charts import frame_bar, histogram
 from activity_recognition.reporting.drawing import label_colours
 from activity_recognition.reporting.metrics import Distribution, FrameAccount, RunMetrics, Scores
-from activity_recognition.reporting.stylesheet import CHART, PAGE, VARIABLES
 from activity_recognition.reporting.timeline import timeline
+
+__all__ = ['milliseconds', 'percent', 'render_report', 'write_report']
 
 
 def write_report(path: Path, metrics: RunMetrics) -> None:
@@ -21,63 +35,38 @@ def write_report(path: Path, metrics: RunMetrics) -> None:
 
 def render_report(metrics: RunMetrics) -> str:
     """Return the report of a run as HTML; all texts of ``metrics`` are escaped."""
-    body = '\n'.join(_sections(metrics))
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(metrics["title"])}</title>'
-        f'<style>{VARIABLES}{CHART}{PAGE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n'
-    )
+    return page(metrics['title'], _sections(metrics))
 
 
 def _sections(metrics: RunMetrics) -> Iterator[str]:
-    yield f'<h1>{escape(metrics["title"])}</h1><p class="summary">{escape(metrics["summary"])}</p>'
+    yield heading(metrics['title'], metrics['summary'])
     yield _tiles(metrics)
     yield f'<h2>Timeline</h2><div class="card">{timeline(metrics)}{_timeline_key()}</div>'
     yield '<div class="columns">'
     many = len(metrics['scores']['answers']) > 9
-    yield _card('Confusion', _confusion(metrics['scores']), wide=many)
-    yield _card('Per label', _per_label(metrics))
+    yield card('Confusion', _confusion(metrics['scores']), wide=many)
+    yield card('Per label', _per_label(metrics))
     yield _latency('Latency, sensor stamp to decision', metrics['latency'])
     yield _latency('Work per decision', metrics['processing'])
     if metrics['frames'] is not None:
         yield _frames(metrics['frames'])
     if metrics['checks']:
-        yield _checks(metrics)
+        yield card('Checks', checks_table(metrics['checks']))
     yield '</div>'
-    yield f'<h2>Conditions</h2><div class="card">{_conditions(metrics["conditions"])}</div>'
-
-
-def _card(title: str, content: str, *, wide: bool = False) -> str:
-    kind = ' class="wide"' if wide else ''
-    return f'<section{kind}><h2>{escape(title)}</h2><div class="card">{content}</div></section>'
-
-
-def percent(share: float | None) -> str:
-    """Return a share as a percentage, a dash for None."""
-    return '–' if share is None else f'{share * 100:.1f} %'
-
-
-def milliseconds(value_s: float | None) -> str:
-    """Return a duration in milliseconds, a dash for None."""
-    return '–' if value_s is None else f'{value_s * 1e3:.1f} ms'
+    yield f'<h2>Conditions</h2><div class="card">{definitions(metrics["conditions"])}</div>'
 
 
 def _tiles(metrics: RunMetrics) -> str:
     scores, latency, frames = metrics['scores'], metrics['latency'], metrics['frames']
-    tiles = [
+    items = [
         (percent(scores['balanced_accuracy']), 'balanced accuracy'),
         (str(scores['decisions']), 'decisions scored'),
         (milliseconds(latency['p50_s']), 'median latency'),
         (milliseconds(latency['p95_s']), '95 % of latencies below'),
     ]
     if frames is not None:
-        tiles.append((f'{frames["lost"]} / {frames["published"]}', 'frames lost in transport'))
-    drawn = ''.join(
-        f'<div class="tile"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
-        for value, name in tiles
-    )
-    return f'<div class="tiles">{drawn}</div>'
+        items.append((f'{frames["lost"]} / {frames["published"]}', 'frames lost in transport'))
+    return tiles(items)
 
 
 def _timeline_key() -> str:
@@ -121,18 +110,15 @@ def _per_label(metrics: RunMetrics) -> str:
     for entry in metrics['scores']['per_label']:
         colour = colours.get(entry['label'], 'transparent')
         recall = entry['recall']
-        meter = ''
-        if recall is not None:
-            meter = f'<span class="meter"><i style="width:{recall * 100:.0f}%"></i></span>'
         rows.append(
-            f'<tr><td><span class="swatch" style="background:{colour}"></span>'
-            f'{escape(entry["label"])}</td><td>{entry["support"]}</td>'
-            f'<td>{meter}{percent(recall)}</td><td>{percent(entry["precision"])}</td></tr>'
+            (
+                f'{swatch(colour)}{escape(entry["label"])}',
+                str(entry['support']),
+                f'{meter(recall)}{percent(recall)}',
+                percent(entry['precision']),
+            )
         )
-    return (
-        '<table><thead><tr><th>label</th><th>decisions</th><th>recall</th><th>precision</th></tr>'
-        f'</thead><tbody>{"".join(rows)}</tbody></table>'
-    )
+    return table(('label', 'decisions', 'recall', 'precision'), rows)
 
 
 def _latency(title: str, values: Distribution) -> str:
@@ -146,7 +132,7 @@ def _latency(title: str, values: Distribution) -> str:
         )
     )
     chart = histogram(values, label=title)
-    return _card(title, f'{chart}<p class="soft">{numbers}, {values["count"]} measured</p>')
+    return card(title, f'{chart}<p class="soft">{numbers}, {values["count"]} measured</p>')
 
 
 def _frames(account: FrameAccount) -> str:
@@ -154,26 +140,4 @@ def _frames(account: FrameAccount) -> str:
     rows += [(f'dropped, counted: {reason}', n) for reason, n in account['dropped'].items()]
     rows += [('lost in transport', account['lost']), ('unaccounted', account['unaccounted'])]
     body = ''.join(f'<tr><td>{escape(name)}</td><td>{count}</td></tr>' for name, count in rows)
-    return _card('Every frame', f'{frame_bar(account)}<table><tbody>{body}</tbody></table>')
-
-
-def _checks(metrics: RunMetrics) -> str:
-    rows = ''.join(
-        f'<tr><td>{escape(check["name"])}</td><td>{escape(check["found"])}</td>'
-        f'<td>{escape(check["wanted"])}</td><td>{_badge(check["passed"])}</td></tr>'
-        for check in metrics['checks']
-    )
-    head = '<tr><th>what</th><th>found</th><th>wanted</th><th></th></tr>'
-    return _card('Checks', f'<table><thead>{head}</thead><tbody>{rows}</tbody></table>')
-
-
-def _badge(passed: bool) -> str:
-    kind, text = ('good', 'passed') if passed else ('bad', 'failed')
-    return f'<span class="badge {kind}">{text}</span>'
-
-
-def _conditions(conditions: Mapping[str, str]) -> str:
-    items = ''.join(
-        f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in conditions.items()
-    )
-    return f'<dl>{items}</dl>'
+    return card('Every frame', f'{frame_bar(account)}<table><tbody>{body}</tbody></table>')

@@ -15,7 +15,7 @@ from activity_recognition.reporting.drawing import (
     picture,
     words,
 )
-from activity_recognition.reporting.metrics import Answer, EvidencePoint, RunMetrics
+from activity_recognition.reporting.metrics import Answer, EvidencePoint, Timed
 from activity_recognition.reporting.scores import Truth
 from activity_recognition.reporting.stylesheet import CHART, VARIABLES
 from activity_recognition.types import LabelSpan
@@ -60,7 +60,7 @@ def stretches(answers: Sequence[Answer]) -> list[Stretch]:
     return joined
 
 
-def timeline(metrics: RunMetrics, *, alone: bool = False) -> str:
+def timeline(metrics: Timed, *, alone: bool = False) -> str:
     """Draw the timeline as SVG; ``alone`` brings the style along, for a file of its own."""
     duration_s = max(metrics['duration_s'], 1.0)
     strips = -(-round(duration_s, 3) // STRIP_S)
@@ -83,7 +83,7 @@ def timeline(metrics: RunMetrics, *, alone: bool = False) -> str:
 class _Strip:
     """One row of the timeline, from ``start_s`` to ``end_s``."""
 
-    def __init__(self, metrics: RunMetrics, start_s: float, end_s: float, top: float) -> None:
+    def __init__(self, metrics: Timed, start_s: float, end_s: float, top: float) -> None:
         self.metrics, self.start_s, self.end_s = metrics, start_s, end_s
         self.bottom = top
         names = [label for _, _, label in metrics['truth']]
