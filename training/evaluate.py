@@ -10,23 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from rich.console import Console
 
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.dataset import open_segments, prepare_recordings
-from activity_recognition.training.metrics import confusion_matrix, summarise
+from activity_recognition.training.evaluation.combinations import count
+from activity_recognition.training.evaluation.decisions import answer
+from activity_recognition.training.metrics import summarise
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.predict import (
     COMBINATIONS,
     Combination,
-    Prediction,
     combination_name,
     predict_segment,
 )
@@ -110,40 +108,19 @@ def measure(
     and so count as misses.
     """
     labels = system.config.labels
-    empty = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
-    counts = {c: {'decisions': empty.copy(), 'smoothed': empty.copy()} for c in combinations}
+    counts = {c: [count([], len(labels))] for c in combinations}
     with make_progress(console) as bar:
         task = bar.add_task('deciding', total=len(segments), note='')
         for segment in segments:
             predictions = predict_segment(system, segment, combinations, precision)
             for combination, prediction in predictions.items():
-                beliefs = torch.softmax(prediction.logits / temperature, dim=-1).numpy()
-                answers = {
-                    'decisions': np.where(prediction.anything, beliefs.argmax(-1), -1),
-                    'smoothed': _smoothed(prediction, beliefs, smoothing),
-                }
-                for name, decided in answers.items():
-                    counts[combination][name] += confusion_matrix(
-                        prediction.targets, decided, len(labels)
-                    )
+                stretch = answer(prediction, segment, temperature=temperature, smoothing=smoothing)
+                counts[combination].append(count([stretch], len(labels)))
             bar.advance(task)
     return {
-        combination_name(c): {name: summarise(matrix, labels) for name, matrix in found.items()}
+        combination_name(c): {
+            kind: summarise(np.sum([part[kind] for part in found], axis=0), labels)
+            for kind in ('decisions', 'smoothed')
+        }
         for c, found in counts.items()
     }
-
-
-def _smoothed(
-    prediction: Prediction, beliefs: NDArray[np.float32], config: SmoothingConfig
-) -> NDArray[np.int64]:
-    """Return the classes (Q,) that a node would publish; -1 when UNKNOWN or without data."""
-    smoothing = ActivitySmoothing(config=config)
-    state = smoothing.new_state()
-    times = prediction.stamps_ns.tolist()
-    answers = [
-        smoothing.step(belief, t_ns, state)
-        if there
-        else smoothing.no_data(t_ns, beliefs.shape[1], state)
-        for belief, t_ns, there in zip(beliefs, times, prediction.anything, strict=True)
-    ]
-    return np.array([answer.class_id for answer in answers], dtype=np.int64)

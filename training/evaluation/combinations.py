@@ -1,0 +1,50 @@
+"""How right the decisions are with every combination of modalities: the missing-modality matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.training.evaluation.bootstrap import Bootstrap
+from activity_recognition.training.evaluation.decisions import Stretch
+from activity_recognition.training.metrics import confusion_matrix, overall_scores, summarise
+
+Counts = Mapping[str, NDArray[np.int64]]
+"""``decisions`` and ``smoothed``: (C, C + 1), or (R, C, C + 1) of several recordings."""
+
+
+def count(stretches: Sequence[Stretch], num_classes: int) -> dict[str, NDArray[np.int64]]:
+    """Return the confusion of one recording, (C, C + 1), before and after smoothing."""
+    empty = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
+    counts = {'decisions': empty, 'smoothed': empty}
+    for stretch in stretches:
+        counts = {
+            name: total
+            + confusion_matrix(stretch.truth, getattr(stretch, name).classes, num_classes)
+            for name, total in counts.items()
+        }
+    return counts
+
+
+def combination_scores(counts: Counts, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of one combination over all recordings; ``smoothed`` holds them again.
+
+    Args:
+        counts: (R, C, C + 1) each.
+        labels: C names.
+    """
+    return {
+        **summarise(counts['decisions'].sum(axis=0), labels),
+        'smoothed': summarise(counts['smoothed'].sum(axis=0), labels),
+    }
+
+
+def combination_intervals(counts: Counts, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Return the intervals of accuracy, balanced accuracy and macro F1."""
+    return {
+        **bootstrap.intervals(overall_scores, counts['decisions']),
+        'smoothed': bootstrap.intervals(overall_scores, counts['smoothed']),
+    }
