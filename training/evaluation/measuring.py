@@ -1,0 +1,352 @@
+"""A checkpoint measured on recordings in every respect that a report shows.
+
+R recordings, C classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
+from activity_recognition.config_io import to_mapping
+from activity_recognition.errors import ConfigError
+from activity_recognition.inference.precision import Precision, choose_precision
+from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.training.evaluation import calibration
+from activity_recognition.training.evaluation.agreement import measure_agreement
+from activity_recognition.training.evaluation.bootstrap import LEVEL, Bootstrap
+from activity_recognition.training.evaluation.combinations import (
+    combination_intervals,
+    combination_scores,
+    count,
+)
+from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers, measure_cost
+from activity_recognition.training.evaluation.decisions import Stretch, answer
+from activity_recognition.training.evaluation.detection import measure_detection
+from activity_recognition.training.evaluation.recordings import Recordings, open_recordings
+from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, SECTIONS, Metrics
+from activity_recognition.training.evaluation.temporal import (
+    measure_temporal,
+    temporal_intervals,
+    temporal_sums,
+)
+from activity_recognition.training.evaluation.unknown import measure_unknown
+from activity_recognition.training.metrics import known, overall_scores
+from activity_recognition.training.pool import make_progress
+from activity_recognition.training.predict import (
+    COMBINATIONS,
+    Combination,
+    combination_name,
+    predict_segment,
+)
+from activity_recognition.training.prepare import PreparedRecording
+from activity_recognition.types import MODALITIES, LabelSpan, seconds_between
+
+FUSED: Combination = MODALITIES
+"""Everything that a recording has."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationConfig:
+    """How to measure; what concerns the decisions has the node's defaults."""
+
+    split: str = ''
+    """Of ``splits.csv``; empty takes what it calls test, or everything where it names none."""
+    seed: int = 0
+    """Of the bootstrap."""
+    resamples: int = 1000
+    """Of the bootstrap."""
+    cost_decisions: int = 600
+    """Decisions that are timed at most; 0 times none."""
+    num_workers: int = 0
+    """Processes that read recordings; 0 takes one per core."""
+    sync: SyncConfig = field(default_factory=SyncConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a number that nothing can be done with."""
+        for name, least in (('resamples', 1), ('cost_decisions', 0), ('num_workers', 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f'{name} must be at least {least}, got {getattr(self, name)}')
+        if self.seed < 0:
+            raise ConfigError(f'seed must be at least 0, got {self.seed}')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Decided:
+    """One recording with all that was decided about it."""
+
+    name: str
+    start_ns: int
+    spans: tuple[LabelSpan, ...]
+    counts: Mapping[Combination, Mapping[str, NDArray[np.int64]]]
+    """Confusion before and after smoothing, (C, C + 1), per combination."""
+    stretches: tuple[Stretch, ...]
+    """With everything that the recording has."""
+    dropped: int
+    """Messages that could not be decoded."""
+
+    @property
+    def seconds(self) -> float:
+        """Time over which there are decisions."""
+        return sum(
+            seconds_between(int(s.stamps_ns[-1]), int(s.stamps_ns[0]))
+            for s in self.stretches
+            if len(s.stamps_ns)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Evaluation:
+    """What was found, and what it was found from."""
+
+    metrics: Metrics
+    decided: tuple[Decided, ...]
+
+
+def evaluate_checkpoint(
+    checkpoint: Checkpoint,
+    data: Path,
+    *,
+    cache: Path,
+    config: EvaluationConfig | None = None,
+    conditions: Mapping[str, str] | None = None,
+    console: Console | None = None,
+) -> Evaluation:
+    """Decide over the labelled recordings below a folder as the node would, and measure it.
+
+    Args:
+        checkpoint: what to measure.
+        data: folder with recordings.
+        cache: where prepared arrays are kept, and found again.
+        config: how to measure.
+        conditions: versions and machine, for the record.
+        console: where to show progress.
+
+    Raises:
+        RecordingError: no recording can be used.
+        DeviceError: the device or precision asked for is not there.
+    """
+    config = config or EvaluationConfig()
+    precision = choose_precision(config.engine)
+    recordings = open_recordings(
+        data,
+        checkpoint.config,
+        config.sync,
+        cache=cache,
+        split=config.split,
+        workers=config.num_workers,
+        console=console,
+    )
+    # Before whole recordings are in memory, which no node would hold.
+    cost = _cost(checkpoint, recordings, config, console)
+    decided = decide(checkpoint, recordings, config, precision, console)
+    measures = measure(decided, checkpoint, recordings.foreign, config, cost)
+    about = _about(checkpoint, recordings, decided, config)
+    found = {**measures, **about, 'conditions': dict(conditions or {})}
+    return Evaluation(metrics={key: found[key] for key in SECTIONS}, decided=decided)
+
+
+def decide(
+    checkpoint: Checkpoint,
+    recordings: Recordings,
+    config: EvaluationConfig,
+    precision: Precision,
+    console: Console | None = None,
+) -> tuple[Decided, ...]:
+    """Decide over whole recordings with every combination of modalities."""
+    checkpoint.system.to(precision.device)
+    decided = []
+    with make_progress(console) as bar:
+        task = bar.add_task('deciding', total=len(recordings.prepared), note='')
+        for recording in recordings.prepared:
+            decided.append(_decide_one(checkpoint, recordings, recording, config, precision))
+            bar.advance(task)
+    return tuple(decided)
+
+
+def _decide_one(
+    checkpoint: Checkpoint,
+    recordings: Recordings,
+    recording: PreparedRecording,
+    config: EvaluationConfig,
+    precision: Precision,
+) -> Decided:
+    labels = (*checkpoint.config.labels, *recordings.foreign)
+    stretches: dict[Combination, list[Stretch]] = {c: [] for c in COMBINATIONS}
+    for opened in recording.segments(labels):
+        segment = opened.tokenised(checkpoint.tokenizer)
+        predictions = predict_segment(checkpoint.system, segment, COMBINATIONS, precision)
+        for combination, prediction in predictions.items():
+            stretch = answer(
+                prediction,
+                segment,
+                temperature=checkpoint.temperature,
+                smoothing=config.smoothing,
+            )
+            stretches[combination].append(stretch)
+    num_classes = len(checkpoint.config.labels)
+    return Decided(
+        name=recordings.name(recording),
+        start_ns=recording.start_ns,
+        spans=recordings.spans[recording.recording],
+        counts={c: count(found, num_classes) for c, found in stretches.items()},
+        stretches=tuple(stretches[FUSED]),
+        dropped=recording.dropped,
+    )
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What each recording adds to everything that gets an interval, (R, ...) each."""
+
+    counts: dict[Combination, dict[str, NDArray[np.int64]]] = field(default_factory=dict)
+    temporal: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    calibration: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+def measure(
+    decided: Sequence[Decided],
+    checkpoint: Checkpoint,
+    foreign: Sequence[str],
+    config: EvaluationConfig,
+    cost: Cost | None,
+) -> Metrics:
+    """Return everything that is measured, ready for JSON.
+
+    Args:
+        decided: of all recordings.
+        checkpoint: its labels and temperature.
+        foreign: labels in the data that the checkpoint lacks.
+        config: of the bootstrap.
+        cost: of a decision; None where it was not measured.
+    """
+    labels = checkpoint.config.labels
+    stretches = [stretch for recording in decided for stretch in recording.stretches]
+    sums = _sum_up(decided, checkpoint.temperature)
+    believed = calibration.beliefs_of(stretches, checkpoint.temperature)
+    latency, cost_numbers = cost_in_numbers(cost)
+    return {
+        'schema_version': SCHEMA_VERSION,
+        'combinations': {
+            combination_name(c): combination_scores(sums.counts[c], labels)
+            for c in reversed(COMBINATIONS)
+        },
+        'agreement': measure_agreement(stretches, len(labels)),
+        'temporal': measure_temporal(stretches, sums.temporal),
+        'calibration': calibration.measure_calibration(
+            believed, sums.calibration, checkpoint.temperature
+        ),
+        'unknown': measure_unknown(stretches, foreign),
+        'detection': measure_detection(stretches, labels),
+        'latency_ms': latency,
+        'cost': cost_numbers,
+        'confidence_intervals': _intervals(sums, len(decided), config),
+    }
+
+
+def _sum_up(decided: Sequence[Decided], temperature: float) -> _Sums:
+    temporal = [temporal_sums(recording.stretches) for recording in decided]
+    believed = [calibration.beliefs_of(recording.stretches, temperature) for recording in decided]
+    return _Sums(
+        counts={
+            combination: {
+                kind: np.stack([recording.counts[combination][kind] for recording in decided])
+                for kind in ('decisions', 'smoothed')
+            }
+            for combination in COMBINATIONS
+        },
+        temporal={kind: np.stack([sums[kind] for sums in temporal]) for kind in temporal[0]},
+        calibration={
+            kind: np.stack([calibration.calibration_sums(found[kind]) for found in believed])
+            for kind in calibration.KINDS
+        },
+    )
+
+
+def _intervals(sums: _Sums, recordings: int, config: EvaluationConfig) -> dict[str, Any]:
+    bootstrap = Bootstrap.draw(recordings, resamples=config.resamples, seed=config.seed)
+    return {
+        'level': LEVEL,
+        'resamples': config.resamples,
+        'seed': config.seed,
+        'combinations': {
+            combination_name(c): combination_intervals(sums.counts[c], bootstrap)
+            for c in reversed(COMBINATIONS)
+        },
+        'temporal': temporal_intervals(sums.temporal, bootstrap),
+        'calibration': calibration.calibration_intervals(sums.calibration, bootstrap),
+    }
+
+
+def _cost(
+    checkpoint: Checkpoint,
+    recordings: Recordings,
+    config: EvaluationConfig,
+    console: Console | None,
+) -> Cost | None:
+    if not config.cost_decisions:
+        return None
+    return measure_cost(
+        checkpoint,
+        [recording.recording for recording in recordings.prepared],
+        decisions=config.cost_decisions,
+        sync=config.sync,
+        smoothing=config.smoothing,
+        engine=config.engine,
+        console=console,
+    )
+
+
+def _about(
+    checkpoint: Checkpoint,
+    recordings: Recordings,
+    decided: Sequence[Decided],
+    config: EvaluationConfig,
+) -> Metrics:
+    """Return what the numbers depend on."""
+    settings = {item.name: getattr(config, item.name) for item in dataclasses.fields(config)}
+    nested = ('sync', 'smoothing', 'engine')
+    return {
+        'recordings': [_about_recording(recording) for recording in decided],
+        'labels': list(checkpoint.config.labels),
+        'checkpoint': {
+            'path': str(checkpoint.path),
+            'id': checkpoint.id,
+            'temperature': checkpoint.temperature,
+            'weights': sum(p.numel() for p in checkpoint.system.parameters()),
+        },
+        'data': {
+            'folder': str(recordings.folder),
+            'split': recordings.split,
+            'recordings': len(decided),
+            'seconds': sum(recording.seconds for recording in decided),
+            'left_out': list(recordings.left_out),
+        },
+        'settings': {
+            key: to_mapping(value) if key in nested else value for key, value in settings.items()
+        },
+    }
+
+
+def _about_recording(recording: Decided) -> dict[str, Any]:
+    counts = recording.counts[FUSED]
+    return {
+        'name': recording.name,
+        'seconds': recording.seconds,
+        'decisions': int(counts['decisions'].sum()),
+        'undecodable': recording.dropped,
+        **{name: known(value) for name, value in overall_scores(counts['decisions']).items()},
+        'smoothed': {
+            name: known(value) for name, value in overall_scores(counts['smoothed']).items()
+        },
+    }

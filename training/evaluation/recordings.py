@@ -1,0 +1,123 @@
+"""The recordings that are measured: found, chosen by their split, prepared, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from activity_recognition.bags import find_recordings, load_labels
+from activity_recognition.config import ModelConfig, SyncConfig
+from activity_recognition.errors import RecordingError
+from activity_recognition.training.dataset import prepare_recordings
+from activity_recognition.training.prepare import PreparedRecording
+from activity_recognition.training.splits import SPLITS_FILE, read_splits
+from activity_recognition.types import LabelSpan
+
+TEST_SPLIT = 'test'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recordings:
+    """Labelled recordings, ready to be decided about."""
+
+    folder: Path
+    prepared: tuple[PreparedRecording, ...]
+    spans: Mapping[Path, tuple[LabelSpan, ...]]
+    """The labels of each."""
+    foreign: tuple[str, ...]
+    """Labels that the checkpoint lacks."""
+    split: str
+    """Which part of the folder this is; empty for all of it."""
+    left_out: tuple[str, ...]
+    """Why each recording that could not be used could not."""
+
+    def name(self, recording: PreparedRecording) -> str:
+        """Return a recording's path below the folder."""
+        path = recording.recording
+        return str(path.relative_to(self.folder)) if path != self.folder else path.name
+
+
+def open_recordings(
+    folder: Path,
+    model: ModelConfig,
+    sync: SyncConfig,
+    *,
+    cache: Path,
+    split: str = '',
+    workers: int = 0,
+    console: Console | None = None,
+) -> Recordings:
+    """Find, read and prepare the labelled recordings below ``folder``.
+
+    One that is damaged or has no labels is left out and named.
+
+    Args:
+        folder: where to look.
+        model: decides the preprocessing, and which labels are known.
+        sync: admission and decision rate.
+        cache: where prepared arrays are kept, and found again.
+        split: of ``splits.csv``; empty takes what it calls test, or everything where it names none.
+        workers: processes; 0 takes one per core.
+        console: where to show progress.
+
+    Raises:
+        RecordingError: no recording can be used, or none is of the split.
+    """
+    chosen, split = _of_split(folder, find_recordings(folder), split)
+    spans, left_out = _read_labels(chosen)
+    prepared, damaged = prepare_recordings(
+        list(spans), model, sync, cache=cache, workers=workers, console=console
+    )
+    left_out += damaged
+    if not prepared:
+        reasons = '; '.join(left_out[:3]) or 'there are none'
+        raise RecordingError(
+            f'{folder}: expected labelled recordings below it, found none that can be used: '
+            f'{reasons}'
+        )
+    occurring = {span.label for item in prepared for span in spans[item.recording]}
+    return Recordings(
+        folder=folder,
+        prepared=tuple(prepared),
+        spans=spans,
+        foreign=tuple(sorted(occurring - set(model.labels))),
+        split=split,
+        left_out=tuple(left_out),
+    )
+
+
+def _of_split(folder: Path, found: Sequence[Path], split: str) -> tuple[list[Path], str]:
+    """Return the recordings of a split and its name."""
+    table = read_splits(folder) if folder.is_dir() else {}
+    splits = {path: table[path].split if path in table else '' for path in found}
+    if not split and TEST_SPLIT not in splits.values():
+        return list(found), ''
+    wanted = split or TEST_SPLIT
+    chosen = [path for path in found if splits[path] == wanted]
+    if not chosen:
+        raise RecordingError(
+            f'{folder}: expected recordings of the split {wanted!r}, found none among '
+            f'{len(found)}; name them in {folder / SPLITS_FILE}, or leave the split out'
+        )
+    return chosen, wanted
+
+
+def _read_labels(
+    recordings: Sequence[Path],
+) -> tuple[dict[Path, tuple[LabelSpan, ...]], list[str]]:
+    spans: dict[Path, tuple[LabelSpan, ...]] = {}
+    wrong: list[str] = []
+    for recording in recordings:
+        try:
+            found = load_labels(recording)
+        except RecordingError as error:
+            wrong.append(str(error))
+            continue
+        if found:
+            spans[recording] = found
+        else:
+            wrong.append(f'{recording}: expected labels, its table of them is empty')
+    return spans, wrong

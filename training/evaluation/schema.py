@@ -1,0 +1,59 @@
+"""The file ``metrics.json`` of a report: its version, and how it is written and read.
+
+What its keys mean is documented in ``docs/metrics.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from activity_recognition.errors import RecordingError
+
+SCHEMA_VERSION = 1
+"""Grows when a key changes its meaning or goes away; new keys may come without."""
+
+METRICS, REPORT = 'metrics.json', 'report.html'
+"""Files of a report's folder."""
+
+SECTIONS = (
+    *('schema_version', 'combinations', 'agreement', 'temporal', 'calibration', 'unknown'),
+    *('detection', 'latency_ms', 'cost', 'confidence_intervals', 'recordings', 'labels'),
+    *('checkpoint', 'data', 'settings', 'conditions'),
+)
+"""Keys of the file, in order."""
+
+Metrics = dict[str, Any]
+
+
+def write_metrics(path: Path, metrics: Metrics) -> None:
+    """Write metrics as strict JSON (no NaN), lists of numbers on one line."""
+    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False)
+    flat = re.sub(r'\[([^][{}"]*)\]', lambda inner: f'[{" ".join(inner[1].split())}]', text)
+    path.write_text(flat + '\n', encoding='utf-8')
+
+
+def read_metrics(folder: Path) -> Metrics:
+    """Read the metrics of a report.
+
+    Raises:
+        RecordingError: there are none, they are damaged, or of another version.
+    """
+    path = folder / METRICS
+    try:
+        value = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise RecordingError(
+            f'expected the metrics of a report at {path}, cannot read them ({error}); '
+            'evaluate a checkpoint first, with --data'
+        ) from error
+    version = value.get('schema_version') if isinstance(value, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RecordingError(
+            f'{path}: expected schema_version {SCHEMA_VERSION}, got {version!r}; evaluate again'
+        )
+    if missing := [key for key in SECTIONS if key not in value]:
+        raise RecordingError(f'{path}: expected {", ".join(missing)}, found none; evaluate again')
+    return dict(value)
