@@ -151,10 +151,10 @@ def split_recordings(
             open_ones[group or recording.key].append(recording)
     chosen: set[str] = set()
     if open_ones and fraction > 0 and not sides['validation']:
-        lengths = {name: _lengths(group, durations_s) for name, group in open_ones.items()}
+        lengths = {name: _lengths(members, durations_s) for name, members in open_ones.items()}
         chosen = draw_validation(lengths, fraction, seed)
-    for name, group in open_ones.items():
-        sides['validation' if name in chosen else 'train'] += group
+    for name, members in open_ones.items():
+        sides['validation' if name in chosen else 'train'] += members
     return sides
 
 
