@@ -17,6 +17,7 @@ COMMANDS = {
     'import': 'import_clip',
     'check': 'check',
     'show': 'show',
+    'evaluate': 'evaluate',
     'train': 'train',
     'run': 'run',
     'replay': 'replay',

@@ -1,0 +1,186 @@
+"""Measure a checkpoint on labelled recordings and write a report.
+
+Recordings are found below --data; of those, the ones that splits.csv calls test, if it names any.
+Labels that the checkpoint does not know count as unknown activities. OUT receives metrics.json,
+pictures, and report.html, which needs nothing else to be shown. docs/metrics.md says what every
+number means. Example:
+    activity-recognition evaluate --checkpoint runs/first --data recordings --out reports/first
+
+With --gate the report is held against a file of limits, the one shipped (config/acceptance.yaml)
+where none is named; the exit status is 1 when something falls short. With --gate and without --data
+nothing is computed: the report that OUT already holds is looked at. Example:
+    activity-recognition evaluate --out reports/first --gate my_limits.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from activity_recognition.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from activity_recognition.reporting.metrics import Check
+    from activity_recognition.training.evaluation.gate import Acceptance
+    from activity_recognition.training.evaluation.measuring import Evaluation
+
+HELP = 'measure a checkpoint on labelled recordings and write a report'
+TAKES_ROS_ARGUMENTS = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what is measured and where the report goes."""
+    parser.add_argument(
+        '--checkpoint',
+        type=Path,
+        metavar='RUN',
+        help='folder of a checkpoint or of a training run (default: the one shipped)',
+    )
+    parser.add_argument('--data', type=Path, help='folder with labelled recordings')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the report')
+    parser.add_argument(
+        '--gate',
+        nargs='?',
+        type=Path,
+        const=Path(),
+        metavar='FILE',
+        help='fail unless the report is within the limits (default: config/acceptance.yaml)',
+    )
+    parser.add_argument(
+        '--split',
+        choices=('train', 'validation', 'test'),
+        help='part of --data by its splits.csv (default: test if it names one, else everything)',
+    )
+    parser.add_argument('--cache', type=Path, help='keep prepared recordings there')
+    parser.add_argument('--device', default='auto', help='cpu, cuda, … (default: auto)')
+    parser.add_argument(
+        '--timed', type=int, default=600, metavar='N', help='decisions to time (default: 600)'
+    )
+    parser.add_argument(
+        '--resamples',
+        type=int,
+        default=1000,
+        metavar='N',
+        help='of the bootstrap for confidence intervals (default: 1000)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the bootstrap (default: 0)')
+    parser.add_argument('--jobs', type=int, default=0, help='processes; 0 takes one per core')
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace a report that OUT already holds'
+    )
+    parser.add_argument('--quiet', action='store_true', help='show no progress')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, write, hold against the limits."""
+    from activity_recognition.training.evaluation.gate import check
+
+    # A wrong file of limits is refused before anything is computed.
+    acceptance = _limits(arguments.gate)
+    if arguments.data is None:
+        return _look_at_report(arguments, acceptance)
+    evaluation = _measure(arguments)
+    checks = check(evaluation.metrics, acceptance)
+    print(_write(arguments, evaluation, checks))
+    return _conclude(checks) if arguments.gate is not None else 0
+
+
+def checkpoint_folder(path: Path | None) -> Path:
+    """Return the checkpoint's folder: of a run, what it ended with; of None, the one shipped."""
+    from activity_recognition.models.checkpoint import CONFIG, default_checkpoint
+    from activity_recognition.training.train import CHECKPOINT
+
+    if path is None:
+        return default_checkpoint()
+    inside = path / CHECKPOINT
+    return inside if not (path / CONFIG).exists() and inside.is_dir() else path
+
+
+def _limits(gate: Path | None) -> Acceptance:
+    from activity_recognition.config_io import shipped_file
+    from activity_recognition.training.evaluation.gate import ACCEPTANCE, read_acceptance
+
+    shipped = gate is None or gate == Path()
+    return read_acceptance(shipped_file(ACCEPTANCE) if shipped or gate is None else gate)
+
+
+def _look_at_report(arguments: argparse.Namespace, acceptance: Acceptance) -> int:
+    from activity_recognition.training.evaluation.gate import check
+    from activity_recognition.training.evaluation.schema import read_metrics
+
+    if arguments.gate is None:
+        raise ConfigError(
+            'expected --data with recordings to measure on, or --gate to hold the report in '
+            f'{arguments.out} against limits; got neither'
+        )
+    if arguments.checkpoint is not None:
+        raise ConfigError(
+            f'expected --data with recordings to measure {arguments.checkpoint} on, got none; '
+            'leave --checkpoint out to look at a report'
+        )
+    return _conclude(check(read_metrics(arguments.out), acceptance))
+
+
+def _measure(arguments: argparse.Namespace) -> Evaluation:
+    from rich.console import Console
+
+    from activity_recognition.commands.machine import conditions
+    from activity_recognition.config import EngineConfig
+    from activity_recognition.models.checkpoint import load_checkpoint
+    from activity_recognition.training.evaluation.measuring import (
+        EvaluationConfig,
+        evaluate_checkpoint,
+    )
+    from activity_recognition.training.evaluation.report import refuse_to_replace
+
+    config = EvaluationConfig(
+        split=arguments.split or '',
+        seed=arguments.seed,
+        resamples=arguments.resamples,
+        cost_decisions=arguments.timed,
+        num_workers=arguments.jobs,
+        engine=EngineConfig(device=arguments.device),
+    )
+    refuse_to_replace(arguments.out, overwrite=arguments.overwrite)
+    checkpoint = load_checkpoint(checkpoint_folder(arguments.checkpoint))
+    console = None if arguments.quiet else Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix='activity_recognition-') as temporary:
+        evaluation = evaluate_checkpoint(
+            checkpoint,
+            arguments.data,
+            cache=arguments.cache or Path(temporary),
+            config=config,
+            conditions=conditions(),
+            console=console,
+        )
+    _say_what_was_left_out(evaluation, console)
+    return evaluation
+
+
+def _say_what_was_left_out(evaluation: Evaluation, console: Console | None) -> None:
+    if console is not None:
+        for reason in evaluation.metrics['data']['left_out']:
+            console.print(f'left out: {reason}', style='yellow', markup=False, highlight=False)
+
+
+def _write(arguments: argparse.Namespace, evaluation: Evaluation, checks: list[Check]) -> Path:
+    from activity_recognition.training.evaluation.report import write_report
+
+    return write_report(arguments.out, evaluation, checks, overwrite=arguments.overwrite)
+
+
+def _conclude(checks: list[Check]) -> int:
+    """Print what passed and what failed; return the exit status."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table('what', 'found', 'wanted', '', box=None, pad_edge=False)
+    for item in checks:
+        mark = 'passed' if item['passed'] else 'FAILED'
+        table.add_row(item['name'], item['found'], item['wanted'], mark)
+    Console(highlight=False, markup=False).print(table)
+    return 0 if all(item['passed'] for item in checks) else 1

@@ -1,0 +1,177 @@
+"""The command evaluate: its interface, its limits, and its ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from activity_recognition.bags import RecordingWriter
+from activity_recognition.commands.evaluate import checkpoint_folder
+from activity_recognition.models.checkpoint import default_checkpoint, save_checkpoint
+from activity_recognition.simulation import SimulationConfig, simulate
+from factories.networks import TINY, make_system, tokenizer_for
+
+QUICK = ('--timed', 10, '--resamples', 20, '--jobs', 1, '--device', 'cpu', '--quiet')
+
+
+@pytest.fixture(scope='module')
+def run_folder(tmp_path_factory):
+    """A training run that ended with a tiny network."""
+    run = tmp_path_factory.mktemp('runs') / 'first'
+    config = dataclasses.replace(TINY, labels=('none', 'walking'))
+    save_checkpoint(run / 'checkpoint', make_system(config), tokenizer_for(config))
+    return run
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Two labelled recordings."""
+    folder = tmp_path_factory.mktemp('data')
+    for seed in range(2):
+        scene = SimulationConfig(
+            seed=seed,
+            duration_s=6.0,
+            frame_rate_hz=6.0,
+            width_px=48,
+            height_px=32,
+            sample_rate_hz=8000,
+            min_segment_s=2.0,
+            max_segment_s=3.0,
+            min_spoken_segment_s=2.5,
+            activities=('none', 'walking'),
+        )
+        simulation = simulate(scene)
+        path = folder / f'recording_{seed}'
+        with RecordingWriter(path, start_ns=scene.start_ns, image='jpeg') as writer:
+            writer.set_labels(simulation.labels)
+            for sample in simulation.samples():
+                writer.write(sample)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def report(run_folder, data, tmp_path_factory):
+    """A report that the command wrote; not to be changed."""
+    from activity_recognition import cli
+
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp('reports') / 'first'
+    words = ('evaluate', '--checkpoint', run_folder, '--data', data, '--out', out, *QUICK)
+    assert cli.main([str(word) for word in words]) == 0
+    return out
+
+
+def limits(path, **wanted):
+    path.write_text(yaml.safe_dump(wanted), encoding='utf-8')
+    return path
+
+
+def test_it_writes_a_report(report, run_folder):
+    metrics = json.loads((report / 'metrics.json').read_text(encoding='utf-8'))
+    assert metrics['data']['recordings'] == 2
+    assert metrics['cost']['decisions'] == 10
+    assert metrics['checkpoint']['path'] == str(run_folder / 'checkpoint')
+    assert 'torch' in metrics['conditions']['packages']
+    assert (report / 'report.html').is_file()
+
+
+def test_a_report_within_the_limits_passes(command, report, tmp_path):
+    wanted = limits(tmp_path / 'low.yaml', fused_macro_f1={'at_least': 0.0})
+    status, out, err = command('evaluate', '--out', report, '--gate', wanted)
+    assert (status, err) == (0, '')
+    assert 'fused_macro_f1' in out
+    assert 'passed' in out
+
+
+def test_a_report_beyond_a_limit_fails_and_says_where(command, report, tmp_path):
+    wanted = limits(
+        tmp_path / 'high.yaml',
+        fused_macro_f1={'at_least': 1.01},
+        ece={'at_most': 1.0},
+    )
+    status, out, _ = command('evaluate', '--out', report, '--gate', wanted)
+    assert status == 1
+    failed = [line for line in out.splitlines() if 'FAILED' in line]
+    assert len(failed) == 1
+    assert failed[0].startswith('fused_macro_f1')
+    assert 'at least 1.01' in failed[0]
+
+
+def test_measuring_and_holding_against_the_shipped_limits(command, run_folder, data, tmp_path):
+    """Random weights do not reach them, and the report is written all the same."""
+    out = tmp_path / 'report'
+    words = ('--checkpoint', run_folder, '--data', data, '--out', out, '--gate', *QUICK)
+    status, printed, _ = command('evaluate', *words)
+    assert status == 1
+    assert 'fused_macro_f1' in printed
+    assert 'badge bad' in (out / 'report.html').read_text(encoding='utf-8')
+
+
+def test_a_report_is_not_lost(command, run_folder, data, report):
+    words = ('--checkpoint', run_folder, '--data', data, '--out', report, *QUICK)
+    status, _, err = command('evaluate', *words)
+    assert status == 1
+    assert '--overwrite' in err
+
+
+def test_other_files_are_not_lost(command, run_folder, data, tmp_path):
+    (tmp_path / 'thesis.txt').touch()
+    words = ('--checkpoint', run_folder, '--data', data, '--out', tmp_path, '--overwrite')
+    status, _, err = command('evaluate', *words, *QUICK)
+    assert status == 1
+    assert 'found other files' in err
+    assert (tmp_path / 'thesis.txt').exists()
+
+
+def test_a_missing_checkpoint_is_named(command, data, tmp_path):
+    words = ('--checkpoint', tmp_path / 'none', '--data', data, '--out', tmp_path / 'report')
+    status, _, err = command('evaluate', *words, *QUICK)
+    assert status == 1
+    assert f'expected a checkpoint folder at {tmp_path / "none"}' in err
+    assert not (tmp_path / 'report').exists()
+
+
+def test_recordings_without_labels_are_named(command, run_folder, data, tmp_path):
+    shutil.copytree(data / 'recording_0', tmp_path / 'data' / 'bare')
+    (tmp_path / 'data' / 'bare' / 'labels.csv').unlink()
+    words = ('--checkpoint', run_folder, '--data', tmp_path / 'data', '--out', tmp_path / 'report')
+    status, _, err = command('evaluate', *words, *QUICK)
+    assert status == 1
+    assert 'found none that can be used' in err
+    assert 'bare' in err
+
+
+def test_a_gate_without_a_report_says_what_to_do(command, tmp_path):
+    status, _, err = command('evaluate', '--out', tmp_path / 'none', '--gate')
+    assert status == 1
+    assert 'evaluate a checkpoint first' in err
+
+
+def test_a_wrong_limit_is_refused_before_anything_is_measured(command, run_folder, data, tmp_path):
+    wanted = limits(tmp_path / 'wrong.yaml', fused_macrof1={'at_least': 0.8})
+    words = ('--checkpoint', run_folder, '--data', data, '--out', tmp_path / 'report')
+    status, _, err = command('evaluate', *words, '--gate', wanted, *QUICK)
+    assert status == 2
+    assert "did you mean 'fused_macro_f1'" in err
+    assert not (tmp_path / 'report').exists()
+
+
+@pytest.mark.parametrize(
+    ('words', 'says'),
+    [((), 'got neither'), (('--checkpoint', 'runs/first', '--gate'), 'leave --checkpoint out')],
+)
+def test_nothing_to_measure_on_is_refused(command, tmp_path, words, says):
+    status, _, err = command('evaluate', '--out', tmp_path / 'report', *words)
+    assert status == 2
+    assert says in err
+
+
+def test_a_run_stands_for_its_checkpoint(run_folder):
+    assert checkpoint_folder(run_folder) == run_folder / 'checkpoint'
+    assert checkpoint_folder(run_folder / 'checkpoint') == run_folder / 'checkpoint'
+    assert checkpoint_folder(None) == default_checkpoint()

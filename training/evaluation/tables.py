@@ -1,0 +1,199 @@
+"""The report's tables as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from activity_recognition.reporting.blocks import meter, percent, swatch, table
+from activity_recognition.reporting.drawing import label_colours
+
+Metrics = Mapping[str, Any]
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """Return a number, a dash for None."""
+    return '–' if value is None else f'{value:.{digits}f}'
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration, a dash for None."""
+    return '–' if value is None else f'{value:.2f} s'
+
+
+def spread(interval: Sequence[float] | None, *, share: bool = True) -> str:
+    """Return a confidence interval in small, soft letters; nothing for None."""
+    if interval is None:
+        return ''
+    scale, digits = (100, 1) if share else (1, 2)
+    low, high = (f'{bound * scale:.{digits}f}' for bound in interval)
+    return f' <span class="soft">{low} to {high}</span>'
+
+
+def combinations_table(metrics: Metrics) -> str:
+    """Return the missing-modality matrix."""
+    intervals = metrics['confidence_intervals']['combinations']
+    rows = []
+    for name, found in metrics['combinations'].items():
+        smoothed = found['smoothed']
+        rows.append(
+            (
+                escape(name.replace('+', ' + ')),
+                f'{meter(found["macro_f1"])}{percent(found["macro_f1"])}'
+                f'{spread(intervals[name]["macro_f1"])}',
+                f'{percent(found["accuracy"])}{spread(intervals[name]["accuracy"])}',
+                percent(found['balanced_accuracy']),
+                f'{meter(smoothed["macro_f1"])}{percent(smoothed["macro_f1"])}',
+                percent(smoothed['accuracy']),
+            )
+        )
+    head = ('modalities', 'macro F1', 'accuracy', 'balanced', 'smoothed: macro F1', 'accuracy')
+    return table(head, rows)
+
+
+def labels_table(metrics: Metrics) -> str:
+    """Return precision, recall and F1 of each label with everything that is there."""
+    fused = metrics['combinations']['video+audio+text']
+    detection = metrics['detection']['per_class']
+    colours = label_colours(metrics['labels'])
+    rows = []
+    for label, found in fused['per_class'].items():
+        smoothed = fused['smoothed']['per_class'][label]
+        precision = detection.get(label, {}).get('average_precision')
+        rows.append(
+            (
+                f'{swatch(colours[label])}{escape(label)}',
+                str(found['support']),
+                percent(found['precision']),
+                percent(found['recall']),
+                f'{meter(found["f1"])}{percent(found["f1"])}',
+                percent(smoothed['f1']),
+                percent(precision),
+            )
+        )
+    head = ('label', 'decisions', 'precision', 'recall', 'F1', 'smoothed F1', 'average precision')
+    return table(head, rows)
+
+
+def agreement_table(metrics: Metrics) -> str:
+    """Return how far the modalities agree, and what is right where they do."""
+    agreement = metrics['agreement']
+    rows = []
+    for name, found in (*agreement['pairs'].items(), ('video+audio+text', agreement['all'])):
+        together, apart = found['where_they_agree'], found['where_they_differ']
+        rows.append(
+            (
+                escape(name.replace('+', ' + ')),
+                str(found['decisions']),
+                plain(found['kappa'], 2),
+                percent(found['agreement']),
+                percent(together['accuracy']),
+                percent(apart['accuracy']),
+            )
+        )
+    head = ('heads', 'decisions', 'kappa', 'agree', 'fused right where so', 'where they differ')
+    return table(head, rows)
+
+
+def temporal_table(metrics: Metrics) -> str:
+    """Return how the answers hang together, before and after smoothing."""
+    temporal = metrics['temporal']
+    intervals = metrics['confidence_intervals']['temporal']
+    rows = []
+    for key, name, as_share in _TEMPORAL:
+        cells = [name]
+        for kind in ('decisions', 'smoothed'):
+            interval = intervals[kind].get(key)
+            cells.append(f'{plain(temporal[kind][key], 2)}{spread(interval, share=as_share)}')
+        rows.append(cells)
+    rows.extend(_delay_rows(temporal))
+    truth = temporal['truth']['changes_per_minute']
+    note = (
+        f'<p class="soft">The truth has {temporal["truth"]["segments"]} segments and changes '
+        f'{plain(truth, 2)} times a minute.</p>'
+    )
+    return table(('', 'decisions', 'smoothed'), rows) + note
+
+
+_TEMPORAL = (
+    ('edit_score', 'edit score', False),
+    ('f1_at_10', 'segmental F1@10', False),
+    ('f1_at_25', 'segmental F1@25', False),
+    ('f1_at_50', 'segmental F1@50', False),
+    ('changes_per_minute', 'changes a minute', False),
+    ('changes_ratio', 'changes for each of the truth', False),
+)
+
+
+def _delay_rows(temporal: Metrics) -> Iterator[list[str]]:
+    for key, name in (('onset_s', 'named after'), ('offset_s', 'left after')):
+        cells = [f'{name}, median and 95 %']
+        for kind in ('decisions', 'smoothed'):
+            found = temporal[kind][key]
+            cells.append(f'{seconds(found["median"])}, {seconds(found["p95"])}')
+        yield cells
+    yield [
+        'segments never named',
+        *(str(temporal[k]['never_found']) for k in ('decisions', 'smoothed')),
+    ]
+
+
+def calibration_table(metrics: Metrics) -> str:
+    """Return calibration error, Brier score and likelihood in numbers."""
+    calibration = metrics['calibration']
+    intervals = metrics['confidence_intervals']['calibration']
+    kinds = {'before': 'without temperature', 'after': 'with temperature', 'smoothed': 'smoothed'}
+    rows = [
+        (
+            name,
+            *(
+                f'{plain(calibration[kind][key])}{_bounds(intervals[kind][key])}'
+                for key in ('ece', 'brier', 'nll')
+            ),
+        )
+        for kind, name in kinds.items()
+    ]
+    return table(('', 'ECE', 'Brier score', 'negative log-likelihood'), rows)
+
+
+def unknown_table(metrics: Metrics) -> str:
+    """Return how unknown activities are told from known ones."""
+    unknown = metrics['unknown']
+    if not unknown['decisions']:
+        return '<p class="soft">The recordings have no label that the checkpoint lacks.</p>'
+    rows = [
+        (name, percent(found['auroc']), percent(found['fpr_at_95_tpr']))
+        for name, found in (('decisions', unknown), ('smoothed', unknown['smoothed']))
+    ]
+    smoothed, names = unknown['smoothed'], escape(', '.join(unknown['labels']))
+    note = (
+        f'<p class="soft">{unknown["decisions"]} decisions on {names}. Answered with UNKNOWN: '
+        f'{percent(smoothed["answered_unknown_when_unknown"])} of those, '
+        f'{percent(smoothed["answered_unknown_when_known"])} of the known ones.</p>'
+    )
+    return table(('', 'AUROC', 'FPR at 95 % TPR'), rows) + note
+
+
+def recordings_table(metrics: Metrics) -> str:
+    """Return the scores of each recording."""
+    rows = [
+        (
+            escape(found['name']),
+            f'{found["seconds"]:.0f} s',
+            str(found['decisions']),
+            f'{meter(found["accuracy"])}{percent(found["accuracy"])}',
+            percent(found['macro_f1']),
+            percent(found['smoothed']['accuracy']),
+        )
+        for found in metrics['recordings']
+    ]
+    head = ('recording', 'length', 'decisions', 'accuracy', 'macro F1', 'smoothed accuracy')
+    return table(head, rows)
+
+
+def _bounds(interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return ''
+    low, high = interval
+    return f' <span class="soft">{low:.3f} to {high:.3f}</span>'
