@@ -2,6 +2,8 @@
 
 ==============  ==================================================================================
 prepare         one recording through the node's own preprocessing, kept as memory-mapped arrays
+inspection      what is wrong with a folder of recordings, all of it at once
+splits          which of them are trained on, validated with, tested on
 dataset         the recordings of a folder: found, prepared in parallel, split, given targets
 segments        one uninterrupted stretch of a recording, as arrays
 targets         its labels as classes over time
@@ -14,12 +16,17 @@ state           a run's state on disk, written whole or not at all
 trainer         the loop over batches
 validation      what is reached on held-out recordings meanwhile
 predict         logits for every decision of whole recordings
-metrics         confusion and balanced accuracy
+metrics         confusion, accuracy and F1
 calibration     the temperature that makes probabilities honest
-evaluate        a checkpoint measured on recordings, for every combination of modalities
+evaluate        accuracy with every combination of modalities, for the model card
+evaluation      a checkpoint measured on recordings in every respect, and its report
 train           one run from a folder of recordings to a checkpoint folder
 card            the model card
 simulated       simulated recordings, many at once
+preview         pictures of what the network sees and hears
+stills          single pictures of simulated people, drawn as they are needed
+pose            what a frame encoder is pretrained with: joints and motion
+pretraining     one pretraining run
 shipped         the checkpoint that ships with the package, from nothing
 ==============  ==================================================================================
 
