@@ -32,7 +32,7 @@ from activity_recognition.training.pretraining import FIRST_SEED, pretrain
 from activity_recognition.training.simulated import plain, varied, write_recordings
 from activity_recognition.training.train import main_train
 
-PRETRAINING_RECIPE, RECIPE = 'train/nano_pretraining.yaml', 'train/nano_simulated.yaml'
+PRETRAINING_RECIPE, RECIPE = 'pretraining/nano_simulated.yaml', 'train/nano_simulated.yaml'
 """How its frame encoder is pretrained and how it is trained, under ``config/``."""
 
 

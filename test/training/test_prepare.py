@@ -127,5 +127,5 @@ def test_a_damaged_recording_is_named(work: Preparation):
 def test_missing_labels_are_named(work: Preparation):
     found = prepared(work)
     labels_path(work.recording).unlink()
-    with pytest.raises(RecordingError, match='cannot read the labels'):
+    with pytest.raises(RecordingError, match=r'expected labels in labels\.csv'):
         found.segments(ACTIVITIES)
