@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=('train', 'validation', 'test'),
         help='part of --data by its splits.csv (default: test if it names one, else everything)',
     )
-    parser.add_argument('--cache', type=Path, help='keep prepared recordings there')
+    parser.add_argument(
+        '--cache', type=Path, help='folder to keep prepared recordings in, for the next time'
+    )
     parser.add_argument('--device', default='auto', help='cpu, cuda, … (default: auto)')
     parser.add_argument(
         '--timed', type=int, default=600, metavar='N', help='decisions to time (default: 600)'

@@ -60,15 +60,21 @@ def stretches(answers: Sequence[Answer]) -> list[Stretch]:
     return joined
 
 
-def timeline(metrics: Timed, *, alone: bool = False) -> str:
-    """Draw the timeline as SVG; ``alone`` brings the style along, for a file of its own."""
+def timeline(metrics: Timed, *, alone: bool = False, labels: Sequence[str] = ()) -> str:
+    """Draw the timeline as SVG.
+
+    Args:
+        metrics: what happened when.
+        alone: bring the style along, for a file of its own.
+        labels: those that take their colours first, so that several timelines share them.
+    """
     duration_s = max(metrics['duration_s'], 1.0)
     strips = -(-round(duration_s, 3) // STRIP_S)
     length = duration_s / strips
     body: list[str] = []
     top = 4.0
     for index in range(int(strips)):
-        strip = _Strip(metrics, index * length, (index + 1) * length, top)
+        strip = _Strip(metrics, index * length, (index + 1) * length, top, labels)
         body.extend(strip.draw())
         top = strip.bottom + 18
     return picture(
@@ -83,10 +89,12 @@ def timeline(metrics: Timed, *, alone: bool = False) -> str:
 class _Strip:
     """One row of the timeline, from ``start_s`` to ``end_s``."""
 
-    def __init__(self, metrics: Timed, start_s: float, end_s: float, top: float) -> None:
+    def __init__(
+        self, metrics: Timed, start_s: float, end_s: float, top: float, labels: Sequence[str]
+    ) -> None:
         self.metrics, self.start_s, self.end_s = metrics, start_s, end_s
         self.bottom = top
-        names = [label for _, _, label in metrics['truth']]
+        names = [*labels, *(label for _, _, label in metrics['truth'])]
         names += [answer['answer'] for answer in metrics['answers']]
         self.colours = label_colours(dict.fromkeys(names))
 

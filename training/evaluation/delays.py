@@ -29,6 +29,9 @@ class Delays:
 
     def add(self, stamps_ns: Int64, classes: Int64, labels: LabelTrack, num_classes: int) -> None:
         """Add the segments of one stretch of decisions with labels below ``num_classes``."""
+        # A timer's decision may speak of a later moment than that of the frame it waited for.
+        order = np.argsort(stamps_ns, kind='stable')
+        stamps_ns, classes = stamps_ns[order], classes[order]
         for start_ns, end_ns, label in true_segments(labels):
             first, last = np.searchsorted(stamps_ns, [start_ns, end_ns])
             if first == last or label >= num_classes:

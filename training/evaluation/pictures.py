@@ -23,7 +23,8 @@ TIMELINE_S = 300.0
 """Longest part of a recording that is drawn."""
 
 _WIDTH = 900.0
-_GUTTER, _HEAD = 130.0, 108.0
+_GUTTER, _HEAD, _RIGHT = 130.0, 104.0, 52.0
+_ROW = 28.0
 _SIDE, _GAP = 300.0, 70.0
 _STRIP = 44.0
 
@@ -34,35 +35,35 @@ def confusion_picture(
     """Draw a confusion matrix (C, C + 1): shares of each row, in percent."""
     counts = np.asarray(confusion, dtype=np.float64)
     columns = len(labels) + 1
-    cell = min(56.0, (_WIDTH - _GUTTER) / columns)
+    cell = min(72.0, (_WIDTH - _GUTTER - _RIGHT) / columns)
     body = list(_confusion(list(labels), counts, cell))
-    height = _HEAD + cell * len(labels) + 6
+    height = _HEAD + _ROW * len(labels) + 2
     return picture(_WIDTH, height, body, label='Confusion matrix', style=_style(alone))
 
 
 def _confusion(labels: list[str], counts: Any, cell: float) -> Iterator[str]:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    yield words(0, _HEAD - 8, 'truth \\ decision, % of row', class_='soft')
+    yield words(0, _HEAD - 8, 'truth, % of row', class_='soft')
     for column, name in enumerate([*labels, NO_ANSWER]):
         x, y = _GUTTER + (column + 0.5) * cell + 4, _HEAD - 8
         yield words(x, y, name, class_='soft', transform=f'rotate(-50 {x:.1f} {y:.1f})')
     for row, label in enumerate(labels):
-        top = _HEAD + row * cell
-        middle = top + cell / 2 + 4
+        top = _HEAD + row * _ROW
+        middle = top + _ROW / 2 + 4
         yield words(_GUTTER - 8, middle, label, text_anchor='end')
         for column, share in enumerate(shares[row]):
             left = _GUTTER + column * cell
             decided = labels[column] if column < len(labels) else 'no answer'
             tip = f'{label}, decided {decided}: {counts[row, column]:.0f}, {share * 100:.1f} %'
             colour = 'var(--good)' if column == row else 'var(--bad)'
-            yield box(left, top, cell, cell, class_='frame')
+            yield box(left, top, cell, _ROW, class_='frame')
             if counts[row, column]:
                 strength = 0.08 + 0.72 * float(share)
                 yield box(
                     left + 1,
                     top + 1,
                     cell - 2,
-                    cell - 2,
+                    _ROW - 2,
                     tip=tip,
                     fill=colour,
                     fill_opacity=strength,
@@ -155,7 +156,7 @@ def latency_distribution(metrics: Mapping[str, Any]) -> Distribution:
 
 def timeline_picture(recording: Decided, labels: Sequence[str], *, alone: bool = False) -> str:
     """Draw truth, published answers and confidence of a recording's beginning."""
-    return timeline.timeline(timed(recording, labels), alone=alone)
+    return timeline.timeline(timed(recording, labels), alone=alone, labels=labels)
 
 
 def timed(recording: Decided, labels: Sequence[str]) -> Timed:

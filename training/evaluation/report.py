@@ -98,7 +98,7 @@ def _files(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
 def _sections(
     title: str, metrics: Metrics, decided: Sequence[Decided], checks: Sequence[Check]
 ) -> Iterator[str]:
-    yield f'<style>{pictures.WANTED}</style>'
+    yield f'<style>{pictures.WANTED}\n{_LAYOUT}</style>'
     yield heading(title, _summary(metrics))
     yield tiles(_headline(metrics))
     yield card('Acceptance', checks_table(checks))
@@ -109,7 +109,7 @@ def _sections(
     yield card('Over time', tables.temporal_table(metrics) + _TEMPORAL)
     yield card(
         'Calibration',
-        pictures.reliability_picture(metrics['calibration'])
+        f'<div class="picture">{pictures.reliability_picture(metrics["calibration"])}</div>'
         + tables.calibration_table(metrics)
         + _RELIABILITY,
     )
@@ -122,8 +122,10 @@ def _sections(
     yield card('Conditions', definitions(_provenance(metrics)))
 
 
+_LAYOUT = '.picture { max-width: 760px; margin: 0 auto; } ul { margin: 4px 0; }'
+
 _INTERVALS = (
-    '<p class="soft">Small numbers: 95 % confidence interval, bootstrap over recordings. A hidden '
+    '<p class="soft">Grey numbers: 95 % confidence interval, bootstrap over recordings. A hidden '
     'modality is masked; the questions stay the same.</p>'
 )
 _AGREEMENT = (
@@ -131,7 +133,7 @@ _AGREEMENT = (
     "Kappa is Cohen's for pairs and Fleiss' for all three: 1 is full agreement, 0 is chance.</p>"
 )
 _TEMPORAL = (
-    '<p class="soft">Edit score and segmental F1 from 0 to 100. Small numbers: 95 % confidence '
+    '<p class="soft">Edit score and segmental F1 from 0 to 100. Grey numbers: 95 % confidence '
     'interval, bootstrap over recordings.</p>'
 )
 _RELIABILITY = (

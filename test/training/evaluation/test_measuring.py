@@ -22,6 +22,7 @@ from activity_recognition.training.evaluation.measuring import (
     EvaluationConfig,
     evaluate_checkpoint,
 )
+from activity_recognition.training.evaluation.report import render
 from activity_recognition.training.evaluation.schema import (
     METRICS,
     SECTIONS,
@@ -214,6 +215,28 @@ def test_only_the_split_is_measured(
     assert measured('train') == ('train', ['recording_0', 'recording_2'])
     with pytest.raises(RecordingError, match="split 'validation', found none among 3"):
         measured('validation')
+
+
+def test_labels_that_are_all_unknown_are_no_fault(
+    checkpoint_path: Path, recordings: Path, quick: EvaluationConfig, tmp_path: Path
+):
+    checkpoint = load_checkpoint(checkpoint_path)
+    others = dataclasses.replace(checkpoint.config, labels=('diving', 'cooking', 'singing'))
+    found = evaluate_checkpoint(
+        dataclasses.replace(checkpoint, config=others),
+        recordings,
+        cache=tmp_path,
+        config=dataclasses.replace(quick, cost_decisions=0),
+    )
+    metrics = found.metrics
+    assert metrics['combinations']['video+audio+text']['accuracy'] is None
+    assert metrics['unknown']['labels'] == ['greeting', 'none', 'typing', 'walking']
+    assert metrics['unknown']['decisions'] > 200
+    assert metrics['unknown']['auroc'] is None
+    assert metrics['detection']['map'] is None
+    assert metrics['confidence_intervals']['temporal']['smoothed']['edit_score'] is None
+    json.dumps(metrics, allow_nan=False)
+    assert 'Do the modalities agree?' in render(found, [])
 
 
 def test_without_labelled_recordings_it_says_so(checkpoint_path: Path, tmp_path: Path):

@@ -143,3 +143,14 @@ def test_the_timeline_shows_what_is_published(evaluation: Evaluation):
     assert found['truth'][0] == (0.0, recording.spans[0].end_s, recording.spans[0].label)
     assert found['duration_s'] == pytest.approx(12.0, abs=0.5)
     assert found['answers'][0]['t_s'] == pytest.approx(0.0, abs=1.0)
+
+
+def test_a_label_has_the_same_colour_in_every_timeline(evaluation: Evaluation):
+    labels = evaluation.metrics['labels']
+    colours: dict[str, set[str]] = {}
+    for recording in evaluation.decided:
+        drawn = pictures.timeline_picture(recording, labels)
+        for fill, label in re.findall(r'<rect[^>]*fill="(#[^"]*)"[^>]*><title>(\w+):', drawn):
+            colours.setdefault(label, set()).add(fill)
+    assert set(labels) <= set(colours)
+    assert all(len(colours[label]) == 1 for label in labels)

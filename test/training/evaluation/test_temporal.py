@@ -99,6 +99,18 @@ def test_one_named_to_the_end_counts_up_to_there():
     assert found['offset_s']['median'] == pytest.approx(0.4)
 
 
+def test_decisions_need_not_come_in_order_of_their_moments():
+    """The timer spoke of 0.5 s before the frame of 0.4 s came."""
+    stretch = make_stretch([0] * 5 + [1] * 5, [0] * 5 + [1] * 5)
+    order = [0, 1, 2, 3, 5, 4, 6, 7, 8, 9]
+    delays = Delays()
+    classes = stretch.decisions.classes[order]
+    delays.add(stretch.stamps_ns[order], classes, stretch.labels, stretch.num_classes)
+    assert delays.onset_s == [0.0, 0.0]
+    assert delays.offset_s == [0.0]
+    assert (delays.never_found, delays.left_early) == (0, 0)
+
+
 def test_unknown_labels_are_no_segments():
     assert delays_of([3] * 5, [0] * 5)['never_found'] == 0
 
