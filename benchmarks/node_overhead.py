@@ -54,6 +54,8 @@ class Node:
             'engine.device': 'cpu',
             'engine.num_threads': threads,
             'sync.decision_rate_hz': 0.0,
+            # No AudioInfo is sent: the node would refuse sound of an unknown format.
+            'topics.audio_sample_format': 'S16LE',
         }
         overrides = [Parameter(name, value=value) for name, value in settings.items()]
         self.node = RecognizerNode(parameter_overrides=overrides)

@@ -94,7 +94,7 @@ class Provenance:
 def provenance() -> Provenance:
     """Look at the machine, the checkout and the command line; call it before measuring."""
     pages, page = os.sysconf('SC_PHYS_PAGES'), os.sysconf('SC_PAGE_SIZE')
-    arguments = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    arguments = [Path(sys.argv[0]).name, *_without_output(sys.argv[1:])]
     changes = _git('status', '--porcelain', '--', '.', ':!docs/benchmarks')
     return Provenance(
         date=dt.datetime.now(dt.timezone.utc).isoformat(timespec='seconds'),
@@ -180,6 +180,15 @@ def hardware_name(began: Provenance) -> str:
     words = re.sub(r'\((R|TM)\)|@.*$|\bCPU\b|\bProcessor\b', ' ', began.cpu, flags=re.IGNORECASE)
     slug = re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')
     return f'{slug}-{began.cores}-cores'
+
+
+def _without_output(arguments: Sequence[str]) -> list[str]:
+    """Leave out where a copy of the outcome goes, which changes nothing in it."""
+    kept = list(arguments)
+    if '--json' in kept:
+        place = kept.index('--json')
+        del kept[place : place + 2]
+    return kept
 
 
 def write_record(
