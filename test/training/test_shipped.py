@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from activity_recognition.config import TrainConfig
+from activity_recognition.config import PretrainConfig, TrainConfig
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.training.shipped import (
@@ -68,10 +68,16 @@ def test_a_checkpoint_that_falls_short_does_not_ship(
     tmp_path: Path, tiny_train: TrainConfig, tiny_preset_16k: str
 ):
     config = dataclasses.replace(tiny_train, preset=tiny_preset_16k, epochs=1)
+    pretraining = PretrainConfig(
+        preset=tiny_preset_16k, scenes=4, stills_per_scene=2, scenes_per_batch=2, num_workers=1
+    )
     scale = Scale(training_recordings=3, training_s=20.0, held_out_recordings=1, held_out_s=20.0)
-    made = make_default_checkpoint(tmp_path / 'out', tmp_path / 'work', config=config, scale=scale)
+    made = make_default_checkpoint(
+        tmp_path / 'out', tmp_path / 'work', pretraining=pretraining, config=config, scale=scale
+    )
     assert made.shortfalls
     assert not (tmp_path / 'out').exists()
     checkpoint = load_checkpoint(made.checkpoint)
     assert checkpoint.metrics['held_out']['recordings'] == 1
+    assert checkpoint.metrics['pretraining']['settings']['scenes'] == 4
     assert checkpoint.metrics['wall_seconds']['simulating'] > 0
