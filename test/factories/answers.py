@@ -86,9 +86,9 @@ def streamed(
         [[e.present for e in d.evidence] for d in decisions if d.status is not Status.NO_DATA],
         dtype=bool,
     ).reshape(-1, len(MODALITIES))
-    count = len(checkpoint.config.labels)
-    unimodal = torch.stack([_stack(rows, count) for rows in recorder.unimodal], dim=1)
-    return Answers(_stack(recorder.fused, count), _mask(unimodal, present), present, no_data), (
+    none = checkpoint.system.classifier.weight.new_zeros(0, len(checkpoint.config.labels))
+    unimodal = torch.stack([_stack(rows, none) for rows in recorder.unimodal], dim=1)
+    return Answers(_stack(recorder.fused, none), _mask(unimodal, present), present, no_data), (
         decisions
     )
 
@@ -132,8 +132,9 @@ def assert_equal(found: Answers, expected: Answers, tolerance: float) -> None:
     torch.testing.assert_close(found.unimodal, expected.unimodal, atol=tolerance, rtol=tolerance)
 
 
-def _stack(rows: list[Tensor], count: int) -> Tensor:
-    return torch.stack(rows) if rows else torch.zeros(0, count)
+def _stack(rows: list[Tensor], none: Tensor) -> Tensor:
+    """Stack rows; ``none`` where every decision was without data."""
+    return torch.stack(rows) if rows else none
 
 
 def _mask(unimodal: Tensor, present: np.ndarray) -> Tensor:

@@ -85,6 +85,19 @@ def trace_of(scene, rate_hz):
     return list(windows(samples(scene), SyncConfig(decision_rate_hz=rate_hz)))
 
 
+SILENT = Scene(
+    seed=0,
+    duration_s=0.125,
+    frame_rate_hz=2.0,
+    lost_frames=0.0,
+    chunks=(201,),
+    utterances=0,
+    silences=(),
+    jumps=(),
+)
+"""Too short for anything to be seen or heard: every decision is without data."""
+
+
 def check_any(scene, config, rate_hz, dtype):
     trace = trace_of(scene, rate_hz)
     assume(any(window.decision for window in trace))
@@ -95,6 +108,7 @@ def check_any(scene, config, rate_hz, dtype):
 @given(scene=scenes, config=configs, rate_hz=rates)
 @example(scene=TROUBLED, config=TINY, rate_hz=10.0)
 @example(scene=TROUBLED, config=WRAPPING, rate_hz=None)
+@example(scene=SILENT, config=TINY, rate_hz=None)
 @settings(max_examples=10)
 def test_any_trace(scene, config, rate_hz, dtype):
     check_any(scene, config, rate_hz, dtype)
