@@ -16,6 +16,8 @@ from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.prepare import Preparation, PreparedRecording, prepare
 from activity_recognition.training.segments import Segment
 from activity_recognition.training.splits import Assignment, draw_validation, read_splits
+from activity_recognition.training.targets import label_seconds
+from activity_recognition.types import LabelSpan
 
 NONE_LABEL = 'none'
 """Takes class 0 where it occurs."""
@@ -71,7 +73,8 @@ def load_dataset(
             of splits is wrong.
     """
     table = read_splits(folder)
-    durations_s, left_out = _read_all_labels(find_recordings(folder))
+    spans, left_out = read_all_labels(find_recordings(folder))
+    durations_s = {recording: label_seconds(found) for recording, found in spans.items()}
     prepared, damaged = prepare_recordings(
         list(durations_s), model, sync, cache=cache, workers=workers, console=console
     )
@@ -173,20 +176,15 @@ def open_segments(recordings: Sequence[PreparedRecording], labels: Sequence[str]
     return [segment for recording in recordings for segment in recording.segments(labels)]
 
 
-def _read_all_labels(
+def read_all_labels(
     recordings: Sequence[Path],
-) -> tuple[dict[Path, dict[str, float]], list[str]]:
-    """Return the seconds of each label of those that have some, and what is wrong with others."""
-    durations_s: dict[Path, dict[str, float]] = {}
+) -> tuple[dict[Path, tuple[LabelSpan, ...]], list[str]]:
+    """Return the labels of each recording that has some, and what is wrong with the others."""
+    spans: dict[Path, tuple[LabelSpan, ...]] = {}
     wrong: list[str] = []
     for recording in recordings:
         try:
-            spans = load_labels(recording)
+            spans[recording] = load_labels(recording)
         except RecordingError as error:
             wrong.append(str(error))
-            continue
-        total: defaultdict[str, float] = defaultdict(float)
-        for span in spans:
-            total[span.label] += span.end_s - span.start_s
-        durations_s[recording] = dict(total)
-    return durations_s, wrong
+    return spans, wrong

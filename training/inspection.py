@@ -15,6 +15,7 @@ from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.streams import windows
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.splits import read_splits
+from activity_recognition.training.targets import label_seconds
 from activity_recognition.training.threads import one_thread
 from activity_recognition.types import (
     MODALITIES,
@@ -163,7 +164,7 @@ def _inspect(work: _Work) -> RecordingInspection:
         problems=tuple(problems),
         duration_s=duration_s,
         samples=dict(watch.counts),
-        label_s=_lengths(scan.spans),
+        label_s=label_seconds(scan.spans),
         covered_s=_coverage(scan.spans, watch.seen, start_ns),
     )
 
@@ -254,13 +255,6 @@ def _label_problems(scan: LabelScan, known: frozenset[str], duration_s: float) -
                 text=f'{scan.path}:{line}: expected a label of {", ".join(sorted(known))}, '
                 f'got {span.label!r}'
             )
-
-
-def _lengths(spans: Iterable[LabelSpan]) -> dict[str, float]:
-    lengths: defaultdict[str, float] = defaultdict(float)
-    for span in spans:
-        lengths[span.label] += span.end_s - span.start_s
-    return dict(lengths)
 
 
 def _coverage(

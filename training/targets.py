@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,14 @@ from numpy.typing import NDArray
 from activity_recognition.errors import RecordingError
 from activity_recognition.training.losses import IGNORE
 from activity_recognition.types import LabelSpan, to_ns
+
+
+def label_seconds(spans: Iterable[LabelSpan]) -> dict[str, float]:
+    """Return how long each label lasts in all, seconds."""
+    lengths: defaultdict[str, float] = defaultdict(float)
+    for span in spans:
+        lengths[span.label] += span.end_s - span.start_s
+    return dict(lengths)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from activity_recognition.bags import find_recordings, load_labels
+from activity_recognition.bags import find_recordings
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.dataset import prepare_recordings
+from activity_recognition.training.dataset import prepare_recordings, read_all_labels
 from activity_recognition.training.prepare import PreparedRecording
 from activity_recognition.training.splits import SPLITS_FILE, read_splits
 from activity_recognition.types import LabelSpan
@@ -108,16 +108,8 @@ def _of_split(folder: Path, found: Sequence[Path], split: str) -> tuple[list[Pat
 def _read_labels(
     recordings: Sequence[Path],
 ) -> tuple[dict[Path, tuple[LabelSpan, ...]], list[str]]:
-    spans: dict[Path, tuple[LabelSpan, ...]] = {}
-    wrong: list[str] = []
-    for recording in recordings:
-        try:
-            found = load_labels(recording)
-        except RecordingError as error:
-            wrong.append(str(error))
-            continue
-        if found:
-            spans[recording] = found
-        else:
-            wrong.append(f'{recording}: expected labels, its table of them is empty')
-    return spans, wrong
+    """Return the labels of each recording that can be measured, and what is wrong with others."""
+    spans, wrong = read_all_labels(recordings)
+    empty = [recording for recording, found in spans.items() if not found]
+    wrong += [f'{recording}: expected labels, its table of them is empty' for recording in empty]
+    return {recording: found for recording, found in spans.items() if found}, wrong
