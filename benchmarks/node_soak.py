@@ -8,6 +8,7 @@ compared with that at the end.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from harness import Goal, Report, arguments, publish
 from record import Table, provenance
+from soak import resident_bytes
 
 from activity_recognition.commands.display import Moment, Silence
 from activity_recognition.commands.live_run import monitored, play, prepare
@@ -45,7 +47,7 @@ class MemoryProbe(Silence):
         """Look when it is time."""
         position_s = moment.position_s or 0.0
         if position_s >= (len(self.memory) + 1) * self.every_s:
-            self.memory.append(resident_bytes(self.child))
+            self.memory.append(resident_bytes(self.child.process.pid))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,23 +84,18 @@ def _run(chosen: argparse.Namespace, folder: Path) -> Report:
         'namespace': NAMESPACE,
         'params_file': str(parameters),
     }
+    # The nodes are to find the installed package, not the folder of its name in the checkout.
+    os.environ['PYTHONSAFEPATH'] = '1'
     with Processes() as processes, monitored(NAMESPACE) as node:
         live = prepare(processes, values, folder / 'logs')
         watch = Watch(node, title='soak', length_s=length_s)
         probe = MemoryProbe(child=processes.running[0], every_s=length_s / LOOKS)
         start_s = time.monotonic()
         play(live, watch, probe)
-        probe.memory.append(resident_bytes(probe.child))
+        probe.memory.append(resident_bytes(probe.child.process.pid))
         took_s = time.monotonic() - start_s
-        decisions = node.log.view().decisions
-    return _report(chosen, probe.memory, watch.frames, decisions, length_s / took_s)
-
-
-def resident_bytes(child: Child) -> int:
-    """Return the memory of a process that is in RAM."""
-    status = Path(f'/proc/{child.process.pid}/status').read_text(encoding='utf-8')
-    line = next(line for line in status.splitlines() if line.startswith('VmRSS:'))
-    return 1024 * int(line.split()[1])
+        decisions, frames = node.log.view().decisions, watch.frames
+    return _report(chosen, probe.memory, frames, decisions, length_s / took_s)
 
 
 def _report(

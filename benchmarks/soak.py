@@ -117,9 +117,9 @@ def repeat(minute: Sequence[Sample], duration_s: float) -> Iterator[Sample]:
             )
 
 
-def resident_bytes() -> int:
-    """Return the memory of this process that is in RAM."""
-    pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
+def resident_bytes(process: int | str = 'self') -> int:
+    """Return the memory of a process, this one or that of an id, that is in RAM."""
+    pages = int(Path(f'/proc/{process}/statm').read_text(encoding='ascii').split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE')
 
 
