@@ -375,6 +375,29 @@ class AugmentationConfig(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig(Ranged):
+    """One stage of a curriculum; what is None is as in the run that it belongs to."""
+
+    name: str = 'stage'
+    """What logs call it."""
+    epochs: int = setting(1, low=1, high=100_000)
+    """At most; ``patience`` may end it earlier."""
+    patience: int | None = None
+    min_gain: float | None = None
+    fused_weight: float | None = None
+    unimodal_weight: float | None = None
+    contrast_weight: float | None = None
+    agreement_weight: float | None = None
+    modalities_at_once: int | None = None
+    modality_dropout: float | None = None
+
+    def overrides(self) -> dict[str, Any]:
+        """Return the settings of the run that this stage replaces, its epochs among them."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: v for name, v in values.items() if name != 'name' and v is not None}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig(Ranged):
     """One training run."""
 
@@ -382,8 +405,11 @@ class TrainConfig(Ranged):
     """Name of a file under config/models, or a path to one."""
     seed: int = setting(0, low=0, high=2**31 - 1)
     epochs: int = setting(20, low=1, high=100_000)
+    """At most; without meaning where there are ``stages``."""
     batch_size: int = setting(8, low=1, high=100_000)
-    """Crops per step."""
+    """Crops per step, over all processes."""
+    accumulation: int = setting(1, low=1, high=10_000)
+    """Parts in which each process works through its share of a step's crops, to save memory."""
     crop_s: float = setting(16.0, low=1.0, high=600.0)
     """Length of a training crop, seconds."""
     frame_rate_hz: float = setting(5.0, low=0.5, high=120.0)
@@ -395,8 +421,20 @@ class TrainConfig(Ranged):
     gradient_clip: float = setting(1.0, low=1e-3, high=1e3)
     """Largest norm of the gradient."""
     label_smoothing: float = setting(0.05, low=0.0, high=0.9)
+    fused_weight: float = setting(1.0, low=0.0, high=10.0)
+    """Weight of the fused classifier's cross-entropy; 0 trains the encoders alone."""
     unimodal_weight: float = setting(0.3, low=0.0, high=10.0)
     """Weight of each unimodal head's cross-entropy."""
+    contrast_weight: float = setting(0.0, low=0.0, high=10.0)
+    """Weight of the contrastive alignment of the modalities at the same time."""
+    contrast_temperature: float = setting(0.1, low=0.01, high=10.0)
+    """Divides the cosines of the contrastive alignment."""
+    contrast_gap_s: float = setting(2.0, low=0.0, high=600.0)
+    """Decisions of one crop that are closer than this are no negatives of each other."""
+    agreement_weight: float = setting(0.0, low=0.0, high=10.0)
+    """Weight of the divergence of each unimodal head's belief from the fused one."""
+    modalities_at_once: int = setting(3, low=1, high=3)
+    """A crop shows at most so many modalities, drawn anew for each."""
     modality_dropout: float = setting(0.15, low=0.0, high=1.0)
     """Chance that a modality is hidden from a crop."""
     ignore_boundary_s: float = setting(0.0, low=0.0, high=10.0)
@@ -410,12 +448,37 @@ class TrainConfig(Ranged):
     validation_fraction: float = setting(0.1, low=0.0, high=0.9)
     """Share of the recordings held out for calibration and for choosing the weights kept."""
     validate_every: int = setting(2, low=1, high=100_000)
-    """Epochs between two validations; the last epoch is always validated."""
+    """Epochs between two validations; the last epoch of a stage is always validated."""
+    patience: int = setting(0, low=0, high=100_000)
+    """Validations in a row without gain that end the run, or the stage; 0 never does."""
+    min_gain: float = setting(0.0, low=0.0, high=1.0)
+    """What balanced accuracy must gain to count."""
+    stages: tuple[StageConfig, ...] = ()
+    """A curriculum, in order; none trains everything at once for ``epochs``."""
     device: str = 'auto'
     precision: str = 'auto'
     num_threads: int = setting(0, low=0, high=1024)
     num_workers: int = setting(0, low=0, high=256)
     """Processes that read and decode recordings; 0 takes one per core."""
+
+    def __post_init__(self) -> None:
+        """Check that there is something to learn, in every stage."""
+        Ranged.__post_init__(self)
+        if not self.fused_weight and not self.unimodal_weight:
+            raise ConfigError(
+                'expected fused_weight or unimodal_weight above 0, got 0 for both: nothing would '
+                'be learnt from the labels'
+            )
+        for stage in self.stages:
+            self.of_stage(stage)
+
+    def of_stage(self, stage: StageConfig) -> TrainConfig:
+        """Return the settings that hold within a stage.
+
+        Raises:
+            ConfigError: what the stage replaces lies outside its range.
+        """
+        return dataclasses.replace(self, stages=(), **stage.overrides())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -106,7 +106,12 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f'{where}: expected a list, got {value!r}')
         inner = typing.get_args(expected)[0]
-        return tuple(_convert(inner, item, where) for item in value)
+        # Which of several mappings is wrong, only its number tells.
+        numbered = dataclasses.is_dataclass(inner)
+        return tuple(
+            _convert(inner, item, f'{where}[{number}]' if numbered else where)
+            for number, item in enumerate(value)
+        )
     if origin in (types.UnionType, typing.Union):
         if value is None:
             return None

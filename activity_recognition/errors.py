@@ -10,7 +10,7 @@ A message says what was expected, what came, and what to do about it::
     │   └── OutOfOrderError            a message that comes again, or after its successor
     ├── ShapeError             an array or tensor of the wrong shape, dtype or range
     ├── RecordingError         a bag, clip or label file
-    ├── DeviceError            an accelerator or precision that this machine lacks
+    ├── DeviceError            an accelerator, precision or memory that this machine lacks
     └── MissingExtraError      an optional dependency that is not installed
 """
 
@@ -60,7 +60,7 @@ class RecordingError(ActivityRecognitionError):
 
 
 class DeviceError(ActivityRecognitionError):
-    """The asked-for accelerator or precision is not available."""
+    """The asked-for accelerator, precision or amount of memory is not available."""
 
 
 class MissingExtraError(ActivityRecognitionError):

@@ -9,11 +9,19 @@ segments        one uninterrupted stretch of a recording, as arrays
 targets         its labels as classes over time
 crops           seeded random crops with thinned frames and hidden modalities; batches of them
 augmentation    seeded changes of a crop that keep its labels
-batches         from plans to the tensors of a step
+batches         from plans to the tensors of a step, and which process works on which
 losses          dense cross-entropy of the fused and the unimodal logits
+alignment       contrastive alignment of the modalities at the same time
+agreement       divergence of the modalities' own beliefs from the fused one
+objective       the weighted sum of these, joined with the network
+curriculum      which stage a run is in, and when the next one begins
 optimisation    optimiser, learning rate, moving average of the weights
+processes       the processes that train together, and what they tell each other
 state           a run's state on disk, written whole or not at all
 trainer         the loop over batches
+logbook         what a run tells of itself
+memory          running out of memory, told as what to change
+overfit         whether a single batch can be learnt by heart
 validation      what is reached on held-out recordings meanwhile
 predict         logits for every decision of whole recordings
 metrics         confusion, accuracy and F1

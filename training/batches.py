@@ -1,7 +1,8 @@
-"""From plans to the tensors of a step."""
+"""From plans to the tensors of a step, and who works on which of them."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -12,6 +13,27 @@ from activity_recognition.training.augmentation import augment
 from activity_recognition.training.crops import CropPlan, collate, cut_crop
 from activity_recognition.training.predict import to_tensors
 from activity_recognition.training.segments import Segment
+
+
+def deal(
+    plans: Sequence[CropPlan], *, process: int, processes: int, parts: int
+) -> list[list[CropPlan]]:
+    """Return one process's share of a batch, in parts that are worked on one after the other.
+
+    Every process gets as many parts as the others, none of them empty: where the batch has too few
+    crops, a crop that does not count stands in.
+
+    Args:
+        plans: the whole batch, at least one crop.
+        process: number of the process, from 0.
+        processes: how many there are.
+        parts: how many parts each works through.
+    """
+    dealt = []
+    for part in range(parts):
+        mine = list(plans[part * processes + process :: parts * processes])
+        dealt.append(mine or [dataclasses.replace(plans[0], counts=False)])
+    return dealt
 
 
 def load_batch(

@@ -39,6 +39,8 @@ class CropPlan:
     """Seeds whatever is drawn while cutting."""
     hidden: frozenset[Modality] = frozenset()
     """Modalities that the crop goes without."""
+    counts: bool = True
+    """False for one that only keeps a process busy: nothing in it is labelled."""
 
 
 def plan_epoch(
@@ -60,7 +62,7 @@ def plan_epoch(
                     start_ns=start_ns,
                     end_ns=start_ns + to_ns(config.crop_s),
                     key=(config.seed, epoch, len(plans)),
-                    hidden=_hide(segment, config.modality_dropout, rng),
+                    hidden=_hide(segment, config, rng),
                 )
             )
     order = [plans[i] for i in rng.permutation(len(plans))]
@@ -107,7 +109,7 @@ def cut_crop(segment: Segment, plan: CropPlan, config: TrainConfig, model: Model
         'transcript_mask': np.ones(len(segment.transcript_stamps[text]), dtype=np.bool_),
         'decision_stamps': stamps,
         'decision_arrivals': arrivals,
-        'targets': segment.labels.at(stamps, ignore_boundary_s=config.ignore_boundary_s),
+        'targets': _targets(segment, stamps, plan, config),
     }
 
 
@@ -134,12 +136,23 @@ def _crop_starts(segment: Segment, crop_s: float, rng: np.random.Generator) -> l
     return [segment.start_ns + int(place * spare_ns) for place in places]
 
 
-def _hide(segment: Segment, chance: float, rng: np.random.Generator) -> frozenset[Modality]:
+def _targets(
+    segment: Segment, stamps: NDArray[np.int64], plan: CropPlan, config: TrainConfig
+) -> NDArray[np.int64]:
+    if not plan.counts:
+        return np.full(stamps.shape, IGNORE, dtype=np.int64)
+    return segment.labels.at(stamps, ignore_boundary_s=config.ignore_boundary_s)
+
+
+def _hide(segment: Segment, config: TrainConfig, rng: np.random.Generator) -> frozenset[Modality]:
     """Draw the modalities to hide, leaving at least one of those that the segment has."""
-    drawn = rng.random(len(MODALITIES)) < chance
+    drawn = rng.random(len(MODALITIES)) < config.modality_dropout
     lengths = (len(segment.frames), len(segment.spectrograms), len(segment.texts))
     there = [m for m, length in zip(MODALITIES, lengths, strict=True) if length]
     hidden = {m for m, hide in zip(MODALITIES, drawn, strict=True) if hide}
+    surplus = len(there) - config.modalities_at_once
+    if surplus > 0:
+        hidden.update(there[i] for i in rng.permutation(len(there))[:surplus])
     if there and hidden.issuperset(there):
         hidden.discard(there[int(rng.integers(len(there)))])
     return frozenset(hidden)

@@ -32,21 +32,25 @@ def class_weights(counts: Sequence[int] | NDArray[np.int64]) -> Tensor:
     return (weight * total / (weight * number).sum()).float()
 
 
+def mean_of(total: Tensor, count: Tensor) -> Tensor:
+    """Divide a sum by how much it is made of; 0, with a gradient, where that is nothing."""
+    return total / count.clamp(min=1e-6)
+
+
 class DenseLoss(nn.Module):
-    """Cross-entropy of the fused logits plus that of each modality's own head.
+    """Cross-entropy of the fused logits, and of each modality's own head.
 
     A unimodal head is asked only where its modality has something inside its window; the fused
-    classifier only where at least one has.
+    classifier only where at least one has. Every term is a mean over decisions, weighted by class.
     """
 
     weight: Tensor
 
-    def __init__(self, weight: Tensor, *, label_smoothing: float, unimodal_weight: float) -> None:
-        """Take the classes' weights (C,), the label smoothing and the weight of unimodal losses."""
+    def __init__(self, weight: Tensor, *, label_smoothing: float) -> None:
+        """Take the classes' weights (C,) and the label smoothing."""
         super().__init__()
         self.register_buffer('weight', weight)
         self.label_smoothing = label_smoothing
-        self.unimodal_weight = unimodal_weight
 
     def forward(
         self,
@@ -54,27 +58,34 @@ class DenseLoss(nn.Module):
         unimodal: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
         targets: Tensor,
+        counts: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Return ``total`` and its parts ``fused``, ``video``, ``audio``, ``text``; scalars.
+        """Return the terms ``fused``, ``video``, ``audio``, ``text``; scalars.
 
         Args:
             logits: fused logits, (B, Q, C).
             unimodal: logits of each modality's own head, (B, Q, C).
             present: where each modality has something inside its window, bool (B, Q).
             targets: classes, (B, Q); IGNORE where a decision does not count.
+            counts: by what the terms' sums are divided, as :meth:`counts` returns it, for several
+                batches together; of this batch alone where None.
         """
-        anything = torch.stack([present[m] for m in MODALITIES]).any(dim=0)
-        losses = {'fused': self._mean(logits, targets.where(anything, IGNORE))}
-        for modality in MODALITIES:
-            seen = targets.where(present[modality], IGNORE)
-            losses[modality.value] = self._mean(unimodal[modality], seen)
-        own = torch.stack([losses[m.value] for m in MODALITIES]).sum()
-        losses['total'] = losses['fused'] + self.unimodal_weight * own
-        return losses
+        counts = counts or self.counts(present, targets)
+        answers = {'fused': logits, **{m.value: unimodal[m] for m in MODALITIES}}
+        return {
+            name: mean_of(self._sum(answers[name], asked), counts[name])
+            for name, asked in _asked(present, targets).items()
+        }
 
-    def _mean(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Weighted mean over the decisions that count; 0, with a gradient, when none does."""
-        loss = functional.cross_entropy(
+    def counts(self, present: Mapping[Modality, Tensor], targets: Tensor) -> dict[str, Tensor]:
+        """Return the weight of all decisions that each term is asked of; scalars."""
+        return {
+            name: (self.weight[asked.clamp(min=0)] * (asked != IGNORE)).sum()
+            for name, asked in _asked(present, targets).items()
+        }
+
+    def _sum(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(
             logits.flatten(0, 1).float(),
             targets.flatten(),
             weight=self.weight,
@@ -82,5 +93,11 @@ class DenseLoss(nn.Module):
             label_smoothing=self.label_smoothing,
             reduction='sum',
         )
-        weights = self.weight[targets.clamp(min=0)] * (targets != IGNORE)
-        return loss / weights.sum().clamp(min=1e-6)
+
+
+def _asked(present: Mapping[Modality, Tensor], targets: Tensor) -> dict[str, Tensor]:
+    """Return the targets (B, Q) of each term, IGNORE where it is not asked."""
+    anything = torch.stack([present[m] for m in MODALITIES]).any(dim=0)
+    asked = {'fused': targets.where(anything, IGNORE)}
+    asked.update({m.value: targets.where(present[m], IGNORE) for m in MODALITIES})
+    return asked

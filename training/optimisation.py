@@ -12,6 +12,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from activity_recognition.errors import ConfigError
 
+_LEAST_SCALE = 1.0
+"""Of gradients in fp16; where this is still too much, it is not the scale that is wrong."""
+
 
 class OptimisationConfig(Protocol):
     """What of a run's settings an :class:`Optimisation` needs."""
@@ -48,6 +51,7 @@ class Optimisation:
         *,
         pretrained: nn.Module | None = None,
         pretrained_rate: float = 1.0,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> None:
         """Prepare to move ``module``.
 
@@ -57,7 +61,9 @@ class Optimisation:
             config: how to move it.
             pretrained: a part of it with a learning rate of its own.
             pretrained_rate: factor on the learning rate of that part; 0 freezes it.
+            scaler: keeps gradients in the range of fp16; None where they need no scaling.
         """
+        self.scaler = scaler or torch.amp.GradScaler('cpu', enabled=False)
         self._module = module
         self._config = config
         if pretrained is not None and pretrained_rate == 0:
@@ -74,10 +80,25 @@ class Optimisation:
         Raises:
             ConfigError: the gradient is not finite.
         """
+        self.begin()
+        self.scaler.scale(loss).backward()
+        return self.clip()
+
+    def begin(self) -> None:
+        """Forget the gradients, before those of a step are added up."""
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+
+    def clip(self) -> Tensor:
+        """Clip the gradients that have been added up; returns their norm before.
+
+        Raises:
+            ConfigError: the gradient is not finite, and not because fp16 is too narrow for it:
+                the scaler leaves such a step out and tries a smaller scale.
+        """
+        self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self._module.parameters(), self._config.gradient_clip)
-        if not torch.isfinite(norm):
+        too_wide = self.scaler.is_enabled() and self.scaler.get_scale() > _LEAST_SCALE
+        if not torch.isfinite(norm) and not too_wide:
             raise ConfigError(f'expected a finite gradient, got {float(norm)}; lower learning_rate')
         return norm
 
@@ -86,7 +107,8 @@ class Optimisation:
         rate = learning_rate_at(done, self._config)
         for group in self.optimiser.param_groups:
             group['lr'] = rate * group['rate']
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.average.update_parameters(self._kept)
         return rate
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from activity_recognition.errors import CheckpointError
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,12 +26,21 @@ class Progress:
     fingerprint: str
     """Of the configuration and the data; a state of another one is not resumed."""
     epoch: int = 0
+    """Epochs already done."""
     batch: int = 0
-    """Batches of ``epoch`` already done."""
+    """Batches of the current epoch already done."""
     step: int = 0
     """Optimiser steps already done."""
     best: float = -1.0
-    """Best validation measure so far."""
+    """Best validation measure so far, of the weights that were kept."""
+    stage: int = 0
+    """Stages of the curriculum already done."""
+    stage_epoch: int = 0
+    """Epochs of the current stage already done."""
+    stage_best: float = -1.0
+    """What the current stage has reached in validation."""
+    stale: int = 0
+    """Validations in a row that gained nothing over it."""
 
 
 def save_state(
@@ -39,8 +48,12 @@ def save_state(
     progress: Progress,
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> None:
-    """Write modules, optimiser and progress to ``path``; the old file stays until that is done."""
+    """Write modules, optimiser and progress to ``path``; the old file stays until that is done.
+
+    ``scaler`` is that of the gradients in fp16, where there is one.
+    """
     tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
         for key, value in module.state_dict().items():
@@ -49,7 +62,8 @@ def save_state(
         for key, value in entries.items():
             tensors[f'optimiser/{index}/{key}'] = torch.as_tensor(value).detach().cpu().clone()
     fields = {name: getattr(progress, name) for name in Progress.__slots__}
-    header = {'schema': _SCHEMA, 'progress': fields}
+    scale = scaler.state_dict() if scaler is not None else {}
+    header = {'schema': _SCHEMA, 'progress': fields, 'scaler': scale}
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(f'.{os.getpid()}.part')
     save_file(tensors, scratch, metadata={'run': json.dumps(header)})
@@ -64,6 +78,11 @@ def read_progress(path: Path) -> Progress:
     Raises:
         CheckpointError: the file is damaged or of another schema.
     """
+    return _read_header(path)[0]
+
+
+def _read_header(path: Path) -> tuple[Progress, dict[str, Any]]:
+    """Read progress and the state of the gradients' scaler."""
     try:
         with safe_open(path, 'pt') as file:
             header: dict[str, Any] = json.loads((file.metadata() or {})['run'])
@@ -72,7 +91,7 @@ def read_progress(path: Path) -> Progress:
                 f'{path}: expected a training state of schema {_SCHEMA}, got {header["schema"]}; '
                 'train into another folder'
             )
-        return Progress(**header['progress'])
+        return Progress(**header['progress']), dict(header['scaler'])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f'{path}: expected the state of a training run, cannot read it ({error}); '
@@ -81,14 +100,17 @@ def read_progress(path: Path) -> Progress:
 
 
 def load_state(
-    path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> Progress:
     """Load what :func:`save_state` wrote into modules and optimiser of the same shape.
 
     Raises:
         CheckpointError: the file is damaged, of another schema, or of another network.
     """
-    progress = read_progress(path)
+    progress, scale = _read_header(path)
     with safe_open(path, 'pt') as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
@@ -102,6 +124,8 @@ def load_state(
         entries.setdefault(int(index), {})[field] = value
     groups = optimiser.state_dict()['param_groups']
     optimiser.load_state_dict({'state': entries, 'param_groups': groups})
+    if scaler is not None and scale:
+        scaler.load_state_dict(scale)
     return progress
 
 

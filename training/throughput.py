@@ -21,15 +21,25 @@ class Throughput:
         """Steps since the last reading."""
         return self._steps
 
-    def add(self, measures: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
-        """Count one step; a measure of exactly 0, a loss that nothing was asked of, is left out."""
+    def add(
+        self, measures: Mapping[str, Tensor], *, frames: int, crops: int, loading_s: float
+    ) -> None:
+        """Count one step; a measure of exactly 0, a loss that nothing was asked of, is left out.
+
+        Args:
+            measures: scalars.
+            frames: pictures that the step has seen.
+            crops: crops that it has seen.
+            loading_s: seconds in which it waited for them.
+        """
         self._steps += 1
         values = {name: float(value.detach()) for name, value in measures.items()}
         for name, value in values.items():
             self._sums[name] += value
         self._counts.update(name for name, value in values.items() if value)
-        self._frames += int(batch['frame_mask'].sum())
-        self._crops += len(batch['targets'])
+        self._frames += frames
+        self._crops += crops
+        self._loading_s += loading_s
 
     def read(self) -> dict[str, float]:
         """Return the mean of each measure and the work per second since the last reading."""
@@ -39,12 +49,14 @@ class Throughput:
             'frames_per_s': self._frames / seconds,
             'crops_per_s': self._crops / seconds,
             'steps_per_s': self._steps / seconds,
+            'loading_share': self._loading_s / seconds,
         }
         self._restart()
         return values
 
     def _restart(self) -> None:
         self._steps = self._frames = self._crops = 0
+        self._loading_s = 0.0
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._counts: Counter[str] = Counter()
         self._since = self._clock()

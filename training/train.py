@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
 from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from activity_recognition.config import (
-    EngineConfig,
     ModelConfig,
     SmoothingConfig,
     SyncConfig,
@@ -27,24 +27,27 @@ from activity_recognition.config import (
 )
 from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
-from activity_recognition.inference.precision import Precision, choose_precision
-from activity_recognition.models.checkpoint import save_checkpoint
+from activity_recognition.inference.precision import Precision
+from activity_recognition.models.checkpoint import METRICS, save_checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.training.calibration import Calibration, fit_temperature
 from activity_recognition.training.card import write_card
+from activity_recognition.training.curriculum import Curriculum
 from activity_recognition.training.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.evaluate import measure
-from activity_recognition.training.losses import DenseLoss, class_weights
+from activity_recognition.training.losses import class_weights
+from activity_recognition.training.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.processes import choose_own_precision, join_processes
 from activity_recognition.training.segments import Segment
 from activity_recognition.training.state import read_progress
-from activity_recognition.training.trainer import STATE, Sources, Trainer, TrainingModel
+from activity_recognition.training.trainer import STATE, Sources, Trainer
 from activity_recognition.training.validation import validate
 
 CHECKPOINT = 'checkpoint'
 """Folder below a run that holds the result."""
 
-_FREE_SETTINGS = ('device', 'num_threads', 'num_workers')
+_FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation')
 """Settings that may differ when a run is resumed."""
 
 
@@ -68,9 +71,13 @@ def main_train(
     cache: Path | None = None,
     frame_encoder: Path | None = None,
     origin: str = '',
+    tensorboard: bool = False,
     console: Console | None = None,
 ) -> TrainingResult:
     """Train on the labelled recordings below a folder; ends with ``out/checkpoint``.
+
+    Launched by torchrun or ``accelerate launch``, every process calls this alike; the main one
+    writes all files.
 
     Args:
         config: how to train.
@@ -81,6 +88,7 @@ def main_train(
         frame_encoder: weights to begin with, as :func:`activity_recognition.training.pretraining`
             writes them; None begins with random ones.
         origin: what the recordings are, a sentence for the model card.
+        tensorboard: whether to write a log for TensorBoard, too, which must be installed.
         console: where to show progress; None trains silently.
 
     Raises:
@@ -89,39 +97,75 @@ def main_train(
             ``frame_encoder`` is damaged or of another preset.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
+    # Preset, stages and device first: a wrong one is refused before anything is read.
+    model = load_model_config(config.preset)
+    Curriculum(config)
+    precision = choose_own_precision(config.device, config.precision)
+    accelerator = join_processes(precision)
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
-    # Preset and device first: a wrong one is refused before anything is read.
-    model = load_model_config(config.preset)
-    precision = choose_precision(EngineConfig(device=config.device, precision=config.precision))
+    console = console if accelerator.is_main_process else None
+    # One process on each machine reads the recordings, the others find what it has prepared.
+    with accelerator.local_main_process_first():
+        dataset = read_dataset(config, model, data, cache=cache or out / 'cache', console=console)
+    tokenizer, model = fit_to_data(model, dataset)
+    run = _Run(
+        config=config,
+        precision=precision,
+        accelerator=accelerator,
+        out=out,
+        dataset=dataset,
+        sources=open_sources(dataset, tokenizer),
+        tokenizer=tokenizer,
+        frame_encoder=frame_encoder,
+        tensorboard=tensorboard,
+        console=console,
+    )
+    trainer = run.make_trainer(model, resume=resume)
+    trainer.fit()
+    trainer.load_best()
+    return run.finish(trainer, origin or f'{len(dataset.training)} recordings.')
+
+
+def read_dataset(
+    config: TrainConfig, model: ModelConfig, data: Path, *, cache: Path, console: Console | None
+) -> Dataset:
+    """Read the recordings of a run, and say which cannot be used.
+
+    Raises:
+        RecordingError: none can be used.
+    """
     dataset = load_dataset(
         data,
         model,
         SyncConfig(),
-        cache=cache or out / 'cache',
+        cache=cache,
         validation_fraction=config.validation_fraction,
         seed=config.seed,
         workers=config.num_workers,
         console=console,
     )
     _say_what_is_used(dataset, console)
-    tokenizer, model = fit_to_data(model, dataset)
-    run = _Run(
-        config=config,
-        precision=precision,
-        out=out,
-        dataset=dataset,
-        sources=open_sources(dataset, tokenizer),
-        tokenizer=tokenizer,
-        frame_encoder=frame_encoder,
-        console=console,
-    )
-    trainer = run.make_trainer(model)
-    if resume and (out / STATE).exists():
-        trainer.resume()
-    trainer.fit()
-    trainer.load_best()
-    return run.finish(trainer, origin or f'{len(dataset.training)} recordings.')
+    return dataset
+
+
+def make_model(
+    config: TrainConfig,
+    model: ModelConfig,
+    sources: Sources,
+    frame_encoder: Path | None = None,
+) -> TrainingModel:
+    """Build network and loss with weights that follow from the seed.
+
+    Raises:
+        CheckpointError: ``frame_encoder`` is damaged or of another preset.
+    """
+    torch.manual_seed(config.seed)
+    system = ActivityRecognitionSystem(model)
+    if frame_encoder is not None:
+        _load_frame_encoder(system, frame_encoder)
+    weights = class_weights(_decisions_per_class(sources.training, model.num_activities))
+    return TrainingModel(system, TrainingLoss(weights, config, width=model.hidden_dim))
 
 
 def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | None = None) -> str:
@@ -142,46 +186,56 @@ class _Run:
 
     config: TrainConfig
     precision: Precision
+    accelerator: Accelerator
     out: Path
     dataset: Dataset
     sources: Sources
     tokenizer: TextTokenizer
     frame_encoder: Path | None
+    tensorboard: bool
     console: Console | None
 
-    def make_trainer(self, model: ModelConfig) -> Trainer:
-        """Build the network and its trainer.
+    def make_trainer(self, model: ModelConfig, *, resume: bool) -> Trainer:
+        """Build the network and its trainer, where wanted in the state that the folder holds.
 
         Raises:
             CheckpointError: the folder holds another run.
         """
         identity = fingerprint(self.config, self.dataset, self.frame_encoder)
         state = self.out / STATE
-        if state.exists() and read_progress(state).fingerprint != identity:
+        there = state.exists()
+        if there and read_progress(state).fingerprint != identity:
             raise CheckpointError(
                 f'{self.out} holds a run with other settings or other recordings; '
                 'choose another folder, or remove it'
             )
-        torch.manual_seed(self.config.seed)
-        system = ActivityRecognitionSystem(model)
-        if self.frame_encoder is not None:
-            _load_frame_encoder(system, self.frame_encoder)
-        loss = DenseLoss(
-            class_weights(_decisions_per_class(self.sources.training, model.num_activities)),
-            label_smoothing=self.config.label_smoothing,
-            unimodal_weight=self.config.unimodal_weight,
-        )
-        return Trainer(
-            TrainingModel(system, loss),
+        trainer = Trainer(
+            make_model(self.config, model, self.sources, self.frame_encoder),
             self.sources,
             self.config,
             self.precision,
             run=self.out,
             fingerprint=identity,
+            accelerator=self.accelerator,
+            tensorboard=self.tensorboard,
             console=self.console,
         )
+        if resume and there:
+            trainer.resume()
+        # Nobody may save before all have looked.
+        self.accelerator.wait_for_everyone()
+        return trainer
 
     def finish(self, trainer: Trainer, origin: str) -> TrainingResult:
+        """Let the main process write the checkpoint; the others wait for it."""
+        path = self.out / CHECKPOINT
+        if self.accelerator.is_main_process:
+            self._write(path, trainer, origin)
+        self.accelerator.wait_for_everyone()
+        metrics = json.loads((path / METRICS).read_text(encoding='utf-8'))
+        return TrainingResult(checkpoint=path, metrics=metrics, left_out=self.dataset.left_out)
+
+    def _write(self, path: Path, trainer: Trainer, origin: str) -> None:
         """Calibrate, measure every combination of modalities, and write the checkpoint."""
         system = trainer.average
         calibration, measures = self._calibrate_and_measure(system)
@@ -206,7 +260,6 @@ class _Run:
             measures=measures,
             measured_on=f'{len(self.dataset.validation)} recordings held out for validation',
         )
-        path = self.out / CHECKPOINT
         save_checkpoint(
             path,
             system,
@@ -215,7 +268,6 @@ class _Run:
             metrics=metrics,
             card=card,
         )
-        return TrainingResult(checkpoint=path, metrics=metrics, left_out=self.dataset.left_out)
 
     def _calibrate_and_measure(
         self, system: ActivityRecognitionSystem

@@ -6,54 +6,42 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from activity_recognition.config import TrainConfig
+from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.training.batches import load_batch
+from activity_recognition.training.batches import deal, load_batch
 from activity_recognition.training.crops import CropPlan, plan_epoch
+from activity_recognition.training.curriculum import Curriculum, Stage
 from activity_recognition.training.interruption import Interruption
-from activity_recognition.training.losses import DenseLoss
+from activity_recognition.training.logbook import Logbook
+from activity_recognition.training.memory import memory_told
+from activity_recognition.training.objective import TrainingModel
 from activity_recognition.training.optimisation import Optimisation
 from activity_recognition.training.pool import make_progress
-from activity_recognition.training.runlog import RunLog
+from activity_recognition.training.processes import Peers, join_processes
 from activity_recognition.training.segments import Segment
 from activity_recognition.training.state import Progress, load_state, save_state
 from activity_recognition.training.throughput import Throughput
-from activity_recognition.training.validation import validate
+from activity_recognition.training.validation import Validation, validate
 
-STATE, BEST, LOG = 'state.safetensors', 'best.safetensors', 'log.jsonl'
-"""Files of a run: where it stands, the best weights so far, what happened."""
+STATE, BEST = 'state.safetensors', 'best.safetensors'
+"""Files of a run: where it stands, and the best weights so far."""
 
 LOG_EVERY = 25
 """Steps between two lines of the log."""
 
 SAVE_EVERY_S = 300.0
 """Seconds between two saved states within an epoch."""
-
-
-class TrainingModel(nn.Module):
-    """Network and loss as one module, so that whatever wraps modules can wrap both."""
-
-    def __init__(self, system: ActivityRecognitionSystem, loss: DenseLoss) -> None:
-        """Join ``system`` and ``loss``."""
-        super().__init__()
-        self.system = system
-        self.loss = loss
-
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the losses of a batch that carries ``targets``; see :class:`DenseLoss`."""
-        output = self.system.forward_detailed(batch)
-        losses: dict[str, Tensor] = self.loss(
-            output.logits, output.unimodal, output.present, batch['targets']
-        )
-        return losses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +52,23 @@ class Sources:
     validation: Sequence[Segment]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Step:
+    """One step that has been taken."""
+
+    stage: str
+    losses: Mapping[str, float]
+    """Means over the whole batch, of all processes."""
+    done: float
+    """Share of the run."""
+
+
 class Trainer:
     """One run, resumable at every step.
 
-    Everything random in a step follows from the seed, the epoch and the step, so that a run that
-    was interrupted and resumed ends with the weights of one that was not.
+    Everything random in a step follows from the seed, the epoch, the step and the place of a crop
+    in its batch, so that a run that was interrupted and resumed ends with the weights of one that
+    was not, and several processes do together what one does alone.
     """
 
     def __init__(
@@ -80,24 +80,40 @@ class Trainer:
         *,
         run: Path,
         fingerprint: str,
+        accelerator: Accelerator | None = None,
+        tensorboard: bool = False,
         console: Console | None = None,
     ) -> None:
-        """Prepare a run that keeps its files in the folder ``run``."""
+        """Prepare a run that keeps its files in the folder ``run``.
+
+        Raises:
+            ConfigError: the stages do not fit together, or wait for validations without
+                recordings for them.
+            MissingExtraError: TensorBoard is asked for and not installed.
+        """
         self.config = config
         self.precision = precision
         self.run = run
         self.progress = Progress(fingerprint=fingerprint)
-        self._model = model.to(precision.device)
+        self.curriculum = Curriculum(config)
         self._sources = sources
+        self._check_patience()
+        self._accelerator = accelerator or join_processes(precision)
+        self._peers = Peers(self._accelerator)
+        self._model = model.to(precision.device)
+        if self._model.loss.alignment is not None:
+            self._model.loss.alignment.gather = self._peers.gather_rows
         self._optimisation = Optimisation(
             self._model,
             model.system,
             config,
             pretrained=model.system.video_encoder.frame_encoder,
             pretrained_rate=config.frame_encoder_rate,
+            scaler=precision.make_scaler(),
         )
-        self._log = RunLog(run / LOG)
-        self._console = console
+        self._wrapped = self._accelerator.prepare_model(self._model)
+        self._log = Logbook(run, main=self._peers.is_main, tensorboard=tensorboard)
+        self._console = console if self._peers.is_main else None
         self._interruption = Interruption()
         self._throughput = Throughput(time.perf_counter)
         self._saved_s = time.perf_counter()
@@ -115,106 +131,190 @@ class Trainer:
         Raises:
             CheckpointError: it is damaged or of another network.
         """
-        self.progress = load_state(self.run / STATE, self._modules(), self._optimisation.optimiser)
-        self._log.write('resumed', epoch=self.progress.epoch, step=self.progress.step)
+        optimisation = self._optimisation
+        self.progress = load_state(
+            self.run / STATE, self._modules(), optimisation.optimiser, optimisation.scaler
+        )
+        self._write('resumed', epoch=self.progress.epoch)
 
     def fit(self) -> None:
-        """Train until all epochs are done.
+        """Train until all stages are done.
 
         Raises:
             KeyboardInterrupt: on Ctrl-C, with the state saved.
+            DeviceError: there is not enough memory, with the state saved.
         """
         with make_progress(self._console) as bar, self._interruption.handled():
             task = bar.add_task('training', total=1.0, note='')
-            try:
-                while self.progress.epoch < self.config.epochs:
-                    for losses, done in self._epoch():
-                        note = f'epoch {self.progress.epoch + 1}, loss {losses["total"]:.3f}'
-                        bar.update(task, completed=done, note=note)
-                    self._end_epoch()
-            except KeyboardInterrupt:
-                self._save()
-                self._log.write('interrupted', step=self.progress.step)
-                raise
+            for step in self.steps():
+                note = f'{step.stage}, epoch {self.progress.epoch + 1}'
+                note += f', loss {step.losses["total"]:.3f}'
+                bar.update(task, completed=step.done, note=note)
+
+    def steps(self) -> Iterator[Step]:
+        """Train; yields every step after it has been taken, see :meth:`fit`."""
+        try:
+            while stage := self.curriculum.stage(self.progress):
+                self._model.loss.settings = stage.settings
+                yield from self._epoch(stage)
+                self._end_epoch(stage)
+        except (KeyboardInterrupt, DeviceError):
+            self._save()
+            self._write('interrupted')
+            raise
+        finally:
+            self._log.close()
 
     def load_best(self) -> None:
         """Put the weights of the best validation into :attr:`average`, where there was one."""
+        self._accelerator.wait_for_everyone()
         if self.progress.best >= 0:
             self.average.load_state_dict(load_file(self.run / BEST))
 
-    def _epoch(self) -> Iterator[tuple[dict[str, Tensor], float]]:
-        """Do what is left of the current epoch; yields losses and the share of the run done."""
-        batches = plan_epoch(self._sources.training, self.config, self.progress.epoch)
+    def _check_patience(self) -> None:
+        impatient = [s.name for s in self.curriculum.stages if s.settings.patience]
+        if impatient and not self._sources.validation:
+            raise ConfigError(
+                f'patience ({", ".join(impatient)}): expected recordings to validate with, got '
+                'none; set validation_fraction above 0, or patience to 0'
+            )
+
+    def _epoch(self, stage: Stage) -> Iterator[Step]:
+        """Do what is left of the current epoch."""
+        batches = plan_epoch(self._sources.training, stage.settings, self.progress.epoch)
         self._throughput.read()
         for index in range(self.progress.batch, len(batches)):
-            done = (self.progress.epoch + (index + 1) / len(batches)) / self.config.epochs
-            losses = self._step(batches[index], done)
-            yield losses, done
+            done = self.curriculum.share_done(self.progress, (index + 1) / len(batches))
+            with memory_told(self.config, self._peers.number):
+                losses = self._step(batches[index], done)
+            yield Step(stage=stage.name, losses=losses, done=done)
             if self._throughput.steps >= LOG_EVERY or index + 1 == len(batches):
-                self._report()
+                self._report(stage)
             if time.perf_counter() - self._saved_s > SAVE_EVERY_S:
                 self._save()
 
-    def _step(self, plans: Sequence[CropPlan], done: float) -> dict[str, Tensor]:
-        model, progress = self._model.train(), self.progress
-        batch = load_batch(
-            self._sources.training, plans, self.config, model.system.config, self.precision
-        )
-        torch.manual_seed(_step_seed(self.config.seed, progress.step))
-        with self.precision.autocast():
-            losses: dict[str, Tensor] = model(batch)
-        norm = self._optimisation.backward(losses['total'])
+    def _step(self, plans: Sequence[CropPlan], done: float) -> dict[str, float]:
+        """Take one step with a batch; returns its losses."""
+        began_s = time.perf_counter()
+        parts = self._load(plans)
+        loading_s = time.perf_counter() - began_s
+        losses = self._backward(parts)
+        norm = self._optimisation.clip()
         with self._interruption.held():
             rate = self._optimisation.step(done)
+            progress = self.progress
             self.progress = replace(progress, batch=progress.batch + 1, step=progress.step + 1)
-        measures = {f'loss_{name}': value for name, value in losses.items()}
+        work = {'frames': sum(part['frame_mask'].sum() for part in parts)}
+        sums = self._peers.sum_up({**losses, **{k: v.to(norm) for k, v in work.items()}})
+        frames = int(sums.pop('frames'))
+        measures = {f'loss_{name}': value for name, value in sums.items()}
         measures |= {'gradient_norm': norm, 'learning_rate': torch.tensor(rate)}
-        self._throughput.add(measures, batch)
-        return losses
+        self._throughput.add(measures, frames=frames, crops=len(plans), loading_s=loading_s)
+        return {name: float(value) for name, value in sums.items()}
 
-    def _end_epoch(self) -> None:
+    def _load(self, plans: Sequence[CropPlan]) -> list[dict[str, Tensor]]:
+        """Return this process's parts of a batch as tensors."""
+        dealt = deal(
+            plans,
+            process=self._peers.index,
+            processes=self._peers.number,
+            parts=self.config.accumulation,
+        )
+        model = self._model.system.config
+        return [
+            load_batch(self._sources.training, part, self.config, model, self.precision)
+            for part in dealt
+        ]
+
+    def _backward(self, parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Add up the gradients of all parts; returns this process's share of the losses.
+
+        Every term is one weighted mean over the decisions of the whole batch, however many parts
+        and processes there are, so what it is divided by is summed up first.
+        """
+        self._wrapped.train()
+        self._optimisation.begin()
+        with torch.no_grad():
+            counts = self._peers.sum_up(_added([self._model.counts(part) for part in parts]))
+        losses = []
+        for number, part in enumerate(parts):
+            place = self._peers.index * len(parts) + number
+            torch.manual_seed(_step_seed(self.config.seed, self.progress.step, place))
+            with self.precision.autocast():
+                found: dict[str, Tensor] = self._wrapped(part, counts)
+            # Whatever joins the processes' gradients takes their mean.
+            whole = found['total'] * self._peers.number
+            self._accelerator.backward(self._optimisation.scaler.scale(whole))
+            losses.append({name: value.detach() for name, value in found.items()})
+        return _added(losses)
+
+    def _end_epoch(self, stage: Stage) -> None:
         """Validate where it is due, keep the weights if they are the best, save the state."""
-        epoch = self.progress.epoch + 1
-        due = epoch % self.config.validate_every == 0 or epoch == self.config.epochs
-        best = self.progress.best
-        if due and self._sources.validation:
-            result = validate(self.average, self._sources.validation, self.precision)
-            self._log.write('validated', epoch=epoch, step=self.progress.step, **result.measures)
-            if result.balanced_accuracy > best:
-                best = result.balanced_accuracy
-                self._keep()
-            self._say(
-                f'epoch {epoch}: balanced accuracy {result.balanced_accuracy:.3f} in validation'
-            )
-        self.progress = replace(self.progress, epoch=epoch, batch=0, best=best)
+        reached = None
+        if self.curriculum.is_validated(self.progress) and self._sources.validation:
+            reached = self._validate(stage)
+        self.progress = self.curriculum.advance(self.progress, reached)
         self._save()
+        if self.progress.stage_epoch == 0:
+            self._write('stage_ended', name=stage.name, epoch=self.progress.epoch)
 
-    def _report(self) -> None:
-        self._log.write(
-            'trained',
-            epoch=self.progress.epoch,
-            step=self.progress.step,
-            **self._throughput.read(),
+    def _validate(self, stage: Stage) -> float:
+        """Return what the stage is judged by; keep the weights where the whole network is best."""
+        result = validate(self.average, self._sources.validation, self.precision, self._peers)
+        epoch = self.progress.epoch + 1
+        self._write('validated', epoch=epoch, stage=stage.name, **result.measures)
+        self._say(stage, epoch, result)
+        if not stage.settings.fused_weight:
+            return result.own_accuracy
+        if result.balanced_accuracy > self.progress.best:
+            self.progress = replace(self.progress, best=result.balanced_accuracy)
+            self._keep()
+        return result.balanced_accuracy
+
+    def _report(self, stage: Stage) -> None:
+        found = self._throughput.read()
+        hours = found['crops_per_s'] * self.config.crop_s
+        self._write(
+            'trained', epoch=self.progress.epoch, stage=stage.name, **found, hours_per_hour=hours
         )
 
     def _keep(self) -> None:
+        if not self._peers.is_main:
+            return
         scratch = self.run / f'{BEST}.part'
         tensors = {k: v.cpu().clone() for k, v in self.average.state_dict().items()}
         save_file(tensors, scratch)
         scratch.replace(self.run / BEST)
 
     def _save(self) -> None:
-        save_state(self.run / STATE, self.progress, self._modules(), self._optimisation.optimiser)
+        """Save the state, which is the same in every process."""
+        if self._peers.is_main:
+            moved = self._optimisation
+            save_state(
+                self.run / STATE, self.progress, self._modules(), moved.optimiser, moved.scaler
+            )
         self._saved_s = time.perf_counter()
 
-    def _say(self, text: str) -> None:
+    def _write(self, event: str, **values: Any) -> None:
+        self._log.write(event, step=self.progress.step, **values)
+
+    def _say(self, stage: Stage, epoch: int, result: Validation) -> None:
         if self._console is not None:
-            self._console.print(text)
+            self._console.print(
+                f'{stage.name}, epoch {epoch}: balanced accuracy '
+                f'{result.balanced_accuracy:.3f} in validation'
+            )
 
     def _modules(self) -> dict[str, nn.Module]:
         return {'model': self._model, 'average': self._optimisation.average}
 
 
-def _step_seed(seed: int, step: int) -> int:
-    """Return a seed for a step's dropout that no neighbouring run or step shares."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1
+def _added(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Add up scalars by name."""
+    return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
+
+
+def _step_seed(seed: int, step: int, place: int = 0) -> int:
+    """Return a seed for the dropout of one part of a step that no other part or step shares."""
+    sequence = np.random.SeedSequence([seed, step, place])
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1

@@ -15,6 +15,7 @@ from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.metrics import confusion_matrix, summarise
 from activity_recognition.training.predict import Prediction, predict_segment
+from activity_recognition.training.processes import Peers
 from activity_recognition.training.segments import Segment
 from activity_recognition.types import MODALITIES, Modality
 
@@ -35,25 +36,54 @@ class Validation:
         """Of the fused logits; 0 when nothing was counted."""
         return float(self.measures['balanced_accuracy'] or 0.0)
 
+    @property
+    def own_accuracy(self) -> float:
+        """Mean balanced accuracy of the modalities' own heads; 0 when nothing was counted."""
+        found = [value for value in self.measures['own_heads'].values() if value is not None]
+        return sum(found) / len(found) if found else 0.0
+
 
 def validate(
-    system: ActivityRecognitionSystem, segments: Sequence[Segment], precision: Precision
+    system: ActivityRecognitionSystem,
+    segments: Sequence[Segment],
+    precision: Precision,
+    peers: Peers | None = None,
 ) -> Validation:
-    """Decide over whole segments with everything they have and compare with the labels."""
+    """Decide over whole segments with everything they have and compare with the labels.
+
+    Args:
+        system: the network.
+        segments: what to decide over.
+        precision: where and how to compute.
+        peers: processes that share the work, all of which get the whole result.
+    """
+    peers = peers or Peers(None)
     predictions = [
         predict_segment(system, segment, [MODALITIES], precision)[MODALITIES]
-        for segment in segments
+        for segment in peers.share(segments)
     ]
-    counted = [torch.from_numpy(p.anything & (p.targets >= 0)) for p in predictions]
-    logits = torch.cat([p.logits[rows] for p, rows in zip(predictions, counted, strict=True)])
-    targets = torch.cat(
-        [torch.from_numpy(p.targets)[rows] for p, rows in zip(predictions, counted, strict=True)]
+    logits, targets = _counted(predictions, len(system.config.labels))
+    own = torch.stack([_own_confusion(system, predictions, m) for m in MODALITIES])
+    logits, targets, own = (
+        peers.join(values, precision.device).cpu() for values in (logits, targets, own[None])
     )
     measures = _fused_measures(system, logits, targets)
     measures['own_heads'] = {
-        modality.value: _own_accuracy(system, predictions, modality) for modality in MODALITIES
+        modality.value: _balanced_accuracy(system, confusion)
+        for modality, confusion in zip(MODALITIES, own.sum(0), strict=True)
     }
     return Validation(logits=logits, targets=targets, measures=measures)
+
+
+def _counted(predictions: Sequence[Prediction], classes: int) -> tuple[Tensor, Tensor]:
+    """Return fused logits (N, C) and targets (N,) of the decisions that count."""
+    logits = [torch.zeros(0, classes)]
+    targets = [torch.zeros(0, dtype=torch.int64)]
+    for prediction in predictions:
+        rows = torch.from_numpy(prediction.anything & (prediction.targets >= 0))
+        logits.append(prediction.logits[rows])
+        targets.append(torch.from_numpy(prediction.targets)[rows])
+    return torch.cat(logits), torch.cat(targets)
 
 
 def _fused_measures(
@@ -65,15 +95,19 @@ def _fused_measures(
     return {'loss': loss, **summarise(confusion, labels)}
 
 
-def _own_accuracy(
+def _own_confusion(
     system: ActivityRecognitionSystem, predictions: Sequence[Prediction], modality: Modality
-) -> float | None:
-    """Balanced accuracy of one modality's own head over the decisions at which it is present."""
+) -> Tensor:
+    """Count the answers of one modality's own head at the decisions at which it is present."""
     labels = system.config.labels
     total = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
     for prediction in predictions:
         targets = np.where(prediction.present[modality], prediction.targets, -1)
         decided = prediction.unimodal[modality].argmax(-1).numpy()
         total += confusion_matrix(targets, decided, len(labels))
-    value = summarise(total, labels)['balanced_accuracy']
+    return torch.from_numpy(total)
+
+
+def _balanced_accuracy(system: ActivityRecognitionSystem, confusion: Tensor) -> float | None:
+    value = summarise(confusion.numpy(), system.config.labels)['balanced_accuracy']
     return None if value is None else float(value)

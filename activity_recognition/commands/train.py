@@ -3,14 +3,22 @@
 CONFIG is a name of a file under config/train, for example nano_simulated, or a path to a .yaml
 file. Recordings are found below --data: rosbag2 folders with a labels.csv, or bag files with a
 .labels.csv beside them. The run ends with the checkpoint OUT/checkpoint; one that was interrupted
-goes on where it was. Example:
+goes on where it was. Examples:
     activity-recognition train nano_simulated --data recordings --out runs/first
+    activity-recognition train nano_simulated --data recordings --out runs/first --overfit-one-batch
+    torchrun --nproc-per-node 2 -m activity_recognition train base --data ... --out ...
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from activity_recognition.config import TrainConfig
 
 HELP = 'train a network on labelled recordings'
 TAKES_ROS_ARGUMENTS = False
@@ -25,27 +33,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--restart', action='store_true', help='start a run anew that OUT already holds'
     )
+    parser.add_argument(
+        '--overfit-one-batch',
+        action='store_true',
+        help='only check that a single batch can be learnt by heart; exit status 1 when not',
+    )
+    parser.add_argument(
+        '--tensorboard', action='store_true', help='write OUT/tensorboard beside OUT/log.jsonl'
+    )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train and say where the checkpoint is."""
-    from rich.console import Console
-
+    """Train and say where the checkpoint is, or check that training can work."""
     from activity_recognition.config import TrainConfig
     from activity_recognition.config_io import load_config
+
+    config = load_config(TrainConfig, recipe(arguments.config))
+    if arguments.overfit_one_batch:
+        return _check(config, arguments)
+    return _train(config, arguments)
+
+
+def _check(config: TrainConfig, arguments: argparse.Namespace) -> int:
+    from activity_recognition.training.overfit import check_overfit
+
+    verdict = check_overfit(
+        config,
+        arguments.data,
+        cache=arguments.cache or arguments.out / 'cache',
+        console=_console(arguments),
+    )
+    print(verdict.sentence)
+    return 0 if verdict.passed else 1
+
+
+def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
+    from accelerate import PartialState
+
     from activity_recognition.training.train import main_train
 
     result = main_train(
-        load_config(TrainConfig, recipe(arguments.config)),
+        config,
         arguments.data,
         arguments.out,
         resume=not arguments.restart,
         cache=arguments.cache,
-        console=None if arguments.quiet else Console(stderr=True),
+        tensorboard=arguments.tensorboard,
+        console=_console(arguments),
     )
-    print(result.checkpoint)
+    processes = PartialState()
+    if processes.is_main_process:
+        print(result.checkpoint)
+    processes.destroy_process_group()
     return 0
+
+
+def _console(arguments: argparse.Namespace) -> Console | None:
+    from rich.console import Console
+
+    return None if arguments.quiet else Console(stderr=True)
 
 
 def recipe(name: str) -> Path:

@@ -27,6 +27,10 @@ class Precision:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
+    def make_scaler(self) -> torch.amp.GradScaler:
+        """Return what keeps gradients in range while training; float32 and bfloat16 need none."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
+
     @property
     def name(self) -> str:
         """Device and precision in words."""

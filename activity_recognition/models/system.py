@@ -66,6 +66,8 @@ class ModelOutput:
     """(B, Q, C) per modality, from its newest token alone; meaningless where absent."""
     present: dict[Modality, Tensor]
     """bool (B, Q)."""
+    states: dict[Modality, Tensor]
+    """(B, Q, D) per modality, what its own head sees; meaningless where absent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +176,22 @@ class ActivityRecognitionSystem(nn.Module):
             logits=torch.cat([o.logits for o in outputs], dim=1),
             unimodal={m: torch.cat([o.unimodal[m] for o in outputs], dim=1) for m in MODALITIES},
             present={m: torch.cat([o.present[m] for o in outputs], dim=1) for m in MODALITIES},
+            states={m: torch.cat([o.states[m] for o in outputs], dim=1) for m in MODALITIES},
         )
+
+    def presence(self, batch: Mapping[str, Tensor]) -> dict[Modality, Tensor]:
+        """Tell of which modalities each decision sees something, bool (B, Q), without encoding."""
+        result = {}
+        for modality, prefix in PREFIXES.items():
+            seen = visible(
+                batch['decision_stamps'],
+                batch['decision_arrivals'],
+                *(batch[f'{prefix}_{name}'] for name in ('stamps', 'arrivals', 'mask')),
+                window_s=self.windows_s[modality],
+                max_tokens=self.max_tokens[modality],
+            )
+            result[modality] = seen.any(-1)
+        return result
 
     def optimized_forward(
         self,
@@ -250,8 +267,12 @@ class ActivityRecognitionSystem(nn.Module):
             m: _at_least_float32(self.unimodal_heads[m.value](state))
             for m, state in zip(MODALITIES, states, strict=True)
         }
-        present = {m: memories[m].present for m in MODALITIES}
-        return ModelOutput(_at_least_float32(self.classifier(fused)), unimodal, present)
+        return ModelOutput(
+            logits=_at_least_float32(self.classifier(fused)),
+            unimodal=unimodal,
+            present={m: memories[m].present for m in MODALITIES},
+            states=dict(zip(MODALITIES, states, strict=True)),
+        )
 
     def _decide(
         self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor

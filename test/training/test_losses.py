@@ -26,31 +26,31 @@ def made_up(*, batch: int = 2, decisions: int = 7, seed: int = 0):
 
 def test_it_is_cross_entropy_of_all_decisions():
     logits, unimodal, present, targets = made_up()
-    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.0, unimodal_weight=0.5)
+    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.0)
     found = loss(logits, unimodal, present, targets)
 
     def expected(beliefs: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(beliefs.flatten(0, 1), targets.flatten())
 
-    own = sum(expected(unimodal[m]) for m in MODALITIES)
     torch.testing.assert_close(found['fused'], expected(logits))
-    torch.testing.assert_close(found['total'], expected(logits) + 0.5 * own)
+    for modality in MODALITIES:
+        torch.testing.assert_close(found[modality.value], expected(unimodal[modality]))
 
 
 def test_weights_are_those_of_torch():
     logits, unimodal, present, targets = made_up()
     weight = torch.rand(CLASSES) + 0.1
-    loss = DenseLoss(weight, label_smoothing=0.0, unimodal_weight=0.0)
+    loss = DenseLoss(weight, label_smoothing=0.0)
     expected = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), weight=weight)
-    torch.testing.assert_close(loss(logits, unimodal, present, targets)['total'], expected)
+    torch.testing.assert_close(loss(logits, unimodal, present, targets)['fused'], expected)
 
 
 @pytest.mark.parametrize('modality', MODALITIES)
 def test_where_a_modality_is_absent_its_head_is_not_asked(modality: Modality):
     logits, unimodal, present, targets = made_up()
     present[modality][0] = False
-    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.1, unimodal_weight=1.0)
-    loss(logits, unimodal, present, targets)['total'].backward()
+    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.1)
+    torch.stack(list(loss(logits, unimodal, present, targets).values())).sum().backward()
     assert unimodal[modality].grad[0].abs().max() == 0
     assert unimodal[modality].grad[1].abs().max() > 0
     assert logits.grad[0].abs().max() > 0
@@ -61,9 +61,9 @@ def test_nothing_visible_or_labelled_counts_for_nothing():
     targets[0] = IGNORE
     for modality in MODALITIES:
         present[modality][1] = False
-    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.1, unimodal_weight=1.0)
+    loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.1)
     found = loss(logits, unimodal, present, targets)
-    found['total'].backward()
+    found['fused'].backward()
     assert all(value.item() == 0 for value in found.values())
     assert torch.isfinite(logits.grad).all()
     assert logits.grad.abs().max() == 0

@@ -19,8 +19,8 @@ from activity_recognition.training import trainer as trainer_module
 from activity_recognition.training.batches import load_batch
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.interruption import Interruption
-from activity_recognition.training.losses import DenseLoss
-from activity_recognition.training.trainer import Sources, Trainer, TrainingModel
+from activity_recognition.training.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.trainer import Sources, Trainer
 from activity_recognition.training.validation import validate
 from factories.networks import TINY, make_system
 
@@ -29,14 +29,20 @@ from .conftest import make_segment
 PRECISION = choose_precision(EngineConfig(device='cpu', precision='fp32'))
 
 
+def make_model(config: TrainConfig, *, dropout: float = 0.1) -> TrainingModel:
+    torch.manual_seed(0)
+    system = make_system(dataclasses.replace(TINY, dropout=dropout))
+    loss = TrainingLoss(torch.ones(4), config, width=TINY.hidden_dim)
+    return TrainingModel(system.train(), loss)
+
+
 def make_trainer(config: TrainConfig, run: Path) -> Trainer:
     sources = Sources(
         training=[make_segment(seed=seed) for seed in range(2)],
         validation=[make_segment(seed=9)],
     )
-    loss = DenseLoss(torch.ones(4), label_smoothing=0.0, unimodal_weight=0.3)
     return Trainer(
-        TrainingModel(make_system(), loss),
+        make_model(config),
         sources,
         config,
         PRECISION,
@@ -53,16 +59,13 @@ def test_one_batch_is_learnt_by_heart():
     config = TrainConfig(
         crop_s=6.0,
         frame_rate_hz=5.0,
+        label_smoothing=0.0,
         modality_dropout=0.0,
         augmentation=AugmentationConfig(strength=0.0),
     )
     segments = [make_segment(seed=seed) for seed in range(2)]
     batch = load_batch(segments, plan_epoch(segments, config, 0)[0], config, TINY, PRECISION)
-    torch.manual_seed(0)
-    model = TrainingModel(
-        make_system(dataclasses.replace(TINY, dropout=0.0)),
-        DenseLoss(torch.ones(4), label_smoothing=0.0, unimodal_weight=0.3),
-    )
+    model = make_model(config, dropout=0.0)
     optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
     first = None
     for _ in range(150):
@@ -77,10 +80,7 @@ def test_one_batch_is_learnt_by_heart():
 def test_every_weight_gets_a_gradient(tiny_train: TrainConfig):
     segments = [make_segment(seed=seed) for seed in range(4)]
     config = dataclasses.replace(tiny_train, modality_dropout=0.3, batch_size=12)
-    model = TrainingModel(
-        make_system().train(),
-        DenseLoss(torch.ones(4), label_smoothing=0.0, unimodal_weight=0.3),
-    )
+    model = make_model(config)
     for plans in plan_epoch(segments, config, 0):
         model(load_batch(segments, plans, config, TINY, PRECISION))['total'].backward()
     without = [name for name, p in model.named_parameters() if p.grad is None]
