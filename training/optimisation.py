@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import AveragedModel
 
 from activity_recognition.errors import ConfigError
@@ -51,7 +52,7 @@ class Optimisation:
         *,
         pretrained: nn.Module | None = None,
         pretrained_rate: float = 1.0,
-        scaler: torch.amp.GradScaler | None = None,
+        scaler: GradScaler | None = None,
     ) -> None:
         """Prepare to move ``module``.
 
@@ -63,7 +64,7 @@ class Optimisation:
             pretrained_rate: factor on the learning rate of that part; 0 freezes it.
             scaler: keeps gradients in the range of fp16; None where they need no scaling.
         """
-        self.scaler = scaler or torch.amp.GradScaler('cpu', enabled=False)
+        self.scaler = scaler or GradScaler('cpu', enabled=False)
         self._module = module
         self._config = config
         if pretrained is not None and pretrained_rate == 0:

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.errors import CheckpointError
 
@@ -48,7 +49,7 @@ def save_state(
     progress: Progress,
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler | None = None,
+    scaler: GradScaler | None = None,
 ) -> None:
     """Write modules, optimiser and progress to ``path``; the old file stays until that is done.
 
@@ -103,7 +104,7 @@ def load_state(
     path: Path,
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler | None = None,
+    scaler: GradScaler | None = None,
 ) -> Progress:
     """Load what :func:`save_state` wrote into modules and optimiser of the same shape.
 

@@ -204,8 +204,8 @@ class Trainer:
             rate = self._optimisation.step(done)
             progress = self.progress
             self.progress = replace(progress, batch=progress.batch + 1, step=progress.step + 1)
-        work = {'frames': sum(part['frame_mask'].sum() for part in parts)}
-        sums = self._peers.sum_up({**losses, **{k: v.to(norm) for k, v in work.items()}})
+        seen = torch.stack([part['frame_mask'].sum() for part in parts]).sum()
+        sums = self._peers.sum_up({**losses, 'frames': seen.to(norm.dtype)})
         frames = int(sums.pop('frames'))
         measures = {f'loss_{name}': value for name, value in sums.items()}
         measures |= {'gradient_norm': norm, 'learning_rate': torch.tensor(rate)}

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import DeviceError
@@ -27,9 +28,9 @@ class Precision:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
-    def make_scaler(self) -> torch.amp.GradScaler:
+    def make_scaler(self) -> GradScaler:
         """Return what keeps gradients in range while training; float32 and bfloat16 need none."""
-        return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
+        return GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
     @property
     def name(self) -> str:

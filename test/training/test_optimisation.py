@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.config import TrainConfig
 from activity_recognition.errors import ConfigError
@@ -92,4 +93,27 @@ def test_a_gradient_that_is_not_finite_is_refused():
     module = nn.Linear(1, 1)
     moved = Optimisation(module, module, CONFIG)
     with pytest.raises(ConfigError, match='finite gradient, got nan; lower learning_rate'):
+        moved.backward(module(torch.full((1, 1), torch.nan)).sum())
+
+
+def test_fp16_leaves_out_a_step_that_is_too_wide_and_tries_a_smaller_scale():
+    module = nn.Linear(1, 1)
+    scaler = GradScaler('cpu', init_scale=2.0**20, enabled=True)
+    moved = Optimisation(module, module, CONFIG, scaler=scaler)
+    before = [p.clone() for p in module.parameters()]
+    moved.backward(module(torch.full((1, 1), 1e35)).sum())
+    moved.step(0.5)
+    assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+    assert scaler.get_scale() < 2.0**20
+    norm = moved.backward(module(torch.ones(1, 1)).sum())
+    assert norm == pytest.approx(2**0.5)
+    moved.step(0.5)
+    assert not torch.equal(before[0], module.weight)
+
+
+def test_fp16_that_no_scale_helps_is_refused():
+    module = nn.Linear(1, 1)
+    scaler = GradScaler('cpu', init_scale=1.0, enabled=True)
+    moved = Optimisation(module, module, CONFIG, scaler=scaler)
+    with pytest.raises(ConfigError, match='finite gradient'):
         moved.backward(module(torch.full((1, 1), torch.nan)).sum())

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.errors import CheckpointError
 from activity_recognition.training import state
@@ -81,3 +82,12 @@ def test_the_state_of_another_network_is_refused(tmp_path: Path):
     save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
     with pytest.raises(CheckpointError, match='another network'):
         load_state(tmp_path / 'state', {'model': nn.Linear(3, 5)}, optimiser)
+
+
+def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path: Path):
+    module, optimiser = make_run(0)
+    scaler = GradScaler('cpu', init_scale=2.0**7, enabled=True)
+    save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser, scaler)
+    other = GradScaler('cpu', enabled=True)
+    load_state(tmp_path / 'state', {'model': module}, optimiser, other)
+    assert other.state_dict() == scaler.state_dict()

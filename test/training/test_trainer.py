@@ -13,14 +13,15 @@ import pytest
 import torch
 
 from activity_recognition.config import AugmentationConfig, EngineConfig, TrainConfig
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training import trainer as trainer_module
 from activity_recognition.training.batches import load_batch
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.interruption import Interruption
+from activity_recognition.training.logbook import LOG
 from activity_recognition.training.objective import TrainingLoss, TrainingModel
-from activity_recognition.training.trainer import Sources, Trainer
+from activity_recognition.training.trainer import Sources, Trainer, _step_seed
 from activity_recognition.training.validation import validate
 from factories.networks import TINY, make_system
 
@@ -154,3 +155,102 @@ def test_a_loss_that_explodes_is_an_error(tiny_train: TrainConfig, tmp_path: Pat
         trainer._model.system.classifier.weight.fill_(float('nan'))
     with pytest.raises(ConfigError, match='lower learning_rate'):
         trainer.fit()
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, reached: list[float]) -> None:
+    """Let validations find what they are told, in order."""
+    real, values = trainer_module.validate, iter(reached)
+
+    def found(*arguments: object) -> object:
+        result = real(*arguments)
+        value = next(values)
+        measures = {**result.measures, 'balanced_accuracy': value}
+        return dataclasses.replace(result, measures=measures)
+
+    monkeypatch.setattr(trainer_module, 'validate', found)
+
+
+def test_it_stops_early_and_keeps_the_best(
+    tiny_train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scripted(monkeypatch, [0.3, 0.6, 0.5, 0.6])
+    config = dataclasses.replace(tiny_train, epochs=40, validate_every=1, patience=2)
+    trainer = make_trainer(config, tmp_path)
+    trainer.fit()
+    assert trainer.progress.epoch == 4
+    assert trainer.progress.best == 0.6
+    events = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert [e['event'] for e in events].count('validated') == 4
+    assert events[-1]['event'] == 'stage_ended'
+
+
+def test_patience_without_recordings_to_validate_with_is_refused(
+    tiny_train: TrainConfig, tmp_path: Path
+):
+    config = dataclasses.replace(tiny_train, patience=1)
+    sources = Sources(training=[make_segment()], validation=[])
+    with pytest.raises(ConfigError, match='expected recordings to validate with, got none'):
+        Trainer(make_model(config), sources, config, PRECISION, run=tmp_path, fingerprint='same')
+
+
+@pytest.mark.parametrize(
+    ('changes', 'advice'),
+    [
+        ({'batch_size': 6}, 'with 6 crops of 4 s at a time; try accumulation 2 .* batch_size 3'),
+        (
+            {'batch_size': 6, 'accumulation': 2},
+            'with 3 crops of 4 s at a time; try accumulation 6 .* batch_size 2',
+        ),
+        ({'batch_size': 1}, 'with 1 crops of 4 s at a time; try crop_s 2, or a lower frame_rate'),
+    ],
+)
+@pytest.mark.parametrize(
+    'error',
+    [
+        RuntimeError(
+            '[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: '
+            "can't allocate memory: you tried to allocate 99 bytes."
+        ),
+        torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB.'),
+        MemoryError(),
+    ],
+    ids=['cpu', 'cuda', 'numpy'],
+)
+def test_out_of_memory_is_a_sentence_and_the_run_goes_on(
+    tiny_train: TrainConfig,
+    tmp_path: Path,
+    changes: dict[str, int],
+    advice: str,
+    error: Exception,
+):
+    config = dataclasses.replace(tiny_train, **changes)
+    trainer = make_trainer(config, tmp_path)
+    steps = trainer.steps()
+    next(steps)
+
+    def allocate(*_: object) -> None:
+        raise error
+
+    trainer._model.system.audio_encoder.register_forward_pre_hook(allocate)
+    with pytest.raises(DeviceError, match=advice):
+        list(steps)
+    resumed = make_trainer(config, tmp_path)
+    resumed.resume()
+    assert resumed.progress.step == trainer.progress.step >= 1
+
+
+def test_another_error_is_told_as_it_is(tiny_train: TrainConfig, tmp_path: Path):
+    trainer = make_trainer(tiny_train, tmp_path)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError('something else')
+
+    trainer._model.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match='something else'):
+        trainer.fit()
+
+
+def test_the_first_part_of_a_step_has_the_seed_of_the_step():
+    assert _step_seed(3, 5, 0) == _step_seed(3, 5)
+    seeds = {_step_seed(3, step, place) for step in range(20) for place in range(4)}
+    assert len(seeds) == 80
