@@ -21,9 +21,11 @@ from . import two_processes
 SCRIPT = Path(__file__).with_name('two_processes.py')
 LAUNCHERS = {
     'torchrun': ['torch.distributed.run', '--standalone', '--nproc-per-node', '2'],
+    # With --cpu it would start its processes through MPI.
     'accelerate': [
-        *('accelerate.commands.launch', '--multi-cpu', '--cpu', '--num_processes', '2'),
+        *('accelerate.commands.launch', '--multi_gpu', '--num_processes', '2'),
         *('--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no'),
+        *('--main_process_port', '0'),
     ],
 }
 
@@ -38,10 +40,10 @@ def train_in_two(out: Path, accumulation: int, launcher: str) -> list[dict[str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('accumulation', [1, 2])
-def test_two_processes_have_the_losses_of_one(tmp_path: Path, accumulation: int):
-    alone = two_processes.run(tmp_path / 'alone', 1 if accumulation == 1 else 2)
-    together = train_in_two(tmp_path / 'two', accumulation, 'torchrun')
+@pytest.mark.parametrize(('launcher', 'accumulation'), [('torchrun', 1), ('accelerate', 2)])
+def test_two_processes_have_the_losses_of_one(tmp_path: Path, launcher: str, accumulation: int):
+    alone = two_processes.run(tmp_path / 'alone', accumulation)
+    together = train_in_two(tmp_path / 'two', accumulation, launcher)
     assert len(alone) == len(together) >= 20
     for one, two in zip(alone, together, strict=True):
         assert one.keys() == two.keys()
