@@ -76,7 +76,7 @@ class Scale:
     """Factor on the epochs of :data:`STAGES`."""
 
 
-FULL = Scale(recordings=72, held_out=12, duration_s=60.0, stretch=2)
+FULL = Scale(recordings=48, held_out=12, duration_s=60.0, stretch=2)
 QUICK = Scale(recordings=6, held_out=2, duration_s=24.0, stretch=1)
 
 
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     arms = plan_arms(work, scale, console)
     outcomes = {
         arm: [
-            train(arm, seed, config, work, held_out, console)
+            train(arm, seed, config, work=work, held_out=held_out, console=console)
             for seed in range(chosen.seed, chosen.seed + chosen.seeds)
         ]
         for arm, config in arms.items()
@@ -165,7 +165,7 @@ def plan_arms(work: Path, scale: Scale, console: Console) -> dict[str, TrainConf
         crop_s=8.0,
         frame_rate_hz=2.5,
         learning_rate=2e-3,
-        validate_every=1,
+        validate_every=2,
         device='cpu',
         stages=stages,
     )
@@ -193,7 +193,13 @@ def seeing_crops(segments: Sequence[Segment], config: TrainConfig) -> int:
 
 
 def train(
-    arm: str, seed: int, config: TrainConfig, work: Path, held_out: list[Path], console: Console
+    arm: str,
+    seed: int,
+    config: TrainConfig,
+    *,
+    work: Path,
+    held_out: list[Path],
+    console: Console,
 ) -> Outcome:
     """Train one run, or go on with it, and measure it; what was measured is kept."""
     out = work / f'{arm.replace(" ", "_")}_{seed}'
