@@ -59,6 +59,8 @@ class Step:
     stage: str
     losses: Mapping[str, float]
     """Means over the whole batch, of all processes."""
+    gradient_norm: float
+    """Before it was clipped."""
     done: float
     """Share of the run."""
 
@@ -186,15 +188,15 @@ class Trainer:
         for index in range(self.progress.batch, len(batches)):
             done = self.curriculum.share_done(self.progress, (index + 1) / len(batches))
             with memory_told(self.config, self._peers.number):
-                losses = self._step(batches[index], done)
-            yield Step(stage=stage.name, losses=losses, done=done)
+                losses, norm = self._step(batches[index], done)
+            yield Step(stage=stage.name, losses=losses, gradient_norm=norm, done=done)
             if self._throughput.steps >= LOG_EVERY or index + 1 == len(batches):
                 self._report(stage)
             if time.perf_counter() - self._saved_s > SAVE_EVERY_S:
                 self._save()
 
-    def _step(self, plans: Sequence[CropPlan], done: float) -> dict[str, float]:
-        """Take one step with a batch; returns its losses."""
+    def _step(self, plans: Sequence[CropPlan], done: float) -> tuple[dict[str, float], float]:
+        """Take one step with a batch; returns its losses and the norm of its gradient."""
         began_s = time.perf_counter()
         parts = self._load(plans)
         loading_s = time.perf_counter() - began_s
@@ -210,7 +212,7 @@ class Trainer:
         measures = {f'loss_{name}': value for name, value in sums.items()}
         measures |= {'gradient_norm': norm, 'learning_rate': torch.tensor(rate)}
         self._throughput.add(measures, frames=frames, crops=len(plans), loading_s=loading_s)
-        return {name: float(value) for name, value in sums.items()}
+        return {name: float(value) for name, value in sums.items()}, float(norm)
 
     def _load(self, plans: Sequence[CropPlan]) -> list[dict[str, Tensor]]:
         """Return this process's parts of a batch as tensors."""

@@ -45,7 +45,7 @@ def config(accumulation: int) -> TrainConfig:
 
 
 def run(out: Path, accumulation: int) -> list[dict[str, float]]:
-    """Train and return the losses of every step."""
+    """Train and return the losses of every step and the gradient's norm, which Adam hides."""
     settings = config(accumulation)
     precision = choose_precision(EngineConfig(device='cpu', precision='fp32'))
     torch.set_num_threads(1)
@@ -62,7 +62,7 @@ def run(out: Path, accumulation: int) -> list[dict[str, float]]:
         fingerprint='same',
         accelerator=join_processes(precision),
     )
-    return [dict(step.losses) for step in trainer.steps()]
+    return [{**step.losses, 'norm': step.gradient_norm} for step in trainer.steps()]
 
 
 if __name__ == '__main__':
