@@ -31,7 +31,8 @@ def memory_told(config: TrainConfig, processes: int) -> Iterator[None]:
 def _advice(config: TrainConfig, processes: int) -> str:
     parts = processes * config.accumulation
     at_once = -(-config.batch_size // parts)
-    found = f'out of memory with {at_once} crops of {config.crop_s:g} s at a time; '
+    crops = 'crop' if at_once == 1 else 'crops'
+    found = f'out of memory with {at_once} {crops} of {config.crop_s:g} s at a time; '
     if at_once == 1:
         return found + f'try crop_s {config.crop_s / 2:g}, or a lower frame_rate_hz'
     half = at_once // 2

@@ -201,7 +201,7 @@ def test_patience_without_recordings_to_validate_with_is_refused(
             {'batch_size': 6, 'accumulation': 2},
             'with 3 crops of 4 s at a time; try accumulation 6 .* batch_size 2',
         ),
-        ({'batch_size': 1}, 'with 1 crops of 4 s at a time; try crop_s 2, or a lower frame_rate'),
+        ({'batch_size': 1}, 'with 1 crop of 4 s at a time; try crop_s 2, or a lower frame_rate'),
     ],
 )
 @pytest.mark.parametrize(
