@@ -113,7 +113,7 @@ def _go_on_after(process: ExecuteProcess, then: list[Action]) -> RegisterEventHa
         if event.returncode == 0:
             return then
         words = f'{event.process_name} failed with status {event.returncode}'
-        return [Shutdown(reason=f'{words}; its own output says why')]
+        return _shut_down(f'{words}; its own output says why')
 
     return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=judge))
 
@@ -122,9 +122,14 @@ def _end_with(process: ExecuteProcess, reason: str) -> RegisterEventHandler:
     """Return what ends the launch with a process, unless it is ending already."""
 
     def end(_: Event, context: LaunchContext) -> list[Action]:
-        return [] if context.is_shutdown else [Shutdown(reason=reason)]
+        return [] if context.is_shutdown else _shut_down(reason)
 
     return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=end))
+
+
+def _shut_down(reason: str) -> list[Action]:
+    # Launch keeps the reason to itself.
+    return [LogInfo(msg=reason), Shutdown(reason=reason)]
 
 
 def _player(spec: NodeSpec) -> tuple[list[Action], Node]:

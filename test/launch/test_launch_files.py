@@ -190,7 +190,7 @@ def test_the_demo_plays_what_was_simulated_and_nothing_older():
 
     actions, processes = started('demo.launch.py')
     simulate = processes[-2]
-    (failure,) = answers(event_handlers(actions), ended(simulate, 1))
+    _said, failure = answers(event_handlers(actions), ended(simulate, 1))
     assert isinstance(failure, Shutdown)
     assert 'failed with status 1' in failure.event.reason
     (player,) = answers(event_handlers(actions), ended(simulate, 0))
