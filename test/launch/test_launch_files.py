@@ -174,6 +174,20 @@ def test_the_first_configure_alone_is_followed_by_activating(first):
     assert answers(context, transition(node, 'configuring', 'inactive')) == []
 
 
+@needs_launch
+@pytest.mark.parametrize('name', ['replay.launch.py', 'demo.launch.py'])
+def test_nothing_is_played_to_a_recogniser_that_cannot_listen(name):
+    from launch.actions import Shutdown
+
+    actions, processes = started(name, bag='x.mcap')
+    recognizer = processes[0]
+    context = event_handlers(actions)
+    refused = answers(context, transition(recognizer, 'configuring', 'unconfigured'))
+    assert [type(action) for action in refused][-1] is Shutdown
+    _said, over = answers(context, ended(recognizer, 1))
+    assert over.event.reason == 'the recogniser has ended'
+
+
 def ended(process, returncode):
     """Return the event that a process ended."""
     from launch.events.process import ProcessExited

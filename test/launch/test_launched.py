@@ -80,9 +80,12 @@ def recording(tmp_path):
     return path
 
 
-def test_the_recogniser_becomes_active_and_ctrl_c_ends_it(launch, namespace):
+@pytest.mark.parametrize('name', ['activity_recognition.launch.py', 'replay.launch.py'])
+def test_the_recogniser_becomes_active_and_ctrl_c_ends_all(launch, namespace, recording, name):
+    more = {'bag': recording, 'loop': 'true'} if name == 'replay.launch.py' else {}
+
     def end():
-        process = launch('activity_recognition.launch.py')
+        process = launch(name, **more)
         with closing(Ears(namespace)) as ears:
             assert ears.heard.wait(PATIENCE_S), 'it did not become active'
         process.send_signal(signal.SIGINT)
@@ -95,6 +98,7 @@ def test_the_recogniser_becomes_active_and_ctrl_c_ends_it(launch, namespace):
     check_ends_in_time(end)
 
 
+@pytest.mark.slow
 def test_a_replay_over_remapped_topics_ends_with_the_recording(launch, namespace, recording):
     topics = {role.value: f'/{namespace}/my/{role}' for role in Role}
     process = launch('replay.launch.py', bag=recording, **topics)
@@ -105,6 +109,15 @@ def test_a_replay_over_remapped_topics_ends_with_the_recording(launch, namespace
     assert 'the recording has ended' in printed
     assert 'nobody subscribes' not in printed
     assert 'Traceback' not in printed
+    assert processes_with(namespace) == []
+
+
+@pytest.mark.slow
+def test_a_replay_to_a_wrong_checkpoint_ends_in_words(launch, namespace, recording):
+    process = launch('replay.launch.py', bag=recording, checkpoint='/nowhere')
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    assert 'expected a checkpoint folder at /nowhere' in printed
+    assert f'/{namespace}/recognizer could not be configured; its own log says why' in printed
     assert processes_with(namespace) == []
 
 
