@@ -211,8 +211,8 @@ def _activate_once_configured(
 ) -> RegisterEventHandler:
     """Return what activates a node after its first attempt to be configured, and never again.
 
-    Where that fails, ``on_refusal`` is told in a sentence and says what to do. Whatever it comes to,
-    the node is the operator's from then on.
+    Where that fails, ``on_refusal`` is told in a sentence and says what to do. Whatever that comes
+    to, the node is the operator's from then on.
     """
 
     def judge(context: LaunchContext) -> list[Action]:
