@@ -143,8 +143,9 @@ def plain_line(view: View, newest: Heard) -> str:
     """Return a decision in one line."""
     truth = '' if view.truth is None else f'  truth {view.truth:<17}'
     weights = ' '.join(f'{name} {weight:+.2f}' for name, weight in view.weights.items())
+    elapsed_s = round(view.elapsed_s, 1) + 0.0  # no negative zero
     return (
-        f'{view.elapsed_s:7.1f} s{truth}  decision {newest.answer:<17}'
+        f'{elapsed_s:7.1f} s{truth}  decision {newest.answer:<17}'
         f' {newest.confidence * 100:3.0f} %  {newest.latency_s * 1e3:5.0f} ms  {weights}'
     ).rstrip()
 

@@ -46,6 +46,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: 5px 9px; text-align: right; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; font-size: 13px; }
 th:first-child, td:first-child { text-align: left; }
+td:not(:first-child) { white-space: nowrap; }
 tr:last-child td { border-bottom: 0; }
 .matrix { table-layout: auto; font-size: 13px; }
 .wide { grid-column: 1 / -1; }

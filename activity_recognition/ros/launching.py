@@ -52,26 +52,18 @@ def describe(arguments: Sequence[Argument], start: Start) -> LaunchDescription:
 
 
 def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool | None) -> list[Action]:
-    """Return the recogniser and, with ``autostart``, what brings it to active."""
-    spec = recognizer_spec(values, use_sim_time=use_sim_time)
-    environment, warnings = _transport(spec)
-    node = LifecycleNode(**_settings(spec), additional_env=environment)
-    if not values.get('autostart', True):
-        return [*warnings, node]
-    return [
-        *warnings,
-        node,
-        # Registered before the first transition, which may be quick.
-        _activate_once_configured(node, spec.full_name),
-        EmitEvent(event=_change(node, Transition.TRANSITION_CONFIGURE)),
-    ]
+    """Return the recogniser and, with ``autostart``, what brings it to active.
+
+    One that cannot be configured stays, for its operator to put right.
+    """
+    return _recognizer(values, use_sim_time=use_sim_time, on_refusal=_say)[1]
 
 
 def replay_actions(values: Mapping[str, Value]) -> list[Action]:
     """Return the recogniser, and the player, whose end is the end of the launch."""
     warnings, player = _player(player_spec(values))
     return [
-        *recognizer_actions(values, use_sim_time=bool(values['clock'])),
+        *_listener(values, use_sim_time=bool(values['clock'])),
         _end_with(player, 'the recording has ended'),
         *warnings,
         player,
@@ -94,13 +86,39 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
     spec = player_spec(values).with_parameters({'playback.exit_at_end': False})
     warnings, player = _player(spec)
     return [
-        *recognizer_actions(values, use_sim_time=False),
+        *_listener(values, use_sim_time=False),
         _go_on_after(simulate, [*warnings, player]),
         _end_with(watch, 'the demo has ended'),
         # It stays until it is told to end: when it ends earlier, it has failed.
         _end_with(player, 'the player has ended'),
         simulate,
         watch,
+    ]
+
+
+def _listener(values: Mapping[str, Value], *, use_sim_time: bool) -> list[Action]:
+    """Return the recogniser of something played: without it there is nothing to play for."""
+    node, actions = _recognizer(values, use_sim_time=use_sim_time, on_refusal=_shut_down)
+    return [_end_with(node, 'the recogniser has ended'), *actions]
+
+
+def _recognizer(
+    values: Mapping[str, Value],
+    *,
+    use_sim_time: bool | None,
+    on_refusal: Callable[[str], list[Action]],
+) -> tuple[LifecycleNode, list[Action]]:
+    spec = recognizer_spec(values, use_sim_time=use_sim_time)
+    environment, warnings = _transport(spec)
+    node = LifecycleNode(**_settings(spec), additional_env=environment)
+    if not values.get('autostart', True):
+        return node, [*warnings, node]
+    return node, [
+        *warnings,
+        node,
+        # Registered before the first transition, which may be quick.
+        _activate_once_configured(node, spec.full_name, on_refusal),
+        EmitEvent(event=_change(node, Transition.TRANSITION_CONFIGURE)),
     ]
 
 
@@ -113,7 +131,7 @@ def _go_on_after(process: ExecuteProcess, then: list[Action]) -> RegisterEventHa
         if event.returncode == 0:
             return then
         words = f'{event.process_name} failed with status {event.returncode}'
-        return [Shutdown(reason=f'{words}; its own output says why')]
+        return _shut_down(f'{words}; its own output says why')
 
     return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=judge))
 
@@ -122,9 +140,18 @@ def _end_with(process: ExecuteProcess, reason: str) -> RegisterEventHandler:
     """Return what ends the launch with a process, unless it is ending already."""
 
     def end(_: Event, context: LaunchContext) -> list[Action]:
-        return [] if context.is_shutdown else [Shutdown(reason=reason)]
+        return [] if context.is_shutdown else _shut_down(reason)
 
     return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=end))
+
+
+def _say(sentence: str) -> list[Action]:
+    return [LogInfo(msg=sentence)]
+
+
+def _shut_down(reason: str) -> list[Action]:
+    # Launch keeps the reason to itself.
+    return [LogInfo(msg=reason), Shutdown(reason=reason)]
 
 
 def _player(spec: NodeSpec) -> tuple[list[Action], Node]:
@@ -179,16 +206,19 @@ def _change(node: LifecycleNode, transition_id: int) -> ChangeState:
     return ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition_id)
 
 
-def _activate_once_configured(node: LifecycleNode, name: str) -> RegisterEventHandler:
+def _activate_once_configured(
+    node: LifecycleNode, name: str, on_refusal: Callable[[str], list[Action]]
+) -> RegisterEventHandler:
     """Return what activates a node after its first attempt to be configured, and never again.
 
-    Whatever that comes to, the node is the operator's from then on.
+    Where that fails, ``on_refusal`` is told in a sentence and says what to do. Whatever that comes
+    to, the node is the operator's from then on.
     """
 
     def judge(context: LaunchContext) -> list[Action]:
         if context.locals.event.goal_state == 'inactive':
             return [EmitEvent(event=_change(node, Transition.TRANSITION_ACTIVATE))]
-        return [LogInfo(msg=f'{name} could not be configured; its own log says why')]
+        return on_refusal(f'{name} could not be configured; its own log says why')
 
     return RegisterEventHandler(
         OnStateTransition(

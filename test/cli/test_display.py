@@ -12,6 +12,7 @@ from activity_recognition.commands.display import (
     PlainLines,
     Silence,
     make_display,
+    plain_line,
     render,
     weight_bar,
 )
@@ -139,3 +140,8 @@ def test_quiet_prints_nothing(capsys):
     with make_display(Console(), quiet=True) as display:
         display.update(moment())
     assert capsys.readouterr().out == ''
+
+
+def test_a_moment_just_before_the_first_truth_is_not_minus_zero():
+    early = view(elapsed_s=-0.04)
+    assert plain_line(early, early.newest).startswith('    0.0 s  truth')

@@ -3,20 +3,16 @@
 import json
 import os
 import signal
-import threading
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-rclpy = pytest.importorskip('rclpy')
+pytest.importorskip('rclpy')
 
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-
-from activity_recognition.commands.simulate import Job, write  # noqa: E402
-from activity_recognition.ros.qos import LATCHED_QOS  # noqa: E402
-from activity_recognition.simulation import SimulationConfig  # noqa: E402
-from factories.timing import check_ends_in_time, seconds_of  # noqa: E402
+from activity_recognition.commands.simulate import Job, write
+from activity_recognition.simulation import SimulationConfig
+from factories.live_nodes import Ears, processes_with
+from factories.timing import check_ends_in_time, seconds_of
 
 pytestmark = [
     pytest.mark.ros,
@@ -41,44 +37,6 @@ def checkpoint(tmp_path_factory):
 def namespace(tmp_path):
     """A name that nothing else on this machine has, and that its processes can be found by."""
     return f'test_{os.getpid()}_{tmp_path.name}'.replace('-', '_')
-
-
-def processes_with(word):
-    """Return the ids of running processes that have a word in their command line."""
-    found = []
-    for entry in Path('/proc').glob('[0-9]*/cmdline'):
-        try:
-            if word.encode() in entry.read_bytes():
-                found.append(int(entry.parent.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return [pid for pid in found if pid != os.getpid()]
-
-
-class Ears:
-    """Waits for the labels that an active recogniser publishes."""
-
-    def __init__(self, namespace):
-        from activity_recognition.msg import ActivityLabels
-
-        self.context = rclpy.Context()
-        self.context.init()
-        self.node = rclpy.create_node('ears', namespace=namespace, context=self.context)
-        self.heard = threading.Event()
-        self.node.create_subscription(
-            ActivityLabels, 'activity_labels', lambda _: self.heard.set(), LATCHED_QOS
-        )
-        executor = SingleThreadedExecutor(context=self.context)
-        executor.add_node(self.node)
-        self._thread = threading.Thread(target=executor.spin, daemon=True)
-        self._thread.start()
-        self._executor = executor
-
-    def close(self):
-        self._executor.shutdown()
-        self._thread.join(10)
-        self.node.destroy_node()
-        self.context.try_shutdown()
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -174,6 +174,20 @@ def test_the_first_configure_alone_is_followed_by_activating(first):
     assert answers(context, transition(node, 'configuring', 'inactive')) == []
 
 
+@needs_launch
+@pytest.mark.parametrize('name', ['replay.launch.py', 'demo.launch.py'])
+def test_nothing_is_played_to_a_recogniser_that_cannot_listen(name):
+    from launch.actions import Shutdown
+
+    actions, processes = started(name, bag='x.mcap')
+    recognizer = processes[0]
+    context = event_handlers(actions)
+    refused = answers(context, transition(recognizer, 'configuring', 'unconfigured'))
+    assert [type(action) for action in refused][-1] is Shutdown
+    _said, over = answers(context, ended(recognizer, 1))
+    assert over.event.reason == 'the recogniser has ended'
+
+
 def ended(process, returncode):
     """Return the event that a process ended."""
     from launch.events.process import ProcessExited
@@ -190,7 +204,7 @@ def test_the_demo_plays_what_was_simulated_and_nothing_older():
 
     actions, processes = started('demo.launch.py')
     simulate = processes[-2]
-    (failure,) = answers(event_handlers(actions), ended(simulate, 1))
+    _said, failure = answers(event_handlers(actions), ended(simulate, 1))
     assert isinstance(failure, Shutdown)
     assert 'failed with status 1' in failure.event.reason
     (player,) = answers(event_handlers(actions), ended(simulate, 0))
