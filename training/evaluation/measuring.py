@@ -31,6 +31,7 @@ from activity_recognition.training.evaluation.combinations import (
 from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers, measure_cost
 from activity_recognition.training.evaluation.decisions import Stretch, answer
 from activity_recognition.training.evaluation.detection import measure_detection
+from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
 from activity_recognition.training.evaluation.recordings import Recordings, open_recordings
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, SECTIONS, Metrics
 from activity_recognition.training.evaluation.temporal import (
@@ -121,6 +122,7 @@ def evaluate_checkpoint(
     config: EvaluationConfig | None = None,
     conditions: Mapping[str, str] | None = None,
     console: Console | None = None,
+    play: Play | None = None,
 ) -> Evaluation:
     """Decide over the labelled recordings below a folder as the node would, and measure it.
 
@@ -131,9 +133,12 @@ def evaluate_checkpoint(
         config: how to measure.
         conditions: versions and machine, for the record.
         console: where to show progress.
+        play: plays a recording into a node, whose decisions are then measured, too; None plays
+            none.
 
     Raises:
         RecordingError: no recording can be used.
+        ActivityRecognitionError: a node failed.
         DeviceError: the device or precision asked for is not there.
     """
     config = config or EvaluationConfig()
@@ -152,7 +157,14 @@ def evaluate_checkpoint(
     decided = decide(checkpoint, recordings, config, precision, console)
     measures = measure(decided, checkpoint, recordings.foreign, config, cost)
     about = _about(checkpoint, recordings, decided, config)
-    found = {**measures, **about, 'conditions': dict(conditions or {})}
+    live = None
+    if play is not None:
+        paths = [recording.recording for recording in recordings.prepared]
+        played = play_recordings(
+            decided, paths, play, checkpoint, precision=precision, sync=config.sync
+        )
+        live = measure_live(played, checkpoint, precision, config.sync)
+    found = {**measures, **about, 'live': live, 'conditions': dict(conditions or {})}
     return Evaluation(metrics={key: found[key] for key in SECTIONS}, decided=decided)
 
 

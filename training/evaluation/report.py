@@ -115,6 +115,7 @@ def _sections(
     )
     yield card('Unknown activities', tables.unknown_table(metrics))
     yield card('Work per decision', _cost(metrics))
+    yield card('Through the ROS node', tables.live_table(metrics))
     for recording in decided[:SHOWN_RECORDINGS]:
         drawn = pictures.timeline_picture(recording, metrics['labels'])
         yield card(f'Timeline: {recording.name}', drawn)
