@@ -62,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='part of --data by its splits.csv (default: test if it names one, else everything)',
     )
     parser.add_argument(
+        '--strict', action='store_true', help='fail where any recording cannot be used'
+    )
+    parser.add_argument(
         '--live',
         action='store_true',
         help='also play the recordings through the ROS node and compare its decisions',
@@ -162,6 +165,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
 
     config = EvaluationConfig(
         split=arguments.split or '',
+        strict=arguments.strict,
         seed=arguments.seed,
         resamples=arguments.resamples,
         cost_decisions=arguments.timed,

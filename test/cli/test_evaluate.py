@@ -147,6 +147,24 @@ def test_recordings_without_labels_are_named(command, run_folder, data, tmp_path
     assert 'bare' in err
 
 
+def test_a_damaged_recording_is_left_out_and_named_unless_strict(
+    command, run_folder, data, tmp_path
+):
+    recordings = shutil.copytree(data, tmp_path / 'data')
+    [bag] = (recordings / 'recording_1').glob('*.mcap')
+    bag.write_bytes(bag.read_bytes()[:300])
+    words = ('--checkpoint', run_folder, '--data', recordings, '--out', tmp_path / 'report')
+    status, _, err = command('evaluate', *words, *QUICK, '--strict')
+    assert status == 1
+    assert 'expected recordings that can all be used, got 1 that cannot' in err
+    assert 'recording_1' in err
+    assert not (tmp_path / 'report').exists()
+    assert command('evaluate', *words, *QUICK)[0] == 0
+    metrics = json.loads((tmp_path / 'report' / 'metrics.json').read_text(encoding='utf-8'))
+    [reason] = metrics['data']['left_out']
+    assert 'recording_1' in reason
+
+
 def test_a_gate_without_a_report_says_what_to_do(command, tmp_path):
     status, _, err = command('evaluate', '--out', tmp_path / 'none', '--gate')
     assert status == 1

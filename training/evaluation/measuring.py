@@ -61,6 +61,8 @@ class EvaluationConfig:
 
     split: str = ''
     """Of ``splits.csv``; empty takes what it calls test, or everything where it names none."""
+    strict: bool = False
+    """Whether a recording that cannot be used is an error; else it is left out and named."""
     seed: int = 0
     """Of the bootstrap."""
     resamples: int = 1000
@@ -137,7 +139,7 @@ def evaluate_checkpoint(
             none.
 
     Raises:
-        RecordingError: no recording can be used.
+        RecordingError: no recording can be used, or with ``strict`` not every one.
         ActivityRecognitionError: a node failed.
         DeviceError: the device or precision asked for is not there.
     """
@@ -149,6 +151,7 @@ def evaluate_checkpoint(
         config.sync,
         cache=cache,
         split=config.split,
+        strict=config.strict,
         workers=config.num_workers,
         console=console,
     )

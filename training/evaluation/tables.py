@@ -48,7 +48,14 @@ def combinations_table(metrics: Metrics) -> str:
                 percent(smoothed['accuracy']),
             )
         )
-    head = ('modalities', 'macro F1', 'accuracy', 'balanced', 'smoothed: macro F1', 'accuracy')
+    head = (
+        'modalities',
+        'macro F1',
+        'accuracy',
+        'balanced',
+        'smoothed macro F1',
+        'smoothed accuracy',
+    )
     return table(head, rows)
 
 
@@ -92,7 +99,14 @@ def agreement_table(metrics: Metrics) -> str:
                 percent(apart['accuracy']),
             )
         )
-    head = ('heads', 'decisions', 'kappa', 'agree', 'fused right where so', 'where they differ')
+    head = (
+        'heads',
+        'decisions',
+        'kappa',
+        'agree',
+        'fused right where they agree',
+        'where they differ',
+    )
     return table(head, rows)
 
 
