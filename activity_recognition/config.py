@@ -330,6 +330,9 @@ class RecognizerConfig(Ranged):
     """A topic silent for this long is diagnosed."""
     overlay_rate_hz: float = setting(5.0, live=True, low=0.1, high=60.0)
     """At most this many overlay images per second, and only while somebody subscribes."""
+    trace: str = ''
+    """File to append to what is admitted and decided, see inference/trace_file.py; empty writes
+    nothing."""
     engine: EngineConfig = EngineConfig()
     sync: SyncConfig = SyncConfig()
     smoothing: SmoothingConfig = SmoothingConfig()

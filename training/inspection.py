@@ -14,7 +14,7 @@ from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.streams import windows
 from activity_recognition.training.pool import spread, worker_count
-from activity_recognition.training.splits import read_splits
+from activity_recognition.training.splits import scan_splits
 from activity_recognition.training.targets import label_seconds
 from activity_recognition.training.threads import one_thread
 from activity_recognition.types import (
@@ -180,6 +180,8 @@ class _SampleWatch:
         """Stretches in which a modality delivers, [start, end] of stamps."""
         self._gaps: defaultdict[Modality, list[tuple[int, int]]] = defaultdict(list)
         self._resets: list[int] = []
+        self._arrivals: dict[Modality, tuple[int, int]] = {}
+        """First and last of each modality."""
 
     def run(self) -> None:
         """Read everything."""
@@ -194,6 +196,8 @@ class _SampleWatch:
     def _add(self, sample: Sample) -> None:
         modality = modality_of(sample)
         self.counts[modality] += 1
+        first_ns, _ = self._arrivals.get(modality, (sample.arrival_ns, 0))
+        self._arrivals[modality] = first_ns, sample.arrival_ns
         start_ns, end_ns = _span_ns(sample)
         stretches, limit_s = self.seen[modality], GAP_S.get(modality)
         if stretches and limit_s is not None:
@@ -224,12 +228,26 @@ class _SampleWatch:
                 text=f'{path}: the clock jumps {seconds_between(at_ns, start_ns):.2f} s after the '
                 'start; what lies before and after is trained on apart'
             )
+        yield from self._silent_ends()
         for modality, gaps in self._gaps.items():
             for last_ns, next_ns in gaps:
                 yield Problem(
                     text=f'{path}: no {modality} for {seconds_between(next_ns, last_ns):.2f} s, '
                     f'from {seconds_between(last_ns, start_ns):.2f} s on'
                 )
+
+    def _silent_ends(self) -> Iterator[Problem]:
+        """Say which sensors begin late or end early, by the clock of the recording."""
+        path, begin_ns, end_ns = self._reader.path, self._reader.start_ns, self._reader.end_ns
+        for modality, limit_s in GAP_S.items():
+            if modality not in self._arrivals:
+                continue
+            first_ns, last_ns = self._arrivals[modality]
+            late_s, early_s = seconds_between(first_ns, begin_ns), seconds_between(end_ns, last_ns)
+            if late_s > limit_s:
+                yield Problem(text=f'{path}: no {modality} for the first {late_s:.2f} s')
+            if early_s > limit_s:
+                yield Problem(text=f'{path}: no {modality} for the last {early_s:.2f} s')
 
 
 def _span_ns(sample: Sample) -> tuple[int, int]:
@@ -275,15 +293,14 @@ def _coverage(
             ]
             if modality is Modality.TEXT and shared:
                 shared = [span.end_s - span.start_s]
-            covered[span.label, modality] += sum(shared)
+            # After a clock jump stretches may lie over each other.
+            covered[span.label, modality] += min(sum(shared), span.end_s - span.start_s)
     return dict(covered)
 
 
 def _split_problems(folder: Path) -> Iterator[Problem]:
-    try:
-        read_splits(folder)
-    except RecordingError as error:
-        yield Problem(text=str(error), fatal=True)
+    for problem in scan_splits(folder)[1]:
+        yield Problem(text=problem, fatal=True)
 
 
 def _rare_labels(recordings: Iterable[RecordingInspection]) -> Iterator[Problem]:

@@ -22,13 +22,13 @@ from activity_recognition.training.augmentation import augment
 from activity_recognition.training.crops import cut_crop, plan_epoch
 from activity_recognition.training.dataset import load_dataset
 from activity_recognition.training.train import fit_to_data, open_sources
-from activity_recognition.types import seconds_between
+from activity_recognition.types import seconds_between, to_ns
 
 FRAME_PX = 128
 """Side of a frame in the picture."""
 COLUMNS = 10
 """Frames of a crop that are shown, evenly over it."""
-_SOUND_PX, _WORDS_PX, _LABELS_PX = 96, 18, 18
+_SOUND_PX, _WORDS_PX, _LABELS_PX, _TIMES_PX = 96, 18, 18, 16
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _RANGE = (-2.5, 2.0)
 """Log-mel levels shown from black to white."""
@@ -110,6 +110,7 @@ def preview(
         _frames(crop, across, width),
         _sound(crop, across, width),
         _words(crop, tokenizer, across, width),
+        _times(start_ns, end_ns, across, width),
     )
     return np.vstack(rows)
 
@@ -145,7 +146,7 @@ def _labels(
 
 
 def _frames(crop: Mapping[str, NDArray[Any]], across: Across, width: int) -> Image:
-    """Place every column's newest frame; a column without one stays black."""
+    """Place every column's newest frame; a column without one stays black, and says so."""
     row = _empty(FRAME_PX, width)
     places = np.array([across(int(stamp)) // FRAME_PX for stamp in crop['frame_stamps']])
     for column in range(COLUMNS):
@@ -154,6 +155,8 @@ def _frames(crop: Mapping[str, NDArray[Any]], across: Across, width: int) -> Ima
             frame = crop['frames'][inside[-1]]
             scaled = cv2.resize(frame, (FRAME_PX, FRAME_PX), interpolation=cv2.INTER_AREA)
             row[:, column * FRAME_PX : (column + 1) * FRAME_PX] = scaled
+        else:
+            _write(row, 'no frame', column * FRAME_PX + 34, FRAME_PX // 2)
     return row
 
 
@@ -172,6 +175,8 @@ def _sound(crop: Mapping[str, NDArray[Any]], across: Across, width: int) -> Imag
         levels = np.clip((block.T[::-1] - low) / (high - low) * 255, 0, 255).astype(np.uint8)
         scaled = cv2.resize(levels, (right - left, _SOUND_PX), interpolation=cv2.INTER_AREA)
         row[:, left:right] = scaled[..., None] if there else (90, 0, 0)
+    if not crop['spectrogram_mask'].any():
+        _write(row, 'no sound', 4, _SOUND_PX // 2)
     return row
 
 
@@ -188,9 +193,25 @@ def _words(
     ):
         lines.append((min(max(across(int(stamp_ns)), 0), width), tokenizer.decode(ids[mask])))
     row = _empty(_WORDS_PX * max(1, len(lines)), width)
+    if not lines:
+        _write(row, 'no words', 4, 13)
     for place, (right, text) in enumerate(lines):
         length = cv2.getTextSize(text, _FONT, 0.4, 1)[0][0]
         left = min(max(0, right - length), width - length)
         _write(row, text, max(left, 0), _WORDS_PX * place + 13)
         row[_WORDS_PX * place : _WORDS_PX * (place + 1), max(0, right - 1) : right + 1] = 255
+    return row
+
+
+def _times(start_ns: int, end_ns: int, across: Across, width: int) -> Image:
+    """Write the seconds of the crop below it."""
+    row = _empty(_TIMES_PX, width)
+    row[:1] = 90
+    for second in range(int(seconds_between(end_ns, start_ns)) + 1):
+        left = across(start_ns + to_ns(second))
+        row[:4, left : left + 1] = 255
+        if left + 30 < width:
+            cv2.putText(
+                row, f'{second} s', (left + 3, 12), _FONT, 0.35, (170, 170, 170), 1, cv2.LINE_AA
+            )
     return row

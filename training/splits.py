@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from activity_recognition.errors import RecordingError
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 SPLITS_FILE = 'splits.csv'
 """Name of the table in the folder of the recordings."""
@@ -49,62 +45,74 @@ def read_splits(folder: Path) -> dict[Path, Assignment]:
     Raises:
         RecordingError: naming file and line, for anything that cannot be taken as it stands.
     """
+    table, problems = scan_splits(folder)
+    if problems:
+        raise RecordingError(problems[0])
+    return table
+
+
+def scan_splits(folder: Path) -> tuple[dict[Path, Assignment], list[str]]:
+    """Read ``splits.csv`` as far as it can be read, and say everything that is wrong with it."""
     path = folder / SPLITS_FILE
     if not path.exists():
-        return {}
+        return {}, []
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f'{path}: cannot read the splits: {error}') from error
+        return {}, [f'{path}: cannot read the splits: {error}']
+    table: dict[Path, Assignment] = {}
+    problems: list[str] = []
     rows = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         if not set(REQUIRED) <= set(header) <= {*REQUIRED, *OPTIONAL}:
-            raise RecordingError(
-                f'{path}:1: expected the columns recording, split and perhaps group, '
-                f'got {", ".join(header) or "nothing"}'
-            )
-        table = _read_rows(rows, header, path)
+            got = ', '.join(header) or 'nothing'
+            problem = f'expected the columns recording, split and perhaps group, got {got}'
+            return {}, [f'{path}:1: {problem}']
+        for cells in rows:
+            if any(cell.strip() for cell in cells):
+                try:
+                    _take_row(cells, header, path.parent, table, rows.line_num)
+                except RecordingError as error:
+                    problems.append(f'{path}:{rows.line_num}: {error}')
     except csv.Error as error:
-        raise RecordingError(f'{path}:{rows.line_num}: not CSV: {error}') from error
-    _check_groups(table, path)
-    return table
+        problems.append(f'{path}:{rows.line_num}: not CSV: {error}')
+    return table, [*problems, *_parted_groups(table, path)]
 
 
-def _read_rows(rows: Reader, header: Sequence[str], path: Path) -> dict[Path, Assignment]:
-    table: dict[Path, Assignment] = {}
-    for cells in rows:
-        if not any(cell.strip() for cell in cells):
-            continue
-        place = f'{path}:{rows.line_num}'
-        if len(cells) != len(header):
-            raise RecordingError(f'{place}: expected {len(header)} columns, got {len(cells)}')
-        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-        recording = path.parent / row['recording']
-        if not recording.exists():
-            raise RecordingError(f'{place}: there is no recording {row["recording"]!r}')
-        if row['split'] not in ('', *SPLITS):
-            raise RecordingError(
-                f'{place}: expected a split of {", ".join(SPLITS)}, or none, got {row["split"]!r}'
-            )
-        if recording in table:
-            before = table[recording].line
-            raise RecordingError(f'{place}: {row["recording"]!r} stands in line {before} already')
-        table[recording] = Assignment(
-            split=row['split'], group=row.get('group', ''), line=rows.line_num
+def _take_row(
+    cells: Sequence[str],
+    header: Sequence[str],
+    folder: Path,
+    table: dict[Path, Assignment],
+    line: int,
+) -> None:
+    """Put one row into the table; raises RecordingError with what is wrong with it."""
+    if len(cells) != len(header):
+        raise RecordingError(f'expected {len(header)} columns, got {len(cells)}')
+    row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+    recording = folder / row['recording']
+    if not recording.exists():
+        raise RecordingError(f'there is no recording {row["recording"]!r}')
+    if row['split'] not in ('', *SPLITS):
+        raise RecordingError(
+            f'expected a split of {", ".join(SPLITS)}, or none, got {row["split"]!r}'
         )
-    return table
+    if recording in table:
+        before = table[recording].line
+        raise RecordingError(f'{row["recording"]!r} stands in line {before} already')
+    table[recording] = Assignment(split=row['split'], group=row.get('group', ''), line=line)
 
 
-def _check_groups(table: Mapping[Path, Assignment], path: Path) -> None:
-    """Refuse a group in two splits: what is learnt from one half would be tested on the other."""
+def _parted_groups(table: Mapping[Path, Assignment], path: Path) -> Iterator[str]:
+    """Name groups in two splits: what is learnt from one half would be tested on the other."""
     first: dict[str, Assignment] = {}
     for assignment in table.values():
         if not assignment.group:
             continue
         before = first.setdefault(assignment.group, assignment)
         if before.split != assignment.split:
-            raise RecordingError(
+            yield (
                 f'{path}:{assignment.line}: group {assignment.group!r} is in the split '
                 f'{assignment.split or "(none)"!r} here and in {before.split or "(none)"!r} in '
                 f'line {before.line}; recordings of one group must share a split'

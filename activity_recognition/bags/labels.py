@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,13 +145,16 @@ def _span(row: list[str], place: str) -> LabelSpan:
 
 
 def overlaps(numbered: list[tuple[LabelSpan, int]], path: Path) -> Iterator[str]:
-    """Say of spans in order which of them begin before the one before has ended."""
-    for (before, _), (after, line) in pairwise(numbered):
-        if after.start_s < before.end_s:
+    """Say of spans in order which of them begin before one before has ended."""
+    latest: LabelSpan | None = None
+    for after, line in numbered:
+        if latest is not None and after.start_s < latest.end_s:
             yield (
-                f'{path}:{line}: {after.label!r} from {after.start_s} s overlaps {before.label!r}, '
-                f'which ends at {before.end_s} s'
+                f'{path}:{line}: {after.label!r} from {after.start_s} s overlaps {latest.label!r}, '
+                f'which ends at {latest.end_s} s'
             )
+        if latest is None or after.end_s > latest.end_s:
+            latest = after
 
 
 def write_labels(path: str | Path, spans: Iterable[LabelSpan]) -> None:

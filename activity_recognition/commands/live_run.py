@@ -33,20 +33,29 @@ class LiveRun:
     values: Mapping[str, Value]
     logs: Path
     """Folder for what the nodes print."""
+    recognizer: Child
 
 
-def prepare(processes: Processes, values: Mapping[str, Value], logs: Path) -> LiveRun:
+def prepare(
+    processes: Processes,
+    values: Mapping[str, Value],
+    logs: Path,
+    parameters: Mapping[str, Value] | None = None,
+) -> LiveRun:
     """Start the recogniser, which loads its model while the recording is made.
 
     Args:
         processes: what the nodes end with.
         values: of REPLAY_ARGUMENTS.
         logs: folder for what the nodes print.
+        parameters: of the recogniser, before all others.
     """
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     spec = brought_up(recognizer_spec(values, use_sim_time=bool(values['clock'])), autostart=True)
-    start_node(processes, spec, output=logs / 'recognizer.log')
-    return LiveRun(processes=processes, values=values, logs=logs)
+    recognizer = start_node(
+        processes, spec.with_parameters(parameters or {}), output=logs / 'recognizer.log'
+    )
+    return LiveRun(processes=processes, values=values, logs=logs, recognizer=recognizer)
 
 
 def play(run: LiveRun, watch: Watch, display: Display) -> None:

@@ -129,6 +129,13 @@ class Processes:
         except queue.Empty:
             return None
 
+    def end(self, child: Child, *, within_s: float) -> bool:
+        """Ask one process to end, with SIGTERM, and return whether it has by itself in time."""
+        if child.running:
+            _send(child, signal.SIGTERM)
+            _wait(child, time.monotonic() + within_s)
+        return not child.running
+
     def stop(self) -> None:
         """End all processes, politely, then by force. Harmless when all have ended."""
         for number, limit_s in ((signal.SIGTERM, POLITE_S), (signal.SIGKILL, None)):

@@ -1,18 +1,30 @@
 """Show what the network sees and hears of labelled recordings: crops as training cuts them.
 
 Every crop is a strip of its labels, frames at the network's resolution, spectrogram and words,
-changed at random as the recipe says; --plain leaves them as they are. Frames are black and sound is
-red where they are missing or the recipe hides them. Example:
-    activity-recognition show recordings --out crops.png
+changed at random as the recipe says; --plain leaves them as they are, --only makes some of the
+changes alone. Frames are black and sound is red where they are missing or the recipe hides them.
+
+Example:
+    activity-recognition show recordings --out crops.png --only mirror word_errors
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+
+from activity_recognition.config import AugmentationConfig, TrainConfig
+from activity_recognition.config_io import build_config, load_config, to_mapping, unknown_key
+from activity_recognition.errors import ConfigError
 
 HELP = 'draw what the network sees and hears of labelled recordings'
 TAKES_ROS_ARGUMENTS = False
+
+DROPOUT = 'modality_dropout'
+_HOW = ('strength', 'mel_mask_bins', 'time_mask_columns')
+"""Settings of `augmentation` that say how a change is made, not whether."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--count', type=int, default=6, help='crops (default: 6)')
     parser.add_argument('--seed', type=int, help="of the crops (default: the recipe's)")
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        metavar='CHANGE',
+        help='make these changes alone: settings of `augmentation`, or modality_dropout',
+    )
     parser.add_argument('--plain', action='store_true', help='change nothing at random')
     parser.add_argument('--cache', type=Path, help='prepared recordings (default: not kept)')
     parser.add_argument('--quiet', action='store_true', help='show no progress')
@@ -31,15 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the picture."""
-    import dataclasses
     import tempfile
 
     from rich.console import Console
 
     from activity_recognition.commands.train import recipe
-    from activity_recognition.config import TrainConfig
-    from activity_recognition.config_io import load_config
-    from activity_recognition.errors import ConfigError
     from activity_recognition.training.preview import write_preview
 
     if arguments.count < 1:
@@ -49,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(TrainConfig, recipe(arguments.config))
     if arguments.seed is not None:
         config = dataclasses.replace(config, seed=arguments.seed)
+    if arguments.only:
+        config = alone(config, arguments.only)
     if arguments.plain:
         still = dataclasses.replace(config.augmentation, strength=0.0)
         config = dataclasses.replace(config, augmentation=still)
@@ -63,3 +79,25 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print(arguments.out)
     return 0
+
+
+def alone(config: TrainConfig, names: Sequence[str]) -> TrainConfig:
+    """Return a recipe that makes some of its random changes and no other.
+
+    Raises:
+        ConfigError: a change is not known, or the recipe does not make it.
+    """
+    whole = {**to_mapping(config.augmentation), DROPOUT: config.modality_dropout}
+    changes = [name for name in whole if name not in _HOW]
+    for name in names:
+        if name not in changes:
+            raise ConfigError(unknown_key(name, changes, '--only'))
+        if not whole[name]:
+            raise ConfigError(
+                f'--only: {name} is 0 in the recipe; expected a change that it makes, set it there'
+            )
+    kept = {name: value if name in (*names, *_HOW) else 0 for name, value in whole.items()}
+    dropout = float(kept.pop(DROPOUT))
+    return dataclasses.replace(
+        config, modality_dropout=dropout, augmentation=build_config(AugmentationConfig, kept)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rclpy.clock import Clock, ClockType, JumpThreshold
@@ -14,6 +15,7 @@ from sensor_msgs.msg import Image
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, DecodeError
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.trace_file import TracedEngine
 from activity_recognition.ros.diagnostics import Snapshot
 from activity_recognition.ros.filters import SynchronizerFilter
 from activity_recognition.ros.inputs import Inputs
@@ -62,9 +64,14 @@ class Running:
         self._last_log_s = -LOG_PERIOD_S
         self.synchronizer = WindowSynchronizer(config.sync)
         self.filter = SynchronizerFilter(self.synchronizer)
+        self._trace = (
+            TracedEngine(engine, Path(config.trace), smoothing=config.smoothing)
+            if config.trace
+            else None
+        )
         self.worker = EngineWorker(
             self.filter,
-            engine,
+            self._trace or engine,
             deliver=self._deliver,
             on_error=self._log_failure,
             num_threads=config.engine.num_threads,
@@ -123,7 +130,14 @@ class Running:
     def stop(self) -> bool:
         """Undo everything in reverse order; return whether the worker ended in time."""
         self._undo.close()
-        return self.worker.stop(STOP_TIMEOUT_S)
+        has_ended = self.worker.stop(STOP_TIMEOUT_S)
+        if has_ended and self._trace is not None:
+            self._trace.close(
+                self.synchronizer.counters,
+                decisions_skipped=self.synchronizer.decisions_skipped,
+                failed_steps=self.worker.report().errors,
+            )
+        return has_ended
 
     def _set_rates(self) -> None:
         period_s = 1.0 / (self._config.sync.decision_rate_hz or IDLE_RATE_HZ)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.bags import find_recordings, labels_path, read_labels, write_labels
+from activity_recognition.bags.labels import scan_labels
 from activity_recognition.errors import RecordingError
 from activity_recognition.types import LabelSpan
 
@@ -66,6 +67,12 @@ def test_errors_name_file_and_line(label_file, text, line, reason):
         read_labels(path)
     assert str(caught.value).startswith(f'{path}:{line}: ')
     assert reason in str(caught.value)
+
+
+def test_every_span_that_a_long_one_covers_is_named(label_file):
+    found = scan_labels(label_file(HEADER + '0,10,a\n1,2,b\n3,4,c\n10,11,d\n'))
+    assert [problem.partition('csv:')[2][:2] for problem in found.problems] == ['3:', '4:']
+    assert all("overlaps 'a', which ends at 10.0 s" in problem for problem in found.problems)
 
 
 def test_a_missing_or_foreign_file_is_named(tmp_path, label_file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import shutil
 
@@ -146,6 +147,24 @@ def test_recordings_without_labels_are_named(command, run_folder, data, tmp_path
     assert 'bare' in err
 
 
+def test_a_damaged_recording_is_left_out_and_named_unless_strict(
+    command, run_folder, data, tmp_path
+):
+    recordings = shutil.copytree(data, tmp_path / 'data')
+    [bag] = (recordings / 'recording_1').glob('*.mcap')
+    bag.write_bytes(bag.read_bytes()[:300])
+    words = ('--checkpoint', run_folder, '--data', recordings, '--out', tmp_path / 'report')
+    status, _, err = command('evaluate', *words, *QUICK, '--strict')
+    assert status == 1
+    assert 'expected recordings that can all be used, got 1 that cannot' in err
+    assert 'recording_1' in err
+    assert not (tmp_path / 'report').exists()
+    assert command('evaluate', *words, *QUICK)[0] == 0
+    metrics = json.loads((tmp_path / 'report' / 'metrics.json').read_text(encoding='utf-8'))
+    [reason] = metrics['data']['left_out']
+    assert 'recording_1' in reason
+
+
 def test_a_gate_without_a_report_says_what_to_do(command, tmp_path):
     status, _, err = command('evaluate', '--out', tmp_path / 'none', '--gate')
     assert status == 1
@@ -163,12 +182,55 @@ def test_a_wrong_limit_is_refused_before_anything_is_measured(command, run_folde
 
 @pytest.mark.parametrize(
     ('words', 'says'),
-    [((), 'got neither'), (('--checkpoint', 'runs/first', '--gate'), 'leave --checkpoint out')],
+    [
+        ((), 'got neither'),
+        (('--checkpoint', 'runs/first', '--gate'), 'leave --checkpoint out'),
+        (('--live', '--gate'), 'leave --live out'),
+    ],
 )
 def test_nothing_to_measure_on_is_refused(command, tmp_path, words, says):
     status, _, err = command('evaluate', '--out', tmp_path / 'report', *words)
     assert status == 2
     assert says in err
+
+
+def test_live_without_ros_is_refused_before_anything_is_measured(
+    command, run_folder, data, tmp_path, monkeypatch
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name == 'rclpy' else find(name)
+    )
+    words = ('--checkpoint', run_folder, '--data', data, '--out', tmp_path / 'report', '--live')
+    status, _, err = command('evaluate', *words, *QUICK)
+    assert status != 0
+    assert 'needs ROS 2, and rclpy is not here' in err
+    assert not (tmp_path / 'report').exists()
+
+
+def test_what_was_not_played_is_named_at_the_gate(command, report):
+    _, out, _ = command('evaluate', '--out', report, '--gate')
+    assert 'not looked at without --live: live_unequal, live_not_compared' in out
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_the_node_decides_what_the_network_decides(start, run_folder, data, tmp_path):
+    """Through real topics: the whole way from the player to the report."""
+    wanted = limits(
+        tmp_path / 'live.yaml', live_unequal={'at_most': 0}, live_not_compared={'at_most': 0}
+    )
+    out = tmp_path / 'report'
+    words = ('--checkpoint', run_folder, '--data', data / 'recording_0', '--out', out, '--live')
+    process = start('evaluate', *words, '--gate', wanted, *QUICK)
+    printed, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert 'not looked at' not in printed
+    live = json.loads((out / 'metrics.json').read_text(encoding='utf-8'))['live']
+    assert live['compared'] == live['decisions'] > 20
+    assert live['largest_difference'] < 1e-4
+    assert live['samples']['video']['recorded'] == 36
+    assert live['device'].endswith('(cpu, fp32)')
 
 
 def test_a_run_stands_for_its_checkpoint(run_folder):

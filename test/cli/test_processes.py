@@ -82,6 +82,17 @@ def test_all_end_with_the_block_even_stubborn_ones(begin):
     check_ends_in_time(end)
 
 
+def test_one_can_be_asked_to_end_while_the_others_go_on(begin):
+    with Processes() as processes:
+        first = begin(processes, 'first', OBEDIENT)
+        second = begin(processes, 'second', OBEDIENT)
+        stubborn = begin(processes, 'stubborn', STUBBORN)
+        assert processes.end(first, within_s=PATIENCE_S)
+        assert not processes.end(stubborn, within_s=0.1)
+        assert processes.running == (second, stubborn)
+        assert processes.end(first, within_s=0.0)
+
+
 def test_what_a_child_has_started_ends_too(begin, tmp_path):
     script = (
         'import subprocess, sys\n'

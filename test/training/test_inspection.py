@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from activity_recognition.bags import RecordingWriter, labels_path
 from activity_recognition.errors import RecordingError
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.training.inspection import Inspection, inspect
-from activity_recognition.types import MODALITIES, Frame, Modality, seconds_between, to_ns
+from activity_recognition.types import (
+    MODALITIES,
+    AudioChunk,
+    Frame,
+    Modality,
+    seconds_between,
+    to_ns,
+)
 
 from .conftest import write_simulation
 
@@ -107,6 +115,41 @@ def test_silent_sensors_and_clock_jumps_are_named(tmp_path: Path):
     assert 'no video for 3.' in said
     assert 's, from 4.00 s on' in said
     assert 'the clock jumps 1' in said
+
+
+def test_a_sensor_that_begins_late_or_ends_early_is_named(tmp_path: Path):
+    config = SimulationConfig(
+        seed=2, duration_s=12, frame_rate_hz=8, width_px=64, height_px=48, sample_rate_hz=8000
+    )
+    simulation = simulate(config)
+    with RecordingWriter(tmp_path / 'short', start_ns=config.start_ns, image='jpeg') as writer:
+        writer.set_labels(simulation.labels)
+        for sample in simulation.samples():
+            second = seconds_between(sample.stamp_ns, config.start_ns)
+            kept = {Frame: second < 7.0, AudioChunk: second > 3.0}
+            if kept.get(type(sample), True):
+                writer.write(sample)
+    said = texts(look(tmp_path))
+    assert 'short: no audio for the first 3.' in said
+    assert re.search(r'short: no video for the last [45]\.', said)
+    assert 'video for the first' not in said
+    assert 'audio for the last' not in said
+
+
+def test_coverage_is_at_most_whole_though_time_was_set_back(tmp_path: Path):
+    config = SimulationConfig(
+        seed=2, duration_s=12, frame_rate_hz=8, width_px=64, height_px=48, sample_rate_hz=8000
+    )
+    simulation = simulate(config)
+    with RecordingWriter(tmp_path / 'back', start_ns=config.start_ns, image='jpeg') as writer:
+        writer.set_labels(simulation.labels)
+        for sample in simulation.samples():
+            late = isinstance(sample, Frame) and sample.arrival_ns > config.start_ns + to_ns(8.0)
+            back_ns = to_ns(6.0) if late else 0
+            writer.write(dataclasses.replace(sample, stamp_ns=sample.stamp_ns - back_ns))
+    (found,) = look(tmp_path).recordings
+    for (label, _), covered_s in found.covered_s.items():
+        assert covered_s <= found.label_s[label] + 1e-6
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path):

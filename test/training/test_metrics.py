@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_confusion_matrix,
@@ -115,13 +116,22 @@ def test_they_are_those_of_torchmetrics(pairs: list[tuple[int, int]]):
 @settings(max_examples=30, deadline=None)
 @given(PAIRS)
 def test_they_are_those_of_scikit_learn(pairs: list[tuple[int, int]]):
-    sklearn = pytest.importorskip('sklearn.metrics', reason='scikit-learn is not installed')
     truth, decided = (list(column) for column in zip(*pairs, strict=True))
     matrix = confusion(truth, decided)
-    macro = sklearn.f1_score(truth, decided, average='macro', zero_division=0)
-    assert overall_scores(matrix)['macro_f1'] == pytest.approx(macro)
+    found = overall_scores(matrix)
+    macro = metrics.f1_score(truth, decided, average='macro', zero_division=0)
+    assert found['macro_f1'] == pytest.approx(macro)
+    assert found['accuracy'] == pytest.approx(metrics.accuracy_score(truth, decided))
+    recalls = metrics.recall_score(
+        truth, decided, labels=sorted(set(truth)), average='macro', zero_division=0
+    )
+    assert found['balanced_accuracy'] == pytest.approx(recalls)
+    for name in ('precision', 'recall'):
+        score = getattr(metrics, f'{name}_score')
+        expected = score(truth, decided, labels=[0, 1, 2], average=None, zero_division=0)
+        np.testing.assert_allclose(np.nan_to_num(class_scores(matrix)[name]), expected)
     np.testing.assert_array_equal(
-        matrix[:, :3], sklearn.confusion_matrix(truth, decided, labels=[0, 1, 2])
+        matrix[:, :3], metrics.confusion_matrix(truth, decided, labels=[0, 1, 2])
     )
 
 

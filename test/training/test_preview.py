@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from activity_recognition.cli import main
+from activity_recognition.commands.show import alone
 from activity_recognition.config import AugmentationConfig, TrainConfig
+from activity_recognition.errors import ConfigError
 from activity_recognition.training.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.training.preview import COLUMNS, FRAME_PX, preview, write_preview
 from activity_recognition.types import Modality, to_ns
@@ -21,6 +23,18 @@ from .conftest import LABELS, START_NS, make_segment
 WIDTH = COLUMNS * FRAME_PX
 BAND = slice(18 + FRAME_PX, 18 + FRAME_PX + 96)
 """Rows of the spectrogram."""
+
+
+STILL = AugmentationConfig(
+    strength=0.0,
+    shift=0.0,
+    zoom=0.0,
+    contrast=0.0,
+    brightness=0.0,
+    level=0.0,
+    word_loss=0.0,
+)
+"""Everything that a recipe without overrides changes, off."""
 
 
 def crop_of(*hidden: Modality) -> Arrays:
@@ -47,8 +61,10 @@ def test_a_crop_fills_its_strip():
 def test_what_is_hidden_is_not_drawn(hidden: Modality):
     picture = preview(crop_of(hidden), LABELS, tokenizer_for(TINY))
     frames, sound = picture[18 : 18 + FRAME_PX], picture[BAND]
-    assert frames.any() == (hidden is not Modality.VIDEO)
-    assert (sound[..., 1] > 0).any() == (hidden is not Modality.AUDIO)
+    # Words say that there is nothing, in a few pixels.
+    lit = [float((part[..., 1] > 0).mean()) for part in (frames, sound)]
+    for share, modality in zip(lit, (Modality.VIDEO, Modality.AUDIO), strict=True):
+        assert share < 0.2 if modality is hidden else share > 0.5
 
 
 def test_a_picture_of_recordings_is_written(recordings: Path, tmp_path: Path, tiny_preset: str):
@@ -62,6 +78,30 @@ def test_a_picture_of_recordings_is_written(recordings: Path, tmp_path: Path, ti
     write_preview(path, other, recordings, cache=tmp_path / 'cache', count=3)
     second = cv2.imread(str(path))
     assert first.shape != second.shape or (first != second).any()
+
+
+def test_one_change_can_be_looked_at_alone():
+    config = TrainConfig(
+        modality_dropout=0.2, augmentation=AugmentationConfig(word_errors=0.1, mel_masks=2)
+    )
+    shown = alone(config, ['word_errors'])
+    assert shown.augmentation == dataclasses.replace(
+        STILL, strength=1.0, word_errors=0.1, mirror=0.0
+    )
+    assert shown.modality_dropout == 0.0
+    both = alone(config, ['mel_masks', 'modality_dropout'])
+    assert (both.modality_dropout, both.augmentation.mel_masks) == (0.2, 2)
+    assert both.augmentation.word_errors == both.augmentation.shift == 0.0
+    assert both.augmentation.mel_mask_bins == config.augmentation.mel_mask_bins
+
+
+@pytest.mark.parametrize(
+    ('name', 'says'),
+    [('word_error', "did you mean 'word_errors'"), ('colour', 'colour is 0 in the recipe')],
+)
+def test_a_change_that_there_is_not_cannot_be_shown(name: str, says: str):
+    with pytest.raises(ConfigError, match=says):
+        alone(TrainConfig(), [name])
 
 
 def test_the_command_refuses_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.splits import Assignment, draw_validation, read_splits
+from activity_recognition.training.splits import (
+    Assignment,
+    draw_validation,
+    read_splits,
+    scan_splits,
+)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -55,6 +60,15 @@ def test_groups_may_be_named_without_a_split(tmp_path: Path):
 def test_what_is_wrong_with_a_table_is_said_with_its_line(tmp_path: Path, text: str, fault: str):
     with pytest.raises(RecordingError, match=fault):
         read_splits(write(tmp_path, text))
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path):
+    text = 'recording,split,group\nz,train,\na,train,g\nb,dev,g\nc,test,g\na,test,\nb\n'
+    table, problems = scan_splits(write(tmp_path, text))
+    assert [problem.rpartition('csv:')[2].partition(':')[0] for problem in problems] == [
+        *('2', '4', '6', '7', '5'),
+    ]
+    assert set(table) == {tmp_path / 'a', tmp_path / 'c'}
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path):

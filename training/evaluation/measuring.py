@@ -31,6 +31,7 @@ from activity_recognition.training.evaluation.combinations import (
 from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers, measure_cost
 from activity_recognition.training.evaluation.decisions import Stretch, answer
 from activity_recognition.training.evaluation.detection import measure_detection
+from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
 from activity_recognition.training.evaluation.recordings import Recordings, open_recordings
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, SECTIONS, Metrics
 from activity_recognition.training.evaluation.temporal import (
@@ -60,6 +61,8 @@ class EvaluationConfig:
 
     split: str = ''
     """Of ``splits.csv``; empty takes what it calls test, or everything where it names none."""
+    strict: bool = False
+    """Whether a recording that cannot be used is an error; else it is left out and named."""
     seed: int = 0
     """Of the bootstrap."""
     resamples: int = 1000
@@ -121,6 +124,7 @@ def evaluate_checkpoint(
     config: EvaluationConfig | None = None,
     conditions: Mapping[str, str] | None = None,
     console: Console | None = None,
+    play: Play | None = None,
 ) -> Evaluation:
     """Decide over the labelled recordings below a folder as the node would, and measure it.
 
@@ -131,9 +135,12 @@ def evaluate_checkpoint(
         config: how to measure.
         conditions: versions and machine, for the record.
         console: where to show progress.
+        play: plays a recording into a node, whose decisions are then measured, too; None plays
+            none.
 
     Raises:
-        RecordingError: no recording can be used.
+        RecordingError: no recording can be used, or with ``strict`` not every one.
+        ActivityRecognitionError: a node failed.
         DeviceError: the device or precision asked for is not there.
     """
     config = config or EvaluationConfig()
@@ -144,6 +151,7 @@ def evaluate_checkpoint(
         config.sync,
         cache=cache,
         split=config.split,
+        strict=config.strict,
         workers=config.num_workers,
         console=console,
     )
@@ -152,7 +160,14 @@ def evaluate_checkpoint(
     decided = decide(checkpoint, recordings, config, precision, console)
     measures = measure(decided, checkpoint, recordings.foreign, config, cost)
     about = _about(checkpoint, recordings, decided, config)
-    found = {**measures, **about, 'conditions': dict(conditions or {})}
+    live = None
+    if play is not None:
+        paths = [recording.recording for recording in recordings.prepared]
+        played = play_recordings(
+            decided, paths, play, checkpoint, precision=precision, sync=config.sync
+        )
+        live = measure_live(played, checkpoint, precision, config.sync)
+    found = {**measures, **about, 'live': live, 'conditions': dict(conditions or {})}
     return Evaluation(metrics={key: found[key] for key in SECTIONS}, decided=decided)
 
 

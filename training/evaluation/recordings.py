@@ -47,6 +47,7 @@ def open_recordings(
     *,
     cache: Path,
     split: str = '',
+    strict: bool = False,
     workers: int = 0,
     console: Console | None = None,
 ) -> Recordings:
@@ -60,11 +61,13 @@ def open_recordings(
         sync: admission and decision rate.
         cache: where prepared arrays are kept, and found again.
         split: of ``splits.csv``; empty takes what it calls test, or everything where it names none.
+        strict: whether one that cannot be used is an error.
         workers: processes; 0 takes one per core.
         console: where to show progress.
 
     Raises:
-        RecordingError: no recording can be used, or none is of the split.
+        RecordingError: no recording can be used, none is of the split, or ``strict`` and one cannot
+            be used.
     """
     chosen, split = _of_split(folder, find_recordings(folder), split)
     spans, left_out = _read_labels(chosen)
@@ -72,6 +75,11 @@ def open_recordings(
         list(spans), model, sync, cache=cache, workers=workers, console=console
     )
     left_out += damaged
+    if strict and left_out:
+        raise RecordingError(
+            f'{folder}: expected recordings that can all be used, got {len(left_out)} that cannot: '
+            f'{"; ".join(left_out)}; mend them, or leave --strict out'
+        )
     if not prepared:
         reasons = '; '.join(left_out[:3]) or 'there are none'
         raise RecordingError(

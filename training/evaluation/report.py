@@ -115,6 +115,7 @@ def _sections(
     )
     yield card('Unknown activities', tables.unknown_table(metrics))
     yield card('Work per decision', _cost(metrics))
+    yield card('Through the ROS node', tables.live_table(metrics))
     for recording in decided[:SHOWN_RECORDINGS]:
         drawn = pictures.timeline_picture(recording, metrics['labels'])
         yield card(f'Timeline: {recording.name}', drawn)
@@ -126,7 +127,8 @@ _LAYOUT = '.picture { max-width: 760px; margin: 0 auto; } ul { margin: 4px 0; }'
 
 _INTERVALS = (
     '<p class="soft">Grey numbers: 95 % confidence interval, bootstrap over recordings. A hidden '
-    'modality is masked; the questions stay the same.</p>'
+    'modality is masked; the questions stay the same. Macro F1 is the mean over the labels that '
+    'occur or were decided: one that never occurs counts as 0 as soon as it is decided once.</p>'
 )
 _AGREEMENT = (
     '<p class="soft">Each modality by its own head, where the modalities named are present. '

@@ -20,10 +20,13 @@ METRICS, REPORT = 'metrics.json', 'report.html'
 
 SECTIONS = (
     *('schema_version', 'combinations', 'agreement', 'temporal', 'calibration', 'unknown'),
-    *('detection', 'latency_ms', 'cost', 'confidence_intervals', 'recordings', 'labels'),
+    *('detection', 'latency_ms', 'cost', 'live', 'confidence_intervals', 'recordings', 'labels'),
     *('checkpoint', 'data', 'settings', 'conditions'),
 )
 """Keys of the file, in order."""
+
+_LATER = ('live',)
+"""Sections that came without a new version: a report of before lacks them."""
 
 Metrics = dict[str, Any]
 
@@ -54,6 +57,7 @@ def read_metrics(folder: Path) -> Metrics:
         raise RecordingError(
             f'{path}: expected schema_version {SCHEMA_VERSION}, got {version!r}; evaluate again'
         )
+    value = {**dict.fromkeys(_LATER), **value}
     if missing := [key for key in SECTIONS if key not in value]:
         raise RecordingError(f'{path}: expected {", ".join(missing)}, found none; evaluate again')
     return dict(value)

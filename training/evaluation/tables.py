@@ -48,7 +48,14 @@ def combinations_table(metrics: Metrics) -> str:
                 percent(smoothed['accuracy']),
             )
         )
-    head = ('modalities', 'macro F1', 'accuracy', 'balanced', 'smoothed: macro F1', 'accuracy')
+    head = (
+        'modalities',
+        'macro F1',
+        'accuracy',
+        'balanced',
+        'smoothed macro F1',
+        'smoothed accuracy',
+    )
     return table(head, rows)
 
 
@@ -92,7 +99,14 @@ def agreement_table(metrics: Metrics) -> str:
                 percent(apart['accuracy']),
             )
         )
-    head = ('heads', 'decisions', 'kappa', 'agree', 'fused right where so', 'where they differ')
+    head = (
+        'heads',
+        'decisions',
+        'kappa',
+        'agree',
+        'fused right where they agree',
+        'where they differ',
+    )
     return table(head, rows)
 
 
@@ -190,6 +204,47 @@ def recordings_table(metrics: Metrics) -> str:
     ]
     head = ('recording', 'length', 'decisions', 'accuracy', 'macro F1', 'smoothed accuracy')
     return table(head, rows)
+
+
+def live_table(metrics: Metrics) -> str:
+    """Return whether the node decided what the network decides, and what topics changed."""
+    live = metrics['live']
+    if live is None:
+        return (
+            '<p class="soft">Not played. <code>evaluate --live</code> plays the recordings '
+            'through the ROS node.</p>'
+        )
+    offline = metrics['combinations']['video+audio+text']
+    rows = [
+        (
+            escape(found['name']),
+            f'{found["compared"]} of {found["decisions"]}',
+            str(found['unequal']),
+            '–' if found['largest_difference'] is None else f'{found["largest_difference"]:.1e}',
+            percent(found['undisturbed']['agreement']),
+            percent(found['undisturbed']['agreement_smoothed']),
+            _lost(found['samples']['video']),
+        )
+        for found in ({**live, 'name': 'all'}, *live['recordings'])
+    ]
+    note = (
+        f'<p class="soft">On {escape(live["device"])}. Unequal: further from forward on the same '
+        f'admission trace than {escape(live["tolerance"])}. Same label: as on the undisturbed '
+        f'recording, at {live["undisturbed"]["moments"]} moments. Macro F1 of the node '
+        f'{percent(live["macro_f1"])}, smoothed {percent(live["smoothed"]["macro_f1"])}; '
+        f'undisturbed {percent(offline["macro_f1"])}, smoothed '
+        f'{percent(offline["smoothed"]["macro_f1"])}. Decisions skipped: '
+        f'{live["decisions_skipped"]}; failed steps: {live["failed_steps"]}.</p>'
+    )
+    head = (
+        *('recording', 'compared', 'unequal', 'largest difference of logits'),
+        *('same label', 'smoothed', 'frames lost and dropped'),
+    )
+    return table(head, rows) + note
+
+
+def _lost(samples: Metrics) -> str:
+    return f'{samples["lost"]} and {sum(samples["dropped"].values())} of {samples["recorded"]}'
 
 
 def _bounds(interval: Sequence[float] | None) -> str:

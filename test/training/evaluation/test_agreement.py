@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
 
 from activity_recognition.training.evaluation.agreement import (
     cohen_kappa,
@@ -23,6 +24,14 @@ def test_cohens_kappa_by_hand():
     first = array([0] * 20 + [0] * 5 + [1] * 10 + [1] * 15)
     second = array([0] * 20 + [1] * 5 + [0] * 10 + [1] * 15)
     assert cohen_kappa(first, second, 3) == pytest.approx(0.4, abs=1e-6)
+
+
+def test_cohens_kappa_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 4, 300)
+    second = np.where(rng.random(300) < 0.6, first, rng.integers(0, 4, 300))
+    expected = cohen_kappa_score(first, second)
+    assert cohen_kappa(first, second, 4) == pytest.approx(expected, abs=1e-6)
 
 
 def test_fleiss_kappa_by_hand():

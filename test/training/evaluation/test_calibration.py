@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import brier_score_loss, log_loss
 
 from activity_recognition.training.evaluation.calibration import (
     BINS,
@@ -36,6 +37,17 @@ def test_a_case_by_hand():
     assert statistics['brier'] == pytest.approx(brier)
     nll = -(math.log(0.8) + math.log(0.2) + 2 * math.log(0.6)) / 4
     assert statistics['nll'] == pytest.approx(nll)
+
+
+def test_likelihood_and_brier_score_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    beliefs, truth = rng.dirichlet((1.0, 2.0, 3.0), 200), rng.integers(0, 3, 200)
+    statistics = calibration_statistics(
+        calibration_sums(believed(beliefs.tolist(), truth.tolist()))
+    )
+    assert statistics['nll'] == pytest.approx(log_loss(truth, beliefs))
+    each = [brier_score_loss(truth == label, beliefs[:, label]) for label in range(3)]
+    assert statistics['brier'] == pytest.approx(sum(each))
 
 
 def test_full_confidence_falls_into_the_last_bin():

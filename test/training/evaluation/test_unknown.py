@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from activity_recognition.training.evaluation.unknown import (
     auroc,
@@ -37,6 +38,17 @@ def test_it_is_how_often_a_known_one_scores_higher(known: np.ndarray, unknown: n
     rate = false_positive_rate(known, unknown)
     threshold = np.sort(known)[::-1][int(np.ceil(0.95 * len(known) - 1e-9)) - 1]
     assert rate == pytest.approx((unknown >= threshold).mean(), abs=1e-6)
+
+
+def test_it_is_the_area_and_the_curve_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    known, unknown = rng.beta(5, 2, 300), rng.beta(2, 2, 200)
+    is_known = np.repeat([1, 0], [300, 200])
+    scores = np.concatenate([known, unknown])
+    assert auroc(known, unknown) == pytest.approx(roc_auc_score(is_known, scores), abs=1e-6)
+    false, true, _ = roc_curve(is_known, scores, drop_intermediate=False)
+    expected = false[true >= 0.95 - 1e-9].min()
+    assert false_positive_rate(known, unknown) == pytest.approx(expected, abs=1e-6)
 
 
 def test_without_unknown_ones_there_is_nothing():

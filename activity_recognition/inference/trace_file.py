@@ -1,0 +1,342 @@
+"""The admission trace of a running node as a file: what its engine was given, and what it decided.
+
+Lines of JSON, appended in the thread of the engine. The samples themselves are not kept: each is
+named by modality, stamp, arrival and a digest of its content, by which it is found in the recording
+that was played. Every activation begins with a line of its own::
+
+    {"trace": 1, "checkpoint": "2f0c…", "labels": […], "device": "…", "smoothing": {…}}
+    {"reset": false, "samples": [["video", 170…, 170…, "9b1c…"], …]}
+    {"reset": false, "samples": […], "decision": [t_ns, arrival_ns, status, class], "logits": […]}
+    {"counts": {"video": {"received": 450, …}, …}, "decisions_skipped": 0, "failed_steps": 0}
+
+The last one is written when the node stops; without it the trace is cut short, and refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.config import SmoothingConfig
+from activity_recognition.config_io import build_config, to_mapping
+from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
+from activity_recognition.types import (
+    MODALITIES,
+    Decision,
+    DecisionTime,
+    Frame,
+    Modality,
+    Sample,
+    Status,
+    Utterance,
+    Window,
+    modality_of,
+)
+
+if TYPE_CHECKING:
+    from activity_recognition.inference.engine import StreamingEngine
+    from activity_recognition.streams import InputCounters
+
+VERSION = 1
+"""Of the lines; grows when one changes its meaning."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleId:
+    """One admitted sample."""
+
+    modality: Modality
+    stamp_ns: int
+    arrival_ns: int
+    """As admission made it: later than that of every sample before."""
+    digest: str
+    """Of its pixels, sound or words: :func:`digest_of`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TracedDecision:
+    """One decision as the node took it."""
+
+    moment: DecisionTime
+    status: Status
+    class_id: int
+    """Published answer, after smoothing; -1 unless ``status`` is OK."""
+    logits: NDArray[np.float32]
+    """(num_activities,), raw, of this decision alone; zeros where the node saw nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TracedWindow:
+    """One step of the engine."""
+
+    reset: bool
+    """Whether everything was forgotten before it."""
+    samples: tuple[SampleId, ...]
+    decision: TracedDecision | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AdmissionTrace:
+    """A whole file."""
+
+    checkpoint_id: str
+    labels: tuple[str, ...]
+    device: str
+    """Device and precision in words."""
+    smoothing: SmoothingConfig
+    """At the activation."""
+    windows: tuple[TracedWindow, ...]
+    received: Mapping[Modality, int]
+    """Samples that came to the node."""
+    dropped: Mapping[Modality, Mapping[str, int]]
+    """Of those, the ones that the engine was not given, by reason."""
+    decisions_skipped: int
+    """Decisions that were due and given up for a newer one."""
+    failed_steps: int
+    """Windows that the engine failed at; it began anew after each."""
+
+    @property
+    def decisions(self) -> tuple[TracedDecision, ...]:
+        """All decisions, in the order they were taken."""
+        return tuple(w.decision for w in self.windows if w.decision is not None)
+
+
+def digest_of(sample: Sample) -> str:
+    """Return 16 hexadecimal digits of what a sample holds; its times are no part of it."""
+    content: bytes | memoryview
+    if isinstance(sample, Utterance):
+        content = sample.text.encode()
+    else:
+        values = sample.image if isinstance(sample, Frame) else sample.samples
+        content = np.ascontiguousarray(values).data.cast('B') if values.size else b''
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+class TracedEngine:
+    """A streaming engine that writes down what it is given and what it decides."""
+
+    def __init__(self, engine: StreamingEngine, path: Path, *, smoothing: SmoothingConfig) -> None:
+        """Open the file, to be appended to.
+
+        Args:
+            engine: what decides; touched by one thread.
+            path: the file; its folder has to exist.
+            smoothing: what the engine smooths with.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        self._engine = engine
+        self._path = path
+        try:
+            # A line reaches the file as soon as it is whole, whatever becomes of the process.
+            self._file = path.open('a', buffering=1, encoding='utf-8')
+        except OSError as error:
+            raise ConfigError(
+                f'trace: expected a file that can be written, cannot open {path}: '
+                f'{error.strerror}; name one in a folder that exists, or none'
+            ) from error
+        self._write(
+            {
+                'trace': VERSION,
+                'checkpoint': engine.checkpoint_id,
+                'labels': list(engine.labels),
+                'device': engine.device_name,
+                'smoothing': to_mapping(smoothing),
+            }
+        )
+
+    def apply(self, window: Window) -> Decision | None:
+        """Take a window and write it down; return the decision it ends with.
+
+        Raises:
+            ActivityRecognitionError: the file could not be written; nothing more will be.
+        """
+        decision = self._engine.apply(window)
+        self._write(_line_of(window, decision))
+        return decision
+
+    def reset(self) -> None:
+        """Forget everything heard and seen, and write that down."""
+        self._engine.reset()
+        self._write({'reset': True, 'samples': []})
+
+    def close(
+        self,
+        counters: Mapping[Modality, InputCounters],
+        *,
+        decisions_skipped: int,
+        failed_steps: int,
+    ) -> None:
+        """Write what became of all samples, and end the file; the engine must be idle."""
+        counts = {
+            modality.value: {
+                'received': counted.received,
+                'dropped': {reason.value: n for reason, n in counted.dropped.items() if n},
+            }
+            for modality, counted in counters.items()
+        }
+        self._write(
+            {
+                'counts': counts,
+                'decisions_skipped': decisions_skipped,
+                'failed_steps': failed_steps,
+            }
+        )
+        self._file.close()
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file.closed:
+            return
+        try:
+            self._file.write(json.dumps(line, separators=(',', ':'), ensure_ascii=False) + '\n')
+        except OSError as error:
+            # Said once: a full disk must not end what the robot is there for.
+            self._abandon()
+            raise ActivityRecognitionError(
+                f'trace: cannot write {self._path}: {error.strerror}; nothing more is written'
+            ) from error
+
+    def _abandon(self) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            return  # of what was still to be written; the file is closed all the same
+
+
+def _line_of(window: Window, decision: Decision | None) -> dict[str, Any]:
+    samples = [
+        [modality_of(s).value, s.stamp_ns, s.arrival_ns, digest_of(s)] for s in window.samples
+    ]
+    line: dict[str, Any] = {'reset': window.reset, 'samples': samples}
+    if decision is not None:
+        status, class_id = int(decision.status), decision.class_id
+        line['decision'] = [decision.t_ns, decision.arrival_ns, status, class_id]
+        # Every float32 is a float64, and JSON keeps those exactly.
+        line['logits'] = decision.logits.tolist()
+    return line
+
+
+def read_trace(path: Path) -> AdmissionTrace:
+    """Read a whole trace.
+
+    Several activations of one checkpoint are joined: each begins with a reset.
+
+    Raises:
+        RecordingError: it is missing, damaged, cut short, or of several checkpoints.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(
+            f'{path}: expected the trace of a node, cannot read it: {error}'
+        ) from (error)
+    parts = [_read_line(path, number, line) for number, line in enumerate(lines, start=1)]
+    heads = [part for part in parts if 'trace' in part]
+    if not heads or parts[0] is not heads[0] or 'counts' not in parts[-1]:
+        raise RecordingError(
+            f'{path}: expected a trace from the first line, which names the checkpoint, to the '
+            f'last, which counts samples; it is cut short after {len(lines)} lines; let the node '
+            'end by itself'
+        )
+    if any(head['checkpoint'] != heads[0]['checkpoint'] for head in heads):
+        raise RecordingError(
+            f'{path}: expected decisions of one checkpoint, got several; trace each into a file of '
+            'its own'
+        )
+    return _assemble(heads[0], parts)
+
+
+def _assemble(head: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> AdmissionTrace:
+    ends = [part for part in parts if 'counts' in part]
+    counts = {m: [end['counts'][m] for end in ends] for m in MODALITIES}
+    reasons = {m: {r for count in counts[m] for r in count['dropped']} for m in MODALITIES}
+    return AdmissionTrace(
+        checkpoint_id=head['checkpoint'],
+        labels=head['labels'],
+        device=head['device'],
+        smoothing=head['smoothing'],
+        windows=tuple(part['window'] for part in parts if 'window' in part),
+        received={m: sum(count['received'] for count in counts[m]) for m in MODALITIES},
+        dropped={
+            m: {r: sum(count['dropped'].get(r, 0) for count in counts[m]) for r in reasons[m]}
+            for m in MODALITIES
+        },
+        decisions_skipped=sum(end['decisions_skipped'] for end in ends),
+        failed_steps=sum(end['failed_steps'] for end in ends),
+    )
+
+
+def _read_line(path: Path, number: int, text: str) -> dict[str, Any]:
+    """Return a line as what it stands for; a head also carries the reset it means."""
+    try:
+        line = json.loads(text)
+        if 'trace' in line:
+            return _read_head(line)
+        if 'counts' in line:
+            return _read_counts(line)
+        return {'window': _read_window(line)}
+    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
+        raise RecordingError(
+            f'{path}:{number}: expected a line of a trace of version {VERSION}, got '
+            f'{text[:60]!r} ({type(error).__name__}: {error})'
+        ) from error
+
+
+def _read_head(line: Mapping[str, Any]) -> dict[str, Any]:
+    if line['trace'] != VERSION:
+        raise ValueError(f'version {line["trace"]}')
+    return {
+        'trace': VERSION,
+        'checkpoint': str(line['checkpoint']),
+        'labels': tuple(map(str, line['labels'])),
+        'device': str(line['device']),
+        'smoothing': build_config(SmoothingConfig, line['smoothing'], where='smoothing'),
+        'window': TracedWindow(reset=True, samples=(), decision=None),
+    }
+
+
+def _read_counts(line: Mapping[str, Any]) -> dict[str, Any]:
+    counts = {
+        Modality(name): {
+            'received': int(count['received']),
+            'dropped': {str(reason): int(n) for reason, n in count['dropped'].items()},
+        }
+        for name, count in line['counts'].items()
+    }
+    return {
+        'counts': {m: counts[m] for m in MODALITIES},
+        'decisions_skipped': int(line['decisions_skipped']),
+        'failed_steps': int(line['failed_steps']),
+    }
+
+
+def _read_window(line: Mapping[str, Any]) -> TracedWindow:
+    samples = tuple(
+        SampleId(
+            modality=Modality(modality),
+            stamp_ns=int(stamp_ns),
+            arrival_ns=int(arrival_ns),
+            digest=str(digest),
+        )
+        for modality, stamp_ns, arrival_ns, digest in line['samples']
+    )
+    decision = _read_decision(line) if 'decision' in line else None
+    return TracedWindow(reset=bool(line['reset']), samples=samples, decision=decision)
+
+
+def _read_decision(line: Mapping[str, Any]) -> TracedDecision:
+    t_ns, arrival_ns, status, class_id = line['decision']
+    return TracedDecision(
+        moment=DecisionTime(t_ns=int(t_ns), arrival_ns=int(arrival_ns)),
+        status=Status(status),
+        class_id=int(class_id),
+        logits=np.array(line['logits'], np.float32),
+    )
