@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from torch import Tensor
+
+from activity_recognition.types import seconds_between
 
 
 class Throughput:
@@ -21,6 +24,13 @@ class Throughput:
         """Steps since the last reading."""
         return self._steps
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Count the time of the block as spent on waiting for data."""
+        since = self._clock()
+        yield
+        self._loading_s += self._clock() - since
+
     def add(self, measures: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> None:
         """Count one step; a measure of exactly 0, a loss that nothing was asked of, is left out."""
         self._steps += 1
@@ -30,21 +40,39 @@ class Throughput:
         self._counts.update(name for name, value in values.items() if value)
         self._frames += int(batch['frame_mask'].sum())
         self._crops += len(batch['targets'])
+        self._recorded_s += _recorded_s(batch)
 
     def read(self) -> dict[str, float]:
-        """Return the mean of each measure and the work per second since the last reading."""
+        """Return the mean of each measure and the work per second since the last reading.
+
+        ``recorded_hours_per_hour`` is how much recorded time a step's crops span, from their first
+        decision to their last; ``loading_share`` the part of the time that was spent on loading.
+        """
         seconds = max(self._clock() - self._since, 1e-9)
         values = {name: value / max(self._counts[name], 1) for name, value in self._sums.items()}
         values |= {
             'frames_per_s': self._frames / seconds,
             'crops_per_s': self._crops / seconds,
             'steps_per_s': self._steps / seconds,
+            'recorded_hours_per_hour': self._recorded_s / seconds,
+            'loading_share': self._loading_s / seconds,
         }
         self._restart()
         return values
 
     def _restart(self) -> None:
         self._steps = self._frames = self._crops = 0
+        self._recorded_s = self._loading_s = 0.0
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._counts: Counter[str] = Counter()
         self._since = self._clock()
+
+
+def _recorded_s(batch: Mapping[str, Tensor]) -> float:
+    """Return the seconds that the crops of a batch span together; padding has the stamp 0."""
+    total = 0.0
+    for stamps in batch['decision_stamps']:
+        there = stamps[stamps != 0]
+        if len(there):
+            total += seconds_between(int(there.max()), int(there.min()))
+    return total

@@ -61,7 +61,7 @@ class TrainingResult:
 
 def main_train(
     config: TrainConfig,
-    data: Path,
+    data: Path | str,
     out: Path,
     *,
     resume: bool = True,
@@ -70,11 +70,11 @@ def main_train(
     origin: str = '',
     console: Console | None = None,
 ) -> TrainingResult:
-    """Train on the labelled recordings below a folder; ends with ``out/checkpoint``.
+    """Train on labelled recordings, or on shards of them; ends with ``out/checkpoint``.
 
     Args:
         config: how to train.
-        data: folder with recordings.
+        data: folder with recordings, or folder or URL of prepared shards.
         out: folder of the run; one that was interrupted goes on where it was.
         resume: whether to go on with a run that ``out`` holds; without, it is started over.
         cache: where prepared recordings are kept; ``out/cache`` by default.
@@ -99,6 +99,7 @@ def main_train(
         model,
         SyncConfig(),
         cache=cache or out / 'cache',
+        wide_px=config.augmentation.wide_px(model.video.input_size_px),
         validation_fraction=config.validation_fraction,
         seed=config.seed,
         workers=config.num_workers,

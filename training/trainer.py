@@ -157,9 +157,10 @@ class Trainer:
 
     def _step(self, plans: Sequence[CropPlan], done: float) -> dict[str, Tensor]:
         model, progress = self._model.train(), self.progress
-        batch = load_batch(
-            self._sources.training, plans, self.config, model.system.config, self.precision
-        )
+        with self._throughput.loading():
+            batch = load_batch(
+                self._sources.training, plans, self.config, model.system.config, self.precision
+            )
         torch.manual_seed(_step_seed(self.config.seed, progress.step))
         with self.precision.autocast():
             losses: dict[str, Tensor] = model(batch)

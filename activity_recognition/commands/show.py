@@ -17,7 +17,9 @@ TAKES_ROS_ARGUMENTS = False
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what to show."""
-    parser.add_argument('data', metavar='DATA', type=Path, help='folder with recordings')
+    parser.add_argument(
+        'data', metavar='DATA', help='folder with recordings, or folder or URL of shards'
+    )
     parser.add_argument('--out', type=Path, required=True, help='picture to write, .png')
     parser.add_argument(
         '--config', default='nano_simulated', help='name or path of a training recipe'

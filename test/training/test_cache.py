@@ -1,4 +1,4 @@
-"""Prepared arrays are the node's own inputs, kept under a key that knows what made them."""
+"""Cached arrays are the node's own inputs, kept under a key that knows what made them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference.trace import dense_recording
 from activity_recognition.simulation import ACTIVITIES
 from activity_recognition.streams import windows
-from activity_recognition.training.prepare import (
+from activity_recognition.training.cache import (
     Preparation,
     PreparedRecording,
-    cache_key,
-    prepare,
+    cache_recording,
+    recording_key,
 )
 from activity_recognition.types import Modality
 from factories.networks import TINY, tokenizer_for
@@ -35,9 +35,13 @@ def work(recordings: Path, tmp_path: Path) -> Preparation:
 
 
 def prepared(work: Preparation) -> PreparedRecording:
-    outcome = prepare(work)
+    outcome = cache_recording(work)
     assert isinstance(outcome, PreparedRecording), outcome
     return outcome
+
+
+def key_of(work: Preparation) -> str:
+    return recording_key(work.recording, work.model, work.sync)
 
 
 def test_arrays_are_those_of_the_dense_trace(work: Preparation):
@@ -77,20 +81,20 @@ def test_half_prepared_is_prepared_again(work: Preparation):
 
 
 def test_the_key_knows_the_recording_and_the_preprocessing(work: Preparation):
-    key = cache_key(work)
-    assert cache_key(work) == key
+    key = key_of(work)
+    assert key_of(work) == key
     larger = dataclasses.replace(TINY.video, input_size_px=64)
     deeper = dataclasses.replace(TINY.video, spatial_depth=3)
     changed = {
         'size': dataclasses.replace(work, model=dataclasses.replace(TINY, video=larger)),
         'sync': dataclasses.replace(work, sync=SyncConfig(decision_rate_hz=5.0)),
     }
-    assert len({key, *(cache_key(other) for other in changed.values())}) == 3
+    assert len({key, *(key_of(other) for other in changed.values())}) == 3
     same = dataclasses.replace(work, model=dataclasses.replace(TINY, video=deeper))
-    assert cache_key(same) == key
+    assert key_of(same) == key
     [bag] = work.recording.glob('*.mcap')
     bag.write_bytes(bag.read_bytes()[:-1] + b'?')
-    assert cache_key(work) != key
+    assert key_of(work) != key
 
 
 def test_new_labels_need_no_new_preparation(work: Preparation):
@@ -118,7 +122,7 @@ def test_a_recording_without_video_has_empty_frames(tmp_path: Path):
 def test_a_damaged_recording_is_named(work: Preparation):
     [bag] = work.recording.glob('*.mcap')
     bag.write_bytes(bag.read_bytes()[:200])
-    outcome = prepare(work)
+    outcome = cache_recording(work)
     assert isinstance(outcome, str)
     assert str(work.recording) in outcome
     assert not any(work.cache.glob('*')) if work.cache.exists() else True
