@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from activity_recognition.bags import find_recordings, label_files
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
+from activity_recognition.errors import RecordingError
 from activity_recognition.training.sharding.store import Store, is_url
 from activity_recognition.training.splits import SPLITS_FILE, Assignment, read_splits
 
@@ -64,6 +65,10 @@ def _find_remote(place: str) -> tuple[list[Source], dict[str, Assignment]]:
     store = Store(place)
     files = store.names()
     visible = [f for f in files if not any(part.startswith('.') for part in PurePosixPath(f).parts)]
+    if METADATA in files:
+        raise RecordingError(
+            f'{place}: expected recordings below it, this is one itself; name the folder above it'
+        )
     sources = [
         Source(name=name, url=place, files=_files_of(name, visible))
         for name in sorted(_recordings(visible), key=PurePosixPath)

@@ -107,6 +107,13 @@ class Store:
         with self._named(name):
             self._fs.rm_file(self._path(name))
 
+    def remove_unfinished(self, folder: str) -> None:
+        """Remove what a process that was killed left of the files that it was writing."""
+        if self.is_local:
+            with self._named(folder):
+                for path in Path(self._path(folder)).glob('.*.part'):
+                    path.unlink()
+
     def sha256(self, name: str) -> str:
         """Return the checksum of a file, hexadecimal."""
         digest = hashlib.sha256()

@@ -251,6 +251,7 @@ def _kept(
 
 def _clear(store: Store, name: str) -> None:
     """Remove what an earlier run left of a recording, its receipt first."""
+    store.remove_unfinished(name)
     if store.exists(f'{name}/{RECEIPT}'):
         store.remove(f'{name}/{RECEIPT}')
     number = 0

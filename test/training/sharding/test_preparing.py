@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -71,7 +73,6 @@ def test_a_run_that_was_killed_goes_on(recordings: Path, tmp_path: Path):
     assert prepare(recordings, out, shard_bytes=1).kept == 1
     assert (out / 'recording_0' / '00000.tar').stat().st_mtime_ns == before
     prepare(recordings, tmp_path / 'whole', shard_bytes=1)
-    (out / 'recording_1' / '.half.part').unlink()
     assert contents(out) == contents(tmp_path / 'whole')
 
 
@@ -126,11 +127,17 @@ def test_a_changed_recording_is_prepared_anew(copies: Path, tmp_path: Path):
 def test_changed_labels_are_prepared_anew(copies: Path, tmp_path: Path):
     out = tmp_path / 'shards'
     prepare(copies, out)
-    labels = 'start_s,end_s,label\n0,5,typing\n'
-    labels_path(copies / 'recording_2').write_text(labels, encoding='utf-8')
+    path = labels_path(copies / 'recording_2')
+    labels = path.read_text(encoding='utf-8')
+    path.write_text(labels.replace('walking', 'strolling'), encoding='utf-8')
     result = prepare(copies, out)
     assert result.kept == 2
-    assert [span.label for span in result.manifest.recordings[2].spans] == ['typing']
+    found = [span.label for span in result.manifest.recordings[2].spans]
+    assert 'strolling' in found
+    assert 'walking' not in found
+    with tarfile.open(out / 'recording_2' / '00000.tar') as tar:
+        index = json.load(tar.extractfile(next(n for n in tar.getnames() if n.endswith('.json'))))
+    assert index['labels'][0][2] == found[0]
 
 
 def test_another_margin_is_prepared_anew(recordings: Path, tmp_path: Path):

@@ -68,6 +68,17 @@ def test_urls_of_files_and_bare_bags(copies: Path, tmp_path: Path):
     assert len(load(f'file://{tmp_path}/shards', tmp_path / 'cache').training) == 2
 
 
+def test_a_url_of_one_recording_is_refused(recordings: Path):
+    with pytest.raises(RecordingError, match='name the folder above it'):
+        prepare(f'file://{recordings}/recording_0', 'memory://shards')
+
+
+def test_a_folder_that_is_one_recording_is_prepared(recordings: Path, tmp_path: Path):
+    made = prepare(recordings / 'recording_0', tmp_path / 'shards').manifest
+    assert [r.name for r in made.recordings] == ['recording_0']
+    assert (tmp_path / 'shards' / 'recording_0' / '00000.tar').exists()
+
+
 def test_what_is_cached_is_not_fetched_again(recordings: Path, tmp_path: Path, bucket: str):
     prepare(recordings, f'{bucket}/shards')
     first = load(f'{bucket}/shards', tmp_path / 'cache')
