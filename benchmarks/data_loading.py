@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from harness import FEWEST_ROUNDS, Goal, Report, Spread, arguments, publish
 from record import Table, provenance
 
@@ -51,12 +50,19 @@ def main(argv: list[str] | None = None) -> int:
     began = provenance()
     recipe = load_config(TrainConfig, shipped_file('train/nano_simulated.yaml'))
     recipe = dataclasses.replace(
-        recipe, num_threads=chosen.threads, validation_fraction=0.0, seed=chosen.seed, device='cpu'
+        recipe,
+        num_threads=chosen.threads,
+        num_workers=1,
+        validation_fraction=0.0,
+        seed=chosen.seed,
+        device='cpu',
     )
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         data = work / 'recordings'
-        write_recordings(varied(data, range(chosen.seed, chosen.seed + chosen.recordings), 60.0))
+        seeds = range(chosen.seed, chosen.seed + chosen.recordings)
+        # One process throughout: others would import what lies in the current folder.
+        write_recordings(varied(data, seeds, 60.0), workers=1)
         preparing_s, size = _prepare(recipe, data, work / 'shards')
         ways = [
             Way(name='recordings', data=data, margin=0.0),
@@ -67,7 +73,6 @@ def main(argv: list[str] | None = None) -> int:
         for way in ways:
             reading_s = _read(recipe, way, work / f'cache {way.name}')
             shares, hours = _train(recipe, way, work, chosen.seconds / len(ways))
-            torch.set_num_threads(chosen.threads)
             rows.append((way.name, f'{reading_s:.1f}', str(shares.scaled(100)), str(hours)))
             goals.append(
                 Goal(
@@ -81,11 +86,12 @@ def main(argv: list[str] | None = None) -> int:
         'recipe': 'nano_simulated',
         'recordings': f'{chosen.recordings} of 60 s',
         'threads': chosen.threads,
+        'reading processes': 1,
         'seed': chosen.seed,
     }
     columns = (
         'read from',
-        'until training begins, s',
+        'until training begins, s, empty cache',
         'loading, % of a step (quartiles)',
         'recorded hours per hour (quartiles)',
     )
@@ -110,7 +116,7 @@ def _prepare(recipe: TrainConfig, data: Path, shards: Path) -> tuple[float, int]
     model = load_model_config(recipe.preset)
     wide_px = _with_margin(recipe, MARGIN).augmentation.wide_px(model.video.input_size_px)
     manifest = prepare_shards(
-        data, shards, model=model, sync=SyncConfig(), wide_px=wide_px
+        data, shards, model=model, sync=SyncConfig(), wide_px=wide_px, workers=1
     ).manifest
     return time.perf_counter() - since, sum(r.size_bytes for r in manifest.recordings)
 
@@ -128,6 +134,7 @@ def _read(recipe: TrainConfig, way: Way, cache: Path) -> float:
         wide_px=augmentation.wide_px(model.video.input_size_px),
         validation_fraction=0.0,
         seed=0,
+        workers=1,
     )
     return time.perf_counter() - since
 
