@@ -12,6 +12,7 @@ import pytest
 from activity_recognition.bags import RecordingReader, labels_path
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
+from activity_recognition.inference.frontend import resize_frame
 from activity_recognition.inference.trace import dense_recording
 from activity_recognition.simulation import ACTIVITIES
 from activity_recognition.streams import windows
@@ -20,8 +21,10 @@ from activity_recognition.training.cache import (
     PreparedRecording,
     cache_recording,
     recording_key,
+    write_arrays,
 )
-from activity_recognition.types import Modality
+from activity_recognition.training.intake import take_in
+from activity_recognition.types import Frame, Modality
 from factories.networks import TINY, tokenizer_for
 
 from .conftest import write_simulation
@@ -78,6 +81,27 @@ def test_half_prepared_is_prepared_again(work: Preparation):
     (first.folder / 'segments.json').unlink()
     (first.folder / '0' / 'frames.npy').write_bytes(b'')
     assert len(prepared(work).segments(ACTIVITIES)[0].frames) == 96
+
+
+def test_two_processes_may_fill_the_same_folder(work: Preparation):
+    first = prepared(work)
+    before = (first.folder / 'segments.json').stat().st_ino
+    write_arrays(take_in(work.recording, work.model, work.sync), first.folder)
+    assert (first.folder / 'segments.json').stat().st_ino == before
+    assert [path.name for path in work.cache.iterdir()] == [first.key]
+
+
+def test_pictures_with_a_margin_are_kept_beside_the_network_s(work: Preparation):
+    plain = prepared(work)
+    wide = prepared(dataclasses.replace(work, wide_px=40))
+    assert wide.key == plain.key
+    [first], [second] = plain.segments(ACTIVITIES), wide.segments(ACTIVITIES)
+    assert first.wide_frames is None
+    assert second.wide_frames.shape == (96, 40, 40, 3)
+    np.testing.assert_array_equal(first.frames, second.frames)
+    with RecordingReader(work.recording, sample_rate_hz=8000) as reader:
+        frame = next(s for s in reader.samples() if isinstance(s, Frame))
+    np.testing.assert_array_equal(second.wide_frames[0], resize_frame(frame, 40))
 
 
 def test_the_key_knows_the_recording_and_the_preprocessing(work: Preparation):
