@@ -16,6 +16,7 @@ COMMANDS = {
     'simulate': 'simulate',
     'import': 'import_clip',
     'check': 'check',
+    'prepare': 'prepare',
     'show': 'show',
     'evaluate': 'evaluate',
     'train': 'train',

@@ -351,6 +351,10 @@ class AugmentationConfig(Ranged):
     """Pictures are moved by up to this share of their side."""
     zoom: float = setting(0.1, low=0.0, high=1.0)
     """Logarithm of the largest zoom."""
+    margin: float = setting(0.0, low=0.0, high=1.0)
+    """Above 0, pictures are kept larger than the network's by this share of its side, and views of
+    at least the network's size are cropped from them instead of ``shift`` and ``zoom``: what they
+    show are pixels of the camera, never a repeated border."""
     contrast: float = setting(0.25, low=0.0, high=2.0)
     """Logarithm of the largest gain."""
     brightness: float = setting(20.0, low=0.0, high=255.0)
@@ -375,6 +379,20 @@ class AugmentationConfig(Ranged):
     """Up to this share of the word pieces is replaced by others."""
     clock_skew_s: float = setting(0.0, low=0.0, high=2.0)
     """Stamps of sound and speech are moved by up to this much against the camera's, seconds."""
+
+    @property
+    def crops(self) -> bool:
+        """Whether views are cropped from pictures with a margin."""
+        return self.margin > 0 and self.strength > 0
+
+    def wide_px(self, side_px: int) -> int:
+        """Return the side of pictures with their margin, pixels; 0 where none is needed."""
+        return with_margin(side_px, self.margin) if self.crops else 0
+
+
+def with_margin(side_px: int, margin: float) -> int:
+    """Return a picture's side with a margin of a share of it, both edges together, pixels."""
+    return side_px + round(side_px * margin)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ BENCHMARKS = (
     'frame_rates',
     'node_overhead',
     'transport_1080p',
+    'data_loading',
     'soak',
 )
 """In the order in which they run; every one is a script of its own."""

@@ -1,10 +1,12 @@
 """Training from recordings: read once, cut crops, fit, calibrate, measure, keep.
 
 ==============  ==================================================================================
-prepare         one recording through the node's own preprocessing, kept as memory-mapped arrays
+intake          one recording through the node's own preprocessing, as arrays
+cache           those arrays on disk, memory-mapped
+sharding        recordings as WebDataset shards, on disk or in object storage, and back
 inspection      what is wrong with a folder of recordings, all of it at once
 splits          which of them are trained on, validated with, tested on
-dataset         the recordings of a folder: found, prepared in parallel, split, given targets
+dataset         recordings or shards of them: cached in parallel, split, given targets
 segments        one uninterrupted stretch of a recording, as arrays
 targets         its labels as classes over time
 crops           seeded random crops with thinned frames and hidden modalities; batches of them

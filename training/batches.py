@@ -48,5 +48,8 @@ def load_batch(
     for plan in plans:
         crop = cut_crop(segments[plan.segment], plan, config, model)
         vocab_size = model.text.vocab_size
-        crops.append(augment(crop, plan.key, config.augmentation, vocab_size=vocab_size))
+        side_px = model.video.input_size_px
+        crops.append(
+            augment(crop, plan.key, config.augmentation, side_px=side_px, vocab_size=vocab_size)
+        )
     return to_tensors(collate(crops), precision.device)

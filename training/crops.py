@@ -78,7 +78,8 @@ def cut_crop(segment: Segment, plan: CropPlan, config: TrainConfig, model: Model
     """Cut the arrays of one crop: the keys of the network's ``forward`` without a batch axis.
 
     Sound begins one window and text one window before the crop, as far as the recording reaches;
-    frames, which cost the most, begin with it. ``targets`` (Q,) holds the classes.
+    frames, which cost the most, begin with it. ``targets`` (Q,) holds the classes. Frames keep
+    their margin where the recipe's views are cropped from it.
     """
     rng = np.random.default_rng(plan.key)
     start_ns, end_ns = plan.start_ns, plan.end_ns
@@ -94,7 +95,7 @@ def cut_crop(segment: Segment, plan: CropPlan, config: TrainConfig, model: Model
         sound[:] = False
     stamps, arrivals = _decisions(segment, frames, start_ns, end_ns, rng)
     return {
-        'frames': segment.frames[frames],
+        'frames': _pictures(segment, config)[frames],
         'frame_stamps': segment.frame_stamps[frames],
         'frame_arrivals': segment.frame_arrivals[frames],
         'frame_mask': np.ones(len(frames), dtype=np.bool_),
@@ -124,6 +125,14 @@ def collate(crops: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
             padded[tuple(slice(length) for length in crop[key].shape)] = crop[key]
         batch[key] = stacked
     return batch
+
+
+def _pictures(segment: Segment, config: TrainConfig) -> NDArray[np.uint8]:
+    """Return the pictures to cut from: with their margin where views are cropped from it."""
+    if not config.augmentation.crops:
+        return segment.frames
+    assert segment.wide_frames is not None, 'the recordings were read without a margin'
+    return segment.wide_frames
 
 
 def _crop_starts(segment: Segment, crop_s: float, rng: np.random.Generator) -> list[int]:

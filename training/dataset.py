@@ -1,4 +1,4 @@
-"""The recordings of a folder: found, prepared in parallel, split by recording, given classes."""
+"""Recordings, or shards of them: cached in parallel, split by recording, given classes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from rich.console import Console
 from activity_recognition.bags import find_recordings, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
+from activity_recognition.training.cache import Preparation, PreparedRecording, cache_recording
 from activity_recognition.training.pool import spread, worker_count
-from activity_recognition.training.prepare import Preparation, PreparedRecording, prepare
 from activity_recognition.training.segments import Segment
+from activity_recognition.training.sharding.manifest import holds_shards, read_manifest
+from activity_recognition.training.sharding.reading import cache_shards
+from activity_recognition.training.sharding.store import Store
 from activity_recognition.training.splits import Assignment, draw_validation, read_splits
 from activity_recognition.training.targets import label_seconds
 from activity_recognition.types import LabelSpan
@@ -40,28 +43,42 @@ class Dataset:
         return [text for r in self.training for texts in r.texts for text in texts]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """What is to be split."""
+
+    prepared: list[PreparedRecording]
+    table: Mapping[Path, Assignment]
+    durations_s: Mapping[Path, Mapping[str, float]]
+    """Seconds of each label in each recording."""
+    left_out: list[str]
+
+
 def load_dataset(
-    folder: Path,
+    data: Path | str,
     model: ModelConfig,
     sync: SyncConfig,
     *,
     cache: Path,
+    wide_px: int = 0,
     validation_fraction: float,
     seed: int,
     workers: int = 0,
     console: Console | None = None,
 ) -> Dataset:
-    """Find, prepare and split the labelled recordings below ``folder``.
+    """Find, cache and split the labelled recordings at a place, or those whose shards it holds.
 
     A recording that is damaged or has no usable labels is left out and named. ``splits.csv`` says
     which are trained on, validated with and held out; without it, or for recordings it leaves
-    open, validation recordings are drawn so that every label is among them.
+    open, validation recordings are drawn so that every label is among them. Shards give what the
+    recordings that they were made of would have given, bit for bit.
 
     Args:
-        folder: where to look.
+        data: folder with recordings, or folder or URL of prepared shards.
         model: decides the preprocessing; its labels do not matter.
         sync: decides admission and the decisions' times; the node's own settings.
-        cache: where prepared arrays are kept, and found again.
+        cache: where arrays are kept, and found again.
+        wide_px: side of a second, larger copy of each picture to crop views from; 0 needs none.
         validation_fraction: share of every label's time that is drawn for validation, at least
             one recording; nothing is drawn where the table names recordings for it.
         seed: of the split.
@@ -69,47 +86,97 @@ def load_dataset(
         console: where to show progress.
 
     Raises:
-        RecordingError: no recording can be used, one alone with validation asked for, or the table
-            of splits is wrong.
+        RecordingError: no recording can be used, one alone with validation asked for, the table
+            of splits is wrong, or a shard is damaged or was prepared for another network.
     """
-    table = read_splits(folder)
-    spans, left_out = read_all_labels(find_recordings(folder))
-    durations_s = {recording: label_seconds(found) for recording, found in spans.items()}
-    prepared, damaged = prepare_recordings(
-        list(durations_s), model, sync, cache=cache, workers=workers, console=console
-    )
-    left_out += damaged
-    if not prepared:
-        reasons = '; '.join(left_out[:3]) or 'there are none'
+    find = _from_shards if holds_shards(data) else _from_recordings
+    found = find(data, model, sync, cache=cache, wide_px=wide_px, workers=workers, console=console)
+    if not found.prepared:
+        reasons = '; '.join(found.left_out[:3]) or 'there are none'
         raise RecordingError(
-            f'{folder}: expected labelled recordings below it, found none that can be used: '
-            f'{reasons}'
+            f'{data}: expected labelled recordings below it, found none that can be used: {reasons}'
         )
-    sides = split_recordings(prepared, table, durations_s, validation_fraction, seed)
-    occurring = {label for p in prepared for label in durations_s[p.recording]}
+    sides = split_recordings(
+        found.prepared, found.table, found.durations_s, validation_fraction, seed
+    )
+    occurring = {label for p in found.prepared for label in found.durations_s[p.recording]}
     return Dataset(
         labels=tuple(sorted(occurring, key=lambda name: (name != NONE_LABEL, name))),
         training=tuple(sides['train']),
         validation=tuple(sides['validation']),
         test=tuple(sides['test']),
-        left_out=tuple(left_out),
+        left_out=tuple(found.left_out),
     )
 
 
-def prepare_recordings(
+def _from_recordings(
+    data: Path | str,
+    model: ModelConfig,
+    sync: SyncConfig,
+    *,
+    cache: Path,
+    wide_px: int,
+    workers: int,
+    console: Console | None,
+) -> _Found:
+    folder = Path(data)
+    table = read_splits(folder)
+    spans, left_out = read_all_labels(find_recordings(folder))
+    prepared, damaged = cache_recordings(
+        list(spans), model, sync, cache=cache, wide_px=wide_px, workers=workers, console=console
+    )
+    return _Found(
+        prepared=prepared,
+        table=table,
+        durations_s={recording: label_seconds(found) for recording, found in spans.items()},
+        left_out=left_out + damaged,
+    )
+
+
+def _from_shards(
+    data: Path | str,
+    model: ModelConfig,
+    sync: SyncConfig,
+    *,
+    cache: Path,
+    wide_px: int,
+    workers: int,
+    console: Console | None,
+) -> _Found:
+    manifest = read_manifest(Store(data))
+    manifest.demand(str(data), model, sync, wide_px)
+    entries = manifest.recordings
+    return _Found(
+        prepared=cache_shards(
+            data, entries, cache=cache, wide_px=wide_px, workers=workers, console=console
+        ),
+        table={
+            Path(entry.name): Assignment(split=entry.split, group=entry.group, line=0)
+            for entry in entries
+        },
+        durations_s={Path(entry.name): label_seconds(entry.spans) for entry in entries},
+        left_out=[reason for _, reason in manifest.left_out],
+    )
+
+
+def cache_recordings(
     recordings: Sequence[Path],
     model: ModelConfig,
     sync: SyncConfig,
     *,
     cache: Path,
+    wide_px: int = 0,
     workers: int = 0,
     console: Console | None = None,
 ) -> tuple[list[PreparedRecording], list[str]]:
-    """Prepare recordings in parallel; returns those that worked, in order, and what is wrong."""
-    work = [Preparation(recording=r, cache=cache, model=model, sync=sync) for r in recordings]
+    """Cache recordings in parallel; returns those that worked, in order, and what is wrong."""
+    work = [
+        Preparation(recording=r, cache=cache, model=model, sync=sync, wide_px=wide_px)
+        for r in recordings
+    ]
     outcomes = dict(
         spread(
-            prepare,
+            cache_recording,
             work,
             workers=worker_count(workers),
             description='reading recordings',

@@ -17,7 +17,7 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.training.dataset import open_segments, prepare_recordings
+from activity_recognition.training.dataset import cache_recordings, open_segments
 from activity_recognition.training.evaluation.combinations import count
 from activity_recognition.training.evaluation.decisions import answer
 from activity_recognition.training.metrics import summarise
@@ -62,7 +62,7 @@ def evaluate_recordings(
     Raises:
         RecordingError: a recording is damaged or has labels that the checkpoint does not know.
     """
-    prepared, wrong = prepare_recordings(
+    prepared, wrong = cache_recordings(
         recordings,
         checkpoint.config,
         sync or SyncConfig(),

@@ -41,7 +41,7 @@ Across = Callable[[int], int]
 def write_preview(
     path: Path,
     config: TrainConfig,
-    data: Path,
+    data: Path | str,
     *,
     cache: Path,
     count: int,
@@ -52,7 +52,7 @@ def write_preview(
     Args:
         path: PNG to write.
         config: how to cut and change crops.
-        data: folder with labelled recordings.
+        data: folder with labelled recordings, or folder or URL of shards.
         cache: where prepared recordings are kept.
         count: crops.
         console: where to show progress.
@@ -60,23 +60,31 @@ def write_preview(
     Raises:
         RecordingError: no recording can be used, or the picture cannot be written.
     """
+    preset = load_model_config(config.preset)
     dataset = load_dataset(
         data,
-        load_model_config(config.preset),
+        preset,
         SyncConfig(),
         cache=cache,
+        wide_px=config.augmentation.wide_px(preset.video.input_size_px),
         validation_fraction=0.0,
         seed=config.seed,
         workers=config.num_workers,
         console=console,
     )
-    tokenizer, model = fit_to_data(load_model_config(config.preset), dataset)
+    tokenizer, model = fit_to_data(preset, dataset)
     segments = open_sources(dataset, tokenizer).training
     plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch][:count]
     strips: list[Image] = []
     for plan in plans:
         crop = cut_crop(segments[plan.segment], plan, config, model)
-        changed = augment(crop, plan.key, config.augmentation, vocab_size=model.text.vocab_size)
+        changed = augment(
+            crop,
+            plan.key,
+            config.augmentation,
+            side_px=model.video.input_size_px,
+            vocab_size=model.text.vocab_size,
+        )
         strips += [preview(changed, model.labels, tokenizer), _empty(8, COLUMNS * FRAME_PX)]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.vstack(strips)[:, :, ::-1]):

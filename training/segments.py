@@ -42,6 +42,8 @@ class Segment:
     """(Q,), the decisions that the node would take."""
     decision_arrivals: Int64
     labels: LabelTrack
+    wide_frames: NDArray[np.uint8] | None = None
+    """(T, W, W, 3), the same pictures kept larger, from which views are cropped."""
 
     @property
     def start_ns(self) -> int:

@@ -64,7 +64,7 @@ class TrainingResult:
 
 def main_train(
     config: TrainConfig,
-    data: Path,
+    data: Path | str,
     out: Path,
     *,
     resume: bool = True,
@@ -74,14 +74,14 @@ def main_train(
     tensorboard: bool = False,
     console: Console | None = None,
 ) -> TrainingResult:
-    """Train on the labelled recordings below a folder; ends with ``out/checkpoint``.
+    """Train on labelled recordings, or on shards of them; ends with ``out/checkpoint``.
 
     Launched by torchrun or ``accelerate launch``, every process calls this alike; the main one
     writes all files.
 
     Args:
         config: how to train.
-        data: folder with recordings.
+        data: folder with recordings, or folder or URL of prepared shards.
         out: folder of the run; one that was interrupted goes on where it was.
         resume: whether to go on with a run that ``out`` holds; without, it is started over.
         cache: where prepared recordings are kept; ``out/cache`` by default.
@@ -128,7 +128,7 @@ def main_train(
 
 
 def read_dataset(
-    config: TrainConfig, model: ModelConfig, data: Path, *, cache: Path, console: Console | None
+    config: TrainConfig, model: ModelConfig, data: Path | str, *, cache: Path, console: Console | None
 ) -> Dataset:
     """Read the recordings of a run, and say which cannot be used.
 
@@ -140,6 +140,7 @@ def read_dataset(
         model,
         SyncConfig(),
         cache=cache,
+        wide_px=config.augmentation.wide_px(model.video.input_size_px),
         validation_fraction=config.validation_fraction,
         seed=config.seed,
         workers=config.num_workers,

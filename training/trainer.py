@@ -33,6 +33,7 @@ from activity_recognition.training.segments import Segment
 from activity_recognition.training.state import Progress, load_state, save_state
 from activity_recognition.training.throughput import Throughput
 from activity_recognition.training.validation import Validation, validate
+from activity_recognition.types import seconds_between
 
 STATE, BEST = 'state.safetensors', 'best.safetensors'
 """Files of a run: where it stands, and the best weights so far."""
@@ -211,8 +212,19 @@ class Trainer:
         frames = int(sums.pop('frames'))
         measures = {f'loss_{name}': value for name, value in sums.items()}
         measures |= {'gradient_norm': norm, 'learning_rate': torch.tensor(rate)}
-        self._throughput.add(measures, frames=frames, crops=len(plans), loading_s=loading_s)
+        self._throughput.add(
+            measures,
+            frames=frames,
+            crops=len(plans),
+            recorded_s=sum(self._recorded_s(plan) for plan in plans),
+            loading_s=loading_s,
+        )
         return {name: float(value) for name, value in sums.items()}, float(norm)
+
+    def _recorded_s(self, plan: CropPlan) -> float:
+        """Return how much of its recording a crop spans, seconds."""
+        end_ns = min(plan.end_ns, self._sources.training[plan.segment].end_ns)
+        return seconds_between(end_ns, plan.start_ns)
 
     def _load(self, plans: Sequence[CropPlan]) -> list[dict[str, Tensor]]:
         """Return this process's parts of a batch as tensors."""
@@ -275,10 +287,7 @@ class Trainer:
 
     def _report(self, stage: Stage) -> None:
         found = self._throughput.read()
-        hours = found['crops_per_s'] * self.config.crop_s
-        self._write(
-            'trained', epoch=self.progress.epoch, stage=stage.name, **found, hours_per_hour=hours
-        )
+        self._write('trained', epoch=self.progress.epoch, stage=stage.name, **found)
 
     def _keep(self) -> None:
         if not self._peers.is_main:

@@ -29,7 +29,9 @@ _HOW = ('strength', 'mel_mask_bins', 'time_mask_columns')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what to show."""
-    parser.add_argument('data', metavar='DATA', type=Path, help='folder with recordings')
+    parser.add_argument(
+        'data', metavar='DATA', help='folder with recordings, or folder or URL of shards'
+    )
     parser.add_argument('--out', type=Path, required=True, help='picture to write, .png')
     parser.add_argument(
         '--config', default='nano_simulated', help='name or path of a training recipe'

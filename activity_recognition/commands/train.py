@@ -2,8 +2,8 @@
 
 CONFIG is a name of a file under config/train, for example nano_simulated, or a path to a .yaml
 file. Recordings are found below --data: rosbag2 folders with a labels.csv, or bag files with a
-.labels.csv beside them. The run ends with the checkpoint OUT/checkpoint; one that was interrupted
-goes on where it was. Examples:
+.labels.csv beside them; or --data is the folder or URL of shards that `prepare` made. The run ends
+with the checkpoint OUT/checkpoint; one that was interrupted goes on where it was. Examples:
     activity-recognition train nano_simulated --data recordings --out runs/first
     activity-recognition train nano_simulated --data recordings --out runs/first --overfit-one-batch
     torchrun --nproc-per-node 2 -m activity_recognition train base --data ... --out ...
@@ -27,7 +27,9 @@ TAKES_ROS_ARGUMENTS = False
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run."""
     parser.add_argument('config', metavar='CONFIG', help='name or path of a training recipe')
-    parser.add_argument('--data', type=Path, required=True, help='folder with recordings')
+    parser.add_argument(
+        '--data', required=True, help='folder with recordings, or folder or URL of shards'
+    )
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
     parser.add_argument('--cache', type=Path, help='prepared recordings (default: OUT/cache)')
     parser.add_argument(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,8 @@ from hypothesis import strategies as st
 
 from activity_recognition.config import AugmentationConfig, TrainConfig
 from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
-from activity_recognition.training.augmentation import augment
+from activity_recognition.training.augmentation import augment as augment_to
+from activity_recognition.training.augmentation.pictures import change_pictures
 from activity_recognition.training.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.types import to_ns
 from factories.networks import TINY
@@ -28,6 +32,10 @@ EVERYTHING = AugmentationConfig(
     clock_skew_s=0.2,
 )
 """Every kind of change."""
+
+
+SIDE = TINY.video.input_size_px
+augment = functools.partial(augment_to, side_px=SIDE)
 
 
 @pytest.fixture
@@ -191,3 +199,56 @@ def test_clocks_are_moved_as_a_whole_and_nothing_arrives_before_it_happened(crop
             moved.add(int(by[0]))
         assert changed['frame_stamps'] is crop['frame_stamps']
     assert len(moved) > 10
+
+
+def wide_crop(crop: Arrays, count: int = 1) -> Arrays:
+    """Return a crop with pictures of 48 pixels whose red tells the column and green the row."""
+    ramp = np.arange(48, dtype=np.uint8) * 5
+    picture = np.zeros((48, 48, 3), np.uint8)
+    picture[..., 0], picture[..., 1], picture[..., 2] = ramp, ramp[:, None], 255
+    return {**crop, 'frames': np.repeat(picture[None], count, axis=0)}
+
+
+def test_views_are_of_the_network_s_size_and_alike_over_a_crop(crop: Arrays):
+    views = augment(wide_crop(crop, 4), (1,), only(margin=0.5))['frames']
+    assert views.shape == (4, SIDE, SIDE, 3)
+    assert (views == views[0]).all()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**31), strength=st.sampled_from([0.3, 1.0, 2.0]))
+def test_a_view_shows_the_picture_and_never_a_border(seed: int, strength: float):
+    config = dataclasses.replace(only(margin=0.5), strength=strength)
+    view = change_pictures(wide_crop({})['frames'], config, np.random.default_rng(seed), SIDE)[0]
+    for axis, colour in ((1, 0), (0, 1)):
+        steps = np.diff(view[..., colour].astype(float), axis=axis) / 5
+        # A border that is repeated would be flat; pixels are between 1 and 1.5 of the picture's.
+        inner = steps[1:-1, 1:-1]
+        assert inner.min() >= 0.6, 'flat'
+        assert inner.max() <= 1.9
+    assert (view[..., 2] == 255).all()
+
+
+def test_the_largest_view_is_the_picture_and_the_smallest_true_pixels(crop: Arrays):
+    extents = []
+    for number in range(200):
+        view = augment(wide_crop(crop), (number,), only(margin=0.5))['frames'][0].astype(float)
+        extents.append(np.ptp(view[..., 0]) / 5 / (SIDE - 1))
+    assert 1.0 <= min(extents) < 1.03
+    assert 1.47 < max(extents) <= 1.52
+
+
+def test_a_view_is_mirrored_in_place():
+    frames = wide_crop({})['frames']
+    plain, mirrored = (
+        change_pictures(frames, only(margin=0.5, mirror=chance), np.random.default_rng(3), SIDE)
+        for chance in (0.0, 1.0)
+    )
+    difference = plain[:, :, ::-1].astype(int) - mirrored
+    assert np.abs(difference).max() <= 1
+
+
+def test_without_strength_no_margin_is_needed():
+    assert AugmentationConfig(margin=0.5, strength=0.0).wide_px(128) == 0
+    assert AugmentationConfig(margin=0.125).wide_px(128) == 144
+    assert AugmentationConfig().wide_px(128) == 0

@@ -20,7 +20,12 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def augment(
-    crop: Arrays, key: tuple[int, ...], config: AugmentationConfig, *, vocab_size: int = 0
+    crop: Arrays,
+    key: tuple[int, ...],
+    config: AugmentationConfig,
+    *,
+    side_px: int,
+    vocab_size: int = 0,
 ) -> Arrays:
     """Return a crop with changed pictures, sound, words and clocks.
 
@@ -28,6 +33,7 @@ def augment(
         crop: arrays of one crop; left as it is.
         key: seeds what is drawn.
         config: how far everything may change.
+        side_px: side of the network's pictures; those of the crop are larger by the margin.
         vocab_size: number of word pieces, from which misheard ones are drawn.
     """
     if config.strength <= 0:
@@ -35,7 +41,7 @@ def augment(
     # One stream per sense, so that how many frames there are changes nothing else.
     pictures, sound, words, clocks = (np.random.default_rng([*key, sense]) for sense in range(4))
     changed = dict(crop)
-    changed['frames'] = change_pictures(crop['frames'], config, pictures)
+    changed['frames'] = change_pictures(crop['frames'], config, pictures, side_px)
     changed['spectrograms'] = change_sound(crop['spectrograms'], config, sound)
     changed['transcript_tokens'], changed['transcript_token_mask'] = change_words(
         crop['transcript_tokens'], crop['transcript_token_mask'], config, words, vocab_size

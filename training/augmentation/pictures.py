@@ -1,6 +1,7 @@
 """Pictures: mirrored, moved, zoomed and retoned, alike from the beginning of a crop to its end.
 
-Nothing flickers that did not flicker before. T frames, S image side.
+Nothing flickers that did not flicker before. T frames, S side of the network's pictures, W side of
+those that come in: larger by the margin, or the same.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from activity_recognition.config import AugmentationConfig
 
 
 def change_pictures(
-    frames: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator
+    frames: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator, side: int
 ) -> NDArray[np.uint8]:
-    """Return changed frames (T, S, S, 3)."""
-    side = frames.shape[1]
-    transform = _placement(side, config, rng)
+    """Return changed frames (T, S, S, 3) of frames (T, W, W, 3); ``side`` is S."""
+    if config.crops:
+        transform = _view(frames.shape[1], side, config, rng)
+    else:
+        transform = _placement(side, config, rng)
     tones = _tones(config, rng)
-    changed = np.empty(frames.shape, dtype=np.uint8)
+    changed = np.empty((len(frames), side, side, 3), dtype=np.uint8)
     for source, target in zip(frames, changed, strict=True):
         moved = cv2.warpAffine(source, transform, (side, side), borderMode=cv2.BORDER_REPLICATE)
         cv2.LUT(moved, tones, dst=target)
@@ -37,6 +40,27 @@ def _placement(
     centre = (side - 1) / 2
     offset = centre - scale * centre + shift
     return np.column_stack([np.diag(scale), offset])
+
+
+def _view(
+    wide: int, side: int, config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw the affine map (2, 3) that crops a view, mirrored or not, and scales it to ``side``.
+
+    The view is a square inside the picture, of any size between the network's and the whole
+    picture, anywhere: the random resized crop of Szegedy et al. 2015, at the picture's own aspect
+    ratio.
+    """
+    smallest = np.log(side / wide) * min(config.strength, 1.0)
+    extent = wide * np.exp(rng.uniform(smallest, 0.0))
+    left, top = rng.uniform(0.0, wide - extent, size=2)
+    mirrored = rng.random() < config.mirror
+    zoom = side / extent
+    # Pixels are squares, their centres at half numbers from the picture's edge.
+    offset = zoom * (0.5 - np.array([left, top])) - 0.5
+    if mirrored:
+        return np.array([[-zoom, 0.0, side - 1 - offset[0]], [0.0, zoom, offset[1]]])
+    return np.array([[zoom, 0.0, offset[0]], [0.0, zoom, offset[1]]])
 
 
 def _tones(config: AugmentationConfig, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.training.cache import PreparedRecording
 from activity_recognition.training.evaluation import calibration
 from activity_recognition.training.evaluation.agreement import measure_agreement
 from activity_recognition.training.evaluation.bootstrap import LEVEL, Bootstrap
@@ -48,7 +49,6 @@ from activity_recognition.training.predict import (
     combination_name,
     predict_segment,
 )
-from activity_recognition.training.prepare import PreparedRecording
 from activity_recognition.types import MODALITIES, LabelSpan, seconds_between
 
 FUSED: Combination = MODALITIES

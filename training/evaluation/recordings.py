@@ -11,8 +11,8 @@ from rich.console import Console
 from activity_recognition.bags import find_recordings
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.dataset import prepare_recordings, read_all_labels
-from activity_recognition.training.prepare import PreparedRecording
+from activity_recognition.training.cache import PreparedRecording
+from activity_recognition.training.dataset import cache_recordings, read_all_labels
 from activity_recognition.training.splits import SPLITS_FILE, read_splits
 from activity_recognition.types import LabelSpan
 
@@ -71,7 +71,7 @@ def open_recordings(
     """
     chosen, split = _of_split(folder, find_recordings(folder), split)
     spans, left_out = _read_labels(chosen)
-    prepared, damaged = prepare_recordings(
+    prepared, damaged = cache_recordings(
         list(spans), model, sync, cache=cache, workers=workers, console=console
     )
     left_out += damaged

@@ -1,4 +1,4 @@
-"""Prepared arrays are the node's own inputs, kept under a key that knows what made them."""
+"""Cached arrays are the node's own inputs, kept under a key that knows what made them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ import pytest
 from activity_recognition.bags import RecordingReader, labels_path
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
+from activity_recognition.inference.frontend import resize_frame
 from activity_recognition.inference.trace import dense_recording
 from activity_recognition.simulation import ACTIVITIES
 from activity_recognition.streams import windows
-from activity_recognition.training.prepare import (
+from activity_recognition.training.cache import (
     Preparation,
     PreparedRecording,
-    cache_key,
-    prepare,
+    cache_recording,
+    recording_key,
+    write_arrays,
 )
-from activity_recognition.types import Modality
+from activity_recognition.training.intake import take_in
+from activity_recognition.types import Frame, Modality
 from factories.networks import TINY, tokenizer_for
 
 from .conftest import write_simulation
@@ -35,9 +38,13 @@ def work(recordings: Path, tmp_path: Path) -> Preparation:
 
 
 def prepared(work: Preparation) -> PreparedRecording:
-    outcome = prepare(work)
+    outcome = cache_recording(work)
     assert isinstance(outcome, PreparedRecording), outcome
     return outcome
+
+
+def key_of(work: Preparation) -> str:
+    return recording_key(work.recording, work.model, work.sync)
 
 
 def test_arrays_are_those_of_the_dense_trace(work: Preparation):
@@ -76,21 +83,42 @@ def test_half_prepared_is_prepared_again(work: Preparation):
     assert len(prepared(work).segments(ACTIVITIES)[0].frames) == 96
 
 
+def test_two_processes_may_fill_the_same_folder(work: Preparation):
+    first = prepared(work)
+    before = (first.folder / 'segments.json').stat().st_ino
+    write_arrays(take_in(work.recording, work.model, work.sync), first.folder)
+    assert (first.folder / 'segments.json').stat().st_ino == before
+    assert [path.name for path in work.cache.iterdir()] == [first.key]
+
+
+def test_pictures_with_a_margin_are_kept_beside_the_network_s(work: Preparation):
+    plain = prepared(work)
+    wide = prepared(dataclasses.replace(work, wide_px=40))
+    assert wide.key == plain.key
+    [first], [second] = plain.segments(ACTIVITIES), wide.segments(ACTIVITIES)
+    assert first.wide_frames is None
+    assert second.wide_frames.shape == (96, 40, 40, 3)
+    np.testing.assert_array_equal(first.frames, second.frames)
+    with RecordingReader(work.recording, sample_rate_hz=8000) as reader:
+        frame = next(s for s in reader.samples() if isinstance(s, Frame))
+    np.testing.assert_array_equal(second.wide_frames[0], resize_frame(frame, 40))
+
+
 def test_the_key_knows_the_recording_and_the_preprocessing(work: Preparation):
-    key = cache_key(work)
-    assert cache_key(work) == key
+    key = key_of(work)
+    assert key_of(work) == key
     larger = dataclasses.replace(TINY.video, input_size_px=64)
     deeper = dataclasses.replace(TINY.video, spatial_depth=3)
     changed = {
         'size': dataclasses.replace(work, model=dataclasses.replace(TINY, video=larger)),
         'sync': dataclasses.replace(work, sync=SyncConfig(decision_rate_hz=5.0)),
     }
-    assert len({key, *(cache_key(other) for other in changed.values())}) == 3
+    assert len({key, *(key_of(other) for other in changed.values())}) == 3
     same = dataclasses.replace(work, model=dataclasses.replace(TINY, video=deeper))
-    assert cache_key(same) == key
+    assert key_of(same) == key
     [bag] = work.recording.glob('*.mcap')
     bag.write_bytes(bag.read_bytes()[:-1] + b'?')
-    assert cache_key(work) != key
+    assert key_of(work) != key
 
 
 def test_new_labels_need_no_new_preparation(work: Preparation):
@@ -118,7 +146,7 @@ def test_a_recording_without_video_has_empty_frames(tmp_path: Path):
 def test_a_damaged_recording_is_named(work: Preparation):
     [bag] = work.recording.glob('*.mcap')
     bag.write_bytes(bag.read_bytes()[:200])
-    outcome = prepare(work)
+    outcome = cache_recording(work)
     assert isinstance(outcome, str)
     assert str(work.recording) in outcome
     assert not any(work.cache.glob('*')) if work.cache.exists() else True

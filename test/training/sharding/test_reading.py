@@ -1,0 +1,183 @@
+"""Shards wherever they are, damaged ones, those of another network, and each rank's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import ConfigError, RecordingError
+from activity_recognition.training.sharding.manifest import (
+    Manifest,
+    Shard,
+    ShardedRecording,
+    holds_shards,
+    read_manifest,
+)
+from activity_recognition.training.sharding.store import Store
+from factories.shards import batches_of, contents, load, prepare
+
+
+def upload(folder: Path, url: str) -> None:
+    for name, content in contents(folder).items():
+        fsspec.filesystem('memory').pipe_file(f'{url}/{name}', content)
+
+
+def equal(first, second) -> bool:
+    return all(
+        mine.keys() == other.keys() and all(mine[k].tobytes() == other[k].tobytes() for k in mine)
+        for mine, other in zip(batches_of(first), batches_of(second), strict=True)
+    )
+
+
+def test_out_of_a_bucket_and_into_one(copies: Path, tmp_path: Path, bucket: str):
+    (copies / 'splits.csv').write_text('recording,split\nrecording_2,test\n', encoding='utf-8')
+    (copies / '.hidden').mkdir()
+    (copies / '.hidden' / 'metadata.yaml').write_text('', encoding='utf-8')
+    upload(copies, f'{bucket}/data')
+    result = prepare(f'{bucket}/data', f'{bucket}/shards', workers=2)
+    local = prepare(copies, tmp_path / 'shards')
+    assert result.manifest == local.manifest
+    assert prepare(f'{bucket}/data', f'{bucket}/shards').kept == 3
+    files = Store(f'{bucket}/shards')
+    assert {name: files.read(name) for name in files.names()} == contents(tmp_path / 'shards')
+    dataset = load(f'{bucket}/shards', tmp_path / 'cache', workers=2)
+    assert equal(dataset, load(copies, tmp_path / 'other'))
+
+
+def test_urls_of_files_and_bare_bags(copies: Path, tmp_path: Path):
+    [bag] = (copies / 'recording_0').glob('*.mcap')
+    (copies / 'recording_0' / 'labels.csv').rename(copies / 'bare.labels.csv')
+    bag.rename(copies / 'bare.mcap')
+    (copies / 'recording_0' / 'metadata.yaml').unlink()
+    url = f'file://{copies}'
+    remote = prepare(url, f'file://{tmp_path}/shards', workers=1)
+    assert [r.name for r in remote.manifest.recordings] == [
+        'bare.mcap',
+        'recording_1',
+        'recording_2',
+    ]
+    assert remote.manifest == prepare(copies, tmp_path / 'local').manifest
+    assert contents(tmp_path / 'shards') == contents(tmp_path / 'local')
+    assert len(load(f'file://{tmp_path}/shards', tmp_path / 'cache').training) == 2
+
+
+def test_a_url_of_one_recording_is_refused(recordings: Path):
+    with pytest.raises(RecordingError, match='name the folder above it'):
+        prepare(f'file://{recordings}/recording_0', 'memory://shards')
+
+
+def test_a_folder_that_is_one_recording_is_prepared(recordings: Path, tmp_path: Path):
+    made = prepare(recordings / 'recording_0', tmp_path / 'shards').manifest
+    assert [r.name for r in made.recordings] == ['recording_0']
+    assert (tmp_path / 'shards' / 'recording_0' / '00000.tar').exists()
+
+
+def test_what_is_cached_is_not_fetched_again(recordings: Path, tmp_path: Path, bucket: str):
+    prepare(recordings, f'{bucket}/shards')
+    first = load(f'{bucket}/shards', tmp_path / 'cache')
+    for name in Store(f'{bucket}/shards').names():
+        if name.endswith('.tar'):
+            Store(f'{bucket}/shards').remove(name)
+    assert load(f'{bucket}/shards', tmp_path / 'cache') == first
+
+
+def test_a_damaged_shard_is_named_with_what_to_do(recordings: Path, tmp_path: Path):
+    prepare(recordings, tmp_path / 'shards', wide_px=0)
+    shard = tmp_path / 'shards' / 'recording_1' / '00000.tar'
+    shard.write_bytes(shard.read_bytes()[:-700])
+    with pytest.raises(
+        RecordingError,
+        match=r'recording_1/00000\.tar: .* expected the checksum .*; prepare the recordings again',
+    ):
+        load(tmp_path / 'shards', tmp_path / 'cache', wide_px=0)
+    shard.unlink()
+    with pytest.raises(RecordingError, match=r'00000\.tar: .* it is not there; prepare'):
+        load(tmp_path / 'shards', tmp_path / 'cache', wide_px=0)
+
+
+def test_a_shard_of_something_else_is_named(recordings: Path, tmp_path: Path):
+    prepare(recordings, tmp_path / 'shards', wide_px=0)
+    shard = tmp_path / 'shards' / 'recording_1' / '00000.tar'
+    shard.write_bytes(b'no tar at all' * 100)
+    path = tmp_path / 'shards' / 'manifest.json'
+    manifest = json.loads(path.read_text(encoding='utf-8'))
+    checksum = Store(shard.parent).sha256(shard.name)
+    manifest['recordings'][1]['shards'][0]['sha256'] = checksum
+    path.write_text(json.dumps(manifest), encoding='utf-8')
+    with pytest.raises(RecordingError, match=r'recording_1/00000\.tar: .*cannot be used'):
+        load(tmp_path / 'shards', tmp_path / 'cache', wide_px=0)
+
+
+@pytest.mark.parametrize(
+    ('content', 'fault'),
+    [
+        ('{', 'cannot read it'),
+        ('{"schema": 99}', 'expected a manifest of schema 1, got 99'),
+        ('{"schema": 1}', 'cannot read it'),
+        ('[]', 'cannot read it'),
+    ],
+)
+def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str, fault: str):
+    (tmp_path / 'manifest.json').write_text(content, encoding='utf-8')
+    with pytest.raises(RecordingError, match=fault):
+        load(tmp_path, tmp_path / 'cache')
+
+
+def test_no_manifest_means_not_ready(bucket: str, tmp_path: Path):
+    assert holds_shards(f'{bucket}/shards')
+    assert not holds_shards(tmp_path)
+    with pytest.raises(RecordingError, match=r'expected the manifest .* found none'):
+        load(f'{bucket}/shards', tmp_path / 'cache')
+
+
+def test_storage_that_does_not_exist_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match='no such kind of storage'):
+        load('nonsense://bucket', tmp_path / 'cache')
+
+
+def test_shards_for_another_network_are_refused(recordings: Path, tmp_path: Path):
+    prepare(recordings, tmp_path / 'shards', sync=SyncConfig(decision_rate_hz=5.0))
+    with pytest.raises(RecordingError, match=r'prepared for another network: sync = .*--config'):
+        load(tmp_path / 'shards', tmp_path / 'cache')
+
+
+def test_another_margin_is_refused(recordings: Path, tmp_path: Path):
+    prepare(recordings, tmp_path / 'shards')
+    with pytest.raises(RecordingError, match='pictures of 36 pixels, these shards hold 40'):
+        load(tmp_path / 'shards', tmp_path / 'cache', wide_px=36)
+    assert load(tmp_path / 'shards', tmp_path / 'cache', wide_px=0).training
+
+
+def sized(number: int, size_bytes: int) -> ShardedRecording:
+    shard = Shard(name=f'{number}/00000.tar', sha256='', size_bytes=size_bytes, samples=1)
+    return ShardedRecording(
+        name=str(number), key='', start_ns=0, dropped=0, spans=(), shards=(shard,)
+    )
+
+
+@given(sizes=st.lists(st.integers(1, 10**9), max_size=30), count=st.integers(1, 8))
+def test_ranks_share_everything_without_overlap(sizes: list[int], count: int):
+    recordings = tuple(sized(number, size) for number, size in enumerate(sizes))
+    manifest = Manifest(preprocessing={}, wide_px=0, recordings=recordings, left_out=())
+    parts = [manifest.of_rank(rank, count) for rank in range(count)]
+    found = [recording.name for part in parts for recording in part]
+    assert sorted(found) == sorted(r.name for r in recordings)
+    shares = [sum(r.size_bytes for r in part) for part in parts]
+    assert max(shares) - min(shares) <= max(sizes, default=0)
+
+
+def test_a_rank_that_does_not_exist_has_no_share():
+    with pytest.raises(ValueError, match='0 <= rank < count'):
+        Manifest(preprocessing={}, wide_px=0, recordings=(), left_out=()).of_rank(2, 2)
+
+
+def test_a_manifest_is_read_as_it_was_written(recordings: Path, tmp_path: Path):
+    made = prepare(recordings, tmp_path / 'shards').manifest
+    assert read_manifest(Store(tmp_path / 'shards')) == dataclasses.replace(made)

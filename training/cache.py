@@ -1,0 +1,211 @@
+"""Recordings kept on disk as memory-mapped arrays: what training cuts crops from.
+
+The arrays are exactly what the recogniser's front ends make of the same records. Utterances are
+kept as text, because word pieces depend on a tokenizer that training makes later. A folder of the
+cache is filled from the recording itself, or from shards that were made of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from activity_recognition.bags import label_files, load_labels
+from activity_recognition.config import ModelConfig, SyncConfig
+from activity_recognition.config_io import to_mapping
+from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.training.intake import (
+    MAPPED,
+    SMALL,
+    WIDE,
+    RecordedArrays,
+    SegmentArrays,
+    take_in,
+)
+from activity_recognition.training.segments import Segment
+from activity_recognition.training.targets import LabelTrack
+from activity_recognition.types import LabelSpan
+
+LAYOUT = 1
+"""Version of the arrays; part of every key."""
+_INDEX = 'segments.json'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preparation:
+    """What to read, how, and where to keep it; sent to worker processes."""
+
+    recording: Path
+    cache: Path
+    model: ModelConfig
+    """Only the parts that shape the network's inputs matter."""
+    sync: SyncConfig
+    wide_px: int = 0
+    """Side of the larger pictures that crops are cut from, kept beside the network's; 0: none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedRecording:
+    """A recording whose arrays lie in the cache."""
+
+    recording: Path
+    """Where it was read; for one of shards, its path below the shards."""
+    key: str
+    folder: Path
+    start_ns: int
+    """Start of the recording, from which its labels count."""
+    texts: tuple[tuple[str, ...], ...]
+    """Utterances per segment."""
+    dropped: int
+    """Messages that could not be decoded."""
+    spans: tuple[LabelSpan, ...] | None = None
+    """Its labels where shards tell them; None reads them where the recording keeps them."""
+
+    def segments(self, labels: Sequence[str]) -> list[Segment]:
+        """Open the arrays and read the labels as classes of ``labels``.
+
+        Raises:
+            RecordingError: the labels are missing, damaged, or not among ``labels``.
+        """
+        spans = load_labels(self.recording) if self.spans is None else self.spans
+        track = LabelTrack.from_spans(spans, labels, self.start_ns)
+        return [
+            _open_segment(self.folder / str(index), texts, track)
+            for index, texts in enumerate(self.texts)
+        ]
+
+
+def cache_recording(work: Preparation) -> PreparedRecording | str:
+    """Fill the cache from a recording unless it is there; returns what is wrong with a bad one."""
+    try:
+        key = recording_key(work.recording, work.model, work.sync)
+        folder = cache_folder(work.cache, key, work.wide_px)
+        if not is_cached(folder):
+            arrays = take_in(work.recording, work.model, work.sync, wide_px=work.wide_px)
+            write_arrays(arrays, folder)
+        return read_cached(work.recording, key, folder)
+    except (ActivityRecognitionError, OSError) as error:
+        return f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
+
+
+def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
+    """Return 32 hexadecimal digits that change with the recording and with the preprocessing.
+
+    Labels are no part of it: they are read anew each time.
+    """
+    digest = hashlib.blake2b(
+        json.dumps(preprocessing(model, sync), sort_keys=True).encode(), digest_size=16
+    )
+    labels = label_files(recording)
+    for file in _files(recording):
+        if file not in labels:
+            digest.update(f'{file.name}\0{file.stat().st_size}\0'.encode())
+            _update_with_file(digest, file)
+    return digest.hexdigest()
+
+
+def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
+    """Return all that the arrays of a recording depend on, beside the recording."""
+    return {
+        'layout': LAYOUT,
+        'input_size_px': model.video.input_size_px,
+        'audio': to_mapping(model.audio),
+        'sync': to_mapping(sync),
+    }
+
+
+def cache_folder(cache: Path, key: str, wide_px: int) -> Path:
+    """Return where the cache keeps a recording."""
+    return cache / (f'{key}-{wide_px}px' if wide_px else key)
+
+
+def is_cached(folder: Path) -> bool:
+    """Return whether a folder of the cache is whole."""
+    return (folder / _INDEX).is_file()
+
+
+def write_arrays(arrays: RecordedArrays, folder: Path) -> None:
+    """Write a folder of the cache; it appears whole or not at all."""
+    index = {
+        'start_ns': arrays.start_ns,
+        'dropped': arrays.dropped,
+        'texts': [list(segment.texts) for segment in arrays.segments],
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.part-') as temporary:
+        staged = Path(temporary) / 'recording'
+        for number, segment in enumerate(arrays.segments):
+            _write_segment(staged / str(number), segment)
+        (staged / _INDEX).write_text(json.dumps(index), encoding='utf-8')
+        if folder.exists() and not is_cached(folder):
+            shutil.rmtree(folder)
+        try:
+            staged.replace(folder)
+        except OSError:
+            # Another process of this machine was as far at the same time, with the same arrays.
+            if not is_cached(folder):
+                raise
+
+
+def read_cached(
+    recording: Path, key: str, folder: Path, spans: tuple[LabelSpan, ...] | None = None
+) -> PreparedRecording:
+    """Return a recording that the cache holds; see :class:`PreparedRecording`."""
+    index = json.loads((folder / _INDEX).read_text(encoding='utf-8'))
+    return PreparedRecording(
+        recording=recording,
+        key=key,
+        folder=folder,
+        start_ns=index['start_ns'],
+        texts=tuple(tuple(texts) for texts in index['texts']),
+        dropped=index['dropped'],
+        spans=spans,
+    )
+
+
+def _files(recording: Path) -> list[Path]:
+    if recording.is_file():
+        return [recording]
+    return sorted(path for path in recording.rglob('*') if path.is_file())
+
+
+def _update_with_file(digest: hashlib.blake2b, path: Path) -> None:
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+
+
+def _write_segment(folder: Path, segment: SegmentArrays) -> None:
+    folder.mkdir(parents=True)
+    for name, value in segment.arrays.items():
+        if name not in SMALL:
+            np.save(folder / f'{name}.npy', value, allow_pickle=False)
+    small: dict[str, Any] = {name: segment.arrays[name] for name in SMALL}
+    np.savez(folder / 'small.npz', **small)
+
+
+def _open_segment(folder: Path, texts: tuple[str, ...], labels: LabelTrack) -> Segment:
+    # Copy-on-write maps: nothing is read before it is used, and torch may share the memory.
+    mapped = {
+        name: np.load(folder / f'{name}.npy', mmap_mode='c', allow_pickle=False)
+        for name in (*MAPPED, WIDE)
+        if name != WIDE or (folder / f'{WIDE}.npy').exists()
+    }
+    with np.load(folder / 'small.npz', allow_pickle=False) as file:
+        small = {name: file[name] for name in SMALL}
+    return Segment(
+        **mapped,
+        **small,
+        texts=texts,
+        transcript_tokens=np.zeros((len(texts), 0), np.int64),
+        transcript_token_mask=np.zeros((len(texts), 0), np.bool_),
+        labels=labels,
+    )

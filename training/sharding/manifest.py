@@ -1,0 +1,221 @@
+"""What a set of shards says of itself: ``manifest.json``, written last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from activity_recognition.config import ModelConfig, SyncConfig
+from activity_recognition.errors import RecordingError
+from activity_recognition.training.cache import preprocessing
+from activity_recognition.training.sharding.store import Store, is_url
+from activity_recognition.types import LabelSpan
+
+MANIFEST = 'manifest.json'
+SCHEMA = 1
+"""Version of the manifest, of the receipts and of the samples."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """One tar file."""
+
+    name: str
+    """From the place of the manifest."""
+    sha256: str
+    size_bytes: int
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardedRecording:
+    """One recording and its shards, none of which holds anything of another one."""
+
+    name: str
+    """Its path below the recordings' folder."""
+    key: str
+    """Digest of its content and of the preprocessing."""
+    start_ns: int
+    dropped: int
+    """Messages that could not be decoded."""
+    spans: tuple[LabelSpan, ...]
+    shards: tuple[Shard, ...]
+    split: str = ''
+    """From ``splits.csv``; empty leaves it to the draw."""
+    group: str = ''
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its shards."""
+        return sum(shard.size_bytes for shard in self.shards)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A set of shards."""
+
+    preprocessing: Mapping[str, Any]
+    """What made the arrays; see :func:`activity_recognition.training.cache.preprocessing`."""
+    wide_px: int
+    """Side of the pictures that views are cropped from; 0 where there are none."""
+    recordings: tuple[ShardedRecording, ...]
+    left_out: tuple[tuple[str, str], ...]
+    """Recordings that could not be used, and why."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that occur, by name."""
+        return tuple(sorted({span.label for r in self.recordings for span in r.spans}))
+
+    def demand(self, place: str, model: ModelConfig, sync: SyncConfig, wide_px: int) -> None:
+        """Make sure that these shards are what a network eats.
+
+        Args:
+            place: what to call the shards.
+            model: the network's settings.
+            sync: admission and decision rate.
+            wide_px: side of pictures with a margin; 0 needs none.
+
+        Raises:
+            RecordingError: they were prepared for another one.
+        """
+        wanted = preprocessing(model, sync)
+        differing = sorted(k for k in wanted if wanted[k] != self.preprocessing.get(k))
+        if differing:
+            found = ', '.join(
+                f'{key} = {self.preprocessing.get(key)} where {wanted[key]} is needed'
+                for key in differing
+            )
+            raise RecordingError(
+                f'{place}: these shards were prepared for another network: {found}; prepare the '
+                'recordings again with the recipe that you train with (--config)'
+            )
+        if wide_px not in (0, self.wide_px):
+            raise RecordingError(
+                f'{place}: the recipe crops views from pictures of {wide_px} pixels, these shards '
+                f'hold {self.wide_px or "none with a margin"}; prepare the recordings again with '
+                "the recipe's margin (--margin), or set augmentation.margin to that of the shards"
+            )
+
+    def of_rank(self, rank: int, count: int) -> tuple[ShardedRecording, ...]:
+        """Return the recordings whose shards process ``rank`` of ``count`` reads.
+
+        Every recording belongs to one process; the largest are dealt first, each to whoever has
+        least, so that the shares are about equal.
+        """
+        if not 0 <= rank < count:
+            raise ValueError(f'expected 0 <= rank < count, got {rank} and {count}')
+        shares = [0] * count
+        mine: set[str] = set()
+        for recording in sorted(self.recordings, key=lambda r: (-r.size_bytes, r.name)):
+            owner = min(range(count), key=lambda index: (shares[index], index))
+            shares[owner] += recording.size_bytes
+            if owner == rank:
+                mine.add(recording.name)
+        return tuple(r for r in self.recordings if r.name in mine)
+
+
+def holds_shards(data: Path | str) -> bool:
+    """Return whether training is to read shards from a place: it has a manifest, or is a URL."""
+    return is_url(data) or (Path(data) / MANIFEST).is_file()
+
+
+def write_manifest(store: Store, manifest: Manifest) -> None:
+    """Write the manifest; from then on the shards are a whole."""
+    content = {
+        'schema': SCHEMA,
+        'preprocessing': dict(manifest.preprocessing),
+        'wide_px': manifest.wide_px,
+        'labels': list(manifest.labels),
+        'recordings': [recording_mapping(r) for r in manifest.recordings],
+        'left_out': [{'name': name, 'reason': reason} for name, reason in manifest.left_out],
+    }
+    store.write(MANIFEST, to_json(content))
+
+
+def read_manifest(store: Store) -> Manifest:
+    """Read the manifest of a set of shards.
+
+    Raises:
+        RecordingError: there is none, or it is damaged or of another schema.
+    """
+    where = store.url(MANIFEST)
+    if not store.exists(MANIFEST):
+        raise RecordingError(
+            f'{where}: expected the manifest of prepared shards, found none; '
+            '`activity-recognition prepare` writes it when all shards are there'
+        )
+    try:
+        content = json.loads(store.read(MANIFEST))
+        if content['schema'] != SCHEMA:
+            raise RecordingError(
+                f'{where}: expected a manifest of schema {SCHEMA}, got {content["schema"]}; '
+                'prepare the recordings again'
+            )
+        return Manifest(
+            preprocessing=content['preprocessing'],
+            wide_px=int(content['wide_px']),
+            recordings=tuple(recording_from(entry) for entry in content['recordings']),
+            left_out=tuple((item['name'], item['reason']) for item in content['left_out']),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordingError(
+            f'{where}: expected the manifest of prepared shards, cannot read it ({error}); '
+            'prepare the recordings again'
+        ) from error
+
+
+def to_json(content: Mapping[str, Any]) -> bytes:
+    """Return JSON whose bytes follow from the content alone."""
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + '\n').encode()
+
+
+def recording_mapping(recording: ShardedRecording) -> dict[str, Any]:
+    """Return what JSON holds of a recording."""
+    shards = [
+        {'name': s.name, 'sha256': s.sha256, 'size_bytes': s.size_bytes, 'samples': s.samples}
+        for s in recording.shards
+    ]
+    return {
+        'name': recording.name,
+        'key': recording.key,
+        'start_ns': recording.start_ns,
+        'dropped': recording.dropped,
+        'labels': label_rows(recording.spans),
+        'split': recording.split,
+        'group': recording.group,
+        'shards': shards,
+    }
+
+
+def recording_from(content: Mapping[str, Any]) -> ShardedRecording:
+    """Return the recording that :func:`recording_mapping` described.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is something else.
+    """
+    return ShardedRecording(
+        name=content['name'],
+        key=content['key'],
+        start_ns=int(content['start_ns']),
+        dropped=int(content['dropped']),
+        spans=_spans(content['labels']),
+        split=content['split'],
+        group=content['group'],
+        shards=tuple(Shard(**shard) for shard in content['shards']),
+    )
+
+
+def label_rows(spans: Iterable[LabelSpan]) -> list[list[Any]]:
+    """Return start, end and label of each labelled stretch, seconds."""
+    return [[span.start_s, span.end_s, span.label] for span in spans]
+
+
+def _spans(rows: Sequence[Sequence[Any]]) -> tuple[LabelSpan, ...]:
+    return tuple(
+        LabelSpan(start_s=float(start_s), end_s=float(end_s), label=str(label))
+        for start_s, end_s, label in rows
+    )

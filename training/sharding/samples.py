@@ -1,0 +1,163 @@
+"""A recording's arrays as samples of ten seconds, each a handful of files, and back.
+
+Frames are one PNG, each below the one before: lossless, half as large as the pixels, and shown by
+anything. T frames, S side.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.errors import DecodeError
+from activity_recognition.training.intake import SMALL, WIDE, RecordedArrays, SegmentArrays
+from activity_recognition.training.sharding.manifest import label_rows, to_json
+from activity_recognition.types import LabelSpan, to_ns
+
+SAMPLE_S = 10.0
+"""Length of a sample; it is cut by arrival."""
+PICTURES = ('frames', WIDE)
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+"""The quickest: higher levels save 2 % and take half as long again."""
+
+Sample = Mapping[str, Any]
+"""Files by their endings, and ``__key__``, as WebDataset has them."""
+
+
+def to_samples(
+    name: str, key: str, arrays: RecordedArrays, spans: Iterable[LabelSpan]
+) -> Iterator[dict[str, Any]]:
+    """Cut a recording into samples whose bytes follow from what they hold."""
+    spans = tuple(spans)
+    for number, segment in enumerate(arrays.segments):
+        for place, (start_ns, end_ns) in enumerate(_stretches(segment)):
+            inside = [
+                span
+                for span in spans
+                if arrays.start_ns + to_ns(span.start_s) < end_ns
+                and arrays.start_ns + to_ns(span.end_s) > start_ns
+            ]
+            index = {
+                'recording': name,
+                'start_ns': arrays.start_ns,
+                'dropped': arrays.dropped,
+                'segment': number,
+                'labels': label_rows(inside),
+            }
+            sample = _encode(_cut(segment, start_ns, end_ns), index)
+            yield {'__key__': f'{key}-{number:03d}-{place:05d}', **sample}
+
+
+def from_samples(samples: Iterable[Sample], *, wide: bool) -> RecordedArrays:
+    """Join the samples of a recording, in order; ``wide`` reads the pictures with a margin too.
+
+    Raises:
+        DecodeError: one of them is damaged.
+    """
+    parts: defaultdict[int, list[SegmentArrays]] = defaultdict(list)
+    index: dict[str, Any] = {}
+    for sample in samples:
+        try:
+            index, part = _decode(sample, wide=wide)
+        except (KeyError, TypeError, ValueError, OSError, cv2.error) as error:
+            raise DecodeError(f'sample {sample.get("__key__")}: {error!r}') from error
+        parts[index['segment']].append(part)
+    if not index:
+        raise DecodeError('no samples')
+    return RecordedArrays(
+        start_ns=index['start_ns'],
+        dropped=index['dropped'],
+        segments=tuple(_join(parts[number]) for number in sorted(parts)),
+    )
+
+
+def _stretches(segment: SegmentArrays) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and the end of each sample's time of arrival."""
+    arrivals = [value for name, value in segment.arrays.items() if name.endswith('_arrivals')]
+    start_ns = min(int(value[0]) for value in arrivals if len(value))
+    end_ns = max(int(value[-1]) for value in arrivals if len(value)) + 1
+    step_ns = to_ns(SAMPLE_S)
+    for begin_ns in range(start_ns, end_ns, step_ns):
+        yield begin_ns, begin_ns + step_ns
+
+
+def _arrivals_of(name: str) -> str:
+    """Return the name of the arrivals that an array goes along with."""
+    if name in PICTURES:
+        return 'frame_arrivals'
+    return f'{name.split("_", maxsplit=1)[0].removesuffix("s")}_arrivals'
+
+
+def _cut(segment: SegmentArrays, start_ns: int, end_ns: int) -> SegmentArrays:
+    slices = {}
+    for name, arrivals in segment.arrays.items():
+        if name.endswith('_arrivals'):
+            first, last = np.searchsorted(arrivals, [start_ns, end_ns])
+            slices[name] = slice(int(first), int(last))
+    arrays = {name: value[slices[_arrivals_of(name)]] for name, value in segment.arrays.items()}
+    return SegmentArrays(arrays=arrays, texts=segment.texts[slices['transcript_arrivals']])
+
+
+def _join(parts: list[SegmentArrays]) -> SegmentArrays:
+    names = parts[0].arrays
+    return SegmentArrays(
+        arrays={name: np.concatenate([part.arrays[name] for part in parts]) for name in names},
+        texts=tuple(text for part in parts for text in part.texts),
+    )
+
+
+def _encode(part: SegmentArrays, index: Mapping[str, Any]) -> dict[str, bytes]:
+    pictures = {name: part.arrays[name] for name in PICTURES if name in part.arrays}
+    content = {
+        **index,
+        'texts': list(part.texts),
+        'pictures': {name: list(frames.shape[:2]) for name, frames in pictures.items()},
+    }
+    times, small = io.BytesIO(), {name: part.arrays[name] for name in SMALL}
+    np.savez(times, **cast(dict[str, Any], small))
+    spectrograms = io.BytesIO()
+    np.save(spectrograms, part.arrays['spectrograms'], allow_pickle=False)
+    encoded = {name: _to_png(frames) for name, frames in pictures.items() if len(frames)}
+    return {
+        **{f'{name}.png': png for name, png in encoded.items()},
+        'json': to_json(content),
+        'spectrograms.npy': spectrograms.getvalue(),
+        'times.npz': times.getvalue(),
+    }
+
+
+def _decode(sample: Sample, *, wide: bool) -> tuple[dict[str, Any], SegmentArrays]:
+    index: dict[str, Any] = json.loads(sample['json'])
+    with np.load(io.BytesIO(sample['times.npz']), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in SMALL}
+    arrays['spectrograms'] = np.load(io.BytesIO(sample['spectrograms.npy']), allow_pickle=False)
+    for name in PICTURES if wide else PICTURES[:1]:
+        count, side = index['pictures'][name]
+        arrays[name] = (
+            _from_png(sample[f'{name}.png'], count, side)
+            if count
+            else np.zeros((0, side, side, 3), np.uint8)
+        )
+    return index, SegmentArrays(arrays=arrays, texts=tuple(index['texts']))
+
+
+def _to_png(frames: NDArray[np.uint8]) -> bytes:
+    """Return frames (T, S, S, 3) as one picture (T * S, S)."""
+    strip = cv2.cvtColor(frames.reshape(-1, *frames.shape[2:]), cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode('.png', strip, _PNG)[1])
+
+
+def _from_png(content: bytes, count: int, side: int) -> NDArray[np.uint8]:
+    strip = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if strip is None or strip.shape != (count * side, side, 3):
+        raise ValueError(f'expected a picture of {count} frames of {side} pixels, got another')
+    return np.asarray(cv2.cvtColor(strip, cv2.COLOR_BGR2RGB), np.uint8).reshape(
+        count, side, side, 3
+    )
