@@ -29,6 +29,11 @@ from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import save_checkpoint
+from activity_recognition.models.pretrained import (
+    load_backbones,
+    read_tokenizer,
+    with_backbones,
+)
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.training.calibration import Calibration, fit_temperature
@@ -85,14 +90,14 @@ def main_train(
 
     Raises:
         RecordingError: no recording can be used.
-        CheckpointError: ``out`` holds a run with other settings or other recordings, or
-            ``frame_encoder`` is damaged or of another preset.
+        CheckpointError: ``out`` holds a run with other settings or other recordings, a backbone
+            cannot be read, or ``frame_encoder`` is damaged or of another preset.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
-    # Preset and device first: a wrong one is refused before anything is read.
-    model = load_model_config(config.preset)
+    # Preset and device first: a wrong one is refused before any recording is read.
+    model = with_backbones(load_model_config(config.preset))
     precision = choose_precision(EngineConfig(device=config.device, precision=config.precision))
     dataset = load_dataset(
         data,
@@ -164,6 +169,7 @@ class _Run:
             )
         torch.manual_seed(self.config.seed)
         system = ActivityRecognitionSystem(model)
+        load_backbones(system)
         if self.frame_encoder is not None:
             _load_frame_encoder(system, self.frame_encoder)
         loss = DenseLoss(
@@ -257,12 +263,17 @@ def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
 
 
 def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
-    """Train the tokenizer, and give the model its labels and no more word pieces than there are."""
+    """Train the tokenizer, and give the model its labels and no more word pieces than there are.
+
+    A text backbone brings its own tokenizer.
+    """
     if len(dataset.labels) < 2:
         raise RecordingError(
             f'expected recordings with at least two labels, got {", ".join(dataset.labels)}; '
             'label also the time in which nothing happens, as none'
         )
+    if model.text.backbone:
+        return read_tokenizer(model.text), dataclasses.replace(model, labels=dataset.labels)
     tokenizer = train_tokenizer(
         dataset.texts(), vocab_size=model.text.vocab_size, max_length=model.text.max_length
     )

@@ -93,8 +93,10 @@ class Trainer:
             self._model,
             model.system,
             config,
-            pretrained=model.system.video_encoder.frame_encoder,
-            pretrained_rate=config.frame_encoder_rate,
+            rates=(
+                (model.system.video_encoder.pretrained, config.frame_encoder_rate),
+                (model.system.text_encoder.encoder, config.text_encoder_rate),
+            ),
         )
         self._log = RunLog(run / LOG)
         self._console = console
