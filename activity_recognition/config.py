@@ -97,9 +97,6 @@ class Architecture:
         return content
 
 
-NO_ARCHITECTURE = Architecture()
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoConfig(Ranged):
     """VideoTransformer: one token per frame, then causal attention over time."""
@@ -126,7 +123,7 @@ class VideoConfig(Ranged):
     trained_layers: int = setting(0, low=-1, high=1000, late=True)
     """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
     backbone, -1 trains all of it."""
-    architecture: Architecture = field(default=NO_ARCHITECTURE, metadata={'late': True})
+    architecture: Architecture = field(default=Architecture(), metadata={'late': True})
     """Of the backbone; read from it, and kept in the checkpoint."""
     image_mean: tuple[float, ...] = setting((), late=True)
     """Of each colour, 1 being white, as the backbone expects it; read from it."""
@@ -236,7 +233,7 @@ class TextConfig(Ranged):
     trained_layers: int = setting(0, low=-1, high=1000, late=True)
     """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
     backbone, -1 trains all of it."""
-    architecture: Architecture = field(default=NO_ARCHITECTURE, metadata={'late': True})
+    architecture: Architecture = field(default=Architecture(), metadata={'late': True})
     """Of the backbone; read from it, and kept in the checkpoint."""
 
     def __post_init__(self) -> None:

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     # Nothing may come from the network: the encoder is in the package.
     os.environ['HF_HUB_OFFLINE'] = '1'
     began = provenance()
-    torch.set_num_threads(began.cores)
+    torch.set_num_threads(1)
     reached: dict[tuple[str, int, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
