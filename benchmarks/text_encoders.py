@@ -1,8 +1,9 @@
 """Does a pretrained text encoder understand wordings that training never used?
 
 Recordings of what people say, of activities that words alone tell. Both encoders are trained by
-the same recipe on the same recordings, and decide over recordings in which every sentence is worded
-in another way. Nothing is chosen by what they reach there.
+the same recipe on the same recordings, and decide over others: worded as in training, with the same
+words in other patterns, and with other words in other patterns. Nothing is chosen by what they
+reach there.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from activity_recognition.types import Modality
 ACTIVITIES = ('greeting', 'calling_for_help', 'asking_robot', 'chatting')
 """Told by words; in the simulation's other activities nobody says what they do."""
 FIRST_TRAINING_SEED, FIRST_TEST_SEED = 970_000, 980_000
-TEST_RECORDINGS = 20
+TEST_RECORDINGS = 10
 RECORDING_S = 60.0
 POINTS = 15.0
 
@@ -44,34 +45,31 @@ class Encoder:
     name: str
     text: dict[str, object]
     """Overrides of the preset nano's ``text``."""
-    rate: float = 1.0
-    """``text_encoder_rate``."""
 
 
 ENCODERS = (
     Encoder(name='from scratch', text={}),
     Encoder(name='MiniLM, frozen', text={'backbone': 'minilm'}),
-    Encoder(
-        name='MiniLM, last 2 layers trained',
-        text={'backbone': 'minilm', 'trained_layers': 2},
-        rate=0.1,
-    ),
 )
 SCRATCH, FROZEN = ENCODERS[0].name, ENCODERS[1].name
-WORDINGS = {'train': 'as in training', 'heldout': 'other patterns'}
+WORDINGS = {
+    'train': 'as in training',
+    'rearranged': 'other patterns of known words',
+    'heldout': 'other patterns, other words',
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
     parser = arguments(__doc__, seconds=0.0)
-    parser.add_argument('--recordings', type=int, nargs='+', default=[5, 20], help='trained on')
+    parser.add_argument('--recordings', type=int, nargs='+', default=[10], help='trained on')
     parser.add_argument('--runs', type=int, default=3, help='per encoder and size')
-    parser.add_argument('--epochs', type=int, default=40, help='with the smallest size')
+    parser.add_argument('--epochs', type=int, default=40, help='of every run')
     chosen = parser.parse_args(argv)
     # Nothing may come from the network: the encoder is in the package.
     os.environ['HF_HUB_OFFLINE'] = '1'
     began = provenance()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # of small matrices, more threads are slower on a busy machine
     reached: dict[tuple[str, int, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -125,9 +123,8 @@ def reach(
         preset=str(preset),
         seed=seed,
         epochs=epochs,
-        batch_size=8,
+        batch_size=4,
         crop_s=16.0,
-        text_encoder_rate=encoder.rate,
         validation_fraction=0.0,
         device='cpu',
         num_workers=1,
@@ -174,7 +171,7 @@ def _report(reached: dict[tuple[str, int, str], list[float]], chosen: argparse.N
         },
         goals=[
             Goal(
-                name=f'MiniLM frozen − from scratch, other patterns, {smallest} recordings, points',
+                name=f'MiniLM frozen − from scratch, {smallest} recordings, other words, points',
                 value=gain,
                 at_least=POINTS,
             )
