@@ -7,6 +7,8 @@ YAML files and ROS parameters hold overrides of these defaults and nothing else
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +34,12 @@ def _between(
 
 
 def setting(
-    default: Any, *, live: bool = False, low: float | None = None, high: float | None = None
+    default: Any,
+    *,
+    live: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    late: bool = False,
 ) -> Any:
     """Declare a field with what a ROS parameter descriptor needs to know of it.
 
@@ -41,8 +48,10 @@ def setting(
         live: whether it may change while the node is active.
         low: smallest accepted value, if it has one.
         high: largest accepted value, if it has one.
+        late: whether older checkpoints lack it; the default is what they do. A checkpoint that
+            has the default does not name it.
     """
-    metadata = {'live': live, 'low': low, 'high': high}
+    metadata = {'live': live, 'low': low, 'high': high, 'late': late}
     if isinstance(default, (list, dict, set)):
         raise TypeError('a default must be immutable')
     return field(default=default, metadata=metadata)
@@ -71,6 +80,24 @@ class Ranged:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Architecture:
+    """A pretrained network's own configuration, in the words of transformers."""
+
+    text: str = '{}'
+    """A JSON object with sorted keys, so that it can be compared and hashed."""
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any]) -> Architecture:
+        """Hold a mapping of what JSON can."""
+        return cls(text=json.dumps(mapping, sort_keys=True))
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return it as a mapping, empty where nothing is known."""
+        content: dict[str, Any] = json.loads(self.text)
+        return content
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VideoConfig(Ranged):
     """VideoTransformer: one token per frame, then causal attention over time."""
 
@@ -90,6 +117,18 @@ class VideoConfig(Ranged):
     """How far back one layer looks, seconds."""
     max_tokens: int = setting(256, low=1, high=8192)
     """Frames kept; large enough that ``window_s`` binds at 60 Hz."""
+    backbone: str = setting('', late=True)
+    """Pretrained image network in place of stem and spatial blocks: a folder that
+    ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none."""
+    trained_layers: int = setting(0, low=-1, high=1000, late=True)
+    """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
+    backbone, -1 trains all of it."""
+    architecture: Architecture = field(default=Architecture(), metadata={'late': True})
+    """Of the backbone; read from it, and kept in the checkpoint."""
+    image_mean: tuple[float, ...] = setting((), late=True)
+    """Of each colour, 1 being white, as the backbone expects it; read from it."""
+    image_std: tuple[float, ...] = setting((), late=True)
+    """Standard deviation of each colour, above 0; likewise."""
 
     @property
     def patch_size_px(self) -> int:
@@ -105,7 +144,9 @@ class VideoConfig(Ranged):
         """Check that patches tile the image and heads tile the width."""
         Ranged.__post_init__(self)
         self._check_positive('stem_channels')
-        if self.input_size_px % self.patch_size_px:
+        if any(value <= 0 for value in self.image_std):
+            raise ConfigError(f'video.image_std must lie above 0, got {self.image_std}')
+        if not self.backbone and self.input_size_px % self.patch_size_px:
             raise ConfigError(
                 f'video.input_size_px must be a multiple of {self.patch_size_px} '
                 f'(2 per stem layer and 2 for the embedding), got {self.input_size_px}'
@@ -185,6 +226,15 @@ class TextConfig(Ranged):
     window_s: float = setting(20.0, low=0.1, high=600.0)
     max_tokens: int = setting(16, low=1, high=1024)
     """Utterances kept."""
+    backbone: str = setting('', late=True)
+    """Pretrained text network: ``minilm`` for the one that the extra of that name installs, a
+    folder that ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none.
+    ``vocab_size``, ``width``, ``depth`` and ``num_heads`` are then its own."""
+    trained_layers: int = setting(0, low=-1, high=1000, late=True)
+    """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
+    backbone, -1 trains all of it."""
+    architecture: Architecture = field(default=Architecture(), metadata={'late': True})
+    """Of the backbone; read from it, and kept in the checkpoint."""
 
     def __post_init__(self) -> None:
         """Check that heads tile the width."""
@@ -464,7 +514,9 @@ class TrainConfig(Ranged):
     """Decay of the moving average of the weights, which is what is kept."""
     frame_encoder_rate: float = setting(1.0, low=0.0, high=1.0)
     """Factor on the learning rate of the frame encoder, below 1 where it begins pretrained; 0
-    leaves it as it is."""
+    leaves it as it is. With ``video.backbone`` it is that of the backbone's trained layers."""
+    text_encoder_rate: float = setting(1.0, low=0.0, high=1.0)
+    """The same for the transformer of the text encoder, which is its backbone where it has one."""
     augmentation: AugmentationConfig = AugmentationConfig()
     validation_fraction: float = setting(0.1, low=0.0, high=0.9)
     """Share of the recordings held out for calibration and for choosing the weights kept."""

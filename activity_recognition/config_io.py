@@ -16,13 +16,16 @@ from typing import Any, TypeVar
 
 import yaml
 
-from activity_recognition.config import ModelConfig
+from activity_recognition.config import Architecture, ModelConfig
 from activity_recognition.errors import ConfigError
 
 T = TypeVar('T')
 
 MODEL_PRESETS = ('nano', 'small', 'base')
-"""Names of the model presets shipped with the package."""
+"""Names of the model presets shipped with the package that begin from scratch."""
+
+PRETRAINED_PRESETS = ('small_minilm', 'base_dinov2')
+"""Names of those that begin with pretrained encoders."""
 
 
 def shipped_file(relative: str) -> Path:
@@ -97,6 +100,10 @@ def unknown_key(key: str, known: typing.Iterable[str], where: str) -> str:
 
 def _convert(expected: Any, value: Any, where: str) -> Any:
     """Return ``value`` as the annotated type, or refuse it; only integers widen to floats."""
+    if expected is Architecture:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f'{where}: expected a mapping, got {value!r}')
+        return Architecture.of(value)
     if dataclasses.is_dataclass(expected):
         if not isinstance(value, Mapping):
             raise ConfigError(f'{where}: expected a mapping, got {value!r}')
@@ -128,7 +135,24 @@ def to_mapping(config: Any) -> dict[str, Any]:
     return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
 
 
+def to_stored_mapping(config: Any) -> dict[str, Any]:
+    """Return what a checkpoint holds of a dataclass: late settings only where they say something.
+
+    So a network that does not use them is written as before they existed.
+    """
+    stored = {}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if item.metadata.get('late') and value == item.default:
+            continue
+        nested = dataclasses.is_dataclass(value) and not isinstance(value, Architecture)
+        stored[item.name] = to_stored_mapping(value) if nested else _plain(value)
+    return stored
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, Architecture):
+        return value.as_mapping()
     if dataclasses.is_dataclass(value):
         return to_mapping(value)
     if isinstance(value, tuple):
@@ -137,19 +161,19 @@ def _plain(value: Any) -> Any:
 
 
 def load_model_config(preset: str, *, labels: tuple[str, ...] | None = None) -> ModelConfig:
-    """Read a model preset by name (``nano``, ``small``, ``base``) or path, for ``labels``.
+    """Read a model preset by name (``nano``, ``small_minilm``, …) or path, for ``labels``.
 
     Raises:
         ConfigError: no such preset, or a key or value of it is wrong.
     """
-    if preset in MODEL_PRESETS:
+    names = (*MODEL_PRESETS, *PRETRAINED_PRESETS)
+    if preset in names:
         path = shipped_file(f'models/{preset}.yaml')
     elif Path(preset).suffix in ('.yaml', '.yml'):
         path = Path(preset)
     else:
         raise ConfigError(
-            f'model preset must be one of {", ".join(MODEL_PRESETS)} or a .yaml file, '
-            f'got {preset!r}'
+            f'model preset must be one of {", ".join(names)} or a .yaml file, got {preset!r}'
         )
     config = load_config(ModelConfig, path)
     return config if labels is None else dataclasses.replace(config, labels=labels)

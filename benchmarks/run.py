@@ -17,6 +17,7 @@ BENCHMARKS = (
     'decision_rate',
     'streaming_vs_window',
     'frame_rates',
+    'text_encoders',
     'node_overhead',
     'transport_1080p',
     'data_loading',

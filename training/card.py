@@ -42,6 +42,7 @@ def write_card(
             '',
             f'- Network: preset `{config.preset}`, {weights / 1e6:.2f} million weights, '
             f'{model.video.input_size_px} px.',
+            *_backbones(model),
             f'- Trained on: {origin}',
             f'- Training: {config.epochs} epochs, seed {config.seed}; '
             f'calibrated with temperature {temperature:.3f}.',
@@ -56,6 +57,23 @@ def write_card(
             '',
         ]
     )
+
+
+def _backbones(model: ModelConfig) -> list[str]:
+    """Name the pretrained encoders, a list item each: their licences hold for these weights."""
+    parts = (('frames', model.video), ('transcripts', model.text))
+    return [
+        f'- Encoder of {what}: begins with `{part.backbone}`, {_training(part.trained_layers)}; '
+        'its licence holds.'
+        for what, part in parts
+        if part.backbone
+    ]
+
+
+def _training(layers: int) -> str:
+    if layers < 0:
+        return 'trained on'
+    return f'last {layers} layers trained on' if layers else 'frozen'
 
 
 def _percent(summary: Mapping[str, Any]) -> str:

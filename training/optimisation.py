@@ -50,8 +50,7 @@ class Optimisation:
         kept: nn.Module,
         config: OptimisationConfig,
         *,
-        pretrained: nn.Module | None = None,
-        pretrained_rate: float = 1.0,
+        rates: Sequence[tuple[nn.Module, float]] = (),
         scaler: GradScaler | None = None,
     ) -> None:
         """Prepare to move ``module``.
@@ -60,18 +59,16 @@ class Optimisation:
             module: network and loss.
             kept: the part of it that is averaged.
             config: how to move it.
-            pretrained: a part of it with a learning rate of its own.
-            pretrained_rate: factor on the learning rate of that part; 0 freezes it.
+            rates: parts of it with a factor on the learning rate; 0 freezes a part.
             scaler: keeps gradients in the range of fp16; None where they need no scaling.
         """
         self.scaler = scaler or GradScaler('cpu', enabled=False)
         self._module = module
         self._config = config
-        if pretrained is not None and pretrained_rate == 0:
-            pretrained.requires_grad_(False)
-        self.optimiser = make_optimiser(
-            module, config, pretrained=pretrained, pretrained_rate=pretrained_rate
-        )
+        for part, rate in rates:
+            if rate == 0:
+                part.requires_grad_(False)
+        self.optimiser = make_optimiser(module, config, rates=rates)
         self.average = make_average(kept, config.average_decay)
         self._kept = kept
 
@@ -118,26 +115,26 @@ def make_optimiser(
     module: nn.Module,
     config: OptimisationConfig,
     *,
-    pretrained: nn.Module | None = None,
-    pretrained_rate: float = 1.0,
+    rates: Sequence[tuple[nn.Module, float]] = (),
 ) -> torch.optim.AdamW:
     """Return AdamW that decays matrices and kernels, not biases, scales and embeddings' tables.
 
-    Every group has a ``rate``, the factor on the learning rate.
+    Every group has a ``rate``, the factor on the learning rate; ``rates`` gives it to parts.
     """
     tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    slow = {id(p) for p in pretrained.parameters()} if pretrained is not None else set()
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    owners = {id(p): place for place, (part, _) in enumerate(rates, 1) for p in part.parameters()}
+    factors = (1.0, *(rate for _, rate in rates))
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
     for parameter in module.parameters():
         if parameter.requires_grad:
             plain = parameter.ndim < 2 or id(parameter) in tables
-            groups.setdefault((id(parameter) in slow, plain), []).append(parameter)
+            groups.setdefault((owners.get(id(parameter), 0), plain), []).append(parameter)
     return torch.optim.AdamW(
         [
             {
                 'params': groups[key],
                 'weight_decay': 0.0 if key[1] else config.weight_decay,
-                'rate': pretrained_rate if key[0] else 1.0,
+                'rate': factors[key[0]],
             }
             for key in sorted(groups)
         ],

@@ -70,13 +70,13 @@ class Verdict:
 
 
 def check_overfit(
-    config: TrainConfig, data: Path, *, cache: Path, console: Console | None = None
+    config: TrainConfig, data: Path | str, *, cache: Path, console: Console | None = None
 ) -> Verdict:
-    """Train on one batch of the recordings below a folder until it is learnt, or for 300 steps.
+    """Train on one batch of recordings, or of shards of them, until it is learnt, or for 300 steps.
 
     Args:
         config: how to train; what works against learning by heart is left out.
-        data: folder with recordings.
+        data: folder with recordings, or folder or URL of prepared shards.
         cache: where prepared recordings are kept.
         console: where to show progress.
 
@@ -84,7 +84,7 @@ def check_overfit(
         RecordingError: no recording can be used, or nothing is labelled in those that can.
         DeviceError: there is not enough memory.
     """
-    model = load_model_config(config.preset)
+    model = with_backbones(load_model_config(config.preset))
     precision = choose_own_precision(config.device, config.precision)
     if config.num_threads:
         torch.set_num_threads(config.num_threads)

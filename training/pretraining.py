@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from activity_recognition.config import EngineConfig, ModelConfig, PretrainConfig
 from activity_recognition.config_io import load_model_config, to_mapping
-from activity_recognition.errors import CheckpointError
+from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training.interruption import Interruption
@@ -73,13 +73,14 @@ def pretrain(
 
     Raises:
         CheckpointError: ``out`` holds a run with other settings.
+        ConfigError: the preset's frame encoder is pretrained already.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
     workers, threads = _shares(config)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        run = _Pretraining(config, load_model_config(config.preset), out, workers, console)
+        run = _Pretraining(config, _from_scratch(config.preset), out, workers, console)
         if resume and (out / STATE).exists():
             run.resume()
         run.fit()
@@ -88,6 +89,17 @@ def pretrain(
     finally:
         torch.set_num_threads(before)
     return Pretrained(path=out / WEIGHTS, measures=measures)
+
+
+def _from_scratch(preset: str) -> ModelConfig:
+    """Read a preset; one that begins with a backbone has nothing to pretrain."""
+    model = load_model_config(preset)
+    if model.video.backbone:
+        raise ConfigError(
+            f'preset {preset}: expected a frame encoder from scratch, got video.backbone '
+            f'{model.video.backbone}, which is pretrained; choose another preset'
+        )
+    return model
 
 
 def _shares(config: PretrainConfig) -> tuple[int, int]:

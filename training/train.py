@@ -29,6 +29,11 @@ from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import METRICS, save_checkpoint
+from activity_recognition.models.pretrained import (
+    load_backbones,
+    read_tokenizer,
+    with_backbones,
+)
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.training.calibration import Calibration, fit_temperature
@@ -93,12 +98,12 @@ def main_train(
 
     Raises:
         RecordingError: no recording can be used.
-        CheckpointError: ``out`` holds a run with other settings or other recordings, or
-            ``frame_encoder`` is damaged or of another preset.
+        CheckpointError: ``out`` holds a run with other settings or other recordings, a backbone
+            cannot be read, or ``frame_encoder`` is damaged or of another preset.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
-    # Preset, stages and device first: a wrong one is refused before anything is read.
-    model = load_model_config(config.preset)
+    # Preset, stages and device first: a wrong one is refused before any recording is read.
+    model = with_backbones(load_model_config(config.preset))
     Curriculum(config)
     precision = choose_own_precision(config.device, config.precision)
     accelerator = join_processes(precision)
@@ -128,7 +133,12 @@ def main_train(
 
 
 def read_dataset(
-    config: TrainConfig, model: ModelConfig, data: Path | str, *, cache: Path, console: Console | None
+    config: TrainConfig,
+    model: ModelConfig,
+    data: Path | str,
+    *,
+    cache: Path,
+    console: Console | None,
 ) -> Dataset:
     """Read the recordings of a run, and say which cannot be used.
 
@@ -159,10 +169,12 @@ def make_model(
     """Build network and loss with weights that follow from the seed.
 
     Raises:
-        CheckpointError: ``frame_encoder`` is damaged or of another preset.
+        CheckpointError: a backbone cannot be read, or ``frame_encoder`` is damaged or of another
+            preset.
     """
     torch.manual_seed(config.seed)
     system = ActivityRecognitionSystem(model)
+    load_backbones(system)
     if frame_encoder is not None:
         _load_frame_encoder(system, frame_encoder)
     weights = class_weights(_decisions_per_class(sources.training, model.num_activities))
@@ -310,12 +322,17 @@ def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
 
 
 def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
-    """Train the tokenizer, and give the model its labels and no more word pieces than there are."""
+    """Train the tokenizer, and give the model its labels and no more word pieces than there are.
+
+    A text backbone brings its own tokenizer.
+    """
     if len(dataset.labels) < 2:
         raise RecordingError(
             f'expected recordings with at least two labels, got {", ".join(dataset.labels)}; '
             'label also the time in which nothing happens, as none'
         )
+    if model.text.backbone:
+        return read_tokenizer(model.text), dataclasses.replace(model, labels=dataset.labels)
     tokenizer = train_tokenizer(
         dataset.texts(), vocab_size=model.text.vocab_size, max_length=model.text.max_length
     )

@@ -110,8 +110,10 @@ class Trainer:
             self._model,
             model.system,
             config,
-            pretrained=model.system.video_encoder.frame_encoder,
-            pretrained_rate=config.frame_encoder_rate,
+            rates=(
+                (model.system.video_encoder.pretrained, config.frame_encoder_rate),
+                (model.system.text_encoder.encoder, config.text_encoder_rate),
+            ),
             scaler=precision.make_scaler(),
         )
         self._wrapped = self._accelerator.prepare_model(self._model)

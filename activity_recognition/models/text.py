@@ -8,7 +8,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from activity_recognition.config import ModelConfig
+from activity_recognition.config import ModelConfig, TextConfig
+from activity_recognition.models.backbones import TextBackbone
 
 
 class TextTransformer(nn.Module):
@@ -18,24 +19,20 @@ class TextTransformer(nn.Module):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        """Create the encoder described by ``config.text``, from scratch."""
+        """Create the encoder described by ``config.text``, with random weights.
+
+        Raises:
+            ConfigError: a backbone is named whose architecture is missing or no text encoder's.
+        """
         super().__init__()
         text = config.text
-        self.encoder = BertModel(
-            BertConfig(
-                vocab_size=text.vocab_size,
-                hidden_size=text.width,
-                num_hidden_layers=text.depth,
-                num_attention_heads=text.num_heads,
-                intermediate_size=4 * text.width,
-                max_position_embeddings=text.max_length,
-                type_vocab_size=1,
-                hidden_dropout_prob=config.dropout,
-                attention_probs_dropout_prob=config.dropout,
-            ),
-            add_pooling_layer=False,
-        )
-        self.project = nn.Linear(text.width, config.hidden_dim)
+        self.encoder: nn.Module
+        if text.backbone:
+            self.encoder = TextBackbone(text)
+            width = self.encoder.width
+        else:
+            self.encoder, width = _from_scratch(text, config.dropout), text.width
+        self.project = nn.Linear(width, config.hidden_dim)
         self.norm = nn.LayerNorm(config.hidden_dim)
 
     def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
@@ -60,3 +57,19 @@ class TextTransformer(nn.Module):
         weight = flat_mask.unsqueeze(-1).to(states.dtype)
         pooled = (states * weight).sum(1) / weight.sum(1)
         return self.norm(self.project(pooled)).unflatten(0, (batch, count))
+
+
+def _from_scratch(text: TextConfig, dropout: float) -> nn.Module:
+    settings = BertConfig(
+        vocab_size=text.vocab_size,
+        hidden_size=text.width,
+        num_hidden_layers=text.depth,
+        num_attention_heads=text.num_heads,
+        intermediate_size=4 * text.width,
+        max_position_embeddings=text.max_length,
+        type_vocab_size=1,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    encoder: nn.Module = BertModel(settings, add_pooling_layer=False)
+    return encoder

@@ -1,4 +1,7 @@
-"""Word pieces of transcripts: trained on them, kept in the checkpoint as ``tokenizer.json``."""
+"""Word pieces of transcripts, kept in the checkpoint as ``tokenizer.json``.
+
+They are trained on the transcripts, or come with a pretrained encoder.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,15 @@ class TextTokenizer:
         """Wrap a tokenizer of the ``tokenizers`` library.
 
         Args:
-            tokenizer: any tokenizer that has a padding piece ``[PAD]`` of id 0.
-            max_length: ids kept per utterance; the end of a long one is what was said last.
+            tokenizer: any tokenizer; changed to pad and cut nothing by itself.
+            max_length: ids kept per utterance, with those that the tokenizer puts around it; the
+                end of a long one is what was said last.
         """
         self._tokenizer = tokenizer
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        # What people say cannot pose as padding or as an end.
+        tokenizer.encode_special_tokens = True
         self.max_length = max_length
 
     @property
@@ -34,12 +42,15 @@ class TextTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return 1 to ``max_length`` ids; text without a single piece becomes ``[UNK]``."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids[-self.max_length :] or [int(self._tokenizer.token_to_id(UNKNOWN) or 0)]
+        pieces = self._tokenizer.encode(text, add_special_tokens=False)
+        around = self._tokenizer.num_special_tokens_to_add(False)
+        pieces.truncate(max(1, self.max_length - around), direction='left')
+        ids: list[int] = self._tokenizer.post_process(pieces, None, True).ids
+        return ids or [int(self._tokenizer.token_to_id(UNKNOWN) or 0)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the words of ids, lower case and without what no piece stands for."""
-        text: str = self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=False)
+        text: str = self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
         return text
 
     def save(self, path: Path) -> None:
@@ -47,8 +58,14 @@ class TextTokenizer:
         self._tokenizer.save(str(path))
 
     @classmethod
-    def load(cls, path: Path, *, max_length: int) -> TextTokenizer:
+    def load(cls, path: Path, *, max_length: int, own: bool = True) -> TextTokenizer:
         """Read ``tokenizer.json``.
+
+        Args:
+            path: the file.
+            max_length: ids kept per utterance.
+            own: whether it was trained with the weights; that of a pretrained encoder may pad as
+                it likes.
 
         Raises:
             CheckpointError: when it is missing, or no tokenizer that pads with id 0.
@@ -61,7 +78,7 @@ class TextTokenizer:
                 'copy the whole checkpoint folder again'
             ) from error
         padding = tokenizer.token_to_id(PAD)
-        if padding != 0:
+        if own and padding != 0:
             raise CheckpointError(
                 f'{path}: expected the padding piece {PAD} with id 0, got {padding}; '
                 'take the tokenizer that was trained with the weights'

@@ -19,6 +19,7 @@ from activity_recognition.models.attention import (
     split_projections,
     visible,
 )
+from activity_recognition.models.backbones import PretrainedFrameEncoder
 from activity_recognition.models.state import TokenRing, VideoState
 
 QUERY_CHUNK = 256
@@ -143,14 +144,27 @@ class VideoTransformer(nn.Module):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        """Create the encoder described by ``config.video``."""
+        """Create the encoder described by ``config.video``, with random weights.
+
+        Raises:
+            ConfigError: a backbone is named whose architecture is missing, or that does not take
+                pictures of ``input_size_px``.
+        """
         super().__init__()
         self.config = config
-        self.frame_encoder = FrameEncoder(config)
+        self.frame_encoder: FrameEncoder | PretrainedFrameEncoder = (
+            PretrainedFrameEncoder(config) if config.video.backbone else FrameEncoder(config)
+        )
         self.blocks = nn.ModuleList(
             TemporalBlock(config) for _ in range(config.video.temporal_depth)
         )
         self.norm = nn.LayerNorm(config.hidden_dim)
+
+    @property
+    def pretrained(self) -> nn.Module:
+        """What may begin pretrained: the backbone, or else the whole frame encoder."""
+        encoder = self.frame_encoder
+        return encoder.backbone if isinstance(encoder, PretrainedFrameEncoder) else encoder
 
     @property
     def receptive_field_s(self) -> float:

@@ -50,7 +50,7 @@ ACTIVITY_TABLE = MappingProxyType(
 ACTIVITIES = tuple(ACTIVITY_TABLE)
 """Labels of all activities, ``none`` first."""
 
-PHRASINGS = ('all', 'train', 'heldout')
+PHRASINGS = ('all', 'train', 'rearranged', 'heldout')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +91,8 @@ class SimulationConfig:
     max_transcript_delay_s: float = 3.0
     """Range of the speech recogniser's delay after the last word, seconds; most are short."""
     phrasings: str = 'all'
-    """Sentence patterns to draw from: ``all``, or the disjoint ``train`` and ``heldout``."""
+    """Sentences to draw from: ``all``, or the disjoint ``train`` and ``heldout``, which differ in
+    patterns and in what stands in them; ``rearranged`` has words of ``train`` in other patterns."""
 
     def __post_init__(self) -> None:
         self._check_ranges()

@@ -1,8 +1,10 @@
 """What people say: sentence patterns with slots, per intent.
 
 A pattern such as ``'could you {bring} me {thing}'`` stands for every choice of its slots. Every
-third pattern of an intent is ``heldout``, the others are ``train``: the two share vocabulary, and
-never a pattern. Intents in ``DECIDING`` tell an activity; the others are unrelated talk.
+third pattern of an intent and every third choice of a slot are ``heldout``, the others ``train``:
+the two never share a pattern, nor what stands in a slot. ``rearranged`` is between them: patterns
+held out, with the choices of ``train``. Intents in ``DECIDING`` tell an activity; the others are
+unrelated talk.
 """
 
 from __future__ import annotations
@@ -172,12 +174,22 @@ _SLOT = re.compile(r'\{(\w+)\}')
 
 
 def patterns(intent: str, phrasings: str) -> tuple[str, ...]:
-    """Return an intent's patterns in the part ``all``, ``train`` or ``heldout``."""
-    every = INTENTS[intent]
-    if phrasings == 'all':
+    """Return an intent's patterns in a part of ``config.PHRASINGS``."""
+    part = 'heldout' if phrasings == 'rearranged' else phrasings
+    return _part(INTENTS[intent], part)
+
+
+def choices(slot: str, phrasings: str) -> tuple[str, ...]:
+    """Return what may stand in a slot in a part of ``config.PHRASINGS``."""
+    part = 'train' if phrasings == 'rearranged' else phrasings
+    return _part(SLOTS[slot], part)
+
+
+def _part(every: tuple[str, ...], part: str) -> tuple[str, ...]:
+    if part == 'all':
         return every
-    held = phrasings == 'heldout'
-    return tuple(pattern for place, pattern in enumerate(every) if (place % 3 == 2) == held)
+    held = part == 'heldout'
+    return tuple(entry for place, entry in enumerate(every) if (place % 3 == 2) == held)
 
 
 def slots(pattern: str) -> tuple[str, ...]:
@@ -194,5 +206,5 @@ def fill(pattern: str, words: tuple[str, ...]) -> str:
 def sentences(intent: str, phrasings: str = 'all') -> Iterator[str]:
     """Yield every sentence of an intent, without fillers or errors."""
     for pattern in patterns(intent, phrasings):
-        for words in itertools.product(*(SLOTS[name] for name in slots(pattern))):
+        for words in itertools.product(*(choices(name, phrasings) for name in slots(pattern))):
             yield fill(pattern, words)

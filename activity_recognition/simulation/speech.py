@@ -10,8 +10,8 @@ from activity_recognition.simulation.chance import Stream, stream
 from activity_recognition.simulation.config import SimulationConfig
 from activity_recognition.simulation.phrases import (
     FILLERS,
-    SLOTS,
     UNRELATED,
+    choices,
     fill,
     patterns,
     slots,
@@ -116,11 +116,14 @@ def transcribe(config: SimulationConfig, spoken: tuple[Spoken, ...]) -> tuple[Tr
 
 def draw_sentence(rng: np.random.Generator, intent: str, phrasings: str) -> str:
     """Draw a sentence of an intent, perhaps with fillers."""
-    choices = patterns(intent, phrasings)
-    pattern = choices[int(rng.integers(len(choices)))]
-    words = tuple(SLOTS[name][int(rng.integers(len(SLOTS[name])))] for name in slots(pattern))
+    pattern = _one_of(rng, patterns(intent, phrasings))
+    words = tuple(_one_of(rng, choices(name, phrasings)) for name in slots(pattern))
     sentence = fill(pattern, words).split()
     while rng.random() < 0.25:
         filler = FILLERS[int(rng.integers(len(FILLERS)))]
         sentence.insert(int(rng.integers(len(sentence))), filler)
     return ' '.join(sentence)
+
+
+def _one_of(rng: np.random.Generator, entries: tuple[str, ...]) -> str:
+    return entries[int(rng.integers(len(entries)))]

@@ -10,6 +10,7 @@ from activity_recognition.simulation.phrases import (
     DECIDING,
     INTENTS,
     SLOTS,
+    choices,
     patterns,
     sentences,
     slots,
@@ -22,15 +23,6 @@ from activity_recognition.simulation.speech import draw_sentence, plan_speech, t
 @pytest.mark.parametrize('intent', DECIDING)
 def test_there_are_hundreds_of_ways_to_say_it(intent):
     assert len(set(sentences(intent))) >= 200
-
-
-@pytest.mark.parametrize('intent', sorted(INTENTS))
-def test_train_and_heldout_sentences_are_disjoint_and_complete(intent):
-    train, heldout = (set(sentences(intent, part)) for part in ('train', 'heldout'))
-    assert train
-    assert heldout
-    assert not train & heldout
-    assert train | heldout == set(sentences(intent))
 
 
 def test_no_sentence_belongs_to_two_intents():
@@ -63,6 +55,30 @@ def test_deciding_words_begin_with_the_activity_and_come_back():
         gaps = [b.start_s - a.end_s for a, b in itertools.pairwise(own)]
         assert all(2 < gap < 6 for gap in gaps)
         assert segment.end_s - own[-1].end_s < 7
+
+
+@pytest.mark.parametrize('intent', sorted(INTENTS))
+def test_held_out_wordings_share_no_pattern_and_no_choice_with_those_of_training(intent):
+    trained, held = (set(patterns(intent, part)) for part in ('train', 'heldout'))
+    assert trained
+    assert held
+    assert trained | held == set(patterns(intent, 'all'))
+    assert not trained & held
+    assert set(patterns(intent, 'rearranged')) == held
+    said = [set(sentences(intent, part)) for part in ('train', 'rearranged', 'heldout')]
+    for one, other in itertools.combinations(said, 2):
+        assert not one & other
+    assert set.union(*said) <= set(sentences(intent))
+
+
+@pytest.mark.parametrize('slot', sorted(SLOTS))
+def test_what_stands_in_a_slot_is_held_out_too(slot):
+    trained, held = (set(choices(slot, part)) for part in ('train', 'heldout'))
+    assert trained
+    assert held
+    assert not trained & held
+    assert set(choices(slot, 'all')) == trained | held
+    assert set(choices(slot, 'rearranged')) == trained
 
 
 def test_wording_does_not_change_who_speaks_when():

@@ -63,17 +63,18 @@ def test_the_average_is_exponential_in_the_long_run():
     assert average.module.weight.item() == pytest.approx(before + 0.5)
 
 
-def test_a_pretrained_part_has_a_learning_rate_of_its_own():
+def test_each_pretrained_part_has_a_learning_rate_of_its_own():
     system = make_system()
-    encoder = system.video_encoder.frame_encoder
+    frames, words = system.video_encoder.pretrained, system.text_encoder.encoder
     config = TrainConfig(learning_rate=0.1, warmup_fraction=0.0)
-    moved = Optimisation(system, system, config, pretrained=encoder, pretrained_rate=0.25)
+    moved = Optimisation(system, system, config, rates=((frames, 0.25), (words, 0.5)))
     rate = moved.step(0.5)
-    slow = {id(p) for p in encoder.parameters()}
+    factors = {id(p): 0.25 for p in frames.parameters()}
+    factors |= {id(p): 0.5 for p in words.parameters()}
     for group in moved.optimiser.param_groups:
-        inside = {id(p) in slow for p in group['params']}
+        inside = {factors.get(id(p), 1.0) for p in group['params']}
         assert len(inside) == 1
-        assert group['lr'] == pytest.approx(rate * (0.25 if inside.pop() else 1.0))
+        assert group['lr'] == pytest.approx(rate * inside.pop())
     grouped = [id(p) for group in moved.optimiser.param_groups for p in group['params']]
     assert sorted(grouped) == sorted(id(p) for p in system.parameters())
 
@@ -82,7 +83,7 @@ def test_a_frozen_part_stays_as_it_is():
     module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     before = [p.clone() for p in module.parameters()]
     config = TrainConfig(learning_rate=0.1, warmup_fraction=0.0)
-    moved = Optimisation(module, module, config, pretrained=module[0], pretrained_rate=0.0)
+    moved = Optimisation(module, module, config, rates=((module[0], 0.0),))
     moved.backward(module(torch.ones(1, 2)).square().sum())
     moved.step(0.5)
     changed = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]

