@@ -90,6 +90,11 @@ class VideoConfig(Ranged):
     """How far back one layer looks, seconds."""
     max_tokens: int = setting(256, low=1, high=8192)
     """Frames kept; large enough that ``window_s`` binds at 60 Hz."""
+    motion_channels: tuple[int, ...] = ()
+    """Channels of the stride-2 convolutions over the difference to an earlier frame, whose token is
+    added to the frame's; empty for none. For a camera that stands still."""
+    motion_span_s: float = setting(0.2, low=0.02, high=2.0)
+    """Least age of the frame compared with, seconds."""
 
     @property
     def patch_size_px(self) -> int:
@@ -104,7 +109,7 @@ class VideoConfig(Ranged):
     def __post_init__(self) -> None:
         """Check that patches tile the image and heads tile the width."""
         Ranged.__post_init__(self)
-        self._check_positive('stem_channels')
+        self._check_positive('stem_channels', 'motion_channels')
         if self.input_size_px % self.patch_size_px:
             raise ConfigError(
                 f'video.input_size_px must be a multiple of {self.patch_size_px} '
