@@ -21,7 +21,7 @@ from activity_recognition.errors import ConfigError
 
 T = TypeVar('T')
 
-MODEL_PRESETS = ('nano', 'small', 'base')
+MODEL_PRESETS = ('nano', 'small', 'base', 'sound')
 """Names of the model presets shipped with the package."""
 
 
@@ -132,7 +132,7 @@ def _plain(value: Any) -> Any:
 
 
 def load_model_config(preset: str, *, labels: tuple[str, ...] | None = None) -> ModelConfig:
-    """Read a model preset by name (``nano``, ``small``, ``base``) or path, for ``labels``.
+    """Read a model preset by name, one of :data:`MODEL_PRESETS`, or by path, for ``labels``.
 
     Raises:
         ConfigError: no such preset, or a key or value of it is wrong.

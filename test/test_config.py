@@ -238,7 +238,7 @@ class TestPresets:
         assert config.num_activities == 3
 
     def test_presets_grow(self):
-        nano, small, base = map(load_model_config, MODEL_PRESETS)
+        nano, small, base = map(load_model_config, ('nano', 'small', 'base'))
         assert nano == ModelConfig()
         sizes = [c.video.input_size_px for c in (nano, small, base)]
         assert sizes == [128, 160, 224]
@@ -251,7 +251,7 @@ class TestPresets:
 
     @pytest.mark.parametrize('name', ['huge', '', 'models/nano'])
     def test_other_names_are_refused(self, name):
-        with pytest.raises(ConfigError, match=r'one of nano, small, base or a \.yaml file, got'):
+        with pytest.raises(ConfigError, match=r'one of nano, .* or a \.yaml file, got'):
             load_model_config(name)
 
     def test_every_training_file_loads(self):
