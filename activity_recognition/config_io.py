@@ -21,7 +21,7 @@ from activity_recognition.errors import ConfigError
 
 T = TypeVar('T')
 
-MODEL_PRESETS = ('nano', 'small', 'base', 'sound')
+MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips')
 """Names of the model presets shipped with the package."""
 
 

@@ -112,13 +112,24 @@ def recipe(name: str, *, seed: int, epochs: int | None = None) -> TrainConfig:
 
 
 def write_recordings(
-    clips: Sequence[RealClip], folder: Path, *, console: Console | None = None
+    clips: Sequence[RealClip], folder: Path, *, workers: int = 0, console: Console | None = None
 ) -> None:
-    """Import clips to recordings ``folder/<name>``; those that are there already are kept."""
+    """Import clips to recordings ``folder/<name>``; those that are there already are kept.
+
+    Args:
+        clips: what to import.
+        folder: where to.
+        workers: processes; 0 takes one per core.
+        console: where to show progress.
+    """
     work = [(clip, folder / clip.name) for clip in clips]
     missing = [item for item in work if not (item[1] / 'labels.csv').is_file()]
     for _ in spread(
-        _import, missing, workers=worker_count(0), description='importing clips', console=console
+        _import,
+        missing,
+        workers=worker_count(workers),
+        description='importing clips',
+        console=console,
     ):
         pass
 

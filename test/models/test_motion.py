@@ -30,7 +30,11 @@ def frames_of(*levels: int) -> torch.Tensor:
 
 def encode(encoder, frames, times_s, mask=None):
     stamps = torch.tensor([[to_ns(t) for t in times_s]])
-    there = torch.ones(stamps.shape, dtype=torch.bool) if mask is None else torch.tensor([mask], dtype=torch.bool)
+    there = (
+        torch.ones(stamps.shape, dtype=torch.bool)
+        if mask is None
+        else torch.tensor([mask], dtype=torch.bool)
+    )
     return encoder(frames, stamps, there)
 
 
