@@ -32,7 +32,12 @@ def _between(
 
 
 def setting(
-    default: Any, *, live: bool = False, low: float | None = None, high: float | None = None
+    default: Any,
+    *,
+    live: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    late: bool = False,
 ) -> Any:
     """Declare a field with what a ROS parameter descriptor needs to know of it.
 
@@ -41,8 +46,10 @@ def setting(
         live: whether it may change while the node is active.
         low: smallest accepted value, if it has one.
         high: largest accepted value, if it has one.
+        late: whether older checkpoints lack it; the default is what they do. A checkpoint that
+            has the default does not name it.
     """
-    metadata = {'live': live, 'low': low, 'high': high}
+    metadata = {'live': live, 'low': low, 'high': high, 'late': late}
     if isinstance(default, (list, dict, set)):
         raise TypeError('a default must be immutable')
     return field(default=default, metadata=metadata)
@@ -90,10 +97,10 @@ class VideoConfig(Ranged):
     """How far back one layer looks, seconds."""
     max_tokens: int = setting(256, low=1, high=8192)
     """Frames kept; large enough that ``window_s`` binds at 60 Hz."""
-    motion_channels: tuple[int, ...] = ()
+    motion_channels: tuple[int, ...] = setting((), late=True)
     """Channels of the stride-2 convolutions over the difference to an earlier frame, whose token is
     added to the frame's; empty for none. For a camera that stands still."""
-    motion_span_s: float = setting(0.2, low=0.02, high=2.0)
+    motion_span_s: float = setting(0.2, low=0.02, high=2.0, late=True)
     """Least age of the frame compared with, seconds."""
 
     @property

@@ -123,6 +123,21 @@ def to_mapping(config: Any) -> dict[str, Any]:
     return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
 
 
+def to_stored_mapping(config: Any) -> dict[str, Any]:
+    """Return what a checkpoint holds of a dataclass: late settings only where they say something.
+
+    So a network that does not use them is written as before they existed.
+    """
+    stored = {}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if item.metadata.get('late') and value == item.default:
+            continue
+        nested = dataclasses.is_dataclass(value)
+        stored[item.name] = to_stored_mapping(value) if nested else _plain(value)
+    return stored
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return to_mapping(value)

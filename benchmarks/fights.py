@@ -74,6 +74,8 @@ def main(argv: list[str] | None = None) -> int:
 NOTES = (
     'Trained from random weights, no pictures or sounds but these. Folds hold whole sources; the '
     'clips without a source are trained on in every fold and never tested on.',
+    'Whether the frame encoder learns was chosen on fold 2, with networks trained on folds 3 to 5; '
+    'fold 1 took no part in that choice.',
     'Whether a clip has sound, and whether it is silent, goes together with its label in this '
     'data set, and the network that answers with what each clip has can tell. The last row of the '
     'second table is what that alone is worth: the label most frequent in training among clips '

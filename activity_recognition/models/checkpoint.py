@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.config_io import build_config, to_mapping
+from activity_recognition.config_io import build_config, to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
@@ -79,7 +79,7 @@ def save_checkpoint(
         (staged / WEIGHTS).chmod(0o644)  # the library writes it for its owner alone
         settings = {
             'schema_version': SCHEMA_VERSION,
-            'model': to_mapping(system.config),
+            'model': to_stored_mapping(system.config),
             'calibration': {'temperature': temperature},
         }
         _write_json(staged / CONFIG, settings)
@@ -146,7 +146,7 @@ def _parse_settings(settings: Mapping[str, Any], path: Path) -> tuple[ModelConfi
         if not isinstance(model, dict):
             raise ConfigError(f'model: expected an object, got {model!r}')
         config = build_config(ModelConfig, model, where='model')
-        if missing := _missing_keys(to_mapping(config), model):
+        if missing := _missing_keys(to_stored_mapping(config), model):
             raise ConfigError(f'missing {", ".join(missing)}')
         temperature = float(settings['calibration']['temperature'])
         if not (math.isfinite(temperature) and temperature > 0):
