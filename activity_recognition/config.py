@@ -129,6 +129,11 @@ class VideoConfig(Ranged):
     """Of each colour, 1 being white, as the backbone expects it; read from it."""
     image_std: tuple[float, ...] = setting((), late=True)
     """Standard deviation of each colour, above 0; likewise."""
+    motion_channels: tuple[int, ...] = setting((), late=True)
+    """Channels of the stride-2 convolutions over the difference to an earlier frame, whose token is
+    added to the frame's; empty for none. For a camera that stands still."""
+    motion_span_s: float = setting(0.2, low=0.02, high=2.0, late=True)
+    """Least age of the frame compared with, seconds."""
 
     @property
     def patch_size_px(self) -> int:
@@ -143,7 +148,7 @@ class VideoConfig(Ranged):
     def __post_init__(self) -> None:
         """Check that patches tile the image and heads tile the width."""
         Ranged.__post_init__(self)
-        self._check_positive('stem_channels')
+        self._check_positive('stem_channels', 'motion_channels')
         if any(value <= 0 for value in self.image_std):
             raise ConfigError(f'video.image_std must lie above 0, got {self.image_std}')
         if not self.backbone and self.input_size_px % self.patch_size_px:

@@ -21,7 +21,7 @@ from activity_recognition.errors import ConfigError
 
 T = TypeVar('T')
 
-MODEL_PRESETS = ('nano', 'small', 'base')
+MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips')
 """Names of the model presets shipped with the package that begin from scratch."""
 
 PRETRAINED_PRESETS = ('small_minilm', 'base_dinov2')

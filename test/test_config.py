@@ -238,7 +238,7 @@ class TestPresets:
         assert config.num_activities == 3
 
     def test_presets_grow(self):
-        nano, small, base = map(load_model_config, MODEL_PRESETS)
+        nano, small, base = map(load_model_config, ('nano', 'small', 'base'))
         assert nano == ModelConfig()
         sizes = [c.video.input_size_px for c in (nano, small, base)]
         assert sizes == [128, 160, 224]

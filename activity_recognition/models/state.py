@@ -6,6 +6,7 @@ its ``step``. Shapes: B streams, H heads, N capacity, D width.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -109,14 +110,28 @@ class TokenRing:
 
 
 @dataclass(slots=True, eq=False)
+class MotionState:
+    """What a stream keeps to compare the next frames with."""
+
+    frames: deque[tuple[int, Tensor]] = field(default_factory=deque)
+    """Stamps and grey frames (B, S, S), in order of arrival."""
+
+    def clear(self) -> None:
+        """Forget every frame."""
+        self.frames.clear()
+
+
+@dataclass(slots=True, eq=False)
 class VideoState:
     """State of :class:`VideoTransformer`: keys and values of its temporal blocks."""
 
     ring: TokenRing
+    motion: MotionState = field(default_factory=MotionState)
 
     def clear(self) -> None:
         """Forget every frame."""
         self.ring.clear()
+        self.motion.clear()
 
 
 @dataclass(slots=True, eq=False)

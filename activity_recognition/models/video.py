@@ -20,6 +20,7 @@ from activity_recognition.models.attention import (
     visible,
 )
 from activity_recognition.models.backbones import PretrainedFrameEncoder
+from activity_recognition.models.motion import MotionEncoder
 from activity_recognition.models.state import TokenRing, VideoState
 
 QUERY_CHUNK = 256
@@ -155,6 +156,7 @@ class VideoTransformer(nn.Module):
         self.frame_encoder: FrameEncoder | PretrainedFrameEncoder = (
             PretrainedFrameEncoder(config) if config.video.backbone else FrameEncoder(config)
         )
+        self.motion = MotionEncoder(config) if config.video.motion_channels else None
         self.blocks = nn.ModuleList(
             TemporalBlock(config) for _ in range(config.video.temporal_depth)
         )
@@ -169,7 +171,8 @@ class VideoTransformer(nn.Module):
     @property
     def receptive_field_s(self) -> float:
         """How far back one token has seen, seconds."""
-        return len(self.blocks) * self.config.video.window_s
+        before_s = self.motion.receptive_field_s if self.motion is not None else 0.0
+        return len(self.blocks) * self.config.video.window_s + before_s
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
         """Encode a recording.
@@ -183,6 +186,9 @@ class VideoTransformer(nn.Module):
             (B, T, D); the token at t depends on frames up to t alone.
         """
         x = self.encode_frames(frames, mask)
+        if self.motion is not None:
+            moved = self.motion(frames, stamps_ns, mask).to(x.dtype)
+            x = x.index_put((mask,), moved, accumulate=True)
         for block in self.blocks:
             x = self._dense_block(block, x, stamps_ns, mask)  # type: ignore[arg-type]
         return self.norm(x)
@@ -248,6 +254,8 @@ class VideoTransformer(nn.Module):
     def step(self, frame: Tensor, stamp_ns: int, state: VideoState) -> Tensor:
         """Encode the next frame, uint8 (B, S, S, 3), to its token (B, 1, D)."""
         x = self.frame_encoder(frame).unsqueeze(1)
+        if self.motion is not None:
+            x = x + self.motion.step(frame, stamp_ns, state.motion).unsqueeze(1)
         ring = state.ring
         slot = ring.advance(stamp_ns)
         sight = ring.sight(stamp_ns, self.config.video.window_s)

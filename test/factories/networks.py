@@ -52,6 +52,11 @@ WRAPPING = dataclasses.replace(
 )
 """The numbers of tokens bind: rings wrap all the time."""
 
+MOVING = dataclasses.replace(
+    TINY, video=dataclasses.replace(TINY.video, motion_channels=(4, 4), motion_span_s=0.2)
+)
+"""Frames are also compared with earlier ones."""
+
 
 @cache
 def tokenizer_for(config: ModelConfig) -> TextTokenizer:

@@ -1,0 +1,106 @@
+"""What moves: one token per frame from its difference to a frame a moment ago.
+
+Shapes: B batch, T frames, N frames of any rows, S image side, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from activity_recognition.config import ModelConfig
+from activity_recognition.models.state import MotionState
+from activity_recognition.types import NANOSECONDS, to_ns
+
+LONGEST = 4.0
+"""Times ``motion_span_s`` after which a frame is too old to be compared with."""
+AT_ONCE = 256
+"""Frames handled at once, so that memory does not grow with a recording."""
+_NEVER_NS = torch.iinfo(torch.int64).max
+
+
+class MotionEncoder(nn.Module):
+    """Convolutions over a difference of grey levels; pooled, so that it matters little where.
+
+    A frame is compared with the newest one that is at least ``motion_span_s`` older, so that the
+    camera's rate matters little, too. Differences tell a movement from a background from few
+    examples (compare the temporal stream of Simonyan & Zisserman 2014). Where there is no such
+    frame, nothing moves.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Create one stride-2 convolution per entry of ``video.motion_channels``."""
+        super().__init__()
+        video = config.video
+        self.span_ns = to_ns(video.motion_span_s)
+        self.longest_ns = to_ns(video.motion_span_s * LONGEST)
+        layers: list[nn.Module] = []
+        inputs = 2
+        for outputs in video.motion_channels:
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+                nn.GroupNorm(1, outputs),
+                nn.ReLU(),
+            ]
+            inputs = outputs
+        self.convolutions = nn.Sequential(*layers)
+        self.project = nn.Linear(2 * inputs, config.hidden_dim)
+
+    @property
+    def receptive_field_s(self) -> float:
+        """How far back the frame compared with may lie, seconds."""
+        return self.longest_ns / NANOSECONDS
+
+    def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
+        """Encode the frames of a recording that are there.
+
+        Args:
+            frames: uint8 (B, T, S, S, 3), in order of arrival.
+            stamps_ns: int64 (B, T), increasing along T.
+            mask: bool (B, T), False for padding, which comes last in a row.
+
+        Returns:
+            (N, D), row by row without the padding.
+        """
+        index, found = self._earlier(stamps_ns, mask)
+        tokens = [
+            self.encode(
+                self.grey(frames[row, place]),
+                self.grey(frames[row, index[row, place]]),
+                found[row, place],
+            )
+            for row, place in (part.unbind(-1) for part in mask.nonzero().split(AT_ONCE))
+        ]
+        return torch.cat(tokens)
+
+    def step(self, frame: Tensor, stamp_ns: int, state: MotionState) -> Tensor:
+        """Encode the next frame, uint8 (B, S, S, 3), to (B, D), and remember it."""
+        grey, kept = self.grey(frame), state.frames
+        while kept and stamp_ns - kept[0][0] > self.longest_ns:
+            kept.popleft()
+        old = [past for past_ns, past in kept if stamp_ns - past_ns >= self.span_ns]
+        found = torch.full((len(grey),), bool(old), device=grey.device)
+        kept.append((stamp_ns, grey))
+        return self.encode(grey, old[-1] if old else grey, found)
+
+    def grey(self, frames: Tensor) -> Tensor:
+        """Return uint8 frames (N, S, S, 3) as levels (N, S, S) around 0."""
+        return (frames.to(self.project.weight.dtype).mean(-1) - 127.5) / 64.0
+
+    def encode(self, grey: Tensor, earlier: Tensor, found: Tensor) -> Tensor:
+        """Encode differences of (N, S, S) to (N, D), of nothing where ``found`` (N,) is False."""
+        change = (grey - earlier) * found[:, None, None].to(grey.dtype)
+        x = self.convolutions(torch.stack((change, change.abs()), dim=1))
+        pooled = torch.cat((x.mean((-2, -1)), x.amax((-2, -1))), dim=-1)
+        token: Tensor = self.project(pooled)
+        return token
+
+    def _earlier(self, stamps_ns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the index of the frame that each is compared with, and whether there is one."""
+        ordered = stamps_ns.masked_fill(~mask, _NEVER_NS)
+        latest_ns = stamps_ns - self.span_ns
+        index = torch.searchsorted(ordered, latest_ns, right=True) - 1
+        found = index >= 0
+        index = index.clamp(min=0)
+        age_ns = stamps_ns - stamps_ns.gather(1, index)
+        return index, found & (age_ns <= self.longest_ns)
