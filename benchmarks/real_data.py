@@ -28,7 +28,7 @@ from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
-from activity_recognition.training.dataset import open_segments, prepare_recordings
+from activity_recognition.training.dataset import cache_recordings, open_segments
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.predict import Combination, Prediction, predict_segment
 from activity_recognition.training.segments import Segment
@@ -224,7 +224,7 @@ def answer(checkpoint: Checkpoint, recordings: Sequence[Path], run: FoldRun) -> 
     Raises:
         RecordingError: a recording is damaged.
     """
-    prepared, wrong = prepare_recordings(
+    prepared, wrong = cache_recordings(
         recordings, checkpoint.config, SyncConfig(), cache=run.cache, workers=1
     )
     if wrong:

@@ -1,4 +1,8 @@
-"""Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
+"""A temperature and one offset per class, fitted on data that was not trained on.
+
+Guo et al. 2017, "On Calibration of Modern Neural Networks": a temperature on logits that got a
+bias of their own, the part of vector scaling that cannot overfit a few recordings.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,58 @@ from torch import Tensor
 from torch.nn import functional
 
 _BOUNDS = (0.05, 20.0)
+_RIDGE = 1e-2
+"""Weight of the offsets' mean square, so that classes told apart perfectly keep finite ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
-    """A fitted temperature and what it changed."""
+    """A fitted temperature, the offsets fitted before it, and what the temperature changed."""
 
+    offsets: tuple[float, ...] = ()
+    """Were added to the logits, one per class; empty when nothing was fitted."""
     temperature: float = 1.0
     """Logits are divided by it."""
     nll_before: float | None = None
     """Mean negative log-likelihood at temperature 1, nats; None when nothing was fitted."""
     nll_after: float | None = None
+
+
+def fit_offsets(logits: Tensor, targets: Tensor) -> Tensor:
+    """Find what to add to the logits so that no class is named too rarely for its evidence.
+
+    Every class counts alike, however often it occurs.
+
+    Args:
+        logits: raw logits, (N, C).
+        targets: true classes, (N,); negative ones are left out.
+
+    Returns:
+        float64 offsets (C,) with a sum of 0; a class without a target keeps 0.
+    """
+    counted = targets >= 0
+    logits, targets = logits[counted].double(), targets[counted]
+    number = torch.bincount(targets, minlength=logits.shape[-1]).double()
+    occurs = number > 0
+    weight = torch.where(occurs, 1 / number.clamp(min=1), 0.0)
+    free = torch.zeros(logits.shape[-1], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([free], max_iter=100, line_search_fn='strong_wolfe')
+
+    def offsets() -> Tensor:
+        centred = free - free[occurs].mean() if bool(occurs.any()) else free
+        return centred.where(occurs, 0.0)
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = functional.cross_entropy(logits + offsets(), targets, weight=weight)
+        loss = loss + _RIDGE * offsets().square().mean()
+        loss.backward()
+        return loss
+
+    if len(targets):
+        with torch.enable_grad():
+            optimiser.step(closure)
+    return offsets().detach()
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> Calibration:

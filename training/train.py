@@ -36,7 +36,7 @@ from activity_recognition.models.pretrained import (
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
-from activity_recognition.training.calibration import Calibration, fit_temperature
+from activity_recognition.training.calibration import Calibration, fit_offsets, fit_temperature
 from activity_recognition.training.card import write_card
 from activity_recognition.training.curriculum import Curriculum
 from activity_recognition.training.dataset import Dataset, load_dataset, open_segments
@@ -288,7 +288,12 @@ class _Run:
         if not self.sources.validation:
             return Calibration(), {}
         found = validate(system, self.sources.validation, self.precision)
-        calibration = fit_temperature(found.logits, found.targets)
+        offsets = fit_offsets(found.logits, found.targets)
+        with torch.no_grad():
+            system.classifier.bias += offsets.to(system.classifier.bias)
+        calibration = dataclasses.replace(
+            fit_temperature(found.logits + offsets, found.targets), offsets=tuple(offsets.tolist())
+        )
         measures = measure(
             system,
             self.sources.validation,

@@ -1,9 +1,9 @@
-"""The temperature that data with a known one give back."""
+"""Temperature and offsets that data with known ones give back."""
 
 import pytest
 import torch
 
-from activity_recognition.training.calibration import fit_temperature
+from activity_recognition.training.calibration import fit_offsets, fit_temperature
 from activity_recognition.training.losses import IGNORE
 
 
@@ -32,3 +32,31 @@ def test_perfect_logits_do_not_drive_it_to_zero():
 def test_nothing_to_fit_on_leaves_it_at_one():
     found = fit_temperature(torch.randn(4, 3), torch.full((4,), IGNORE))
     assert (found.temperature, found.nll_before, found.nll_after) == (1.0, None, None)
+
+
+def test_known_offsets_are_found_however_often_classes_occur():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(40_000, 3, generator=generator) * 2
+    targets = torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+    rare = (targets != 2) | (torch.rand(len(targets), generator=generator) < 0.2)
+    wrong = torch.tensor([0.8, -0.5, -0.3])
+    # Leaving out four of five is an offset by its logarithm, which equal counts take back.
+    found = fit_offsets((logits + wrong)[rare], targets[rare])
+    assert found.tolist() == pytest.approx((-wrong).tolist(), abs=0.1)
+    assert found.sum().item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_class_without_a_target_gets_no_offset():
+    logits = torch.tensor([[1.0, 0.5, 3.0], [0.2, 0.9, -3.0]]).repeat(10, 1)
+    found = fit_offsets(logits, torch.tensor([0, 1]).repeat(10))
+    assert found[2] == 0
+    assert torch.isfinite(found).all()
+
+
+def test_offsets_of_classes_told_apart_perfectly_stay_small():
+    found = fit_offsets(torch.eye(3).repeat(20, 1) * 50, torch.arange(60) % 3)
+    assert found.abs().max() < 1e-3
+
+
+def test_nothing_to_fit_offsets_on_leaves_them_at_zero():
+    assert fit_offsets(torch.randn(4, 3), torch.full((4,), IGNORE)).tolist() == [0.0, 0.0, 0.0]
