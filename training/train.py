@@ -290,7 +290,7 @@ class _Run:
         found = validate(system, self.sources.validation, self.precision)
         offsets = fit_offsets(found.logits, found.targets)
         with torch.no_grad():
-            system.classifier.bias += offsets.to(system.classifier.bias)
+            system.classifier.bias.add_(offsets.to(system.classifier.bias))
         calibration = dataclasses.replace(
             fit_temperature(found.logits + offsets, found.targets), offsets=tuple(offsets.tolist())
         )
