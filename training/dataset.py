@@ -20,6 +20,7 @@ from activity_recognition.training.sharding.reading import cache_shards
 from activity_recognition.training.sharding.store import Store
 from activity_recognition.training.splits import Assignment, draw_validation, read_splits
 from activity_recognition.training.targets import label_seconds
+from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
 NONE_LABEL = 'none'
@@ -63,6 +64,7 @@ def load_dataset(
     wide_px: int = 0,
     validation_fraction: float,
     seed: int,
+    strict: bool = False,
     workers: int = 0,
     console: Console | None = None,
 ) -> Dataset:
@@ -82,20 +84,18 @@ def load_dataset(
         validation_fraction: share of every label's time that is drawn for validation, at least
             one recording; nothing is drawn where the table names recordings for it.
         seed: of the split.
+        strict: whether a recording that cannot be used is an error.
         workers: processes; 0 takes one per core.
         console: where to show progress.
 
     Raises:
-        RecordingError: no recording can be used, one alone with validation asked for, the table
-            of splits is wrong, or a shard is damaged or was prepared for another network.
+        RecordingError: no recording can be used, or ``strict`` and one cannot, one alone with
+            validation asked for, the table of splits is wrong, or a shard is damaged or was
+            prepared for another network.
     """
     find = _from_shards if holds_shards(data) else _from_recordings
     found = find(data, model, sync, cache=cache, wide_px=wide_px, workers=workers, console=console)
-    if not found.prepared:
-        reasons = '; '.join(found.left_out[:3]) or 'there are none'
-        raise RecordingError(
-            f'{data}: expected labelled recordings below it, found none that can be used: {reasons}'
-        )
+    demand_usable(data, usable=len(found.prepared), left_out=found.left_out, strict=strict)
     sides = split_recordings(
         found.prepared, found.table, found.durations_s, validation_fraction, seed
     )

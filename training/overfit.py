@@ -71,7 +71,12 @@ class Verdict:
 
 
 def check_overfit(
-    config: TrainConfig, data: Path | str, *, cache: Path, console: Console | None = None
+    config: TrainConfig,
+    data: Path | str,
+    *,
+    cache: Path,
+    strict: bool = False,
+    console: Console | None = None,
 ) -> Verdict:
     """Train on one batch of recordings, or of shards of them, until it is learnt, or for 300 steps.
 
@@ -79,17 +84,19 @@ def check_overfit(
         config: how to train; what works against learning by heart is left out.
         data: folder with recordings, or folder or URL of prepared shards.
         cache: where prepared recordings are kept.
+        strict: whether a recording that cannot be used is an error.
         console: where to show progress.
 
     Raises:
-        RecordingError: no recording can be used, or nothing is labelled in those that can.
+        RecordingError: no recording can be used, or ``strict`` and one cannot, or nothing is
+            labelled in those that can.
         DeviceError: there is not enough memory.
     """
     model = with_backbones(load_model_config(config.preset))
     precision = choose_own_precision(config.device, config.precision)
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
-    dataset = read_dataset(config, model, data, cache=cache, console=console)
+    dataset = read_dataset(config, model, data, cache=cache, strict=strict, console=console)
     tokenizer, model = fit_to_data(model, dataset)
     sources = open_sources(dataset, tokenizer)
     config = plain_settings(config)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from activity_recognition.bags import is_recording
+from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
 from activity_recognition.errors import RecordingError
 
 SPLITS_FILE = 'splits.csv'
@@ -94,6 +96,12 @@ def _take_row(
     recording = folder / row['recording']
     if not recording.exists():
         raise RecordingError(f'there is no recording {row["recording"]!r}')
+    if not is_recording(recording):
+        raise RecordingError(
+            f'{row["recording"]!r} is no recording: expected a folder with {METADATA}, or a file '
+            f'that ends in {", ".join(BARE_SUFFIXES)}; where {METADATA} was lost, '
+            '`ros2 bag reindex` makes it anew'
+        )
     if row['split'] not in ('', *SPLITS):
         raise RecordingError(
             f'expected a split of {", ".join(SPLITS)}, or none, got {row["split"]!r}'

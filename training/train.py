@@ -76,6 +76,7 @@ def main_train(
     cache: Path | None = None,
     frame_encoder: Path | None = None,
     origin: str = '',
+    strict: bool = False,
     tensorboard: bool = False,
     console: Console | None = None,
 ) -> TrainingResult:
@@ -93,11 +94,12 @@ def main_train(
         frame_encoder: weights to begin with, as :func:`activity_recognition.training.pretraining`
             writes them; None begins with random ones.
         origin: what the recordings are, a sentence for the model card.
+        strict: whether a recording that cannot be used is an error; without, it is left out.
         tensorboard: whether to write a log for TensorBoard, too, which must be installed.
         console: where to show progress; None trains silently.
 
     Raises:
-        RecordingError: no recording can be used.
+        RecordingError: no recording can be used, or ``strict`` and one cannot.
         CheckpointError: ``out`` holds a run with other settings or other recordings, a backbone
             cannot be read, or ``frame_encoder`` is damaged or of another preset.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
@@ -112,7 +114,9 @@ def main_train(
     console = console if accelerator.is_main_process else None
     # One process on each machine reads the recordings, the others find what it has prepared.
     with accelerator.local_main_process_first():
-        dataset = read_dataset(config, model, data, cache=cache or out / 'cache', console=console)
+        dataset = read_dataset(
+            config, model, data, cache=cache or out / 'cache', strict=strict, console=console
+        )
     tokenizer, model = fit_to_data(model, dataset)
     run = _Run(
         config=config,
@@ -138,12 +142,13 @@ def read_dataset(
     data: Path | str,
     *,
     cache: Path,
+    strict: bool = False,
     console: Console | None,
 ) -> Dataset:
     """Read the recordings of a run, and say which cannot be used.
 
     Raises:
-        RecordingError: none can be used.
+        RecordingError: none can be used, or ``strict`` and one cannot.
     """
     dataset = load_dataset(
         data,
@@ -153,6 +158,7 @@ def read_dataset(
         wide_px=config.augmentation.wide_px(model.video.input_size_px),
         validation_fraction=config.validation_fraction,
         seed=config.seed,
+        strict=strict,
         workers=config.num_workers,
         console=console,
     )

@@ -5,6 +5,7 @@ from activity_recognition.bags.label_sources import find_labels, label_files, lo
 from activity_recognition.bags.labels import (
     LabelScan,
     find_recordings,
+    is_recording,
     labels_path,
     read_labels,
     scan_labels,
@@ -25,6 +26,7 @@ __all__ = [
     'find_labels',
     'find_recordings',
     'import_clip',
+    'is_recording',
     'label_files',
     'labels_path',
     'load_labels',

@@ -48,13 +48,15 @@ def find_recordings(folder: str | Path) -> list[Path]:
     return sorted(_recordings(folder))
 
 
+def is_recording(path: Path) -> bool:
+    """Tell whether a path looks like a recording; what is in it may still be damaged."""
+    return (path / METADATA).is_file() or (path.is_file() and path.suffix in BARE_SUFFIXES)
+
+
 def _recordings(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        if path.suffix in BARE_SUFFIXES:
-            yield path
-    elif (path / METADATA).is_file():
+    if is_recording(path):
         yield path
-    else:
+    elif path.is_dir():
         for entry in path.iterdir():
             if not entry.name.startswith('.'):
                 yield from _recordings(entry)

@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='only check that a single batch can be learnt by heart; exit status 1 when not',
     )
     parser.add_argument(
+        '--strict', action='store_true', help='fail where any recording cannot be used'
+    )
+    parser.add_argument(
         '--tensorboard', action='store_true', help='write OUT/tensorboard beside OUT/log.jsonl'
     )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
@@ -64,6 +67,7 @@ def _check(config: TrainConfig, arguments: argparse.Namespace) -> int:
         config,
         arguments.data,
         cache=arguments.cache or arguments.out / 'cache',
+        strict=arguments.strict,
         console=_console(arguments),
     )
     print(verdict.sentence)
@@ -81,6 +85,7 @@ def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
         arguments.out,
         resume=not arguments.restart,
         cache=arguments.cache,
+        strict=arguments.strict,
         tensorboard=arguments.tensorboard,
         console=_console(arguments),
     )

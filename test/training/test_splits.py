@@ -20,6 +20,8 @@ from activity_recognition.training.splits import (
 def write(folder: Path, text: str) -> Path:
     for name in 'abc':
         (folder / name).mkdir(exist_ok=True)
+        (folder / name / 'metadata.yaml').touch()
+    (folder / 'notes').mkdir(exist_ok=True)
     (folder / 'splits.csv').write_text(text, encoding='utf-8')
     return folder
 
@@ -48,6 +50,7 @@ def test_groups_may_be_named_without_a_split(tmp_path: Path):
         ('recording,part\n', r'csv:1: expected the columns .* got recording, part'),
         ('recording,split\na\n', r'csv:2: expected 2 columns, got 1'),
         ('recording,split\nz,train\n', r"csv:2: there is no recording 'z'"),
+        ('recording,split\nnotes,train\n', r"csv:2: 'notes' is no recording: .*metadata\.yaml"),
         ('recording,split\na,dev\n', r"csv:2: expected a split of train, validation, test.*'dev'"),
         ('recording,split\na,train\na,test\n', r"csv:3: 'a' stands in line 2 already"),
         ('recording,split\n"a,train\n', r'not CSV'),

@@ -102,6 +102,9 @@ def test_a_damaged_recording_is_named_and_left_out(
     result = main_train(config, data, tmp_path / 'run', console=console)
     assert len(result.left_out) == 1
     assert 'recording_1' in console.export_text()
+    with pytest.raises(RecordingError, match=r'can all be used, got 1 that cannot: .*recording_1'):
+        main_train(config, data, tmp_path / 'strict', strict=True)
+    assert not (tmp_path / 'strict' / 'checkpoint').exists()
     assert result.metrics['validation']['combinations'] == {}
     assert load_checkpoint(result.checkpoint).temperature == 1.0
 

@@ -14,6 +14,7 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.training.cache import PreparedRecording
 from activity_recognition.training.dataset import cache_recordings, read_all_labels
 from activity_recognition.training.splits import SPLITS_FILE, read_splits
+from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
 TEST_SPLIT = 'test'
@@ -75,17 +76,7 @@ def open_recordings(
         list(spans), model, sync, cache=cache, workers=workers, console=console
     )
     left_out += damaged
-    if strict and left_out:
-        raise RecordingError(
-            f'{folder}: expected recordings that can all be used, got {len(left_out)} that cannot: '
-            f'{"; ".join(left_out)}; mend them, or leave --strict out'
-        )
-    if not prepared:
-        reasons = '; '.join(left_out[:3]) or 'there are none'
-        raise RecordingError(
-            f'{folder}: expected labelled recordings below it, found none that can be used: '
-            f'{reasons}'
-        )
+    demand_usable(folder, usable=len(prepared), left_out=left_out, strict=strict)
     occurring = {span.label for item in prepared for span in spans[item.recording]}
     return Recordings(
         folder=folder,

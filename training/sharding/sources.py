@@ -97,7 +97,9 @@ def _read_splits(store: Store, files: Sequence[str], names: Sequence[str]) -> di
         # The table is checked against what is there, for which names are enough.
         folder = Path(scratch)
         for name in names:
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            stand_in = folder / name if name.endswith(BARE_SUFFIXES) else folder / name / METADATA
+            stand_in.parent.mkdir(parents=True, exist_ok=True)
+            stand_in.touch()
         store.get(SPLITS_FILE, folder / SPLITS_FILE)
         table = read_splits(folder)
     return {path.relative_to(folder).as_posix(): entry for path, entry in table.items()}

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from activity_recognition.bags import load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
+from activity_recognition.errors import ActivityRecognitionError, ConfigError
 from activity_recognition.training.cache import preprocessing, recording_key
 from activity_recognition.training.intake import take_in
 from activity_recognition.training.pool import spread, worker_count
@@ -39,6 +39,7 @@ from activity_recognition.training.sharding.manifest import (
 from activity_recognition.training.sharding.samples import to_samples
 from activity_recognition.training.sharding.sources import Source, find_sources
 from activity_recognition.training.sharding.store import Store, is_url
+from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
 RECEIPT = 'recording.json'
@@ -132,7 +133,7 @@ def prepare_shards(
     ordered = [outcomes[index] for index in range(len(work))]
     made = [outcome.recording for outcome in ordered if outcome.recording is not None]
     left_out = [(o.name, o.problem) for o in ordered if o.recording is None]
-    _refuse(data, made, left_out, strict=strict)
+    demand_usable(data, usable=len(made), left_out=[why for _, why in left_out], strict=strict)
     manifest = Manifest(
         preprocessing=preprocessing(model, sync),
         wide_px=wide_px,
@@ -202,26 +203,6 @@ def _check(data: Path | str, out: Path | str, engine: str) -> None:
     if not is_url(data) and not is_url(out) and Path(data).resolve() == Path(out).resolve():
         raise ConfigError(
             f'{out}: expected another folder for the shards than that of the recordings'
-        )
-
-
-def _refuse(
-    data: Path | str,
-    made: Sequence[ShardedRecording],
-    left_out: Sequence[tuple[str, str]],
-    *,
-    strict: bool,
-) -> None:
-    reasons = '; '.join(reason for _, reason in left_out[:3])
-    if not made:
-        raise RecordingError(
-            f'{data}: expected labelled recordings below it, found none that can be used: '
-            f'{reasons or "there are none"}'
-        )
-    if strict and left_out:
-        raise RecordingError(
-            f'{data}: {len(left_out)} recordings cannot be used: {reasons}'
-            f'{"; …" if len(left_out) > 3 else ""}; mend or remove them, or leave --strict out'
         )
 
 

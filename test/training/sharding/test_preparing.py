@@ -159,7 +159,7 @@ def test_what_cannot_be_used_is_left_out_and_named(copies: Path, tmp_path: Path)
 
 def test_strict_makes_it_fatal_and_writes_no_manifest(copies: Path, tmp_path: Path):
     labels_path(copies / 'recording_1').write_text('nonsense', encoding='utf-8')
-    with pytest.raises(RecordingError, match=r'1 recordings cannot be used.*expected the header'):
+    with pytest.raises(RecordingError, match=r'got 1 that cannot.*expected the header'):
         prepare(copies, tmp_path / 'shards', strict=True)
     assert not (tmp_path / 'shards' / 'manifest.json').exists()
 
