@@ -263,6 +263,10 @@ class _Run:
                 'settings': to_mapping(self.config),
                 'recordings': len(self.dataset.training),
                 'steps': trainer.progress.step,
+                'keys': {
+                    'train': [recording.key for recording in self.dataset.training],
+                    'validation': [recording.key for recording in self.dataset.validation],
+                },
             },
             'calibration': dataclasses.asdict(calibration),
             'validation': {

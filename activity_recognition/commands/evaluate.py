@@ -1,6 +1,7 @@
 """Measure a checkpoint on labelled recordings and write a report.
 
-Recordings are found below --data; of those, the ones that splits.csv calls test, if it names any.
+Recordings are found below --data; of those, the ones that splits.csv calls test, or where it names
+none, all but those that the checkpoint was trained on.
 Labels that the checkpoint does not know count as unknown activities. OUT receives metrics.json,
 pictures, and report.html, which needs nothing else to be shown. docs/metrics.md says what every
 number means. Example:
@@ -59,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--split',
         choices=('train', 'validation', 'test'),
-        help='part of --data by its splits.csv (default: test if it names one, else everything)',
+        help="part of --data by its splits.csv, or where it names none by the run's own draw "
+        '(default: test if the table names one, else all that it was not trained on)',
     )
     parser.add_argument(
         '--strict', action='store_true', help='fail where any recording cannot be used'
@@ -185,7 +187,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
             console=console,
             play=_player(arguments, checkpoint.path, Path(temporary) / 'live', console),
         )
-    _say_what_was_left_out(evaluation, console)
+    _say_what_to_know(evaluation, console)
     return evaluation
 
 
@@ -202,10 +204,15 @@ def _player(
     ).play
 
 
-def _say_what_was_left_out(evaluation: Evaluation, console: Console | None) -> None:
-    if console is not None:
-        for reason in evaluation.metrics['data']['left_out']:
-            console.print(f'left out: {reason}', style='yellow', markup=False, highlight=False)
+def _say_what_to_know(evaluation: Evaluation, console: Console | None) -> None:
+    """Name what could not be used, and what the numbers do not stand for."""
+    from activity_recognition.training.evaluation.cautions import cautions
+
+    if console is None:
+        return
+    data = evaluation.metrics['data']
+    for sentence in (*(f'left out: {reason}' for reason in data['left_out']), *cautions(data)):
+        console.print(sentence, style='yellow', markup=False, highlight=False)
 
 
 def _write(arguments: argparse.Namespace, evaluation: Evaluation, checks: list[Check]) -> Path:

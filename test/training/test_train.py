@@ -16,6 +16,7 @@ from activity_recognition.errors import CheckpointError, ConfigError, RecordingE
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
+from activity_recognition.training.cache import recording_key
 from activity_recognition.training.evaluate import evaluate_recordings
 from activity_recognition.training.train import TrainingResult, main_train
 
@@ -39,7 +40,9 @@ def trained(
     return main_train(config, recordings, out), config, out
 
 
-def test_it_ends_with_a_checkpoint(trained: tuple[TrainingResult, TrainConfig, Path]):
+def test_it_ends_with_a_checkpoint(
+    trained: tuple[TrainingResult, TrainConfig, Path], recordings: Path
+):
     result, _, out = trained
     checkpoint = load_checkpoint(result.checkpoint)
     assert result.checkpoint == out / 'checkpoint'
@@ -48,6 +51,11 @@ def test_it_ends_with_a_checkpoint(trained: tuple[TrainingResult, TrainConfig, P
     assert len(checkpoint.metrics['validation']['combinations']) == 7
     assert checkpoint.temperature == result.metrics['calibration']['temperature'] > 0
     assert result.left_out == ()
+    keys = result.metrics['training']['keys']
+    assert [len(keys[split]) for split in ('train', 'validation')] == [2, 1]
+    assert sorted(keys['train'] + keys['validation']) == sorted(
+        recording_key(path, checkpoint.config, SyncConfig()) for path in find_recordings(recordings)
+    )
     card = (result.checkpoint / 'README.md').read_text(encoding='utf-8')
     assert '| video+audio+text |' in card
     assert 'greeting' in card

@@ -33,7 +33,7 @@ from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers,
 from activity_recognition.training.evaluation.decisions import Stretch, answer
 from activity_recognition.training.evaluation.detection import measure_detection
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
-from activity_recognition.training.evaluation.recordings import Recordings, open_recordings
+from activity_recognition.training.evaluation.recordings import Recordings, keys_of, open_recordings
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, SECTIONS, Metrics
 from activity_recognition.training.evaluation.temporal import (
     measure_temporal,
@@ -60,7 +60,8 @@ class EvaluationConfig:
     """How to measure; what concerns the decisions has the node's defaults."""
 
     split: str = ''
-    """Of ``splits.csv``; empty takes what it calls test, or everything where it names none."""
+    """``train``, ``validation``, ``test``, or empty; see
+    :func:`activity_recognition.training.evaluation.recordings.open_recordings`."""
     strict: bool = False
     """Whether a recording that cannot be used is an error; else it is left out and named."""
     seed: int = 0
@@ -151,6 +152,7 @@ def evaluate_checkpoint(
         config.sync,
         cache=cache,
         split=config.split,
+        keys=keys_of(checkpoint),
         strict=config.strict,
         workers=config.num_workers,
         console=console,
@@ -345,6 +347,9 @@ def _about(
             'split': recordings.split,
             'recordings': len(decided),
             'seconds': sum(recording.seconds for recording in decided),
+            'trained_on': list(recordings.history.values()).count('train'),
+            'validated_with': list(recordings.history.values()).count('validation'),
+            'passed_over': recordings.passed_over,
             'left_out': list(recordings.left_out),
         },
         'settings': {

@@ -11,7 +11,8 @@ from rich.console import Console
 from activity_recognition.bags import find_recordings
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.cache import PreparedRecording
+from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.training.cache import PreparedRecording, recording_key
 from activity_recognition.training.dataset import cache_recordings, read_all_labels
 from activity_recognition.training.splits import SPLITS_FILE, read_splits
 from activity_recognition.training.usable import demand_usable
@@ -31,7 +32,11 @@ class Recordings:
     foreign: tuple[str, ...]
     """Labels that the checkpoint lacks."""
     split: str
-    """Which part of the folder this is; empty for all of it."""
+    """Which part of the folder this is; empty where none was asked for."""
+    history: Mapping[Path, str]
+    """``train`` or ``validation`` for those that the checkpoint was made with."""
+    passed_over: int
+    """Recordings that were not measured because the checkpoint was trained on them."""
     left_out: tuple[str, ...]
     """Why each recording that could not be used could not."""
 
@@ -48,20 +53,25 @@ def open_recordings(
     *,
     cache: Path,
     split: str = '',
+    keys: Mapping[str, str] | None = None,
     strict: bool = False,
     workers: int = 0,
     console: Console | None = None,
 ) -> Recordings:
     """Find, read and prepare the labelled recordings below ``folder``.
 
-    One that is damaged or has no labels is left out and named.
+    One that is damaged or has no labels is left out and named. ``splits.csv`` says which are of a
+    split, and where it leaves that open the draw of the run that made the checkpoint. Without a
+    split, what is called test is taken; where nothing is, all that the checkpoint was not trained
+    on; where that leaves nothing, everything.
 
     Args:
         folder: where to look.
         model: decides the preprocessing, and which labels are known.
         sync: admission and decision rate.
         cache: where prepared arrays are kept, and found again.
-        split: of ``splits.csv``; empty takes what it calls test, or everything where it names none.
+        split: ``train``, ``validation``, ``test``, or empty.
+        keys: of :func:`keys_of`, the checkpoint's own recordings.
         strict: whether one that cannot be used is an error.
         workers: processes; 0 takes one per core.
         console: where to show progress.
@@ -70,7 +80,9 @@ def open_recordings(
         RecordingError: no recording can be used, none is of the split, or ``strict`` and one cannot
             be used.
     """
-    chosen, split = _of_split(folder, find_recordings(folder), split)
+    found = find_recordings(folder)
+    history = _history(found, keys or {}, model)
+    chosen, split = _of_split(folder, found, split, history)
     spans, left_out = _read_labels(chosen)
     prepared, damaged = cache_recordings(
         list(spans), model, sync, cache=cache, workers=workers, console=console
@@ -84,16 +96,38 @@ def open_recordings(
         spans=spans,
         foreign=tuple(sorted(occurring - set(model.labels))),
         split=split,
+        history={path: history[path] for path in chosen if path in history},
+        passed_over=0 if split else len(found) - len(chosen),
         left_out=tuple(left_out),
     )
 
 
-def _of_split(folder: Path, found: Sequence[Path], split: str) -> tuple[list[Path], str]:
+def keys_of(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return ``train`` or ``validation`` by the key of each recording it was made with."""
+    splits: Mapping[str, Sequence[str]] = checkpoint.metrics.get('training', {}).get('keys', {})
+    return {key: split for split, keys in splits.items() for key in keys}
+
+
+def _history(found: Sequence[Path], keys: Mapping[str, str], model: ModelConfig) -> dict[Path, str]:
+    """Find out which recordings a checkpoint was made with, by what is in them."""
+    if not keys:
+        return {}
+    # Training has the node's admission, whatever is measured with here.
+    own = {path: recording_key(path, model, SyncConfig()) for path in found}
+    return {path: keys[key] for path, key in own.items() if key in keys}
+
+
+def _of_split(
+    folder: Path, found: Sequence[Path], split: str, history: Mapping[Path, str]
+) -> tuple[list[Path], str]:
     """Return the recordings of a split and its name."""
     table = read_splits(folder) if folder.is_dir() else {}
-    splits = {path: table[path].split if path in table else '' for path in found}
+    splits = {
+        path: (table[path].split if path in table else '') or history.get(path, '')
+        for path in found
+    }
     if not split and TEST_SPLIT not in splits.values():
-        return list(found), ''
+        return [path for path in found if history.get(path) != 'train'] or list(found), ''
     wanted = split or TEST_SPLIT
     chosen = [path for path in found if splits[path] == wanted]
     if not chosen:

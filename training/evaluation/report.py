@@ -22,6 +22,7 @@ from activity_recognition.reporting.blocks import (
 )
 from activity_recognition.reporting.metrics import Check
 from activity_recognition.training.evaluation import pictures, tables
+from activity_recognition.training.evaluation.cautions import cautions
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
 from activity_recognition.training.evaluation.schema import METRICS, REPORT, Metrics, write_metrics
 
@@ -101,7 +102,7 @@ def _sections(
     yield f'<style>{pictures.WANTED}\n{_LAYOUT}</style>'
     yield heading(title, _summary(metrics))
     yield tiles(_headline(metrics))
-    yield card('Acceptance', checks_table(checks))
+    yield card('Acceptance', checks_table(checks) + _cautions(metrics))
     yield card('With and without each modality', tables.combinations_table(metrics) + _INTERVALS)
     yield card('Confusion with all modalities', _confusions(metrics), wide=True)
     yield card('Per label, all modalities', tables.labels_table(metrics))
@@ -201,6 +202,12 @@ def _left_out(metrics: Metrics) -> str:
         return ''
     items = ''.join(f'<li>{escape(reason)}</li>' for reason in reasons)
     return f'<p class="soft">Left out:</p><ul class="soft">{items}</ul>'
+
+
+def _cautions(metrics: Metrics) -> str:
+    return ''.join(
+        f'<p class="soft">{escape(caution)}.</p>' for caution in cautions(metrics['data'])
+    )
 
 
 def _provenance(metrics: Metrics) -> dict[str, str]:

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from activity_recognition.bags import RecordingReader, labels_path
-from activity_recognition.config import SmoothingConfig
+from activity_recognition.config import SmoothingConfig, SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
+from activity_recognition.training.cache import recording_key
+from activity_recognition.training.evaluation.cautions import cautions
 from activity_recognition.training.evaluation.measuring import (
     Evaluation,
     EvaluationConfig,
@@ -215,6 +217,36 @@ def test_only_the_split_is_measured(
     assert measured('train') == ('train', ['recording_0', 'recording_2'])
     with pytest.raises(RecordingError, match="split 'validation', found none among 3"):
         measured('validation')
+
+
+def test_what_a_checkpoint_was_made_with_is_known_by_its_content(
+    checkpoint_path: Path, recordings: Path, quick: EvaluationConfig, tmp_path: Path
+):
+    data = labelled_copy(recordings, tmp_path / 'data')
+    checkpoint = load_checkpoint(checkpoint_path)
+    keys = [
+        recording_key(recordings / f'recording_{n}', checkpoint.config, SyncConfig())
+        for n in range(3)
+    ]
+
+    def measured(split: str, **made_with: list[str]) -> tuple[list[str], list[str]]:
+        found = evaluate_checkpoint(
+            dataclasses.replace(checkpoint, metrics={'training': {'keys': made_with}}),
+            data,
+            cache=tmp_path / 'cache',
+            config=dataclasses.replace(quick, cost_decisions=0, split=split),
+        ).metrics
+        return [item['name'] for item in found['recordings']], list(cautions(found['data']))
+
+    names, said = measured('', train=keys[:1], validation=keys[1:2])
+    assert names == ['recording_1', 'recording_2']
+    assert [sentence.partition(' re')[0] for sentence in said] == ['1 of 2', '1']
+    assert measured('train', train=keys[:1], validation=keys[1:2])[0] == ['recording_0']
+    assert measured('validation', train=keys[:1], validation=keys[1:2])[0] == ['recording_1']
+    names, [said_of_all] = measured('', train=keys)
+    assert len(names) == 3
+    assert said_of_all.startswith('3 of 3 recordings were trained on')
+    assert measured('', train=['0' * 32]) == (['recording_0', 'recording_1', 'recording_2'], [])
 
 
 def test_labels_that_are_all_unknown_are_no_fault(

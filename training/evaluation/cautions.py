@@ -1,0 +1,30 @@
+"""What a reader has to know about the recordings that a checkpoint was measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def cautions(data: Mapping[str, Any]) -> Iterator[str]:
+    """Say in sentences what the numbers of a report do not stand for.
+
+    Args:
+        data: section ``data`` of the report.
+    """
+    total = data['recordings']
+    if data['trained_on']:
+        yield (
+            f'{data["trained_on"]} of {total} recordings were trained on: '
+            'expect less of new recordings'
+        )
+    if data['validated_with']:
+        yield (
+            f'{data["validated_with"]} of {total} recordings chose the best epoch and the '
+            'calibration: new recordings may do a little worse'
+        )
+    if data['passed_over']:
+        yield (
+            f'{data["passed_over"]} recordings were passed over because they were trained on; '
+            'measure those with --split train'
+        )
