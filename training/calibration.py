@@ -7,9 +7,12 @@ bias of their own, the part of vector scaling that cannot overfit a few recordin
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,18 +20,37 @@ _BOUNDS = (0.05, 20.0)
 _RIDGE = 1e-2
 """Weight of the offsets' mean square, so that classes told apart perfectly keep finite ones."""
 
+SUPPORT = 3
+"""Stretches in which every class must occur for offsets to be fitted."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
     """A fitted temperature, the offsets fitted before it, and what the temperature changed."""
 
     offsets: tuple[float, ...] = ()
-    """Were added to the logits, one per class; empty when nothing was fitted."""
+    """Were added to the logits, one per class; empty when there was too little to fit them on."""
     temperature: float = 1.0
     """Logits are divided by it."""
     nll_before: float | None = None
     """Mean negative log-likelihood at temperature 1, nats; None when nothing was fitted."""
     nll_after: float | None = None
+
+
+def supports_offsets(targets: Iterable[NDArray[np.int64]], num_classes: int) -> bool:
+    """Tell whether there is enough to fit offsets on.
+
+    Offsets move the answers. From few stretches they would learn which class went with which of
+    them, and nothing relates a class that does not occur to those that do.
+
+    Args:
+        targets: true classes of each stretch of a recording; negative ones are left out.
+        num_classes: C.
+    """
+    occurrences = np.zeros(num_classes, np.int64)
+    for stretch in targets:
+        occurrences[np.unique(stretch[stretch >= 0])] += 1
+    return bool((occurrences >= SUPPORT).all())
 
 
 def fit_offsets(logits: Tensor, targets: Tensor) -> Tensor:

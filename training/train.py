@@ -36,7 +36,12 @@ from activity_recognition.models.pretrained import (
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
-from activity_recognition.training.calibration import Calibration, fit_offsets, fit_temperature
+from activity_recognition.training.calibration import (
+    Calibration,
+    fit_offsets,
+    fit_temperature,
+    supports_offsets,
+)
 from activity_recognition.training.card import write_card
 from activity_recognition.training.curriculum import Curriculum
 from activity_recognition.training.dataset import Dataset, load_dataset, open_segments
@@ -298,12 +303,13 @@ class _Run:
         if not self.sources.validation:
             return Calibration(), {}
         found = validate(system, self.sources.validation, self.precision)
-        offsets = fit_offsets(found.logits, found.targets)
-        with torch.no_grad():
-            system.classifier.bias.add_(offsets.to(system.classifier.bias))
-        calibration = dataclasses.replace(
-            fit_temperature(found.logits + offsets, found.targets), offsets=tuple(offsets.tolist())
-        )
+        logits, offsets = found.logits, ()
+        if supports_offsets(_targets(self.sources.validation), system.config.num_activities):
+            fitted = fit_offsets(logits, found.targets)
+            with torch.no_grad():
+                system.classifier.bias.add_(fitted.to(system.classifier.bias))
+            logits, offsets = logits + fitted, tuple(fitted.tolist())
+        calibration = dataclasses.replace(fit_temperature(logits, found.targets), offsets=offsets)
         measures = measure(
             system,
             self.sources.validation,
@@ -365,6 +371,10 @@ def open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
 
 
 def _decisions_per_class(segments: Sequence[Segment], num_classes: int) -> NDArray[np.int64]:
-    targets = [segment.labels.at(segment.decision_stamps) for segment in segments]
-    counted = np.concatenate([t[t >= 0] for t in targets])
+    counted = np.concatenate([t[t >= 0] for t in _targets(segments)])
     return np.bincount(counted, minlength=num_classes).astype(np.int64)
+
+
+def _targets(segments: Sequence[Segment]) -> list[NDArray[np.int64]]:
+    """Return the true class of every decision of each segment, -1 where none is known."""
+    return [segment.labels.at(segment.decision_stamps) for segment in segments]

@@ -1,9 +1,15 @@
 """Temperature and offsets that data with known ones give back."""
 
+import numpy as np
 import pytest
 import torch
 
-from activity_recognition.training.calibration import fit_offsets, fit_temperature
+from activity_recognition.training.calibration import (
+    SUPPORT,
+    fit_offsets,
+    fit_temperature,
+    supports_offsets,
+)
 from activity_recognition.training.losses import IGNORE
 
 
@@ -60,3 +66,12 @@ def test_offsets_of_classes_told_apart_perfectly_stay_small():
 
 def test_nothing_to_fit_offsets_on_leaves_them_at_zero():
     assert fit_offsets(torch.randn(4, 3), torch.full((4,), IGNORE)).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_offsets_need_every_class_in_several_stretches():
+    everything = np.array([0, 0, 1, 2, IGNORE])
+    assert supports_offsets([everything] * SUPPORT, 3)
+    assert not supports_offsets([everything] * (SUPPORT - 1), 3)
+    assert not supports_offsets([everything] * SUPPORT, 4)
+    assert not supports_offsets([everything] * (SUPPORT - 1) + [np.array([0, 1, IGNORE])], 3)
+    assert not supports_offsets([], 3)
