@@ -33,6 +33,8 @@ GAP_S = {Modality.VIDEO: 1.0, Modality.AUDIO: 0.5}
 """Silence of a sensor that is worth telling. Speech has pauses."""
 OUTSIDE_S = 0.5
 """How far a label may reach beyond its recording."""
+NAMED = 3
+"""Recordings that a note about several of them names."""
 RARE_RECORDINGS = 3
 """A label in fewer recordings than this cannot be trained on, validated with and tested on."""
 
@@ -54,6 +56,8 @@ class RecordingInspection:
     recording: Path
     problems: tuple[Problem, ...]
     duration_s: float = 0.0
+    topics: str = ''
+    """Names and types of its topics, in words; empty where it cannot be opened."""
     samples: Mapping[Modality, int] = field(default_factory=dict)
     """Usable samples per modality."""
     label_s: Mapping[str, float] = field(default_factory=dict)
@@ -73,7 +77,7 @@ class Inspection:
 
     recordings: tuple[RecordingInspection, ...]
     problems: tuple[Problem, ...]
-    """What concerns no single recording."""
+    """What concerns several recordings, or the labels of all."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -137,7 +141,11 @@ def inspect(
         )
     )
     recordings = tuple(outcomes[index] for index in range(len(work)))
-    problems = [*_split_problems(folder), *_rare_labels(recordings)]
+    problems = [
+        *_split_problems(folder),
+        *_missing_modalities(recordings),
+        *_rare_labels(recordings),
+    ]
     return Inspection(recordings=recordings, problems=tuple(problems))
 
 
@@ -154,6 +162,7 @@ def _inspect(work: _Work) -> RecordingInspection:
             watch.run()
             problems += watch.problems()
             duration_s, start_ns = reader.duration_s, reader.start_ns
+            topics = ', '.join(f'{t.name} ({t.type_name})' for t in reader.topics) or 'none'
     except (ActivityRecognitionError, OSError) as error:
         text = f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
         problems.append(Problem(text=text, fatal=True))
@@ -163,6 +172,7 @@ def _inspect(work: _Work) -> RecordingInspection:
         recording=work.recording,
         problems=tuple(problems),
         duration_s=duration_s,
+        topics=topics,
         samples=dict(watch.counts),
         label_s=label_seconds(scan.spans),
         covered_s=_coverage(scan.spans, watch.seen, start_ns),
@@ -210,14 +220,8 @@ class _SampleWatch:
         stretches.append((start_ns, end_ns))
 
     def problems(self) -> Iterator[Problem]:
-        """Say what is missing, lost, or out of time."""
+        """Say what is lost or out of time."""
         path, start_ns = self._reader.path, self._reader.start_ns
-        for modality in MODALITIES:
-            if not self.counts[modality]:
-                topics = (
-                    ', '.join(f'{t.name} ({t.type_name})' for t in self._reader.topics) or 'none'
-                )
-                yield Problem(text=f'{path}: no {modality} that can be read; its topics: {topics}')
         drops = self._reader.drops
         for reason, count in drops.counts.items():
             yield Problem(
@@ -301,6 +305,23 @@ def _coverage(
 def _split_problems(folder: Path) -> Iterator[Problem]:
     for problem in scan_splits(folder)[1]:
         yield Problem(text=problem, fatal=True)
+
+
+def _missing_modalities(recordings: Sequence[RecordingInspection]) -> Iterator[Problem]:
+    """Say once for all recordings that lack a modality which they are, and what they have."""
+    opened = [recording for recording in recordings if recording.topics]
+    for modality in MODALITIES:
+        without = [recording for recording in opened if not recording.samples.get(modality)]
+        if not without:
+            continue
+        names = ', '.join(str(recording.recording) for recording in without[:NAMED])
+        more = ', …' if len(without) > NAMED else ''
+        share = f' in {len(without)} of {len(opened)} recordings' if len(without) > 1 else ''
+        whose = 'the topics of the first' if len(without) > 1 else 'its topics'
+        yield Problem(
+            text=f'{names}{more}: no {modality} that can be read{share}; '
+            f'{whose}: {without[0].topics}'
+        )
 
 
 def _rare_labels(recordings: Iterable[RecordingInspection]) -> Iterator[Problem]:

@@ -85,6 +85,16 @@ def test_a_modality_that_is_missing_is_named_with_what_is_there(tmp_path: Path):
     assert all(found.recordings[0].covered_s[label, Modality.VIDEO] == 0 for label in found.labels)
 
 
+def test_many_recordings_without_a_modality_make_one_note(tmp_path: Path):
+    for seed in range(4):
+        write_simulation(tmp_path / f'take_{seed}', seed, modalities=(Modality.VIDEO,))
+    write_simulation(tmp_path / 'whole', 5)
+    said = [p.text for p in look(tmp_path).all_problems if 'no audio' in p.text]
+    assert len(said) == 1
+    assert said[0].startswith(f'{tmp_path}/take_0, {tmp_path}/take_1, {tmp_path}/take_2, …: no')
+    assert 'no audio that can be read in 4 of 5 recordings; the topics of the first: /' in said[0]
+
+
 def test_unknown_and_rare_labels_are_named(copies: Path):
     shutil.rmtree(copies / 'recording_2')
     said = texts(look(copies, known=('none', 'walking', 'greeting')))
