@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from rich.console import Console
@@ -83,7 +85,7 @@ def _results(
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([work.__module__])
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupts)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=be_a_worker)
     try:
         futures: dict[Future[Result], int] = {
             pool.submit(work, item): index for index, item in enumerate(items)
@@ -98,6 +100,18 @@ def _results(
     pool.shutdown()
 
 
-def ignore_interrupts(_worker: int = 0) -> None:
-    """Leave Ctrl-C to the parent; run first in a worker process."""
+def be_a_worker(_worker: int = 0) -> None:
+    """Leave Ctrl-C to the parent, and end when it does; run first in a worker process.
+
+    A parent that is killed tells its workers nothing: they would wait for work for ever, and keep
+    open what they inherited.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

@@ -30,7 +30,7 @@ from activity_recognition.simulation.body import Joint
 from activity_recognition.training.interruption import Interruption
 from activity_recognition.training.metrics import confusion_matrix, summarise
 from activity_recognition.training.optimisation import Optimisation
-from activity_recognition.training.pool import ignore_interrupts, make_progress
+from activity_recognition.training.pool import be_a_worker, make_progress
 from activity_recognition.training.pose import PoseModel
 from activity_recognition.training.runlog import RunLog
 from activity_recognition.training.state import Progress, load_state, read_progress, save_state
@@ -223,7 +223,7 @@ class _Pretraining:
             num_workers=self._workers,
             prefetch_factor=4,
             multiprocessing_context='forkserver',
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=be_a_worker,
         )
         device = self._precision.device
         for batch in loader:

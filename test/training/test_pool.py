@@ -2,6 +2,8 @@
 
 import math
 import multiprocessing
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -35,6 +37,26 @@ def test_stopping_half_way_leaves_no_process_behind():
     for child in children:
         child.join(60)
     assert not multiprocessing.active_children()
+
+
+WITH_A_WORKER_AT_WORK = """
+import time
+from activity_recognition.training.pool import spread
+results = spread(time.sleep, [0, 3600, 3600], workers=2, description='sleeping')
+next(results)
+print('at work', flush=True)
+next(results)
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed():
+    parent = subprocess.Popen(
+        [sys.executable, '-c', WITH_A_WORKER_AT_WORK], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout.readline() == 'at work\n'
+    parent.kill()
+    # Its workers have its output, which ends when the last of them does.
+    parent.communicate(timeout=60)
 
 
 def test_nothing_to_do_is_done():
