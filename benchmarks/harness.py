@@ -107,6 +107,10 @@ class Rounds:
         """Return the CPU time of one case divided by another's, within rounds."""
         return Spread.of([spent[case].cpu_s / spent[to].cpu_s for spent in self._used])
 
+    def spread(self, value: Callable[[Mapping[str, Spent]], float]) -> Spread:
+        """Return what a function makes of each round."""
+        return Spread.of([value(spent) for spent in self._used])
+
     @property
     def _used(self) -> tuple[Mapping[str, Spent], ...]:
         """Unsettled numbers are still worth a look, and are marked where they are shown."""
@@ -172,10 +176,14 @@ class Goal:
     at_most: float | None = None
     settled: bool = True
     """False where the run does not allow a conclusion."""
+    skipped: str = ''
+    """Why it could not be measured here, where it could not."""
 
     @property
     def verdict(self) -> str:
-        """Tell whether the goal is reached, in a word."""
+        """Tell whether the goal is reached, in a word, or why nobody knows."""
+        if self.skipped:
+            return f'skipped: {self.skipped}'
         if not self.settled or self.value != self.value:
             return UNSETTLED
         if self.at_least is not None:
@@ -186,7 +194,16 @@ class Goal:
     def row(self) -> tuple[str, ...]:
         """Return name, value, bound and verdict as words."""
         bound = f'≥ {self.at_least:g}' if self.at_least is not None else f'≤ {self.at_most:g}'
-        return (self.name, f'{self.value:.4g}', bound, self.verdict)
+        value = '–' if self.skipped else f'{self.value:.4g}'
+        return (self.name, value, bound, self.verdict)
+
+
+def skipped(
+    name: str, reason: str, *, at_least: float | None = None, at_most: float | None = None
+) -> Goal:
+    """Return a goal that cannot be measured here, and say so at once."""
+    print(f'skipped: {name}: {reason}', file=sys.stderr)
+    return Goal(name=name, value=float('nan'), at_least=at_least, at_most=at_most, skipped=reason)
 
 
 GOAL_COLUMNS = ('goal', 'measured', 'wanted', 'verdict')

@@ -1,0 +1,104 @@
+"""What does each part of a step cost?
+
+A step is what one frame of 640×480 costs with the sound and the words that came since the last one,
+and its decision. The engine runs as in the node; a part's time leaves out the parts inside it, so
+that the parts add up to the step.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+
+import torch
+from harness import Report, Rounds, Spent, Spread, arguments, interleave, publish, stopwatch
+from parts import EVIDENCE, PARTS, Probe, Share, probed
+from record import Table, provenance
+from workload import UTTERANCE_PERIOD_S, fill, make_engine, random_checkpoint, step_through, stream
+
+PRESETS = ('nano', 'small')
+RATE_HZ = 15.0
+STEPS = round(RATE_HZ * UTTERANCE_PERIOD_S)
+"""Steps of a case in one round: one utterance, and a multiple of those between two weighings."""
+COLUMNS = ('part', 'calls per step', 'ms per call', 'ms per step (quartiles)', '% of the step')
+
+
+class Stepper:
+    """A warm engine whose rounds are kept part by part."""
+
+    def __init__(self, preset: str, *, threads: int, seed: int) -> None:
+        checkpoint = random_checkpoint(preset, seed=seed)
+        self._engine = make_engine(checkpoint, threads=threads)
+        self._windows = stream(
+            checkpoint.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed
+        )
+        fill(self._engine, self._windows, round(5 * RATE_HZ))
+        self.rounds: list[tuple[Spent, dict[str, Share]]] = []
+
+    def run(self) -> Spent:
+        """Take the steps of one round."""
+        probe = Probe(time.perf_counter)
+        with probed(self._engine, probe):
+            spent = stopwatch(partial(step_through, self._engine, self._windows), STEPS)
+        self.rounds.append((spent, probe.shares))
+        return spent
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and report."""
+    parser = arguments(__doc__, seconds=25.0)
+    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
+    parser.add_argument('--rounds', type=int, default=10, help='clean rounds to gather')
+    chosen = parser.parse_args(argv)
+    began = provenance()
+    torch.set_num_threads(chosen.threads)
+    steppers = {
+        preset: Stepper(preset, threads=chosen.threads, seed=chosen.seed) for preset in PRESETS
+    }
+    rounds = interleave(
+        {preset: stepper.run for preset, stepper in steppers.items()},
+        rounds=chosen.rounds,
+        limit_s=chosen.seconds,
+        seed=chosen.seed,
+        threads=chosen.threads,
+    )
+    report = Report(
+        theme='components',
+        title='What each part of a step costs',
+        settings={'threads': chosen.threads, 'seed': chosen.seed, 'frames per second': RATE_HZ},
+        tables=[_table(preset, stepper, rounds) for preset, stepper in steppers.items()],
+        notes=[
+            f'{rounds.describe()}; {STEPS} steps of each preset per round.',
+            f'The modalities are weighed in every fifth decision; "{EVIDENCE}" then takes the '
+            'place of the plain fusion.',
+        ],
+    )
+    return publish(report, chosen, began=began)
+
+
+def _table(preset: str, stepper: Stepper, rounds: Rounds) -> Table:
+    used = rounds.clean if rounds.settled else rounds.all
+    counted = {id(spent[preset]) for spent in used}
+    kept = [shares for spent, shares in stepper.rounds if id(spent) in counted]
+    whole = Spread.of([sum(share.spent for share in shares.values()) for shares in kept])
+    rows = []
+    for part in PARTS:
+        shares = [shares.get(part, Share()) for shares in kept]
+        spent = Spread.of([share.spent / STEPS * 1e3 for share in shares])
+        calls = Spread.of([float(share.calls) for share in shares]).median
+        rows.append(
+            (
+                part,
+                f'{calls / STEPS:.3g}',
+                f'{spent.median * STEPS / calls:.3g}' if calls else '–',
+                str(spent),
+                f'{100 * spent.median * STEPS / 1e3 / whole.median:.1f}',
+            )
+        )
+    rows.append(('the step', '1', '', str(whole.scaled(1e3 / STEPS)), '100'))
+    return Table(preset, COLUMNS, rows)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

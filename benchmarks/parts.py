@@ -1,0 +1,132 @@
+"""Where in a step of the engine something is spent: time, or FLOPs, part by part.
+
+The engine runs as it always does; the functions that begin its parts are wrapped for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+from activity_recognition.inference import StreamingEngine, frontend
+from activity_recognition.models.spectrogram import LogMelBlocks
+
+RESIZE = 'resize'
+FRAME = 'frame encoder'
+TEMPORAL = 'temporal blocks'
+LOG_MEL = 'log-mel'
+AUDIO = 'audio CNN'
+TEXT = 'text encoder'
+KEYS = 'keys and values for the fusion'
+FUSION = 'fusion and classifiers'
+EVIDENCE = "evidence: the fusion for all modalities' weights"
+SMOOTHING = 'smoothing'
+REST = 'rings, ages and the decision'
+PARTS = (
+    RESIZE,
+    FRAME,
+    TEMPORAL,
+    LOG_MEL,
+    AUDIO,
+    TEXT,
+    KEYS,
+    FUSION,
+    EVIDENCE,
+    SMOOTHING,
+    REST,
+)
+"""In the order of a step."""
+
+
+@dataclass(slots=True)
+class Share:
+    """What one part spent."""
+
+    calls: int = 0
+    spent: float = 0.0
+    """In the unit of the meter, without what parts inside it spent."""
+
+
+@dataclass(slots=True)
+class Probe:
+    """Reads a growing meter at the borders of nested parts and divides what it shows."""
+
+    read: Callable[[], float]
+    shares: dict[str, Share] = field(default_factory=dict)
+    _inner: list[float] = field(default_factory=lambda: [0.0])
+    """What parts inside each open one spent; the first is for what lies in none."""
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what is spent in the block for a part."""
+        share = self.shares.setdefault(name, Share())
+        before = self.read()
+        self._inner.append(0.0)
+        try:
+            yield
+        finally:
+            whole = self.read() - before
+            share.calls += 1
+            share.spent += whole - self._inner.pop()
+            self._inner[-1] += whole
+
+    def wrap(self, function: Callable[..., Any], name: str | Callable[..., str]) -> Any:
+        """Return a function whose calls count for a part, which may depend on its arguments."""
+
+        @wraps(function)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            with self.part(name if isinstance(name, str) else name(*args, **kwargs)):
+                return function(*args, **kwargs)
+
+        return counted
+
+    @property
+    def total(self) -> float:
+        """What all parts spent."""
+        return sum(share.spent for share in self.shares.values())
+
+
+def _fusion_part(memories: Any, *_: object, **__: object) -> str:
+    """Tell the plain pass from the batch that hides each modality in turn."""
+    rows = max(len(memory.seen) for memory in memories.values())
+    return FUSION if rows == 1 else EVIDENCE
+
+
+@contextlib.contextmanager
+def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
+    """Have the engine's parts, and the log-mel and resizing of all engines, counted."""
+    system = engine.checkpoint.system
+    places: list[tuple[Any, str, str | Callable[..., str]]] = [
+        (engine, 'apply', REST),
+        (frontend, 'resize_frame', RESIZE),
+        (system.video_encoder, 'step', TEMPORAL),
+        (system.video_encoder.frame_encoder, 'forward', FRAME),
+        (LogMelBlocks, 'forward', LOG_MEL),
+        (system.audio_encoder, 'step', AUDIO),
+        (system.text_encoder, 'forward', TEXT),
+        (system.cross_attention, 'project', KEYS),
+        (system, 'classify', _fusion_part),
+        (engine._smoothing, 'step', SMOOTHING),
+    ]
+    with contextlib.ExitStack() as stack:
+        for owner, attribute, name in places:
+            stack.enter_context(_replaced(owner, attribute, name, probe))
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(
+    owner: Any, attribute: str, name: str | Callable[..., str], probe: Probe
+) -> Iterator[None]:
+    own = vars(owner).get(attribute)
+    setattr(owner, attribute, probe.wrap(getattr(owner, attribute), name))
+    try:
+        yield
+    finally:
+        if own is None:
+            delattr(owner, attribute)
+        else:
+            setattr(owner, attribute, own)
