@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from activity_recognition.inference import StreamingEngine, frontend
+from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.models.spectrogram import LogMelBlocks
 
 RESIZE = 'resize'
@@ -97,7 +98,7 @@ def _fusion_part(memories: Any, *_: object, **__: object) -> str:
 
 @contextlib.contextmanager
 def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
-    """Have the engine's parts, and the log-mel and resizing of all engines, counted."""
+    """Have the engine's parts counted, and resizing, log-mel and smoothing of all engines."""
     system = engine.checkpoint.system
     places: list[tuple[Any, str, str | Callable[..., str]]] = [
         (engine, 'apply', REST),
@@ -109,7 +110,7 @@ def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
         (system.text_encoder, 'forward', TEXT),
         (system.cross_attention, 'project', KEYS),
         (system, 'classify', _fusion_part),
-        (engine._smoothing, 'step', SMOOTHING),
+        (ActivitySmoothing, 'step', SMOOTHING),
     ]
     with contextlib.ExitStack() as stack:
         for owner, attribute, name in places:

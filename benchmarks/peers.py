@@ -7,6 +7,7 @@ whose pixels lie ready as a tensor. A network whose package is missing is left o
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -277,7 +278,7 @@ def _report(
             (
                 peer.name,
                 peer.looks_at,
-                f'{count:.3g}' if count == count else '',
+                '' if math.isnan(count) else f'{count:.3g}',
                 str(_ms(rounds, peer.name)),
                 f'{ratio} {peer.preset}',
             )

@@ -8,20 +8,16 @@ once with the middleware's default.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
-import select
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness import Goal, Report, arguments, publish
+from processes import is_told, part, say
 from record import Table, provenance
 
 WIDTH, HEIGHT, RATE_HZ = 1920, 1080, 30.0
@@ -127,19 +123,20 @@ def _row(name: str, outcome: dict[str, Any]) -> tuple[str, ...]:
 def _run(environment: dict[str, str], checkpoint: str, seconds: float) -> dict[str, Any]:
     """Let both processes meet, film, and tell what they counted."""
     with (
-        _process('recognizer', _without_profile(environment), checkpoint, seconds) as recognizer,
-        _process('camera', environment, checkpoint, seconds) as camera,
+        part(
+            __file__,
+            _arguments('recognizer', checkpoint, seconds),
+            _without_profile(environment),
+        ) as recognizer,
+        part(__file__, _arguments('camera', checkpoint, seconds), environment) as camera,
     ):
         for process in (camera, recognizer):
-            if _answer(process, START_LIMIT_S) != {'matched': True}:
+            if process.answer(START_LIMIT_S) != {'matched': True}:
                 raise RuntimeError('camera and recogniser did not find each other')
-        _tell(recognizer, 'begin')
-        _answer(recognizer, START_LIMIT_S)
-        _tell(camera, 'film')
-        sent = _answer(camera, START_LIMIT_S + seconds)
-        _tell(recognizer, 'count')
-        received = _answer(recognizer, START_LIMIT_S)
-        _tell(camera, 'end')
+        recognizer.ask('begin', START_LIMIT_S)
+        sent = camera.ask('film', START_LIMIT_S + seconds)
+        received = recognizer.ask('count', START_LIMIT_S)
+        camera.tell('end')
     return {**sent, **received}
 
 
@@ -150,45 +147,8 @@ def _without_profile(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name != PROFILE_VARIABLE}
 
 
-@contextlib.contextmanager
-def _process(
-    part: str, environment: dict[str, str], checkpoint: str, seconds: float
-) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, __file__, '--part', part, '--checkpoint', checkpoint]
-    command += ['--seconds', str(seconds)]
-    process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-        process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _tell(process: subprocess.Popen[str], word: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(f'{word}\n')
-    process.stdin.flush()
-
-
-def _answer(process: subprocess.Popen[str], limit_s: float) -> dict[str, Any]:
-    """Return the next JSON line of a process; others are its log."""
-    assert process.stdout is not None
-    end_s = time.monotonic() + limit_s
-    while select.select([process.stdout], [], [], max(end_s - time.monotonic(), 0))[0]:
-        line = process.stdout.readline()
-        if not line:
-            raise RuntimeError(f'{process.args!r}: ended early')
-        if line.startswith('{'):
-            answer: dict[str, Any] = json.loads(line)
-            return answer
-    raise RuntimeError(f'{process.args!r}: gave no answer in {limit_s:g} s')
-
-
-def _say(**answer: object) -> None:
-    print(json.dumps(answer), flush=True)
+def _arguments(name: str, checkpoint: str, seconds: float) -> list[str]:
+    return ['--part', name, '--checkpoint', checkpoint, '--seconds', str(seconds)]
 
 
 def _camera(count: int) -> int:
@@ -210,7 +170,7 @@ def _camera(count: int) -> int:
     message.data = data
     while publisher.get_subscription_count() < 1:
         time.sleep(0.05)
-    _say(matched=True)
+    say(matched=True)
     sys.stdin.readline()
     longest_s = 0.0
     start_s = time.monotonic()
@@ -221,7 +181,7 @@ def _camera(count: int) -> int:
         publisher.publish(message)
         longest_s = max(longest_s, time.monotonic() - began_s)
     rate_hz = (count - 1) / (time.monotonic() - start_s) if count > 1 else RATE_HZ
-    _say(sent=count, rate_hz=rate_hz, longest_publish_s=longest_s)
+    say(sent=count, rate_hz=rate_hz, longest_publish_s=longest_s)
     sys.stdin.readline()  # leaving at once would take the last images along
     node.destroy_node()
     rclpy.shutdown()
@@ -255,13 +215,13 @@ def _recognizer(checkpoint: str) -> int:
     session.running.filter.registerCallback(note)
     while not _matched(node):
         executor.spin_once(timeout_sec=0.1)
-    _say(matched=True)
-    while not select.select([sys.stdin], [], [], 0)[0]:
+    say(matched=True)
+    while not is_told():
         executor.spin_once(timeout_sec=0.1)
     sys.stdin.readline()
     cpu_s = time.process_time()
-    _say(begun=True)
-    while not select.select([sys.stdin], [], [], 0)[0]:
+    say(begun=True)
+    while not is_told():
         executor.spin_once(timeout_sec=0.1)
     sys.stdin.readline()
     counters = session.running.synchronizer
@@ -272,7 +232,7 @@ def _recognizer(checkpoint: str) -> int:
         if now != seen:
             seen, since_s = now, time.monotonic()
     video = counters.counters[Modality.VIDEO]
-    _say(
+    say(
         received=video.received,
         dropped=sum(video.dropped.values()),
         latencies_s=latencies_s,

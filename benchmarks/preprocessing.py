@@ -1,0 +1,168 @@
+"""In which order, and how much of, should an image be worked on before the network sees it?
+
+Raw images: the package converts the colours of the whole image and then resizes by area; the
+alternatives resize first, or go through float tensors as training pipelines do. JPEG: the package
+decodes whole images; libjpeg can decode at a half, a quarter or an eighth of the size. Differences
+are to the package's own picture, in levels of 255.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from harness import Case, Report, Rounds, arguments, interleave, publish, stopwatch
+from numpy.typing import NDArray
+from record import Table, provenance
+from torch.nn import functional as F
+
+from activity_recognition.inference.frontend import resize_frame
+from activity_recognition.sensors.compressed import decode_compressed
+from activity_recognition.simulation import SimulationConfig, simulate
+from activity_recognition.types import Frame, Modality
+
+Picture = NDArray[np.uint8]
+SIZES = {'640×480': (640, 480), '1920×1080': (1920, 1080)}
+QUALITY = 95
+"""Of JPEG: image_transport's default."""
+REDUCTIONS = {
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+NOISE = 4.0
+"""Standard deviation of what is added to a drawn scene, levels: a sensor's noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to a picture of the network's size."""
+
+    name: str
+    make: Callable[[], Picture]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and report."""
+    parser = arguments(__doc__, seconds=15.0)
+    parser.add_argument('--side', type=int, default=160, help='of the picture, pixels')
+    parser.add_argument('--rounds', type=int, default=10, help='clean rounds to gather')
+    chosen = parser.parse_args(argv)
+    began = provenance()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    groups = {}
+    for name, size in SIZES.items():
+        image = scene(*size, seed=chosen.seed)
+        groups[f'raw bgr8 {name}'] = raw_ways(image, chosen.side)
+        groups[f'JPEG {name}'] = jpeg_ways(image, chosen.side)
+    cases: dict[str, Case] = {
+        f'{group}: {way.name}': partial(stopwatch, way.make, 3)
+        for group, ways in groups.items()
+        for way in ways
+    }
+    rounds = interleave(
+        cases, rounds=chosen.rounds, limit_s=chosen.seconds, seed=chosen.seed, threads=1
+    )
+    report = Report(
+        theme='preprocessing',
+        title='From an image to the picture that the network sees',
+        settings={'side, px': chosen.side, 'JPEG quality': QUALITY, 'seed': chosen.seed},
+        tables=[_table(group, ways, rounds) for group, ways in groups.items()],
+        notes=[f'{rounds.describe()}. The first way of each table is what the package does.'],
+    )
+    return publish(report, chosen, began=began)
+
+
+def scene(width: int, height: int, *, seed: int) -> Picture:
+    """Return a simulated camera image with a sensor's noise, RGB (H, W, 3)."""
+    config = SimulationConfig(
+        seed=seed,
+        duration_s=5.0,
+        width_px=width,
+        height_px=height,
+        frame_rate_hz=1.0,
+        modalities=(Modality.VIDEO,),
+    )
+    drawn = next(s.image for s in simulate(config).samples() if isinstance(s, Frame))
+    noise = np.random.default_rng(seed).normal(0.0, NOISE, drawn.shape)
+    return np.clip(drawn + noise, 0, 255).round().astype(np.uint8)
+
+
+def raw_ways(image: Picture, side: int) -> list[Way]:
+    """Return the ways from a raw bgr8 image of the same content."""
+    bgr = np.ascontiguousarray(image[..., ::-1])
+
+    def convert_first() -> Picture:
+        return _resized(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), side)
+
+    def resize_first() -> Picture:
+        return np.asarray(cv2.cvtColor(_resized(bgr, side), cv2.COLOR_BGR2RGB), np.uint8)
+
+    def float_first() -> Picture:
+        tensor = torch.from_numpy(bgr).flip(-1).permute(2, 0, 1)[None].float().div(255)
+        small = F.interpolate(
+            tensor, size=(side, side), mode='bilinear', antialias=True, align_corners=False
+        )
+        return small[0].mul(255).round().byte().permute(1, 2, 0).numpy()
+
+    return [
+        Way('convert, then resize', convert_first),
+        Way('resize, then convert', resize_first),
+        Way('to float, then resize (torch, antialiased)', float_first),
+    ]
+
+
+def jpeg_ways(image: Picture, side: int) -> list[Way]:
+    """Return the ways from a JPEG image, and those at a part of its size that is large enough."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    done, payload = cv2.imencode('.jpg', image[..., ::-1], options)
+    assert done
+
+    def whole() -> Picture:
+        decoded = decode_compressed(payload, 'jpeg', max_pixels=image.size)
+        return _resized(decoded, side)
+
+    def reduced(flag: int) -> Picture:
+        decoded: Any = cv2.imdecode(payload, flag | cv2.IMREAD_IGNORE_ORIENTATION)
+        return np.asarray(cv2.cvtColor(_resized(decoded, side), cv2.COLOR_BGR2RGB), np.uint8)
+
+    ways = [Way('decode whole, then resize', whole)]
+    for factor, flag in REDUCTIONS.items():
+        if min(image.shape[:2]) // factor >= side:
+            ways.append(Way(f'decode at 1/{factor}, then resize', partial(reduced, flag)))
+    return ways
+
+
+def _resized(image: Picture, side: int) -> Picture:
+    return resize_frame(Frame(stamp_ns=0, arrival_ns=0, image=image), side)
+
+
+def _table(group: str, ways: list[Way], rounds: Rounds) -> Table:
+    first = f'{group}: {ways[0].name}'
+    expected = ways[0].make().astype(np.int16)
+    rows = []
+    for way in ways:
+        name = f'{group}: {way.name}'
+        difference = np.abs(way.make().astype(np.int16) - expected)
+        rows.append(
+            (
+                way.name,
+                str(rounds.wall_s(name).scaled(1e3)),
+                str(rounds.wall_ratio(name, first)),
+                f'{difference.mean():.2f}',
+                str(difference.max()),
+            )
+        )
+    columns = ('way', 'ms (quartiles)', '÷ first (quartiles)', 'mean difference', 'largest')
+    return Table(group, columns, rows)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

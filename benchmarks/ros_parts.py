@@ -1,0 +1,264 @@
+"""A camera with a microphone, the recogniser, and a listener, each in a process of its own.
+
+``python ros_parts.py PART …`` plays one of them, led by words on its input as ``processes`` says.
+Everything of one recogniser lies in a namespace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from processes import is_told, say
+
+DRAIN_S = 1.0
+"""Silence after which nothing more is expected to arrive."""
+LOOK_S = 0.05
+SPIN_S = 0.1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play a part."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parts = parser.add_subparsers(dest='part', required=True)
+    camera = parts.add_parser('camera')
+    camera.add_argument('--size', type=int, nargs=2, default=(640, 480))
+    camera.add_argument('--rate', type=float, default=30.0)
+    camera.add_argument('--sound', action='store_true', help='sound and words, too')
+    camera.add_argument('namespaces', nargs='+')
+    recognizer = parts.add_parser('recognizer')
+    recognizer.add_argument('--checkpoint', required=True)
+    recognizer.add_argument('namespace')
+    listener = parts.add_parser('listener')
+    listener.add_argument('namespace')
+    chosen = parser.parse_args(argv)
+    if chosen.part == 'camera':
+        return _camera(chosen)
+    if chosen.part == 'recognizer':
+        return _recognizer(chosen.namespace, chosen.checkpoint)
+    return _listener(chosen.namespace)
+
+
+class Publishers:
+    """The topics of one recogniser's sensors, fed with messages that are serialised already."""
+
+    def __init__(self, node: Any, namespace: str, *, sound: bool) -> None:
+        from audio_common_msgs.msg import AudioDataStamped
+        from rclpy.qos import qos_profile_sensor_data
+        from sensor_msgs.msg import Image
+        from std_msgs.msg import String
+
+        topics = {'image': (Image, qos_profile_sensor_data)}
+        if sound:
+            topics |= {'audio': (AudioDataStamped, 50), 'transcript': (String, 10)}
+        self._publishers = {
+            topic: node.create_publisher(kind, f'/{namespace}/{topic}', qos)
+            for topic, (kind, qos) in topics.items()
+        }
+
+    @property
+    def matched(self) -> bool:
+        """Whether every topic has a subscriber."""
+        return all(p.get_subscription_count() for p in self._publishers.values())
+
+    def publish(self, topic: str, cdr: bytes) -> None:
+        """Publish a message, where its topic is wanted."""
+        publisher = self._publishers.get(topic)
+        if publisher is not None:
+            publisher.publish(cdr)
+
+
+def _camera(chosen: argparse.Namespace) -> int:
+    """Wait for subscribers, then film for one of them at a time: ``NAMESPACE COUNT``."""
+    import rclpy
+
+    rclpy.init()
+    node = rclpy.create_node('camera')
+    sensors = {name: Publishers(node, name, sound=chosen.sound) for name in chosen.namespaces}
+    while not all(publishers.matched for publishers in sensors.values()):
+        time.sleep(LOOK_S)
+    say(matched=True)
+    for line in iter(sys.stdin.readline, ''):
+        namespace, count = line.split()
+        rate_hz = _film(sensors[namespace], int(count), chosen)
+        say(sent=int(count), rate_hz=rate_hz)
+    node.destroy_node()
+    rclpy.shutdown()
+    return 0
+
+
+def _film(publishers: Publishers, count: int, chosen: argparse.Namespace) -> float:
+    """Publish ``count`` images and what lies between them when they are due; returns the rate.
+
+    Stamps are the moments at which the messages were due, so a publisher's own delay counts.
+    """
+    from workload import stream
+
+    from activity_recognition.bags.messages import MessageMaker
+    from activity_recognition.config_io import load_model_config
+    from activity_recognition.types import AudioChunk, Frame, to_ns
+
+    maker = MessageMaker('raw', 95, 'std_msgs/msg/String')
+    width, height = chosen.size
+    windows = stream(
+        load_model_config('nano'),
+        frame_rate_hz=chosen.rate,
+        width=width,
+        height=height,
+        seed=0,
+        start_ns=time.time_ns() + to_ns(0.5),
+    )
+    first_ns = last_ns = 0
+    for _ in range(count):
+        for sample in next(windows).samples:
+            if isinstance(sample, Frame):
+                topic, message = 'image', maker.image(sample)
+            elif isinstance(sample, AudioChunk):
+                topic, message = 'audio', maker.audio(sample)
+            else:
+                topic, message = 'transcript', maker.transcript(sample)
+            cdr = bytes(message.cdr)
+            time.sleep(max(sample.arrival_ns - time.time_ns(), 0) / 1e9)
+            publishers.publish(topic, cdr)
+        last_ns = time.time_ns()
+        first_ns = first_ns or last_ns
+    return (count - 1) * 1e9 / (last_ns - first_ns) if count > 1 else float(chosen.rate)
+
+
+def _recognizer(namespace: str, checkpoint: str) -> int:
+    """Run the live node, every frame deciding."""
+    import rclpy
+    from rclpy.parameter import Parameter
+
+    from activity_recognition.ros.executor_choice import make_executor
+    from activity_recognition.ros.recognizer_node import RecognizerNode
+    from activity_recognition.types import Modality, Window
+
+    rclpy.init(args=['--ros-args', '-r', f'__ns:=/{namespace}'])
+    overrides = {
+        'checkpoint': checkpoint,
+        'engine.device': 'cpu',
+        'sync.decision_rate_hz': 0.0,
+        # No AudioInfo is sent: the node would refuse sound of an unknown format.
+        'topics.audio_sample_format': 'S16LE',
+    }
+    node = RecognizerNode(
+        parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()]
+    )
+    node.start()
+    executor = make_executor()
+    executor.add_node(node)
+    session: Any = node._session
+    decided = 0
+
+    def note(window: Window) -> None:
+        nonlocal decided
+        decided += window.decision is not None
+
+    def received() -> int:
+        video = session.running.synchronizer.counters[Modality.VIDEO]
+        return int(video.received)
+
+    session.running.filter.registerCallback(note)
+    play_counted(
+        spin=lambda: executor.spin_once(timeout_sec=SPIN_S),
+        received=received,
+        decided=lambda: decided,
+    )
+    node.destroy_node()
+    rclpy.shutdown()
+    return 0
+
+
+def play_counted(
+    *, spin: Callable[[], None], received: Callable[[], int], decided: Callable[[], int]
+) -> None:
+    """Spin until the input ends; between ``begin`` and ``count`` tell what a node did and took.
+
+    Args:
+        spin: lets callbacks run for a short while.
+        received: how many images have come so far.
+        decided: how many answers have been given so far.
+    """
+    say(ready=True)
+    before = (0, 0, 0.0)
+    while True:
+        while not is_told():
+            spin()
+        word = sys.stdin.readline().strip()
+        if word == 'begin':
+            before = (received(), decided(), time.process_time())
+            say(begun=True)
+        elif word == 'count':
+            _drain(spin, received)
+            say(
+                received=received() - before[0],
+                decided=decided() - before[1],
+                cpu_s=time.process_time() - before[2],
+            )
+        else:
+            return
+
+
+def _drain(spin: Callable[[], None], received: Callable[[], int]) -> None:
+    """Spin until nothing has come for a while."""
+    seen, since_s = received(), time.monotonic()
+    while time.monotonic() - since_s < DRAIN_S:
+        spin()
+        if received() != seen:
+            seen, since_s = received(), time.monotonic()
+
+
+def _listener(namespace: str) -> int:
+    """Tell how old decisions were when they came."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from activity_recognition.msg import ActivityStamped
+    from activity_recognition.ros.qos import decision_profile
+
+    rclpy.init()
+    node = rclpy.create_node('listener')
+    latencies_s: list[float] = []
+
+    def hear(message: ActivityStamped) -> None:
+        now_ns = time.time_ns()
+        stamp = message.header.stamp
+        # In the recogniser's silence its timer decides, for no image.
+        if message.status != ActivityStamped.STATUS_NO_DATA:
+            latencies_s.append((now_ns - stamp.sec * 1_000_000_000 - stamp.nanosec) / 1e9)
+
+    subscription = node.create_subscription(
+        ActivityStamped, f'/{namespace}/activity', hear, decision_profile(0.0)
+    )
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not node.count_publishers(subscription.topic_name):
+        executor.spin_once(timeout_sec=SPIN_S)
+    say(ready=True)
+    while True:
+        while not is_told():
+            executor.spin_once(timeout_sec=SPIN_S)
+        word = sys.stdin.readline().strip()
+        if word == 'begin':
+            latencies_s.clear()
+            say(begun=True)
+        elif word == 'count':
+            say(latencies_s=latencies_s)
+        else:
+            break
+    node.destroy_node()
+    rclpy.shutdown()
+    return 0
+
+
+def arguments_of(part: str, *words: object) -> Sequence[str]:
+    """Return the command line of a part."""
+    return [part, *map(str, words)]
+
+
+if __name__ == '__main__':
+    sys.exit(main())
