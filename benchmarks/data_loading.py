@@ -1,9 +1,9 @@
-"""How much of a training step is spent on its data, from recordings and from shards?
+"""How fast is training, and how much of a step is its data, from recordings and from shards?
 
 The recipe of the shipped checkpoint trains on simulated recordings with each way of reading, for
-some epochs each; the log of each run tells the share that loading took and how much recorded time
-passed per hour. The time until training begins is taken as well, with an empty cache. The seconds
-given are spent on training, shared among the ways.
+some epochs each; the log of each run tells the share that loading took, the crops per second and
+how much recorded time passed per hour. The time until training begins is taken as well, with an
+empty cache. The seconds given are spent on training, shared among the ways.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Way:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=240.0)
+    parser = arguments(__doc__, seconds=90.0)
     parser.add_argument('--threads', type=int, default=2, help="torch's intra-op threads")
     parser.add_argument('--recordings', type=int, default=6, help='of a minute each')
     chosen = parser.parse_args(argv)
@@ -72,8 +72,10 @@ def main(argv: list[str] | None = None) -> int:
         rows, goals = [], []
         for way in ways:
             reading_s = _read(recipe, way, work / f'cache {way.name}')
-            shares, hours = _train(recipe, way, work, chosen.seconds / len(ways))
-            rows.append((way.name, f'{reading_s:.1f}', str(shares.scaled(100)), str(hours)))
+            shares, crops, hours = _train(recipe, way, work, chosen.seconds / len(ways))
+            rows.append(
+                (way.name, f'{reading_s:.1f}', str(shares.scaled(100)), str(crops), str(hours))
+            )
             goals.append(
                 Goal(
                     name=f'share of loading in a step, {way.name}',
@@ -93,6 +95,7 @@ def main(argv: list[str] | None = None) -> int:
         'read from',
         'until training begins, s, empty cache',
         'loading, % of a step (quartiles)',
+        'crops/s (quartiles)',
         'recorded hours per hour (quartiles)',
     )
     report = Report(
@@ -139,11 +142,15 @@ def _read(recipe: TrainConfig, way: Way, cache: Path) -> float:
     return time.perf_counter() - since
 
 
-def _train(recipe: TrainConfig, way: Way, work: Path, limit_s: float) -> tuple[Spread, Spread]:
-    """Train epoch by epoch until the time is over; returns shares of loading and throughput."""
+def _train(recipe: TrainConfig, way: Way, work: Path, limit_s: float) -> tuple[Spread, ...]:
+    """Train epoch by epoch until the time is over.
+
+    Returns:
+        Shares of loading, crops per second, and recorded hours per hour.
+    """
     config = dataclasses.replace(_with_margin(recipe, way.margin), epochs=1)
-    shares: list[float] = []
-    hours: list[float] = []
+    measured = ('loading_share', 'crops_per_s', 'recorded_hours_per_hour')
+    values: dict[str, list[float]] = {name: [] for name in measured}
     end_s = time.monotonic() + limit_s
     number = 0
     while number <= FEWEST_ROUNDS or time.monotonic() < end_s:
@@ -156,10 +163,10 @@ def _train(recipe: TrainConfig, way: Way, work: Path, limit_s: float) -> tuple[S
         )
         if number:
             for entry in _trained(out / LOG):
-                shares.append(entry['loading_share'])
-                hours.append(entry['recorded_hours_per_hour'])
+                for name in measured:
+                    values[name].append(entry[name])
         number += 1
-    return Spread.of(shares), Spread.of(hours)
+    return tuple(Spread.of(values[name]) for name in measured)
 
 
 def _trained(log: Path) -> Sequence[dict[str, float]]:

@@ -16,35 +16,48 @@ HERE = Path(__file__).resolve().parent
 BENCHMARKS = (
     'decision_rate',
     'streaming_vs_window',
-    'frame_rates',
-    'text_encoders',
+    'peers',
+    'components',
+    'roofline',
+    'precision',
+    'preprocessing',
+    'synchroniser',
     'node_overhead',
+    'obvious_node',
     'transport_1080p',
+    'latency',
     'data_loading',
     'soak',
+    'gpu',
 )
-"""In the order in which they run; every one is a script of its own."""
+"""Of speed and losses, in the order in which they run; every one is a script of its own."""
+STUDIES = ('frame_rates', 'text_encoders')
+"""Of what is recognised; they take longer and run where they are named."""
+SHORTER = {'data_loading': ('--seconds', '60'), 'soak': ('--minutes', '20')}
+"""What shortens a run that is only looked at, so that all of them take a quarter of an hour."""
 COLUMNS = ('benchmark', 'goal', 'measured', 'wanted', 'verdict')
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmarks; the exit status is 1 when one could not be run."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('names', nargs='*', help=f'some of: {", ".join(BENCHMARKS)}')
+    known = (*BENCHMARKS, *STUDIES)
+    parser.add_argument('names', nargs='*', help=f'some of: {", ".join(known)}')
     parser.add_argument('--record', action='store_true', help='write docs/benchmarks/…')
     parser.add_argument('--seconds', type=float, help='time for measuring, per benchmark')
     parser.add_argument('--verbose', action='store_true', help='show every table')
     chosen = parser.parse_args(argv)
-    if unknown := sorted(set(chosen.names) - set(BENCHMARKS)):
-        parser.error(f'unknown: {", ".join(unknown)}; there are {", ".join(BENCHMARKS)}')
-    names = [name for name in BENCHMARKS if not chosen.names or name in chosen.names]
+    if unknown := sorted(set(chosen.names) - set(known)):
+        parser.error(f'unknown: {", ".join(unknown)}; there are {", ".join(known)}')
+    names = [name for name in known if name in chosen.names] if chosen.names else list(BENCHMARKS)
     options = ['--record'] if chosen.record else []
     options += [] if chosen.seconds is None else ['--seconds', str(chosen.seconds)]
     rows: list[tuple[str, ...]] = []
     failed = False
     for index, name in enumerate(names):
         print(f'[{index + 1}/{len(names)}] {name} …', file=sys.stderr, flush=True)
-        outcome = run(name, options, verbose=chosen.verbose)
+        shorter = [] if chosen.record else list(SHORTER.get(name, ()))
+        outcome = run(name, [*shorter, *options], verbose=chosen.verbose)
         failed |= outcome is None
         rows += goal_rows(name, outcome)
     print(Table('Goals', COLUMNS, rows).markdown())
@@ -76,7 +89,14 @@ def goal_rows(name: str, outcome: dict[str, Any] | None) -> list[tuple[str, ...]
         bound = f'≥ {least:g}' if least is not None else f'≤ {most:g}'
         value = '–' if goal['value'] is None else f'{goal["value"]:.4g}'
         rows.append((name, goal['name'], value, bound, goal['verdict']))
-    return rows or [(name, '–', '–', '–', 'skipped: ' + ' '.join(outcome['notes']))]
+    return rows or [(name, '–', '–', '–', _without_goals(outcome))]
+
+
+def _without_goals(outcome: dict[str, Any]) -> str:
+    """Tell whether a benchmark without goals was skipped or only has tables."""
+    if outcome.get('tables'):
+        return 'no goal; --verbose shows its tables'
+    return 'skipped: ' + ' '.join(outcome['notes'])
 
 
 if __name__ == '__main__':

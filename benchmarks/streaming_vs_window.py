@@ -14,7 +14,8 @@ from itertools import islice
 import torch
 from harness import Goal, Report, Rounds, arguments, interleave, publish, stopwatch
 from record import Table, provenance
-from workload import fill, make_engine, random_checkpoint, step_through, stream
+from work import count_work
+from workload import UTTERANCE_PERIOD_S, fill, make_engine, random_checkpoint, step_through, stream
 
 from activity_recognition.inference.trace import dense_recording, to_batch
 from activity_recognition.models.checkpoint import Checkpoint
@@ -26,6 +27,9 @@ CLIP_FRAMES = 16
 """Frames that clip networks usually take from a window."""
 STEPS = 15
 WANTED = 10.0
+WANTED_FLOPS = 16.0
+COUNTED = round(RATE_HZ * UTTERANCE_PERIOD_S)
+"""Steps whose FLOPs are counted: one utterance, and a multiple of those between two weighings."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(chosen.threads)
-    cases = {}
+    cases, gflop = {}, {}
     for preset in PRESETS:
         checkpoint = random_checkpoint(preset, seed=chosen.seed)
         engine = make_engine(checkpoint, threads=chosen.threads)
@@ -44,9 +48,11 @@ def main(argv: list[str] | None = None) -> int:
         fill(engine, windows, round(5 * RATE_HZ))
         step = partial(step_through, engine, windows)
         cases[f'{preset}, streaming'] = partial(stopwatch, step, STEPS)
+        gflop[f'{preset}, streaming'] = count_work(step, COUNTED).flops / 1e9
         for name, stride in _strides(checkpoint).items():
             recompute = _recompute(checkpoint, chosen.seed, stride)
             cases[f'{preset}, {name}'] = partial(stopwatch, recompute, 1)
+            gflop[f'{preset}, {name}'] = count_work(recompute).flops / 1e9
     rounds = interleave(
         cases,
         rounds=chosen.rounds,
@@ -55,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         threads=chosen.threads,
     )
     settings = {'threads': chosen.threads, 'seed': chosen.seed, 'frames per second': RATE_HZ}
-    return publish(_report(rounds, list(cases), settings), chosen, began=began)
+    return publish(_report(rounds, gflop, settings), chosen, began=began)
 
 
 def _windows(checkpoint: Checkpoint, seed: int) -> Iterator[Window]:
@@ -88,14 +94,24 @@ def _recompute(checkpoint: Checkpoint, seed: int, stride: int) -> Callable[[], o
     return forward
 
 
-def _report(rounds: Rounds, names: list[str], settings: dict[str, object]) -> Report:
+def _report(rounds: Rounds, gflop: dict[str, float], settings: dict[str, object]) -> Report:
     rows, goals = [], []
-    for name in names:
+    for name, count in gflop.items():
         preset = name.split(',', maxsplit=1)[0]
         base = f'{preset}, streaming'
         ratio = rounds.wall_ratio(name, base)
         cpu_ms = rounds.cpu_s(name).scaled(1e3)
-        rows.append((name, str(rounds.wall_s(name).scaled(1e3)), str(cpu_ms), str(ratio)))
+        flops_ratio = count / gflop[base]
+        rows.append(
+            (
+                name,
+                f'{count:.3g}',
+                f'{flops_ratio:.1f}',
+                str(rounds.wall_s(name).scaled(1e3)),
+                str(cpu_ms),
+                str(ratio),
+            )
+        )
         if name.endswith('whole window'):
             goals.append(
                 Goal(
@@ -105,7 +121,21 @@ def _report(rounds: Rounds, names: list[str], settings: dict[str, object]) -> Re
                     settled=rounds.settled,
                 )
             )
-    columns = ('case', 'wall ms (quartiles)', 'CPU ms (quartiles)', '÷ streaming (quartiles)')
+            goals.append(
+                Goal(
+                    name=f'window recomputed ÷ streaming, FLOPs, {preset}',
+                    value=flops_ratio,
+                    at_least=WANTED_FLOPS,
+                )
+            )
+    columns = (
+        'case',
+        'GFLOP',
+        'FLOPs ÷ streaming',
+        'wall ms (quartiles)',
+        'CPU ms (quartiles)',
+        '÷ streaming (quartiles)',
+    )
     return Report(
         theme='streaming_vs_window',
         title='Streaming against recomputing the window',

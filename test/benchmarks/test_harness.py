@@ -2,7 +2,7 @@ import json
 import math
 
 import pytest
-from harness import FEWEST_ROUNDS, Goal, Rounds, Spent, Spread, interleave, stopwatch
+from harness import FEWEST_ROUNDS, Goal, Rounds, Spent, Spread, interleave, skipped, stopwatch
 
 CLEAN = Spent(wall_s=1.0, cpu_s=1.0)
 DISTURBED = Spent(wall_s=2.0, cpu_s=1.0)
@@ -96,6 +96,18 @@ def test_goal_verdicts(value, bounds, settled, verdict):
     goal = Goal(name='g', value=value, settled=settled, **bounds)
     assert goal.verdict == verdict
     assert goal.row()[-1] == verdict
+
+
+def test_a_skipped_goal_says_why_at_once_and_in_its_verdict(capsys):
+    goal = skipped('them ÷ us', 'they are not installed', at_least=2.0)
+    assert goal.row() == ('them ÷ us', '–', '≥ 2', 'skipped: they are not installed')
+    assert capsys.readouterr().err == 'skipped: them ÷ us: they are not installed\n'
+
+
+def test_anything_of_a_round_has_a_spread():
+    taken = tuple({'a': Spent(wall_s=a, cpu_s=a)} for a in (1.0, 3.0, 2.0))
+    rounds = Rounds(clean=taken, all=taken)
+    assert rounds.spread(lambda spent: 10 / spent['a'].wall_s).median == 5.0
 
 
 def test_a_report_is_printed_and_written(tmp_path, capsys):

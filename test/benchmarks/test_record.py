@@ -1,6 +1,8 @@
 import dataclasses
 import json
+from pathlib import Path
 
+import run
 from record import hardware_name, provenance, to_json, write_record
 from run import goal_rows
 
@@ -42,3 +44,15 @@ def test_a_failed_and_a_skipped_benchmark_show_in_the_table():
     assert goal_rows('transport_1080p', {'goals': [goal]}) == [
         ('transport_1080p', 'lost', '0', '≤ 0', 'reached')
     ]
+
+
+def test_only_tables_are_no_skip():
+    outcome = {'goals': [], 'notes': ['so many rounds'], 'tables': [{'title': 'Parts'}]}
+    assert goal_rows('components', outcome)[0][-1].startswith('no goal')
+
+
+def test_every_benchmark_that_runs_by_default_is_a_script():
+    folder = Path(run.__file__).parent
+    for name in (*run.BENCHMARKS, *run.STUDIES):
+        assert 'def main(' in (folder / f'{name}.py').read_text(encoding='utf-8'), name
+    assert run.SHORTER.keys() <= set(run.BENCHMARKS)

@@ -1,0 +1,234 @@
+"""The scripts of speed: what they compute, and that each runs to its end."""
+
+import json
+import sys
+import textwrap
+
+import numpy as np
+import obvious_node
+import peers
+import preprocessing
+import pytest
+import synchroniser
+import torch
+from harness import Rounds, Spent
+from latency import percentile_99
+from processes import part
+from roofline import GEMM_SIDES, flops_per_s, least_s
+from work import Work
+
+from activity_recognition.types import MODALITIES, Modality, to_ns
+
+
+def run_script(main, tmp_path, *words):
+    path = tmp_path / 'outcome.json'
+    assert main([*words, '--json', str(path)]) == 0
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+@pytest.fixture
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def spent(seconds):
+    return Spent(wall_s=seconds, cpu_s=seconds)
+
+
+def test_a_roofline_takes_the_rates_of_its_own_round():
+    took = {f'gemm {side}': spent(1e-9 * side) for side in GEMM_SIDES}
+    took['memory'] = spent(1e-8)
+    assert flops_per_s(took) == pytest.approx(1e9 / min(GEMM_SIDES))
+    assert least_s(Work(flops=0.0, bytes=3e8), took) == pytest.approx(3.0)
+    slower = {name: spent(2 * item.wall_s) for name, item in took.items()}
+    rounds = Rounds(clean=(took, slower, took), all=(took, slower, took))
+    work = Work(flops=0.0, bytes=3e8)
+    spread = rounds.spread(lambda item: least_s(work, item))
+    assert (spread.median, spread.high) == pytest.approx((3.0, 4.5))
+
+
+def test_a_peer_that_is_missing_is_a_skipped_goal_with_its_reason(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'movinets', None)
+    with pytest.raises(peers.MissingError, match='movinets cannot be imported'):
+        peers.movinet_a0_stream()
+    ours = {'small': spent(1.0), 'nano': spent(1.0)}
+    rounds = Rounds(clean=(ours,) * 3, all=(ours,) * 3)
+    missing = dict.fromkeys((peer.name for peer in peers.PEERS), 'movinets is not there')
+    report = peers._report(rounds, {}, missing, {})
+    assert {goal.verdict for goal in report.goals} == {'skipped: movinets is not there'}
+    assert len(report.goals) == 4
+    assert capsys.readouterr().err.count('skipped: ') == 4
+    assert any('X3D-XS was skipped' in note for note in report.notes)
+
+
+def test_area_resizing_and_swapping_channels_commute():
+    image = preprocessing.scene(320, 240, seed=1)
+    convert, resize, _ = (way.make() for way in preprocessing.raw_ways(image, 64))
+    assert np.array_equal(convert, resize)
+    assert convert.shape == (64, 64, 3)
+
+
+def test_jpeg_is_decoded_no_smaller_than_the_network_needs():
+    image = preprocessing.scene(320, 240, seed=1)
+    whole, half, *others = preprocessing.jpeg_ways(image, 100)
+    assert not others
+    pictures = [way.make().astype(int) for way in (whole, half)]
+    assert np.abs(pictures[0] - pictures[1]).mean() < 3
+    # In neither are red and blue exchanged.
+    raw = preprocessing.raw_ways(image, 100)[0].make().astype(int)
+    assert np.abs(raw - pictures[0]).mean() < 3
+
+
+def test_stamps_come_in_order_at_their_rates_and_go_on_for_ever():
+    rates_hz = {Modality.VIDEO: 30.0, Modality.TEXT: 0.25}
+    minute = synchroniser.order(rates_hz, seed=3)
+    assert minute == sorted(minute, key=lambda stamp: stamp[0])
+    assert [m for _, m in minute].count(Modality.TEXT) == synchroniser.LENGTH_S / 4
+    endless = synchroniser.endless(minute)
+    two = [next(endless) for _ in range(2 * len(minute))]
+    later = [stamp_ns - to_ns(synchroniser.LENGTH_S) for stamp_ns, _ in two[len(minute) :]]
+    assert later == [stamp_ns for stamp_ns, _ in two[: len(minute)]]
+
+
+def test_our_synchroniser_takes_every_message_it_is_given():
+    ours = synchroniser.ours(synchroniser.order(dict.fromkeys(MODALITIES, 30.0), 0))
+    assert ours.run(50).wall_s > 0
+
+
+def test_percentile():
+    assert percentile_99([float(value) for value in range(101)]) == pytest.approx(99.0)
+    assert percentile_99([2.0]) == 2.0
+    assert np.isnan(percentile_99([]))
+
+
+def test_a_part_is_led_by_words(tmp_path):
+    script = tmp_path / 'echo.py'
+    script.write_text(
+        textwrap.dedent("""
+            import json, sys
+            print('a line of a log')
+            print(json.dumps({'given': sys.argv[1:]}), flush=True)
+            for line in sys.stdin:
+                print('another')
+                print(json.dumps({'word': line.strip()}), flush=True)
+        """)
+    )
+    with part(str(script), ['x']) as echo:
+        assert echo.answer(60.0) == {'given': ['x']}
+        assert echo.ask('hello', 60.0) == {'word': 'hello'}
+    script.write_text('')
+    with pytest.raises(RuntimeError, match='ended early'), part(str(script), []) as silent:
+        silent.answer(60.0)
+
+
+def test_the_obvious_node_decides_as_the_network_does_on_a_fresh_recording():
+    from workload import random_checkpoint
+
+    system = random_checkpoint('nano').system
+    size = system.config.video.input_size_px
+    images = list(np.random.default_rng(0).integers(0, 256, (3, size, size, 3), np.uint8))
+    stamps_ns = [to_ns(1.0 + index / 4) for index in range(3)]
+    with torch.inference_mode():
+        logits = system(obvious_node.video_batch(system.config, stamps_ns, images))
+        first = system(obvious_node.video_batch(system.config, stamps_ns[:1], images[:1]))
+    assert logits.shape == first.shape == (1, 1, system.config.num_activities)
+    assert not torch.allclose(logits, first)
+
+
+def test_the_gpu_script_says_why_it_is_skipped(tmp_path, monkeypatch):
+    import gpu
+
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    outcome = run_script(gpu.main, tmp_path)
+    assert {goal['verdict'] for goal in outcome['goals']} == {'skipped: no CUDA device'}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('_threads')
+class TestSmoke:
+    """Every script with next to no time: its outcome has tables, and numbers in them."""
+
+    def test_components(self, tmp_path):
+        import components
+
+        outcome = run_script(components.main, tmp_path, '--seconds', '1', '--rounds', '1')
+        assert len(outcome['tables']) == 2
+
+    def test_roofline(self, tmp_path):
+        import roofline
+
+        outcome = run_script(roofline.main, tmp_path, '--seconds', '1', '--rounds', '1')
+        assert [goal['at_most'] for goal in outcome['goals']] == [1.5, 2.5]
+        assert all(goal['value'] >= 1 for goal in outcome['goals'])
+
+    @pytest.mark.timeout(300)
+    def test_peers(self, tmp_path):
+        words = ('--seconds', '0.1', '--rounds', '1', '--only', 'VideoMAE-S')
+        outcome = run_script(peers.main, tmp_path, *words)
+        row = next(row for row in outcome['tables'][0]['rows'] if row[0] == 'VideoMAE-S')
+        assert float(row[2]) == pytest.approx(114, rel=0.02)
+
+    @pytest.mark.timeout(300)
+    def test_precision(self, tmp_path):
+        import precision
+
+        words = ('--seconds', '1', '--rounds', '1', '--compared', '2')
+        ways = ('--ways', 'bf16 autocast', 'dynamic int8')
+        outcome = run_script(precision.main, tmp_path, *words, *ways)
+        differences = [float(row[-1]) for row in outcome['tables'][0]['rows']]
+        assert len(differences) == 6
+        assert differences[0] == differences[3] == 0
+        assert all(0 < value < 0.5 for value in differences[1:3])
+
+    def test_preprocessing(self, tmp_path):
+        outcome = run_script(preprocessing.main, tmp_path, '--seconds', '1', '--rounds', '1')
+        assert [len(table['rows']) for table in outcome['tables']] == [3, 2, 3, 3]
+
+    def test_synchroniser(self, tmp_path):
+        outcome = run_script(synchroniser.main, tmp_path, '--seconds', '1', '--rounds', '1')
+        assert outcome['goals'][0]['at_most'] == synchroniser.WANTED
+
+    def test_gpu_on_a_cpu(self, tmp_path):
+        import gpu
+
+        words = ('--device', 'cpu', '--preset', 'nano', '--precisions', 'fp32', 'bf16')
+        words += ('--streams', '1', '2', '--seconds', '1', '--rounds', '1')
+        outcome = run_script(gpu.main, tmp_path, *words)
+        assert [goal['verdict'] for goal in outcome['goals']] == ['reached', 'reached']
+        assert len(outcome['tables'][0]['rows']) == 4
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_the_gpu_script_agrees_with_the_cpu(tmp_path):
+    import gpu
+
+    words = ('--streams', '1', '4', '--seconds', '5', '--rounds', '3')
+    outcome = run_script(gpu.main, tmp_path, *words)
+    assert {goal['verdict'] for goal in outcome['goals']} == {'reached'}
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+class TestProcesses:
+    """Real topics between real processes."""
+
+    def test_latency(self, tmp_path):
+        import latency
+
+        words = ('--seconds', '2', '--settling', '1', '--presets', 'nano')
+        outcome = run_script(latency.main, tmp_path, *words)
+        row = outcome['tables'][0]['rows'][0]
+        assert int(row[1]) == 60
+        assert 0 < int(row[3]) <= int(row[2]) <= 60
+        assert outcome['goals'][0]['value'] > 0
+
+    def test_obvious_node(self, tmp_path):
+        words = ('--seconds', '4', '--turns', '1', '--preset', 'nano')
+        outcome = run_script(obvious_node.main, tmp_path, *words)
+        for row in outcome['tables'][0]['rows']:
+            assert 0 < int(row[3]) <= int(row[2]) <= int(row[1]) == 8
+        assert outcome['goals'][0]['verdict'] == 'unsettled'
