@@ -42,13 +42,13 @@ def main(argv: list[str] | None = None) -> int:
         outcome = _run(preset, chosen)
         latency = Spread.of([1e3 * value for value in outcome['latencies_s']])
         p99_ms = percentile_99(outcome['latencies_s']) * 1e3
-        answered = outcome['decided'] / outcome['sent']
+        answered = len(outcome['latencies_s']) / outcome['sent']
         rows.append(
             (
                 preset,
                 str(outcome['sent']),
                 str(outcome['received']),
-                str(outcome['decided']),
+                str(len(outcome['latencies_s'])),
                 str(latency),
                 f'{p99_ms:.1f}',
                 f'{1e3 * max(outcome["latencies_s"], default=float("nan")):.1f}',
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         'preset',
         'images sent',
         'received',
-        'decisions',
+        'answered',
         'latency ms (quartiles)',
         'p99',
         'largest',
@@ -116,13 +116,16 @@ def _run(preset: str, chosen: argparse.Namespace) -> dict[str, Any]:
             for process in (recognizer, listener, camera):
                 process.answer(START_LIMIT_S)
             camera.ask(f'ours {settling}', START_LIMIT_S)
+            recognizer.ask('count', START_LIMIT_S)  # nothing of before counts
             for process in (recognizer, listener):
                 process.ask('begin', START_LIMIT_S)
             sent = camera.ask(f'ours {count}', START_LIMIT_S + chosen.seconds)
-            # The listener is asked first: while the recogniser drains, its timer decides.
-            heard = listener.ask('count', START_LIMIT_S)
             counted = recognizer.ask('count', START_LIMIT_S)
-    return {**sent, **heard, **counted}
+            heard = listener.ask('count', START_LIMIT_S)['heard']
+    # Decisions of the timer, in the silences before and after, answer no image.
+    images = set(sent['stamps_ns'])
+    latencies_s = [latency_s for stamp_ns, latency_s in heard if stamp_ns in images]
+    return {**counted, **sent, 'sent': count, 'latencies_s': latencies_s}
 
 
 if __name__ == '__main__':

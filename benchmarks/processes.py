@@ -63,8 +63,8 @@ class Part:
 
     def kill(self) -> None:
         """End the part whatever it does."""
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # closes the pipes
+            self._process.kill()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from processes import is_told, say
 
 DRAIN_S = 1.0
 """Silence after which nothing more is expected to arrive."""
+LEAD_S = 0.2
+"""Before the first image: the time to make it."""
 LOOK_S = 0.05
 SPIN_S = 0.1
 
@@ -83,15 +85,17 @@ def _camera(chosen: argparse.Namespace) -> int:
     say(matched=True)
     for line in iter(sys.stdin.readline, ''):
         namespace, count = line.split()
-        rate_hz = _film(sensors[namespace], int(count), chosen)
-        say(sent=int(count), rate_hz=rate_hz)
+        stamps_ns, rate_hz = _film(sensors[namespace], int(count), chosen)
+        say(stamps_ns=stamps_ns, rate_hz=rate_hz)
     node.destroy_node()
     rclpy.shutdown()
     return 0
 
 
-def _film(publishers: Publishers, count: int, chosen: argparse.Namespace) -> float:
-    """Publish ``count`` images and what lies between them when they are due; returns the rate.
+def _film(
+    publishers: Publishers, count: int, chosen: argparse.Namespace
+) -> tuple[list[int], float]:
+    """Publish ``count`` images and what lies between them; returns the images' stamps and rate.
 
     Stamps are the moments at which the messages were due, so a publisher's own delay counts.
     """
@@ -109,13 +113,15 @@ def _film(publishers: Publishers, count: int, chosen: argparse.Namespace) -> flo
         width=width,
         height=height,
         seed=0,
-        start_ns=time.time_ns() + to_ns(0.5),
+        start_ns=time.time_ns() + to_ns(LEAD_S),
     )
+    stamps_ns: list[int] = []
     first_ns = last_ns = 0
     for _ in range(count):
         for sample in next(windows).samples:
             if isinstance(sample, Frame):
                 topic, message = 'image', maker.image(sample)
+                stamps_ns.append(sample.stamp_ns)
             elif isinstance(sample, AudioChunk):
                 topic, message = 'audio', maker.audio(sample)
             else:
@@ -125,7 +131,8 @@ def _film(publishers: Publishers, count: int, chosen: argparse.Namespace) -> flo
             publishers.publish(topic, cdr)
         last_ns = time.time_ns()
         first_ns = first_ns or last_ns
-    return (count - 1) * 1e9 / (last_ns - first_ns) if count > 1 else float(chosen.rate)
+    rate_hz = (count - 1) * 1e9 / (last_ns - first_ns) if count > 1 else float(chosen.rate)
+    return stamps_ns, rate_hz
 
 
 def _recognizer(namespace: str, checkpoint: str) -> int:
@@ -135,7 +142,7 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
 
     from activity_recognition.ros.executor_choice import make_executor
     from activity_recognition.ros.recognizer_node import RecognizerNode
-    from activity_recognition.types import Modality, Window
+    from activity_recognition.types import Frame, Modality, Window
 
     rclpy.init(args=['--ros-args', '-r', f'__ns:=/{namespace}'])
     overrides = {
@@ -156,7 +163,12 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
 
     def note(window: Window) -> None:
         nonlocal decided
-        decided += window.decision is not None
+        # In a silence the timer decides, for no image.
+        decided += any(
+            isinstance(sample, Frame) and sample.stamp_ns == window.decision.t_ns
+            for sample in window.samples
+            if window.decision is not None
+        )
 
     def received() -> int:
         video = session.running.synchronizer.counters[Modality.VIDEO]
@@ -193,27 +205,28 @@ def play_counted(
             before = (received(), decided(), time.process_time())
             say(begun=True)
         elif word == 'count':
-            _drain(spin, received)
+            end_s = _drain(spin, lambda: (received(), decided()))
             say(
                 received=received() - before[0],
                 decided=decided() - before[1],
-                cpu_s=time.process_time() - before[2],
+                cpu_s=end_s - before[2],
             )
         else:
             return
 
 
-def _drain(spin: Callable[[], None], received: Callable[[], int]) -> None:
-    """Spin until nothing has come for a while."""
-    seen, since_s = received(), time.monotonic()
+def _drain(spin: Callable[[], None], progress: Callable[[], object]) -> float:
+    """Spin until nothing has changed for a while; returns the CPU time of the last change."""
+    seen, since_s, cpu_s = progress(), time.monotonic(), time.process_time()
     while time.monotonic() - since_s < DRAIN_S:
         spin()
-        if received() != seen:
-            seen, since_s = received(), time.monotonic()
+        if (now := progress()) != seen:
+            seen, since_s, cpu_s = now, time.monotonic(), time.process_time()
+    return cpu_s
 
 
 def _listener(namespace: str) -> int:
-    """Tell how old decisions were when they came."""
+    """Tell which decisions came, by stamp, and how old they were."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -222,14 +235,12 @@ def _listener(namespace: str) -> int:
 
     rclpy.init()
     node = rclpy.create_node('listener')
-    latencies_s: list[float] = []
+    heard: list[tuple[int, float]] = []
 
     def hear(message: ActivityStamped) -> None:
         now_ns = time.time_ns()
-        stamp = message.header.stamp
-        # In the recogniser's silence its timer decides, for no image.
-        if message.status != ActivityStamped.STATUS_NO_DATA:
-            latencies_s.append((now_ns - stamp.sec * 1_000_000_000 - stamp.nanosec) / 1e9)
+        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        heard.append((stamp_ns, (now_ns - stamp_ns) / 1e9))
 
     subscription = node.create_subscription(
         ActivityStamped, f'/{namespace}/activity', hear, decision_profile(0.0)
@@ -244,10 +255,10 @@ def _listener(namespace: str) -> int:
             executor.spin_once(timeout_sec=SPIN_S)
         word = sys.stdin.readline().strip()
         if word == 'begin':
-            latencies_s.clear()
+            heard.clear()
             say(begun=True)
         elif word == 'count':
-            say(latencies_s=latencies_s)
+            say(heard=heard)
         else:
             break
     node.destroy_node()

@@ -227,7 +227,7 @@ class TestProcesses:
         assert outcome['goals'][0]['value'] > 0
 
     def test_obvious_node(self, tmp_path):
-        words = ('--seconds', '4', '--turns', '1', '--preset', 'nano')
+        words = ('--seconds', '4', '--turns', '1', '--preset', 'nano', '--rate', '4')
         outcome = run_script(obvious_node.main, tmp_path, *words)
         for row in outcome['tables'][0]['rows']:
             assert 0 < int(row[3]) <= int(row[2]) <= int(row[1]) == 8
