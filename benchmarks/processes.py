@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import subprocess
 import sys
@@ -21,9 +22,11 @@ class Part:
     def __init__(
         self, script: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
+        inherited = os.environ if environment is None else environment
         self._process = subprocess.Popen(
             [sys.executable, script, *arguments],
-            env=None if environment is None else dict(environment),
+            # What a script of ours imports lies beside it.
+            env={k: v for k, v in inherited.items() if k != 'PYTHONSAFEPATH'},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,  # a line that waits in a buffer would not be seen by select

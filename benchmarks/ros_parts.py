@@ -159,10 +159,11 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
     executor = make_executor()
     executor.add_node(node)
     session: Any = node._session
-    decided = 0
+    decided = applied = 0
 
     def note(window: Window) -> None:
-        nonlocal decided
+        nonlocal decided, applied
+        applied += sum(isinstance(sample, Frame) for sample in window.samples)
         # In a silence the timer decides, for no image.
         decided += any(
             isinstance(sample, Frame) and sample.stamp_ns == window.decision.t_ns
@@ -170,15 +171,19 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
             if window.decision is not None
         )
 
-    def received() -> int:
-        video = session.running.synchronizer.counters[Modality.VIDEO]
-        return int(video.received)
+    def video() -> Any:
+        return session.running.synchronizer.counters[Modality.VIDEO]
+
+    def is_busy() -> bool:
+        counters = video()
+        return bool(counters.queued or counters.taken > applied)
 
     session.running.filter.registerCallback(note)
     play_counted(
         spin=lambda: executor.spin_once(timeout_sec=SPIN_S),
-        received=received,
+        received=lambda: video().received,
         decided=lambda: decided,
+        is_busy=is_busy,
     )
     node.destroy_node()
     rclpy.shutdown()
@@ -186,7 +191,11 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
 
 
 def play_counted(
-    *, spin: Callable[[], None], received: Callable[[], int], decided: Callable[[], int]
+    *,
+    spin: Callable[[], None],
+    received: Callable[[], int],
+    decided: Callable[[], int],
+    is_busy: Callable[[], bool] = lambda: False,
 ) -> None:
     """Spin until the input ends; between ``begin`` and ``count`` tell what a node did and took.
 
@@ -194,6 +203,7 @@ def play_counted(
         spin: lets callbacks run for a short while.
         received: how many images have come so far.
         decided: how many answers have been given so far.
+        is_busy: whether an image that has come is still being dealt with.
     """
     say(ready=True)
     before = (0, 0, 0.0)
@@ -205,7 +215,7 @@ def play_counted(
             before = (received(), decided(), time.process_time())
             say(begun=True)
         elif word == 'count':
-            end_s = _drain(spin, lambda: (received(), decided()))
+            end_s = _drain(spin, lambda: (received(), decided()), is_busy)
             say(
                 received=received() - before[0],
                 decided=decided() - before[1],
@@ -215,10 +225,12 @@ def play_counted(
             return
 
 
-def _drain(spin: Callable[[], None], progress: Callable[[], object]) -> float:
+def _drain(
+    spin: Callable[[], None], progress: Callable[[], object], is_busy: Callable[[], bool]
+) -> float:
     """Spin until nothing has changed for a while; returns the CPU time of the last change."""
     seen, since_s, cpu_s = progress(), time.monotonic(), time.process_time()
-    while time.monotonic() - since_s < DRAIN_S:
+    while is_busy() or time.monotonic() - since_s < DRAIN_S:
         spin()
         if (now := progress()) != seen:
             seen, since_s, cpu_s = now, time.monotonic(), time.process_time()
