@@ -25,6 +25,7 @@ COMMANDS = {
     'monitor': 'monitor',
     'demo': 'demo',
     'verify': 'verify',
+    'bench': 'bench',
 }
 """Commands and their modules under ``activity_recognition.commands``."""
 
