@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure or read, compute, print, write."""
     from activity_recognition.inference.cost_tables import as_markdown
-    from activity_recognition.inference.findings import as_json, comments, findings
+    from activity_recognition.inference.findings import as_json, caution, comments, findings
     from activity_recognition.parameter_files import write_parameter_file
 
     sizing = _sizing(arguments)
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         show(found)
     if not found.settled:
-        _warn(found)
+        print(caution(found), file=sys.stderr)
     if found.proposal is None:
         return 1
     if arguments.out:
@@ -224,15 +224,6 @@ def _sizing(arguments: argparse.Namespace) -> SizingConfig:
         headroom=arguments.headroom,
         decision_rate_hz=arguments.decision_rate,
         least_frame_rate_hz=arguments.least_frame_rate,
-    )
-
-
-def _warn(found: Findings) -> None:
-    names = ', '.join(f'{c.network} with {c.threads} thread(s)' for c in found.unsettled)
-    print(
-        f'the machine was busy with something else while {names} ran: the times are too long, '
-        'and what is proposed is too little; measure again when it is quiet',
-        file=sys.stderr,
     )
 
 

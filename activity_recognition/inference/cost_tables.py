@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from activity_recognition.inference.cost import Cost, Timing
 from activity_recognition.inference.findings import (
     Findings,
+    caution,
     events,
     parts_of,
     sentences,
@@ -48,7 +49,8 @@ def tables(found: Findings) -> list[Table]:
 
 def as_markdown(found: Findings) -> str:
     """Return tables and proposal as Markdown."""
-    return '\n\n'.join([*(table.markdown() for table in tables(found)), *sentences(found)])
+    said = [*sentences(found), *filter(None, [caution(found)])]
+    return '\n\n'.join([*(table.markdown() for table in tables(found)), *said])
 
 
 def _times(found: Findings) -> Table:

@@ -109,6 +109,17 @@ def sentences(found: Findings) -> list[str]:
     return words
 
 
+def caution(found: Findings) -> str:
+    """Return what to know of times that were disturbed; nothing where they can be relied on."""
+    if found.settled:
+        return ''
+    names = ', '.join(f'{c.network} with {c.threads} thread(s)' for c in found.unsettled)
+    return (
+        f'The machine was busy with something else while {names} ran: the times are too long, '
+        'and what is proposed is too little; measure again when it is quiet.'
+    )
+
+
 def comments(found: Findings, best: Proposal) -> list[str]:
     """Return what a parameter file says about where it comes from."""
     return [
@@ -116,6 +127,7 @@ def comments(found: Findings, best: Proposal) -> list[str]:
         f'Measured on {found.machine.get("processor", "an unknown processor")}, '
         f'network {best.cost.network}, {best.cost.device}.',
         f'Computed: the engine is busy {best.busy:.0%} of the time.',
+        *filter(None, [caution(found)]),
     ]
 
 

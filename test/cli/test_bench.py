@@ -132,7 +132,7 @@ def test_a_machine_that_sustains_nothing_gets_no_file(command, record, tmp_path)
 def test_a_busy_machine_is_said(command, record, tmp_path):
     busy = changed(record, tmp_path, settled=False)
     _, printed, errors = command('bench', '--from', busy)
-    assert errors.startswith('the machine was busy with something else while ')
+    assert errors.startswith('The machine was busy with something else while ')
     assert ', busy' in printed
 
 
