@@ -23,8 +23,10 @@ COMMANDS = {
     'run': 'run',
     'replay': 'replay',
     'monitor': 'monitor',
+    'health': 'health',
     'demo': 'demo',
     'verify': 'verify',
+    'bench': 'bench',
 }
 """Commands and their modules under ``activity_recognition.commands``."""
 
@@ -35,8 +37,9 @@ _DESCRIPTION = """\
 What a person is doing, told to a robot while it happens: from camera, microphone and speech
 transcripts, over ROS 2."""
 _EPILOG = f"""\
-`activity-recognition COMMAND --help` explains a command. The commands run, replay and monitor hand
-what follows {ROS_ARGS} on to their node, for example: {ROS_ARGS} -p sync.decision_rate_hz:=5.0
+`activity-recognition COMMAND --help` explains a command. The commands run, replay, monitor and
+health hand what follows {ROS_ARGS} on to their node, for example:
+{ROS_ARGS} -p sync.decision_rate_hz:=5.0
 The exit status is 0 on success, 1 when something cannot be used or done, 2 for a wrong argument or
 configuration, {INTERRUPTED} when it was interrupted."""
 

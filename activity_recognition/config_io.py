@@ -135,6 +135,30 @@ def to_mapping(config: Any) -> dict[str, Any]:
     return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
 
 
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted names, as parameters have them, into nested mappings."""
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        *path, leaf = name.split('.')
+        inner = result
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[leaf] = value
+    return result
+
+
+def dotted_overrides(config: Any, prefix: str = '') -> dict[str, Any]:
+    """Return what differs from the defaults, by dotted name; the inverse of :func:`nested`."""
+    result: dict[str, Any] = {}
+    for item in dataclasses.fields(config):
+        value, name = getattr(config, item.name), f'{prefix}{item.name}'
+        if dataclasses.is_dataclass(value) and not isinstance(value, Architecture):
+            result.update(dotted_overrides(value, f'{name}.'))
+        elif value != item.default:
+            result[name] = _plain(value)
+    return result
+
+
 def to_stored_mapping(config: Any) -> dict[str, Any]:
     """Return what a checkpoint holds of a dataclass: late settings only where they say something.
 

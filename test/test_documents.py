@@ -126,3 +126,27 @@ def test_the_line_that_is_named_is_the_one_in_the_readme():
     assert 'install/setup.sh' in remedy('activity_recognition.msg')
     lock = PIP_LINE.split()[-1]
     assert (ROOT / lock).is_file()
+
+
+def test_the_performance_page_says_what_the_record_says(capsys):
+    from activity_recognition import cli
+
+    page = (ROOT / 'docs' / 'performance.md').read_text(encoding='utf-8')
+    (name,) = set(re.findall(r'benchmarks/(cost_model_[\w.-]+\.json)', page))
+    record = ROOT / 'docs' / 'benchmarks' / name
+    cli.main(['bench', '--from', str(record), '--markdown'])
+    said = capsys.readouterr().out.strip()
+    shown = page.partition('<!-- bench -->')[2].partition('<!-- /bench -->')[0].strip()
+    assert shown == said, (
+        f'put what `activity-recognition bench --from {record.relative_to(ROOT)} --markdown` '
+        'prints between the marks in docs/performance.md'
+    )
+
+
+@pytest.mark.parametrize('name', ['deployment', 'performance'])
+def test_pages_link_what_exists(name):
+    path = ROOT / 'docs' / f'{name}.md'
+    links = re.findall(r'\]\(([^)#]+)\)', path.read_text(encoding='utf-8'))
+    local = [link for link in links if '://' not in link]
+    assert local
+    assert [link for link in local if not (path.parent / link).exists()] == []

@@ -18,7 +18,7 @@ LAYERS = [
     {'commands'},
     {'ros', 'behaviours', 'training'},
     {'bags', 'simulation', 'reporting', 'inference'},
-    {'streams', 'sensors', 'models', 'startup'},
+    {'streams', 'sensors', 'models', 'startup', 'parameter_files'},
     {'config_io'},
     {'config', 'types'},
     {'errors', 'entry', '__init__'},
@@ -172,7 +172,7 @@ def test_everything_but_ros_and_behaviours_imports_without_ros():
 
 def test_what_runs_beside_the_network_imports_without_torch():
     units = ('__init__', 'errors', 'types', 'config', 'config_io', 'sensors', 'streams')
-    units += ('startup', 'commands', 'cli')
+    units += ('startup', 'parameter_files', 'commands', 'cli')
     heavy = {'torch', 'torchaudio', 'transformers'}
     done = import_without(ROS_MODULES | heavy, modules_of(*units))
     assert done.returncode == 0, done.stderr

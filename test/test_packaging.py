@@ -149,7 +149,7 @@ def test_the_command_line_is_on_the_path():
 
 
 @pytest.mark.ros
-@pytest.mark.parametrize('folder', ['config', 'launch'])
+@pytest.mark.parametrize('folder', ['config', 'deploy', 'launch'])
 def test_share_holds_every_file_of(folder):
     names = data_files(ROOT / folder)
     assert names

@@ -13,6 +13,8 @@ IMAGE_PART = 'image'
 """The recogniser's status of its image input."""
 ENGINE_PART = 'engine'
 """Its status of what decides."""
+STATE_PART = 'state'
+"""Its status while it is not active, and the only one then."""
 _DROPPED = 'dropped: '
 
 Values = Mapping[str, str]

@@ -59,6 +59,8 @@ class MonitorNode(Node):
     def status(self, node: str, part: str) -> tuple[int, dict[str, str]]:
         """Return how often a node has reported on a part of it, and the newest values.
 
+        Among them are the status's ``message`` and ``level``, 0 to 2 as in DiagnosticStatus.
+
         Args:
             node: its name: one in the monitor's namespace, or a full one.
             part: what the status speaks of, for example ``image``.
@@ -116,7 +118,8 @@ class MonitorNode(Node):
         with self._lock:
             for status in message.status:
                 values = {pair.key: pair.value for pair in status.values}
-                self._statuses[status.name] = {**values, 'message': status.message}
+                told = {'message': status.message, 'level': str(status.level[0])}
+                self._statuses[status.name] = {**values, **told}
                 self._reports[status.name] = self._reports.get(status.name, 0) + 1
 
 

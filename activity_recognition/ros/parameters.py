@@ -26,7 +26,7 @@ from rclpy.exceptions import ParameterException, ParameterNotDeclaredException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from activity_recognition.config_io import build_config, unknown_key
+from activity_recognition.config_io import build_config, nested, unknown_key
 from activity_recognition.errors import ConfigError
 
 T = TypeVar('T')
@@ -183,7 +183,7 @@ class ConfigParameters(Generic[T]):
 
     def _build(self, changes: Mapping[str, Any]) -> T:
         values = {name: self._node.get_parameter(name).value for name in self._fields}
-        return build_config(self._cls, _nested({**values, **changes}), where='parameters')
+        return build_config(self._cls, nested({**values, **changes}), where='parameters')
 
     def _prepare(self, parameters: list[Parameter]) -> list[Parameter]:
         """Widen integers; refuse names that do not exist with the nearest one that does."""
@@ -220,18 +220,6 @@ class ConfigParameters(Generic[T]):
             self._problems.pop(name, None)
         if ours:
             self._on_change(self._build({}))
-
-
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted names into nested mappings."""
-    result: dict[str, Any] = {}
-    for name, value in values.items():
-        *path, leaf = name.split('.')
-        inner = result
-        for part in path:
-            inner = inner.setdefault(part, {})
-        inner[leaf] = value
-    return result
 
 
 def _misfit(item: ConfigField, value: object) -> str:

@@ -1,0 +1,395 @@
+"""What one frame, one second of sound, one utterance and one decision cost on this machine.
+
+An engine with full rings is given a stream like a robot's, sample by sample, and every call is
+timed by itself: parts that take turns push each other out of the caches, as they do on a robot.
+Thread counts take turns from round to round, so that a slower spell of the machine meets all of
+them; rounds in which the processor did something else are left out.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from activity_recognition.config import EngineConfig, ModelConfig, Ranged, setting
+from activity_recognition.config_io import load_model_config
+from activity_recognition.inference.engine import StreamingEngine
+from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.models.tokenizer import train_tokenizer
+from activity_recognition.types import (
+    AudioChunk,
+    Decision,
+    DecisionTime,
+    Frame,
+    Sample,
+    Utterance,
+    Window,
+    to_ns,
+)
+
+START_NS = 1_700_000_000_000_000_000
+CHUNK_S = 0.064
+"""Sound of one message: 1024 samples at 16 kHz, as common drivers send them."""
+FRAMES_PER_ROUND = 10
+EVIDENCE_EVERY = 5
+"""Decisions between two that also measure what each modality weighs; divides the frames."""
+UTTERANCE_PERIOD_S = 0.5
+"""Of the stream that is timed, so that there is something to time; robots hear less."""
+FRAME_PERIOD_S = 0.1
+SENTENCES = ('could you bring me the cup please', 'hello robot', 'the kettle is on again')
+LEAST_BUSY = 0.9
+"""CPU time per wall time below which a round was disturbed, and is left out."""
+FEWEST_ROUNDS = 3
+"""Undisturbed rounds below which all rounds count, and the result is called unsettled."""
+FILLING_SHARE = 0.4
+"""Largest share of the time that goes into filling the ring of frames before anything is timed."""
+_IMAGES = 4
+_NUM_CLASSES = 12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasureConfig(Ranged):
+    """How costs are measured."""
+
+    seconds: float = setting(15.0, low=0.1, high=3600.0)
+    """For one network, all thread counts together."""
+    width_px: int = setting(640, low=16, high=8192)
+    """Of the camera's images, which are resized to the network's."""
+    height_px: int = setting(480, low=16, high=8192)
+    seed: int = setting(0, low=0, high=2**31 - 1)
+    device: str = 'cpu'
+    """``cpu``, ``cuda`` or ``cuda:N``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """Time of one kind of event over rounds, seconds."""
+
+    wall_s: float
+    """Median over rounds of the mean within one."""
+    low_s: float
+    """First quartile."""
+    high_s: float
+    """Third quartile."""
+    cpu_s: float
+    """Median of the time of all threads of the process."""
+    rounds: int
+
+    @classmethod
+    def of(cls, wall_s: Sequence[float], cpu_s: Sequence[float]) -> Timing:
+        """Summarise the rounds, of which there is at least one."""
+        low_s, median_s, high_s = (
+            statistics.quantiles(wall_s, n=4, method='inclusive')
+            if len(wall_s) > 1
+            else (wall_s[0],) * 3
+        )
+        return cls(
+            wall_s=median_s,
+            low_s=low_s,
+            high_s=high_s,
+            cpu_s=statistics.median(cpu_s),
+            rounds=len(wall_s),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What the events of a stream cost with one network, device and number of threads."""
+
+    network: str
+    """The preset, or the checkpoint's name."""
+    device: str
+    threads: int
+    frame: Timing
+    """One image of the camera, resizing included."""
+    chunk: Timing
+    """One message of sound."""
+    chunk_s: float
+    """Length of such a message, seconds."""
+    utterance: Timing
+    utterance_pieces: int
+    """Word pieces of the longest sentence that was said."""
+    decision: Timing
+    weighed_decision: Timing
+    """One that also measures what each modality weighs."""
+    frames_held: int
+    """In the ring while it was timed."""
+    settled: bool
+    """False where the machine was too busy to conclude anything."""
+
+    @property
+    def sound_s(self) -> float:
+        """Seconds that one second of sound costs."""
+        return self.chunk.wall_s / self.chunk_s
+
+    def mean_decision_s(self, evidence_every: int) -> float:
+        """Return the mean of a decision where every so many are weighed; 0 for none, seconds."""
+        if not evidence_every:
+            return self.decision.wall_s
+        more_s = self.weighed_decision.wall_s - self.decision.wall_s
+        return self.decision.wall_s + more_s / evidence_every
+
+
+def untrained_checkpoint(preset: str, *, seed: int = 0) -> Checkpoint:
+    """Return a preset's network with random weights, which cost what trained ones do.
+
+    Raises:
+        ConfigError: no such preset, or one whose pretrained encoders are not read yet.
+    """
+    labels = ('none', *(f'activity {number}' for number in range(1, _NUM_CLASSES)))
+    config = load_model_config(preset, labels=labels)
+    torch.manual_seed(seed)
+    system = ActivityRecognitionSystem(config).eval()
+    with torch.no_grad():
+        for name, parameter in system.named_parameters():
+            if name.endswith('table'):  # functions of age begin as zeros
+                parameter.normal_()
+    tokenizer = train_tokenizer(
+        SENTENCES, vocab_size=config.text.vocab_size, max_length=config.text.max_length
+    )
+    return Checkpoint(
+        path=Path(preset),
+        id=f'untrained-{seed}',
+        config=config,
+        system=system,
+        tokenizer=tokenizer,
+        temperature=1.0,
+        metrics={},
+    )
+
+
+def measure(
+    checkpoint: Checkpoint,
+    *,
+    name: str,
+    threads: Sequence[int],
+    config: MeasureConfig | None = None,
+) -> list[Cost]:
+    """Measure what a stream's events cost; one result per number of threads.
+
+    Args:
+        checkpoint: the network; its weights do not matter.
+        name: what to call it in the results.
+        threads: numbers of intra-op threads, each at least 1; of no meaning on a GPU.
+        config: how long, and for which camera.
+
+    Raises:
+        DeviceError: the device is not there.
+    """
+    config = config or MeasureConfig()
+    end_s = time.monotonic() + config.seconds
+    with _threads_restored():
+        engine = StreamingEngine(
+            checkpoint,
+            engine=EngineConfig(
+                device=config.device,
+                num_threads=min(threads),
+                evidence_every=EVIDENCE_EVERY,
+            ),
+        )
+        engine.warm_up()
+        stream = _Stream(engine, config)
+        held = stream.fill(time.monotonic() + FILLING_SHARE * config.seconds)
+        rounds = _rounds(stream, threads, end_s, seed=config.seed)
+    pieces = max(len(checkpoint.tokenizer.encode(text)) for text in SENTENCES)
+    return [
+        _summary(
+            rounds[count],
+            name=name,
+            device=engine.device_name,
+            threads=count,
+            chunk_s=stream.chunk_s,
+            pieces=pieces,
+            frames_held=held,
+            judged=engine.precision.device.type == 'cpu',
+        )
+        for count in threads
+    ]
+
+
+@dataclass(slots=True)
+class _Spent:
+    """Time that calls of one kind took within a round."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    count: int = 0
+
+
+_Round = dict[str, _Spent]
+
+
+class _Stream:
+    """A stream like a robot's, of which every call of the engine is timed."""
+
+    def __init__(self, engine: StreamingEngine, config: MeasureConfig) -> None:
+        rng = np.random.default_rng(config.seed)
+        shape = (_IMAGES, config.height_px, config.width_px, 3)
+        self._images = rng.integers(0, 256, shape, dtype=np.uint8)
+        self._engine = engine
+        self._model: ModelConfig = engine.config
+        self._device = engine.precision.device
+        self._rate_hz = self._model.audio.sample_rate_hz
+        self._chunk = round(CHUNK_S * self._rate_hz)
+        sound = rng.standard_normal(self._rate_hz + self._chunk) * 0.1
+        self._sound = sound.astype(np.float32)
+        self._frames = self._heard = self._said = 0
+
+    @property
+    def chunk_s(self) -> float:
+        """Length of a message of sound, in whole samples."""
+        return self._chunk / self._rate_hz
+
+    def fill(self, end_s: float) -> int:
+        """Fill the rings, or the frames' as far as the time allows; return the frames held."""
+        limit = self._model.video.max_tokens
+        while self._frames < limit and time.monotonic() < end_s:
+            self._call('frame', self._frame(), {})
+        self.run(FRAMES_PER_ROUND, {})
+        return min(self._frames, limit)
+
+    def run(self, frames: int, spent: _Round) -> None:
+        """Stream some frames, with the sound, words and decisions of that time."""
+        for _ in range(frames):
+            frame = self._frame()
+            now_ns = frame.stamp_ns
+            for chunk in self._chunks(now_ns):
+                self._call('chunk', chunk, spent)
+            for utterance in self._utterances(now_ns):
+                self._call('utterance', utterance, spent)
+            self._call('frame', frame, spent)
+            self._decide(now_ns, spent)
+
+    def _frame(self) -> Frame:
+        stamp_ns = START_NS + to_ns(self._frames * FRAME_PERIOD_S)
+        image = self._images[self._frames % _IMAGES]
+        self._frames += 1
+        return Frame(stamp_ns=stamp_ns, arrival_ns=stamp_ns, image=image)
+
+    def _chunks(self, now_ns: int) -> Iterator[AudioChunk]:
+        while True:
+            end_ns = START_NS + to_ns((self._heard + 1) * self._chunk / self._rate_hz)
+            if end_ns > now_ns:
+                return
+            stamp_ns = START_NS + to_ns(self._heard * self._chunk / self._rate_hz)
+            start = self._heard * self._chunk % self._rate_hz
+            self._heard += 1
+            yield AudioChunk(
+                stamp_ns=stamp_ns,
+                arrival_ns=now_ns,
+                samples=self._sound[start : start + self._chunk],
+                sample_rate_hz=self._rate_hz,
+            )
+
+    def _utterances(self, now_ns: int) -> Iterator[Utterance]:
+        while START_NS + to_ns((self._said + 1) * UTTERANCE_PERIOD_S) <= now_ns:
+            self._said += 1
+            text = SENTENCES[self._said % len(SENTENCES)]
+            yield Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text=text)
+
+    def _decide(self, now_ns: int, spent: _Round) -> None:
+        moment = DecisionTime(t_ns=now_ns, arrival_ns=now_ns)
+        decision, wall_s, cpu_s = self._timed(Window(decision=moment))
+        if decision is None or not np.isfinite(decision.logits).all():
+            raise RuntimeError('the engine gave no finite decision: the time means nothing')
+        weighed = any(not math.isnan(item.weight) for item in decision.evidence)
+        _note(spent, 'weighed decision' if weighed else 'decision', wall_s, cpu_s)
+
+    def _call(self, kind: str, sample: Sample, spent: _Round) -> None:
+        _, wall_s, cpu_s = self._timed(Window(samples=(sample,)))
+        _note(spent, kind, wall_s, cpu_s)
+
+    def _timed(self, window: Window) -> tuple[Decision | None, float, float]:
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        decision = self._engine.apply(window)
+        if self._device.type == 'cuda':
+            torch.cuda.synchronize(self._device)  # work is only queued until then
+        return decision, time.perf_counter() - wall_s, time.process_time() - cpu_s
+
+
+def _note(spent: _Round, kind: str, wall_s: float, cpu_s: float) -> None:
+    item = spent.setdefault(kind, _Spent())
+    item.wall_s += wall_s
+    item.cpu_s += cpu_s
+    item.count += 1
+
+
+def _rounds(
+    stream: _Stream, threads: Sequence[int], end_s: float, *, seed: int
+) -> dict[int, list[_Round]]:
+    """Stream in rounds, every number of threads once in each, until the time is over."""
+    order, chance = list(threads), random.Random(seed)
+    rounds: dict[int, list[_Round]] = defaultdict(list)
+    while not rounds or time.monotonic() < end_s:
+        chance.shuffle(order)
+        for count in order:
+            torch.set_num_threads(count)
+            stream.run(1, {})  # the pool of threads is made anew
+            spent: _Round = {}
+            stream.run(FRAMES_PER_ROUND, spent)
+            rounds[count].append(spent)
+    return rounds
+
+
+def _summary(
+    rounds: Sequence[_Round],
+    *,
+    name: str,
+    device: str,
+    threads: int,
+    chunk_s: float,
+    pieces: int,
+    frames_held: int,
+    judged: bool,
+) -> Cost:
+    clean = [spent for spent in rounds if not judged or _undisturbed(spent)]
+    settled = len(clean) >= FEWEST_ROUNDS
+    used = clean if settled else rounds
+
+    def timing(kind: str) -> Timing:
+        found = [spent[kind] for spent in used if kind in spent]
+        return Timing.of(
+            [item.wall_s / item.count for item in found],
+            [item.cpu_s / item.count for item in found],
+        )
+
+    return Cost(
+        network=name,
+        device=device,
+        threads=threads,
+        frame=timing('frame'),
+        chunk=timing('chunk'),
+        chunk_s=chunk_s,
+        utterance=timing('utterance'),
+        utterance_pieces=pieces,
+        decision=timing('decision'),
+        weighed_decision=timing('weighed decision'),
+        frames_held=frames_held,
+        settled=settled,
+    )
+
+
+def _undisturbed(spent: _Round) -> bool:
+    """Whether the processor worked for us all the time."""
+    wall_s = sum(item.wall_s for item in spent.values())
+    return sum(item.cpu_s for item in spent.values()) >= LEAST_BUSY * wall_s
+
+
+@contextmanager
+def _threads_restored() -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,234 @@
+"""What follows from measured costs: counted work beside them, what is sustained, a proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activity_recognition.config import ModelConfig
+from activity_recognition.config_io import build_config, to_mapping
+from activity_recognition.errors import ConfigError
+from activity_recognition.inference.cost import Cost, MeasureConfig
+from activity_recognition.inference.sizing import (
+    FRAME_RATES_HZ,
+    STREAM_RATES_HZ,
+    Proposal,
+    SizingConfig,
+    busy,
+    most_decisions_hz,
+    most_frames_hz,
+    propose,
+    streams,
+)
+from activity_recognition.models.operations import (
+    Work,
+    decision_work,
+    frame_work,
+    ring_bytes,
+    sound_work,
+    total,
+    utterance_work,
+    weight_count,
+)
+
+SCHEMA = 1
+"""Of a record of costs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """What was measured, and what follows."""
+
+    machine: Mapping[str, str]
+    cores: int
+    """That were computed for."""
+    measured: MeasureConfig
+    costs: Sequence[Cost]
+    models: Mapping[str, ModelConfig]
+    sizing: SizingConfig
+    proposal: Proposal | None
+    """None where nothing measured keeps the headroom at any rate."""
+
+    @property
+    def unsettled(self) -> list[Cost]:
+        """What was measured while the machine did something else."""
+        return [cost for cost in self.costs if not cost.settled]
+
+    @property
+    def settled(self) -> bool:
+        """Whether all times can be relied on."""
+        return not self.unsettled
+
+
+def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | None) -> Findings:
+    """Compute what follows from a record of ``bench --save``.
+
+    Raises:
+        ConfigError: the record is damaged.
+    """
+    try:
+        costs = [build_config(Cost, item, where='costs') for item in record['costs']]
+        models = {
+            name: build_config(ModelConfig, item, where=name)
+            for name, item in record['models'].items()
+        }
+        measured = build_config(MeasureConfig, record['settings'], where='settings')
+        machine, measured_cores = record['machine'], int(record['cores'])
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f'the record of costs is damaged: {error!r}; measure again') from error
+    return Findings(
+        machine=machine,
+        cores=cores or measured_cores,
+        measured=measured,
+        costs=costs,
+        models=models,
+        sizing=sizing,
+        proposal=propose(costs, cores or measured_cores, sizing),
+    )
+
+
+def sentences(found: Findings) -> list[str]:
+    """Return the proposal in words."""
+    best, headroom = found.proposal, found.sizing.headroom
+    if best is None:
+        return [
+            f'Nothing measured sustains {FRAME_RATES_HZ[-1]:g} frame/s with a headroom of '
+            f'{headroom:.0%}: allow less headroom, or take a faster machine.'
+        ]
+    words = [
+        f'Proposed for {found.cores} core(s): {best.cost.network} with {best.cost.threads} '
+        f'thread(s), {best.frame_rate_hz:g} frames/s, {best.decision_rate_hz:g} decisions/s; '
+        f'the engine is then busy {best.busy:.0%} of the time (headroom asked for {headroom:.0%}).'
+    ]
+    if not best.enough:
+        words.append(
+            f'That is less than the {found.sizing.least_frame_rate_hz:g} frames/s asked for: '
+            'nothing measured sustains more with this headroom.'
+        )
+    return words
+
+
+def caution(found: Findings) -> str:
+    """Return what to know of times that were disturbed; nothing where they can be relied on."""
+    if found.settled:
+        return ''
+    names = ', '.join(f'{c.network} with {c.threads} thread(s)' for c in found.unsettled)
+    return (
+        f'The machine was busy with something else while {names} ran: the times are too long, '
+        'and what is proposed is too little; measure again when it is quiet.'
+    )
+
+
+def comments(found: Findings, best: Proposal) -> list[str]:
+    """Return what a parameter file says about where it comes from."""
+    return [
+        'Made by `activity-recognition bench`; what is not here keeps its default.',
+        f'Measured on {found.machine.get("processor", "an unknown processor")}, '
+        f'network {best.cost.network}, {best.cost.device}.',
+        f'Computed: the engine is busy {best.busy:.0%} of the time.',
+        *filter(None, [caution(found)]),
+    ]
+
+
+def as_json(found: Findings) -> dict[str, Any]:
+    """Return everything for machines."""
+    best = found.proposal
+    return {
+        'schema': SCHEMA,
+        'machine': dict(found.machine),
+        'cores': found.cores,
+        'measured': to_mapping(found.measured),
+        'sizing': to_mapping(found.sizing),
+        'settled': found.settled,
+        'costs': [to_mapping(cost) for cost in found.costs],
+        'work': {name: _work_of(model, found) for name, model in found.models.items()},
+        'sustained': [sustained_by(cost, found) for cost in found.costs],
+        'proposal': None
+        if best is None
+        else {
+            'network': best.cost.network,
+            'threads': best.cost.threads,
+            'frame_rate_hz': best.frame_rate_hz,
+            'decision_rate_hz': best.decision_rate_hz,
+            'busy': best.busy,
+            'enough': best.enough,
+        },
+    }
+
+
+def events(cost: Cost, model: ModelConfig) -> list[tuple[str, float, Work | None]]:
+    """Return what is timed, how long it takes and how much work it is."""
+    tokens = cost.chunk_s * model.audio.token_rate_hz
+    chunk, token = total(sound_work(model)), total(sound_work(model, tokens=2))
+    per_token = token.operations - chunk.operations
+    sound = Work(products=round(per_token * tokens), weight_bytes=chunk.weight_bytes)
+    return [
+        ('frame', cost.frame.wall_s, _known(lambda: frame_work(model))),
+        (f'{cost.chunk_s * 1e3:g} ms of sound', cost.chunk.wall_s, sound),
+        (
+            f'utterance of {cost.utterance_pieces} pieces',
+            cost.utterance.wall_s,
+            _known(lambda: utterance_work(model, pieces=cost.utterance_pieces)),
+        ),
+        ('decision', cost.decision.wall_s, total(decision_work(model))),
+        (
+            'decision, weighed',
+            cost.weighed_decision.wall_s,
+            total(decision_work(model, weighed=True)),
+        ),
+    ]
+
+
+def _known(count: Callable[[], Mapping[str, Work]]) -> Work | None:
+    """Return the work of all parts; None for a pretrained backbone, which nobody counts."""
+    try:
+        return total(count())
+    except ConfigError:
+        return None
+
+
+def parts_of(model: ModelConfig, found: Findings) -> dict[str, Work | None]:
+    """Return the work of each part; None for a pretrained backbone, which nobody counts.
+
+    Of sound it is the work of one token, which is 40 ms.
+    """
+    pieces = {cost.network: cost.utterance_pieces for cost in found.costs}
+    said = next(iter(pieces.values()))
+    parts: dict[str, Work | None] = {}
+    try:
+        parts |= {f'frame: {part}': work for part, work in frame_work(model).items()}
+    except ConfigError:
+        parts['frame: backbone'] = None
+    parts |= {f'sound: {part}': work for part, work in sound_work(model).items()}
+    try:
+        words = utterance_work(model, pieces=said)
+        parts |= {f'{said} pieces: {part}': work for part, work in words.items()}
+    except ConfigError:
+        parts['utterance: backbone'] = None
+    parts |= {f'decision: {part}': work for part, work in decision_work(model).items()}
+    return parts
+
+
+def _work_of(model: ModelConfig, found: Findings) -> dict[str, Any]:
+    parts = parts_of(model, found)
+    return {
+        'parts': {name: None if w is None else to_mapping(w) for name, w in parts.items()},
+        'weights': weight_count(model),
+        'stream_bytes': ring_bytes(model),
+    }
+
+
+def sustained_by(cost: Cost, found: Findings) -> dict[str, Any]:
+    """Return what one network with one number of threads sustains, as JSON holds it."""
+    sizing = found.sizing
+    return {
+        'network': cost.network,
+        'threads': cost.threads,
+        'frames_hz': most_frames_hz(cost, sizing),
+        'decisions_hz': most_decisions_hz(cost, sizing),
+        'busy': {f'{rate:g}': busy(cost, rate, sizing) for rate in STREAM_RATES_HZ},
+        'streams': {
+            f'{rate:g}': streams(cost, rate, found.cores, sizing) for rate in STREAM_RATES_HZ
+        },
+    }

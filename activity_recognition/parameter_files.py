@@ -1,0 +1,75 @@
+"""Parameter files of ROS, read and written without ROS, through the node's own dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from activity_recognition.config import RecognizerConfig
+from activity_recognition.config_io import build_config, dotted_overrides, nested, read_yaml
+from activity_recognition.errors import ConfigError
+
+T = TypeVar('T')
+
+PARAMETERS = 'ros__parameters'
+RECOGNIZER = '/**/recognizer'
+"""The recogniser in every namespace."""
+
+
+def write_parameter_file(
+    path: Path, config: RecognizerConfig, *, comments: Iterable[str] = ()
+) -> None:
+    """Write the recogniser's settings that are not the defaults; the file is read back first.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    text = ''.join(f'# {line}\n' for line in comments) + parameter_text(config)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding='utf-8')
+    except OSError as error:
+        raise ConfigError(f'cannot write the parameter file {path}: {error.strerror}') from error
+
+
+def parameter_text(config: RecognizerConfig) -> str:
+    """Return the recogniser's settings that are not the defaults, as a parameter file holds them.
+
+    Raises:
+        ConfigError: the settings do not survive being written.
+    """
+    content = {RECOGNIZER: {PARAMETERS: dotted_overrides(config)}}
+    text = yaml.safe_dump(content, sort_keys=False)
+    read = parameters_of(yaml.safe_load(text), RecognizerConfig, where='what was to be written')
+    if read != config:
+        raise ConfigError(f'expected {config} to be read back, got {read}')
+    return text
+
+
+def read_parameter_file(path: Path, cls: type[T], *, node: str = RECOGNIZER) -> T:
+    """Read the parameters of a node from a file that holds them and nothing else.
+
+    Raises:
+        ConfigError: the file is not one, names another node, or has a parameter that does not exist
+            or does not fit.
+    """
+    return parameters_of(read_yaml(path), cls, where=str(path), node=node)
+
+
+def parameters_of(
+    content: Mapping[str, Any], cls: type[T], *, where: str, node: str = RECOGNIZER
+) -> T:
+    """Read the parameters of a node from what a parameter file holds.
+
+    Raises:
+        ConfigError: see :func:`read_parameter_file`.
+    """
+    if list(content) != [node] or list(content[node] or {}) != [PARAMETERS]:
+        raise ConfigError(
+            f'{where}: expected {node!r} with {PARAMETERS!r} below it and nothing else, '
+            f'got {sorted(map(str, content))}'
+        )
+    return build_config(cls, nested(content[node][PARAMETERS] or {}), where=where)

@@ -1,0 +1,145 @@
+"""What the events of a stream cost: measured for real, on a network that takes milliseconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from activity_recognition.config import EngineConfig
+from activity_recognition.config_io import build_config, to_mapping
+from activity_recognition.errors import ConfigError, DeviceError
+from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.cost import (
+    EVIDENCE_EVERY,
+    FRAMES_PER_ROUND,
+    SENTENCES,
+    Cost,
+    MeasureConfig,
+    Timing,
+    _Stream,
+    _undisturbed,
+    measure,
+    untrained_checkpoint,
+)
+from factories.networks import TINY, make_checkpoint
+
+KINDS = ('frame', 'chunk', 'utterance', 'decision', 'weighed_decision')
+SHORT = MeasureConfig(seconds=0.5, width_px=64, height_px=48)
+
+
+@pytest.fixture(scope='module')
+def costs() -> list[Cost]:
+    return measure(make_checkpoint(), name='tiny', threads=[1, 2], config=SHORT)
+
+
+def test_there_is_one_result_per_number_of_threads(costs):
+    assert [(cost.network, cost.threads) for cost in costs] == [('tiny', 1), ('tiny', 2)]
+
+
+def test_every_kind_of_event_was_timed(costs):
+    for timing in (getattr(cost, kind) for cost in costs for kind in KINDS):
+        assert 0 < timing.low_s <= timing.wall_s <= timing.high_s
+        assert timing.cpu_s > 0
+        assert timing.rounds >= 1
+
+
+def test_the_ring_of_frames_was_full(costs):
+    assert {cost.frames_held for cost in costs} == {TINY.video.max_tokens}
+
+
+def test_the_number_of_threads_is_as_before():
+    before = torch.get_num_threads()
+    measure(make_checkpoint(), name='tiny', threads=[before + 1], config=SHORT)
+    assert torch.get_num_threads() == before
+
+
+def test_a_round_is_a_second_of_a_robots_stream():
+    engine = StreamingEngine(
+        make_checkpoint(), engine=EngineConfig(device='cpu', evidence_every=EVIDENCE_EVERY)
+    )
+    stream = _Stream(engine, SHORT)
+    stream.run(FRAMES_PER_ROUND, {})
+    spent = {}
+    stream.run(FRAMES_PER_ROUND, spent)
+    counts = {kind: item.count for kind, item in spent.items()}
+    assert counts.pop('chunk') in (15, 16)
+    assert counts == {'frame': 10, 'utterance': 2, 'decision': 8, 'weighed decision': 2}
+    # The engine has seen, heard and read all of it.
+    moment_ns = stream._frame().stamp_ns
+    decision = engine.apply(_decide(moment_ns))
+    assert all(item.present for item in decision.evidence)
+
+
+def _decide(moment_ns):
+    from activity_recognition.types import DecisionTime, Window
+
+    return Window(decision=DecisionTime(t_ns=moment_ns, arrival_ns=moment_ns))
+
+
+def test_sound_is_told_per_second_of_it(costs):
+    (cost, _) = costs
+    assert cost.chunk_s == pytest.approx(0.064)
+    assert cost.sound_s == pytest.approx(cost.chunk.wall_s / 0.064)
+
+
+def test_a_result_survives_being_written(costs):
+    for cost in costs:
+        assert build_config(Cost, to_mapping(cost)) == cost
+
+
+def test_quartiles_of_few_rounds():
+    assert Timing.of([2.0], [1.0]) == Timing(wall_s=2.0, low_s=2.0, high_s=2.0, cpu_s=1.0, rounds=1)
+    timing = Timing.of([4.0, 1.0, 2.0, 3.0, 5.0], [1.0] * 5)
+    assert (timing.low_s, timing.wall_s, timing.high_s) == (2.0, 3.0, 4.0)
+
+
+@pytest.mark.parametrize(('cpu_s', 'undisturbed'), [(1.0, True), (0.91, True), (0.5, False)])
+def test_a_round_without_the_processor_is_disturbed(cpu_s, undisturbed):
+    from activity_recognition.inference.cost import _Spent
+
+    assert _undisturbed({'frame': _Spent(wall_s=1.0, cpu_s=cpu_s, count=3)}) == undisturbed
+
+
+def test_mean_of_plain_and_weighed_decisions(costs):
+    plain, weighed = (dataclasses.replace(costs[0].frame, wall_s=s) for s in (1.0, 3.0))
+    cost = dataclasses.replace(costs[0], decision=plain, weighed_decision=weighed)
+    assert cost.mean_decision_s(0) == 1.0
+    assert cost.mean_decision_s(1) == 3.0
+    assert cost.mean_decision_s(4) == 1.5
+
+
+def test_an_untrained_network_is_the_presets():
+    checkpoint = untrained_checkpoint('clips', seed=3)
+    assert checkpoint.config.video.motion_channels
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(
+            checkpoint.system.parameters(),
+            untrained_checkpoint('clips', seed=3).system.parameters(),
+            strict=True,
+        )
+    )
+    pieces = [len(checkpoint.tokenizer.encode(text)) for text in SENTENCES]
+    assert max(pieces) < checkpoint.config.text.max_length
+    assert not math.isnan(checkpoint.temperature)
+
+
+def test_what_cannot_be_measured_is_refused():
+    with pytest.raises(ConfigError, match='model preset must be one of'):
+        untrained_checkpoint('huge')
+    with pytest.raises(ConfigError, match='found none'):
+        untrained_checkpoint('small_minilm')
+    with pytest.raises(DeviceError):
+        measure(make_checkpoint(), name='tiny', threads=[1], config=MeasureConfig(device='cuda:99'))
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_waited_for():
+    (cost,) = measure(
+        make_checkpoint(), name='tiny', threads=[1], config=MeasureConfig(seconds=1, device='cuda')
+    )
+    assert 'cuda' in cost.device
+    assert cost.settled

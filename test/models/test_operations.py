@@ -1,0 +1,238 @@
+"""Operations counted by arithmetic, against cases by hand and against what torch counts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from activity_recognition.config import EngineConfig
+from activity_recognition.config_io import load_model_config
+from activity_recognition.errors import ConfigError
+from activity_recognition.inference import StreamingEngine
+from activity_recognition.models.operations import (
+    Work,
+    decision_work,
+    frame_work,
+    ring_bytes,
+    sound_work,
+    total,
+    utterance_work,
+    weight_count,
+)
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.types import (
+    AudioChunk,
+    DecisionTime,
+    Frame,
+    Modality,
+    Utterance,
+    Window,
+    to_ns,
+)
+from factories.networks import MOVING, TEXTS, TINY, WRAPPING, make_checkpoint
+
+START_NS = to_ns(1_700_000_000.0)
+CONFIGS = {'tiny': TINY, 'rings wrap': WRAPPING, 'motion': MOVING}
+
+
+def counted(step) -> int:
+    """What torch counts of a step, attention included: its plain kernel is made of products."""
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
+
+
+class Stream:
+    """An engine with a clock; every sample is new."""
+
+    def __init__(self, config, *, evidence_every=0):
+        self.config = config
+        self.checkpoint = make_checkpoint(config)
+        self.engine = StreamingEngine(
+            self.checkpoint, engine=EngineConfig(device='cpu', evidence_every=evidence_every)
+        )
+        self.now_ns = START_NS
+        self.heard_ns = START_NS
+
+    def frame(self):
+        size = self.config.video.input_size_px
+        self.now_ns += to_ns(0.04)
+        image = np.full((size, size, 3), 90, np.uint8)
+        self.see(Frame(stamp_ns=self.now_ns, arrival_ns=self.now_ns, image=image))
+
+    def sound(self, count):
+        rate_hz = self.config.audio.sample_rate_hz
+        chunk = AudioChunk(
+            stamp_ns=self.heard_ns,
+            arrival_ns=self.now_ns,
+            samples=np.zeros(count, np.float32),
+            sample_rate_hz=rate_hz,
+        )
+        self.heard_ns = chunk.end_ns
+        self.see(chunk)
+
+    def utterance(self, text):
+        self.see(Utterance(stamp_ns=self.now_ns, arrival_ns=self.now_ns, text=text))
+
+    def decision(self):
+        moment = DecisionTime(t_ns=self.now_ns, arrival_ns=self.now_ns)
+        return self.engine.apply(Window(decision=moment))
+
+    def see(self, sample):
+        self.engine.apply(Window(samples=(sample,)))
+
+
+def test_a_frame_by_hand():
+    # 32 px: two convolutions of stride 2, 4 x 4 patches of width 16, one block, two over time.
+    stem = 16 * 16 * 3 * 8 * 9 + 8 * 8 * 8 * 8 * 9 + 16 * 8 * 16 * 4
+    block = 17 * (3 + 1 + 4 + 4) * 16 * 16
+    read = 16 * 16 * 16 + (16 + 16 * 16) * 16
+    over_time = 2 * (12 * 16 * 16 + 12 * 2 * 24)
+    parts = frame_work(TINY)
+    assert parts['frame encoder'].products == 2 * (stem + block + read)
+    assert parts['frame encoder'].attention == 4 * 17 * 17 * 16
+    assert parts['temporal blocks'].products == 2 * over_time
+    assert parts['temporal blocks'].attention == 2 * 4 * 24 * 16
+    assert parts['temporal blocks'].cache_bytes == 4 * 2 * 2 * 24 * 16
+    assert parts['keys and values'].products == 2 * 16 * 32
+    assert parts['keys and values'].weight_bytes == 4 * (16 * 32 + 32)
+
+
+def test_a_decision_by_hand():
+    # Three questions to 1 + 24 + 26 + 4 tokens of width 16, four activities.
+    products = 3 * 12 * 16 + 12 * 2 * 54 + 3 * 10 * 16 * 16
+    parts = decision_work(TINY)
+    assert parts['fusion'].products == 2 * products
+    assert parts['fusion'].attention == 4 * 3 * 55 * 16
+    assert parts['classifiers'].products == 2 * (3 * 16 * 4 + 48 * 4)
+    assert parts['classifiers'].weight_bytes == 4 * (3 * (16 * 4 + 4) + 48 * 4 + 4)
+    four = decision_work(TINY, weighed=True)
+    assert total(four).operations == 4 * total(parts).operations
+    assert total(four).read_bytes == total(parts).read_bytes
+
+
+@pytest.mark.parametrize('config', CONFIGS.values(), ids=CONFIGS)
+def test_torch_counts_the_same_for_a_frame(config):
+    stream = Stream(config)
+    for held in range(1, config.video.max_tokens + 3):
+        work = total(frame_work(config, held=min(held, config.video.max_tokens)))
+        assert counted(stream.frame) == work.operations
+    assert work == total(frame_work(config))
+
+
+@pytest.mark.parametrize('config', [TINY, load_model_config('nano')], ids=['tiny', 'nano'])
+@pytest.mark.parametrize('tokens', [1, 3])
+def test_torch_counts_the_same_for_sound_apart_from_fourier_transforms(config, tokens):
+    stream, audio = Stream(config), config.audio
+    stream.sound(audio.fft_samples)  # what the first block needs beside its hops
+    work = total(sound_work(config, tokens=tokens))
+    hops = tokens * audio.columns_per_token * audio.hop_samples
+    assert counted(lambda: stream.sound(hops)) == work.operations - work.fourier
+    assert work.fourier > 0
+
+
+@pytest.mark.parametrize('text', TEXTS)
+def test_torch_counts_the_same_for_an_utterance(text):
+    stream = Stream(TINY)
+    pieces = len(stream.checkpoint.tokenizer.encode(text))
+    work = total(utterance_work(TINY, pieces=pieces))
+    assert counted(lambda: stream.utterance(text)) == work.operations
+
+
+@pytest.mark.parametrize('weighed', [False, True])
+@pytest.mark.parametrize('config', [TINY, WRAPPING], ids=['tiny', 'rings wrap'])
+def test_torch_counts_the_same_for_a_decision(config, weighed):
+    stream = Stream(config, evidence_every=int(weighed))
+    hops = config.audio.columns_per_token * config.audio.hop_samples
+    for _ in range(4):
+        stream.frame()
+    stream.sound(config.audio.fft_samples + hops)
+    stream.utterance(TEXTS[0])
+    held = {Modality.VIDEO: 4, Modality.AUDIO: 1, Modality.TEXT: 1}
+    work = total(decision_work(config, held=held, weighed=weighed))
+    assert counted(stream.decision) == work.operations
+
+
+@settings(max_examples=10)
+@given(
+    size=st.sampled_from([32, 48, 64]),
+    width=st.sampled_from([8, 24]),
+    depth=st.integers(1, 2),
+    mels=st.integers(8, 19),
+    channels=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    dilations=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
+)
+def test_torch_counts_the_same_for_any_shape(size, width, depth, mels, channels, dilations):
+    config = dataclasses.replace(
+        TINY,
+        video=dataclasses.replace(
+            TINY.video, input_size_px=size, width=width, spatial_depth=depth, temporal_depth=depth
+        ),
+        audio=dataclasses.replace(
+            TINY.audio, num_mels=mels, channels=channels, dilations=dilations
+        ),
+    )
+    stream = Stream(config)
+    assert counted(stream.frame) == total(frame_work(config, held=1)).operations
+    stream.sound(config.audio.fft_samples)
+    sound = total(sound_work(config))
+    hops = config.audio.columns_per_token * config.audio.hop_samples
+    assert counted(lambda: stream.sound(hops)) == sound.products
+
+
+@pytest.mark.parametrize('preset', ['nano', 'small', 'base', 'sound', 'clips'])
+def test_parts_have_all_weights_between_them(preset):
+    config = load_model_config(preset)
+    pieces = config.text.max_length
+    parts = [
+        *frame_work(config).values(),
+        sound_work(config)['sound encoder'],
+        sound_work(config)['keys and values'],
+        *utterance_work(config, pieces=pieces).values(),
+        *decision_work(config).values(),
+    ]
+    unread = 4 * (config.text.vocab_size - pieces) * config.text.width
+    assert sum(part.weight_bytes for part in parts) + unread == 4 * weight_count(config)
+
+
+def test_the_skeleton_has_the_weights_of_the_network():
+    system = ActivityRecognitionSystem(TINY)
+    assert weight_count(TINY) == sum(parameter.numel() for parameter in system.parameters())
+
+
+def test_the_memory_of_a_stream_by_hand():
+    ring = ActivityRecognitionSystem(TINY).video_encoder.new_state().ring
+    over_time = (ring.keys.numel() + ring.values.numel()) * ring.keys.itemsize
+    assert over_time == 4 * 2 * 2 * 24 * 16
+    assert ring_bytes(TINY) == over_time + 4 * 3 * (24 + 26 + 4) * 16
+
+
+def test_work_adds_up():
+    one = Work(products=1, attention=2, fourier=3, weight_bytes=4, cache_bytes=5)
+    assert (one + one).operations == 12
+    assert (one + one).read_bytes == 18
+    assert total({}) == Work()
+
+
+def test_a_backbone_is_not_counted_but_said_so():
+    video = dataclasses.replace(TINY, video=dataclasses.replace(TINY.video, backbone='somewhere'))
+    text = dataclasses.replace(TINY, text=dataclasses.replace(TINY.text, backbone='minilm'))
+    with pytest.raises(ConfigError, match="got the backbone 'somewhere'; measure it"):
+        frame_work(video)
+    with pytest.raises(ConfigError, match="got the backbone 'minilm'; measure it"):
+        utterance_work(text, pieces=3)
+
+
+def test_torch_alone_leaves_attention_out():
+    """The reason why attention is counted here; when this fails, torch has learnt to."""
+    query = torch.zeros(1, 2, 3, 4)
+    with FlopCounterMode(display=False) as counter:
+        torch.nn.functional.scaled_dot_product_attention(query, query, query)
+    assert counter.get_total_flops() == 0
