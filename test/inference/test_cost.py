@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ from activity_recognition.inference.cost import (
     Cost,
     MeasureConfig,
     Timing,
+    _rounds,
     _Stream,
+    _threads_restored,
     _undisturbed,
     measure,
     untrained_checkpoint,
@@ -32,11 +35,35 @@ SHORT = MeasureConfig(seconds=0.5, width_px=64, height_px=48)
 
 @pytest.fixture(scope='module')
 def costs() -> list[Cost]:
-    return measure(make_checkpoint(), name='tiny', threads=[1, 2], config=SHORT)
+    return measure(make_checkpoint(), name='tiny', threads=[1], config=SHORT)
 
 
-def test_there_is_one_result_per_number_of_threads(costs):
-    assert [(cost.network, cost.threads) for cost in costs] == [('tiny', 1), ('tiny', 2)]
+class Counting:
+    """Takes the place of a stream where only the number of threads matters."""
+
+    def __init__(self):
+        self.threads = []
+
+    def run(self, frames, spent):
+        self.threads.append(torch.get_num_threads())
+        spent['frame'] = frames
+
+
+@pytest.mark.parametrize('end_s', [-math.inf, math.inf])
+def test_every_number_of_threads_has_its_turn_in_every_round(end_s):
+    stream = Counting()
+    with _threads_restored():
+        if end_s > 0:
+            end_s = time.monotonic() + 0.05
+        rounds = _rounds(stream, [1, 2, 3], end_s, seed=0)
+    assert {count: len(found) for count, found in rounds.items()} == dict.fromkeys(
+        [1, 2, 3], len(rounds[1])
+    )
+    # Each measured run comes after one that lets the threads start.
+    pairs = list(zip(stream.threads[::2], stream.threads[1::2], strict=True))
+    assert all(one == other for one, other in pairs)
+    for index in range(0, len(pairs), 3):
+        assert {one for one, _ in pairs[index : index + 3]} == {1, 2, 3}
 
 
 def test_every_kind_of_event_was_timed(costs):
@@ -52,8 +79,12 @@ def test_the_ring_of_frames_was_full(costs):
 
 def test_the_number_of_threads_is_as_before():
     before = torch.get_num_threads()
-    measure(make_checkpoint(), name='tiny', threads=[before + 1], config=SHORT)
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    try:
+        measure(make_checkpoint(), name='tiny', threads=[1], config=SHORT)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_round_is_a_second_of_a_robots_stream():
@@ -80,7 +111,7 @@ def _decide(moment_ns):
 
 
 def test_sound_is_told_per_second_of_it(costs):
-    (cost, _) = costs
+    (cost,) = costs
     assert cost.chunk_s == pytest.approx(0.064)
     assert cost.sound_s == pytest.approx(cost.chunk.wall_s / 0.064)
 

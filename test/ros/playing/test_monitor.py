@@ -94,16 +94,23 @@ def test_it_hears_decisions_truth_and_diagnostics(monkeypatch):
         with Monitor(['--ros-args', '-r', '__ns:=/here']) as monitor:
             wait_for(lambda: activity.get_subscription_count() and reports.get_subscription_count())
             wait_for(lambda: monitor.log.truth_known)
-            status = DiagnosticStatus(name='/here/player: playback', message='playing at 1 s')
+            status = DiagnosticStatus(
+                level=DiagnosticStatus.WARN,
+                name='/here/player: playback',
+                message='playing at 1 s',
+            )
             other = DiagnosticStatus(name='/elsewhere/player: playback', message='not ours')
             for count in ('1', '2'):
                 status.values = [KeyValue(key='image.published', value=count)]
                 reports.publish(DiagnosticArray(status=[status, other]))
             activity.publish(decision(103, 'walking'))
             wait_for(lambda: monitor.log.heard() and monitor.status('player', 'playback')[0] == 2)
-            expected = {'image.published': '2', 'message': 'playing at 1 s'}
+            expected = {'image.published': '2', 'message': 'playing at 1 s', 'level': '1'}
             assert monitor.status('player', 'playback')[1] == expected
-            assert monitor.status('/elsewhere/player', 'playback') == (2, {'message': 'not ours'})
+            assert monitor.status('/elsewhere/player', 'playback') == (
+                2,
+                {'message': 'not ours', 'level': '0'},
+            )
             assert monitor.status('recognizer', 'image') == (0, {})
             view = monitor.log.view()
             assert (view.truth, view.newest.answer, view.elapsed_s) == ('walking', 'walking', 3.0)
