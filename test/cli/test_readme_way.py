@@ -11,7 +11,12 @@ pytest.importorskip('rclpy')
 
 from factories.live_nodes import Ears
 
-pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.ros,
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
+]
 
 README = Path(__file__).resolve().parents[2] / 'README.md'
 SMALLER = {'--count': '6', '--seconds': '12'}
