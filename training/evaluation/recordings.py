@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from activity_recognition.bags import find_recordings
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.training.cache import PreparedRecording, recording_key
 from activity_recognition.training.dataset import cache_recordings, read_all_labels
@@ -113,8 +114,14 @@ def _history(found: Sequence[Path], keys: Mapping[str, str], model: ModelConfig)
     if not keys:
         return {}
     # Training has the node's admission, whatever is measured with here.
-    own = {path: recording_key(path, model, SyncConfig()) for path in found}
-    return {path: keys[key] for path, key in own.items() if key in keys}
+    history = {}
+    for path in found:
+        # One that cannot be read is named where it is prepared.
+        with suppress(ActivityRecognitionError, OSError):
+            split = keys.get(recording_key(path, model, SyncConfig()))
+            if split is not None:
+                history[path] = split
+    return history
 
 
 def _of_split(
