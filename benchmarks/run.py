@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 BENCHMARKS = (
     'decision_rate',
     'streaming_vs_window',
+    'many_streams',
     'frame_rates',
     'text_encoders',
     'node_overhead',
