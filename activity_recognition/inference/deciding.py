@@ -84,7 +84,7 @@ class BatchDecider:
         sights = {m: self._state.fusion[m].ring.sight(rows, t_ns, windows_s[m]) for m in MODALITIES}
         there = np.logical_or.reduce([sight.present for sight in sights.values()])
         asked = [entry for entry, some in zip(due, there, strict=True) if some]
-        seeing = {m: sight.select(there) for m, sight in sights.items()}
+        seeing = sights if all(there) else {m: s.select(there) for m, s in sights.items()}
         believed = iter(self._ask(asked, seeing) if asked else ())
         return [
             self._answer(

@@ -159,19 +159,28 @@ class TokenRing:
 
     def sight(self, rows: Rows, t_ns: Sequence[int], window_s: float) -> Sight:
         """Tell what one query per row, at ``t_ns``, sees of the places that any row has written."""
-        places = np.arange(self.used(rows))
-        age_ns = np.asarray(t_ns, np.int64)[:, None] - self.stamps_ns[rows.slots, : len(places)]
-        written = places < self.filled[rows.slots, None]
-        seen = written & (age_ns >= 0) & (age_ns <= to_ns(window_s))
-        # The latest stamp; of equals the one written last, as in a dense pass.
-        youngest_ns = np.where(seen, age_ns, _NEVER_NS).min(1, keepdims=True, initial=_NEVER_NS)
-        order = (places - self.count[rows.slots, None]) % self.capacity
-        order = np.where(seen & (age_ns == youngest_ns), order, -1)
-        there: NDArray[np.bool_] = np.asarray(seen.any(1))
-        newest = np.full(len(there), -1)
-        if there.any():
-            newest[there] = order[there].argmax(1)
+        filled = np.minimum(self.count[rows.slots], self.capacity)
+        used = int(filled.max())
+        age_ns = np.asarray(t_ns, np.int64)[:, None] - self.stamps_ns[rows.slots, :used]
+        seen = (age_ns >= 0) & (age_ns <= to_ns(window_s))
+        if int(filled.min()) < used:
+            seen &= np.arange(used) < filled[:, None]
+        newest = self._newest(rows, age_ns, seen) if used else np.full(len(filled), -1)
         return Sight(age_s=age_ns / NANOSECONDS, seen=seen, newest=newest)
+
+    def _newest(
+        self, rows: Rows, age_ns: NDArray[np.int64], seen: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Return the place of the latest stamp seen; of equals the one written last."""
+        youngest_ns = np.where(seen, age_ns, _NEVER_NS).min(1, keepdims=True)
+        latest = seen & (age_ns == youngest_ns)
+        count = np.count_nonzero(latest, axis=1)
+        if count.max() > 1:
+            order = (np.arange(seen.shape[1]) - self.count[rows.slots, None]) % self.capacity
+            places = np.where(latest, order, -1).argmax(1)
+        else:
+            places = latest.argmax(1)
+        return np.where(count > 0, places, -1)
 
     def clear(self, slot: int) -> None:
         """Forget a slot's tokens; the memory stays."""
