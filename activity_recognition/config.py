@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from activity_recognition.errors import ConfigError
+
+_STREAM_NAME = re.compile('[A-Za-z][A-Za-z0-9_]*')
 
 
 def _between(
@@ -379,6 +382,10 @@ class RecognizerConfig(Ranged):
     """Checkpoint folder; empty takes the one shipped with the package."""
     subject_id: str = ''
     """Copied into results; empty means the whole scene."""
+    streams: tuple[str, ...] = ()
+    """Names of several cameras, robots or persons that the node serves at once, each on topics of
+    its own: ``kitchen`` has ``kitchen/image``, ``kitchen/audio``, ``kitchen/audio_info`` and
+    ``kitchen/transcript``, and answers on ``kitchen/activity``. Empty: one, without a name."""
     diagnostics_rate_hz: float = setting(1.0, low=0.1, high=10.0)
     """Reports per second on /diagnostics."""
     silent_after_s: float = setting(2.0, live=True, low=0.1, high=600.0)
@@ -392,6 +399,23 @@ class RecognizerConfig(Ranged):
     sync: SyncConfig = SyncConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
     topics: TopicsConfig = TopicsConfig()
+
+    def __post_init__(self) -> None:
+        """Check the names of the streams."""
+        Ranged.__post_init__(self)
+        for name in self.streams:
+            if not _STREAM_NAME.fullmatch(name):
+                raise ConfigError(
+                    'streams: expected names as in topics, letters, digits and underscores that '
+                    f'begin with a letter, got {name!r}'
+                )
+        if len(set(self.streams)) < len(self.streams):
+            raise ConfigError(f'streams: expected different names, got {list(self.streams)}')
+        if self.trace and len(self.streams) > 1:
+            raise ConfigError(
+                f'trace: expected one stream, got {len(self.streams)}; trace each in a node of '
+                'its own'
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -72,9 +72,9 @@ class Node:
         self._decided = False
         # Its session is its own business, but the wiring is what is measured.
         session: Any = self.node._session
-        self._running = session.running
-        # Signalled in order: first to the worker, which decides and publishes, then to this.
-        self._running.filter.registerCallback(self._note)
+        self._worker, self._feed = session.running.worker, session.running.feeds['']
+        # Signalled by the worker when it has decided and published.
+        self._feed.filter.registerCallback(self._note)
         self._callbacks = self._subscribe()
         self.newest_ns = 0
         """Stamp of the newest frame sent."""
@@ -90,7 +90,7 @@ class Node:
             self.listener.create_publisher(kind, topic, 1)
         end_s = time.monotonic() + ANSWER_LIMIT_S
         while time.monotonic() < end_s:
-            self._running.inputs.look()
+            self._feed.inputs.look()
             callbacks = {item.topic_name: item.callback for item in self.node.subscriptions}
             if callbacks.keys() >= types.keys():
                 return callbacks
@@ -99,7 +99,7 @@ class Node:
 
     def reset(self) -> None:
         """Begin a new time line."""
-        self._running.synchronizer.reset()
+        self._feed.synchronizer.reset()
 
     def _note(self, window: Window) -> None:
         self._end_s, self._end_cpu_s = time.perf_counter(), time.process_time()
@@ -124,7 +124,7 @@ class Node:
         if not self._applied.wait(ANSWER_LIMIT_S):
             raise RuntimeError(f'the node did not deal with a message on {topic}')
         spent = Spent(wall_s=self._end_s - wall_s, cpu_s=self._end_cpu_s - cpu_s)
-        report = self._running.worker.report()
+        report = self._worker.report()
         if report.errors or self._decided != (topic == '/image'):
             raise RuntimeError(f'the node failed at a message on {topic}: {report.last_error}')
         return spent

@@ -22,6 +22,7 @@ BENCHMARKS = (
     'precision',
     'preprocessing',
     'synchroniser',
+    'many_streams',
     'node_overhead',
     'obvious_node',
     'transport_1080p',

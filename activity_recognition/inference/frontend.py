@@ -6,7 +6,8 @@ Shapes: S image side, A audio blocks, K columns per block, M mels.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from activity_recognition.config import AudioConfig, ModelConfig
 from activity_recognition.errors import ShapeError
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.models.tokenizer import TextTokenizer
-from activity_recognition.types import AudioChunk, Frame, Utterance, seconds_between
+from activity_recognition.types import AudioChunk, Frame, Sample, Utterance, seconds_between
 
 
 def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
@@ -28,17 +29,23 @@ def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
     Raises:
         ShapeError: the image is not uint8 (H, W, 3).
     """
+    check_frame(frame)
+    image = frame.image
+    if image.shape[:2] == (size_px, size_px):
+        # Views of a message's bytes are read-only, which torch does not know how to share.
+        return np.require(image, requirements=('C', 'W'))
+    resized = cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def check_frame(frame: Frame) -> None:
+    """Raise ShapeError for an image that is not uint8 (H, W, 3)."""
     image = frame.image
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ShapeError(
             f'image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}; '
             'decode it with sensors.image'
         )
-    if image.shape[:2] == (size_px, size_px):
-        # Views of a message's bytes are read-only, which torch does not know how to share.
-        return np.require(image, requirements=('C', 'W'))
-    resized = cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(resized, dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +60,11 @@ class AudioBlocks:
     """(A,), when each block's last sample was taken."""
     arrival_ns: int
     """Arrival of the chunk that completed these blocks."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is masked; a run is a hole or none."""
+        return bool(self.mask.all())
 
 
 class AudioFrontEnd:
@@ -90,7 +102,7 @@ class AudioFrontEnd:
             ShapeError: the chunk is not mono float32 at the model's rate, or not finite; nothing of
                 it is kept.
         """
-        self._check(chunk)
+        self.check(chunk)
         blocks = []
         if self._end_ns is not None:
             residual_s = seconds_between(chunk.stamp_ns, self._end_ns)
@@ -103,7 +115,8 @@ class AudioFrontEnd:
             blocks.append(self._transform(count, chunk))
         return blocks
 
-    def _check(self, chunk: AudioChunk) -> None:
+    def check(self, chunk: AudioChunk) -> None:
+        """Raise ShapeError for a chunk that is not finite mono float32 at the model's rate."""
         samples, rate_hz = chunk.samples, self._config.sample_rate_hz
         if samples.ndim != 1 or samples.dtype != np.float32 or chunk.sample_rate_hz != rate_hz:
             raise ShapeError(
@@ -149,6 +162,20 @@ class AudioFrontEnd:
         )
 
 
+@dataclass(slots=True, eq=False)
+class Prepared:
+    """What some samples of one stream are to the encoders."""
+
+    images: list[NDArray[np.uint8]] = field(default_factory=list)
+    """(S, S, 3) each."""
+    image_stamps_ns: list[int] = field(default_factory=list)
+    sound: list[AudioBlocks] = field(default_factory=list)
+    """Runs, holes apart from what was heard."""
+    utterances: list[list[int]] = field(default_factory=list)
+    """Word-piece ids."""
+    utterance_stamps_ns: list[int] = field(default_factory=list)
+
+
 class FrontEnd:
     """All three modalities' way into the network."""
 
@@ -159,6 +186,32 @@ class FrontEnd:
         self._size_px = config.video.input_size_px
         self._tokenizer = tokenizer
         self.audio = AudioFrontEnd(config.audio, dtype=dtype)
+
+    def check(self, samples: Iterable[Sample]) -> None:
+        """Raise ShapeError when :meth:`prepare` would; changes nothing."""
+        for sample in samples:
+            if isinstance(sample, Frame):
+                check_frame(sample)
+            elif isinstance(sample, AudioChunk):
+                self.audio.check(sample)
+
+    def prepare(self, samples: Iterable[Sample]) -> Prepared:
+        """Take the next samples of the stream.
+
+        Raises:
+            ShapeError: one of them is not what the network takes.
+        """
+        prepared = Prepared()
+        for sample in samples:
+            if isinstance(sample, Frame):
+                prepared.images.append(self.frame(sample))
+                prepared.image_stamps_ns.append(sample.stamp_ns)
+            elif isinstance(sample, AudioChunk):
+                prepared.sound += self.audio.push(sample)
+            else:
+                prepared.utterances.append(self.utterance(sample))
+                prepared.utterance_stamps_ns.append(sample.stamp_ns)
+        return prepared
 
     def frame(self, frame: Frame) -> NDArray[np.uint8]:
         """Return the image the network sees, (S, S, 3)."""

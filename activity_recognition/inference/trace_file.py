@@ -41,7 +41,7 @@ from activity_recognition.types import (
 )
 
 if TYPE_CHECKING:
-    from activity_recognition.inference.engine import StreamingEngine
+    from activity_recognition.inference.multi_stream import MultiStreamEngine
     from activity_recognition.streams import InputCounters
 
 VERSION = 1
@@ -120,13 +120,15 @@ def digest_of(sample: Sample) -> str:
 
 
 class TracedEngine:
-    """A streaming engine that writes down what it is given and what it decides."""
+    """An engine of one stream that writes down what it is given and what it decides."""
 
-    def __init__(self, engine: StreamingEngine, path: Path, *, smoothing: SmoothingConfig) -> None:
+    def __init__(
+        self, engine: MultiStreamEngine, path: Path, *, smoothing: SmoothingConfig
+    ) -> None:
         """Open the file, to be appended to.
 
         Args:
-            engine: what decides; touched by one thread.
+            engine: what decides, for a single stream; touched by one thread.
             path: the file; its folder has to exist.
             smoothing: what the engine smooths with.
 
@@ -153,19 +155,20 @@ class TracedEngine:
             }
         )
 
-    def apply(self, window: Window) -> Decision | None:
-        """Take a window and write it down; return the decision it ends with.
+    def apply(self, windows: Mapping[str, Window]) -> dict[str, Decision]:
+        """Take the stream's window and write it down; return the decision it ends with.
 
         Raises:
             ActivityRecognitionError: the file could not be written; nothing more will be.
         """
-        decision = self._engine.apply(window)
-        self._write(_line_of(window, decision))
-        return decision
+        decisions = self._engine.apply(windows)
+        for name, window in windows.items():
+            self._write(_line_of(window, decisions.get(name)))
+        return decisions
 
-    def reset(self) -> None:
+    def reset(self, name: str) -> None:
         """Forget everything heard and seen, and write that down."""
-        self._engine.reset()
+        self._engine.reset(name)
         self._write({'reset': True, 'samples': []})
 
     def close(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.config import AudioConfig, ModelConfig
-from activity_recognition.models.state import AudioState
+from activity_recognition.models.state import AudioState, Rows
 
 KERNEL = 3
 """Taps along time of every convolution."""
@@ -100,49 +100,74 @@ class AudioCNN(nn.Module):
         columns = audio.receptive_field_tokens * audio.columns_per_token - 1
         return ((columns - 1) * audio.hop_samples + audio.fft_samples) / audio.sample_rate_hz
 
-    def new_state(self) -> AudioState:
-        """Return the state before the first block."""
+    def new_state(self, slots: int = 1) -> AudioState:
+        """Return the state before the first block, of ``slots`` streams."""
         like, audio = self.norm.weight, self.config.audio
         frequencies, columns = audio.num_mels, []
         for inputs in (1, audio.channels[0]):
-            columns.append(like.new_zeros(1, inputs, 1, frequencies))
+            columns.append(like.new_zeros(slots, inputs, 1, frequencies))
             frequencies = (frequencies + 1) // 2
         width = self.config.hidden_dim
-        tokens = [like.new_zeros(1, (KERNEL - 1) * dilation, width) for dilation in audio.dilations]
+        tokens = [
+            like.new_zeros(slots, (KERNEL - 1) * dilation, width) for dilation in audio.dilations
+        ]
         return AudioState(columns=columns, tokens=tokens)
 
     def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
         """Encode a recording's blocks (B, A, K, M) with mask (B, A) to tokens (B, A, D)."""
-        state = self.new_state()
-        for cache in (state.columns, state.tokens):
-            cache[:] = [past.expand(len(blocks), *past.shape[1:]) for past in cache]
-        return self._run(blocks, mask, state)
+        start = self.new_state()
+        return self._run(
+            blocks,
+            mask,
+            AudioState(
+                columns=[past.expand(len(blocks), -1, -1, -1) for past in start.columns],
+                tokens=[past.expand(len(blocks), -1, -1) for past in start.tokens],
+            ),
+        )[0]
 
-    def step(self, blocks: Tensor, mask: Tensor | None, state: AudioState) -> Tensor:
-        """Encode the next blocks (B, A, K, M), any A >= 1, and advance ``state``.
+    def step(self, blocks: Tensor, mask: Tensor | None, rows: Rows, state: AudioState) -> Tensor:
+        """Encode the next blocks of some streams and advance ``state``.
 
-        A mask of None says that nothing is masked, which costs less than a mask that is True.
+        Args:
+            blocks: (n, A, K, M), any A >= 1.
+            mask: bool (n, A); None says that nothing is masked, which costs less than a mask that
+                is True.
+            rows: places in ``state``: which stream each row is of.
+            state: advanced.
+
+        Returns:
+            (n, A, D).
         """
-        return self._run(blocks, mask, state)
+        kept = [*state.columns, *state.tokens]
+        count = len(state.columns)
+        past = [cache[rows.index] for cache in kept]
+        x, after = self._run(blocks, mask, AudioState(past[:count], past[count:]))
+        for cache, new in zip(kept, (*after.columns, *after.tokens), strict=True):
+            cache[rows.index] = new.to(cache.dtype)
+        return x
 
-    def _run(self, blocks: Tensor, mask: Tensor | None, state: AudioState) -> Tensor:
+    def _run(
+        self, blocks: Tensor, mask: Tensor | None, past: AudioState
+    ) -> tuple[Tensor, AudioState]:
+        """Return the tokens and the state after them; ``past`` stays as it is."""
         columns_per_token = self.config.audio.columns_per_token
         weight = None if mask is None else mask.to(blocks.dtype)
         if weight is not None:
             blocks = blocks * weight[..., None, None]
         x = blocks.flatten(1, 2).unsqueeze(1)
-        for index, conv in enumerate(self.convs):
-            past, state.columns[index] = state.columns[index], x[:, :, -1:]
-            x = conv(x, past.to(x.dtype))
+        after = AudioState([], [])
+        for conv, before in zip(self.convs, past.columns, strict=True):
+            after.columns.append(x[:, :, -1:])
+            x = conv(x, before.to(x.dtype))
             columns_per_token //= 2
             if weight is not None:
                 column_mask = weight.repeat_interleave(columns_per_token, dim=1)
                 x = x * column_mask[:, None, :, None].to(x.dtype)
         x = self.embed(x.transpose(1, 2).flatten(2))
-        for index, block in enumerate(self.blocks):
+        for block, before in zip(self.blocks, past.tokens, strict=True):
             assert isinstance(block, DilatedBlock)
             inputs = block.inputs(x, weight)
-            padded = torch.cat((state.tokens[index].to(inputs.dtype), inputs), dim=1)
-            state.tokens[index] = padded[:, -block.history :]
+            padded = torch.cat((before.to(inputs.dtype), inputs), dim=1)
+            after.tokens.append(padded[:, -block.history :])
             x = block(x, padded)
-        return self.norm(x)
+        return self.norm(x), after

@@ -43,6 +43,18 @@ class Memory:
     present: Tensor
     """bool (B, Q), whether any token is visible."""
 
+    def select(self, rows: Tensor) -> Memory:
+        """Return the rows at ``rows``, int64 (n,), any of them any number of times."""
+        return Memory(
+            keys=self.keys[rows],
+            values=self.values[rows],
+            ages_s=self.ages_s[rows],
+            seen=self.seen[rows],
+            state=self.state[rows],
+            state_age_s=self.state_age_s[rows],
+            present=self.present[rows],
+        )
+
     def hidden_where(self, hidden: Tensor) -> Memory:
         """Return this memory with the modality made absent in the rows of ``hidden``, bool (B,)."""
         return Memory(

@@ -5,6 +5,8 @@ Shapes: B batch, T frames, N frames of any rows, S image side, D width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -73,15 +75,33 @@ class MotionEncoder(nn.Module):
         ]
         return torch.cat(tokens)
 
-    def step(self, frame: Tensor, stamp_ns: int, state: MotionState) -> Tensor:
-        """Encode the next frame, uint8 (B, S, S, 3), to (B, D), and remember it."""
-        grey, kept = self.grey(frame), state.frames
+    def step(
+        self, frames: Tensor, stamps_ns: Sequence[int], states: Sequence[MotionState]
+    ) -> Tensor:
+        """Encode the next frames, uint8 (N, S, S, 3), to (N, D), and remember them.
+
+        Args:
+            frames: of any streams, those of one stream in order of arrival.
+            stamps_ns: N stamps.
+            states: per frame the state of its stream.
+        """
+        greys = self.grey(frames)
+        earlier, found = [], []
+        for grey, stamp_ns, state in zip(greys, stamps_ns, states, strict=True):
+            old = self._compared(stamp_ns, state)
+            earlier.append(grey if old is None else old)
+            found.append(old is not None)
+            # A copy: a view would keep the whole batch.
+            state.frames.append((stamp_ns, grey.clone()))
+        return self.encode(greys, torch.stack(earlier), torch.tensor(found, device=greys.device))
+
+    def _compared(self, stamp_ns: int, state: MotionState) -> Tensor | None:
+        """Return the grey frame to compare one of ``stamp_ns`` with; forgets those too old."""
+        kept = state.frames
         while kept and stamp_ns - kept[0][0] > self.longest_ns:
             kept.popleft()
         old = [past for past_ns, past in kept if stamp_ns - past_ns >= self.span_ns]
-        found = torch.full((len(grey),), bool(old), device=grey.device)
-        kept.append((stamp_ns, grey))
-        return self.encode(grey, old[-1] if old else grey, found)
+        return old[-1] if old else None
 
     def grey(self, frames: Tensor) -> Tensor:
         """Return uint8 frames (N, S, S, 3) as levels (N, S, S) around 0."""

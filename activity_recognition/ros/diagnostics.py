@@ -29,7 +29,7 @@ LATENCY_LIMIT_S = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """Everything a report is made from, at one moment."""
+    """Everything a report on one stream is made from, at one moment."""
 
     time_s: float
     """Steady clock."""
@@ -74,6 +74,8 @@ class Diagnosis:
     node_name: str
     hardware_id: str
     silent_after_s: float
+    stream: str = ''
+    """What the statuses are about; empty where there is but one."""
 
     def idle(self, state: str, sentence: str, *, failed: bool) -> DiagnosticStatus:
         """Return the status of a node that is not active."""
@@ -98,7 +100,8 @@ class Diagnosis:
         ]
 
     def _begin(self, part: str) -> _Status:
-        return _Status(f'{self.node_name}: {part}', self.hardware_id)
+        name = f'{self.stream} {part}' if self.stream else part
+        return _Status(f'{self.node_name}: {name}', self.hardware_id)
 
     def _input(
         self,

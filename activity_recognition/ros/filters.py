@@ -16,7 +16,7 @@ from activity_recognition.errors import ActivityRecognitionError, DecodeError, O
 from activity_recognition.sensors import Drops, Role
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
-from activity_recognition.types import NANOSECONDS, Modality, Sample
+from activity_recognition.types import NANOSECONDS, Modality, Sample, Window
 
 try:
     from message_filters import SimpleFilter
@@ -223,7 +223,9 @@ class SynchronizerFilter(SimpleFilter):
         self._synchronizer.poll(now_ns)
         self.on_ready()
 
-    def emit(self) -> None:
-        """Signal every window that waits, newest decision only; called by the worker."""
-        for window in self._synchronizer.take(newest_only=True):
-            self.signalMessage(window)
+    def take(self) -> list[Window]:
+        """Return every window that waits, newest decision only; called by the worker.
+
+        The worker signals each when it has been applied.
+        """
+        return self._synchronizer.take(newest_only=True)

@@ -209,6 +209,11 @@ class Input:
         self._last_error = str(error)
 
 
+def topic_of(stream: str, name: str) -> str:
+    """Return the relative name of a stream's topic; that of a stream without a name is bare."""
+    return f'{stream}/{name}' if stream else name
+
+
 def _same(one: QoSProfile, other: QoSProfile | None) -> bool:
     return (
         other is not None
@@ -218,17 +223,25 @@ def _same(one: QoSProfile, other: QoSProfile | None) -> bool:
 
 
 class Inputs:
-    """All inputs of a recogniser."""
+    """All inputs of one stream."""
 
     def __init__(
         self,
         node: Node,
         config: TopicsConfig,
         *,
+        stream: str,
         decoders: SensorDecoders,
         synchronizer: WindowSynchronizer,
     ) -> None:
         """Create the inputs; nothing is subscribed to before :meth:`look`.
+
+        Args:
+            node: subscribes.
+            config: of the topics.
+            stream: what they are inputs of; empty where there is but one.
+            decoders: turn messages into samples.
+            synchronizer: takes the samples.
 
         Raises:
             ConfigError: when a type in the settings is no type name.
@@ -236,7 +249,7 @@ class Inputs:
         self.each = tuple(
             Input(
                 node,
-                wanted(role, node.resolve_topic_name(str(role)), config),
+                wanted(role, node.resolve_topic_name(topic_of(stream, str(role))), config),
                 decoders=decoders,
                 synchronizer=synchronizer,
             )

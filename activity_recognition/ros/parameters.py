@@ -50,6 +50,8 @@ class ConfigField:
     def descriptor(self) -> ParameterDescriptor:
         """Return what ``ros2 param describe`` shows."""
         result = ParameterDescriptor(description=self.description)
+        # An empty list has no type of its own; what is set is checked when it is read.
+        result.dynamic_typing = self.default == []
         if not self.live:
             result.additional_constraints = 'takes effect when the node is configured'
         if self.low is not None and self.high is not None:

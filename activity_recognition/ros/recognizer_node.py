@@ -6,6 +6,7 @@ reverse order; what is going on is told on ``/diagnostics`` in every state.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import traceback
@@ -65,7 +66,7 @@ class RecognizerNode(LifecycleNode):
             ),
         ).value
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS_QOS)
-        self._before = Snapshot(time_s=0.0)
+        self._before: dict[str, Snapshot] = {}
         self._report_timer: Timer | None = None
         self._report_every(RecognizerConfig().diagnostics_rate_hz)
 
@@ -178,7 +179,7 @@ class RecognizerNode(LifecycleNode):
     def _enter(self, state: str) -> None:
         self._state = state
         self.failure = None
-        self._before = Snapshot(time_s=0.0) if self._session is None else self._session.snapshot()
+        self._before = {} if self._session is None else self._session.snapshots()
 
     def _take_over(self, config: RecognizerConfig) -> None:
         """Apply parameters that were set; those that are not live wait for configure."""
@@ -195,7 +196,7 @@ class RecognizerNode(LifecycleNode):
     def _report(self) -> None:
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        session = self._session
+        session, nothing = self._session, Snapshot(time_s=0.0)
         engine = session.engine if session is not None else None
         diagnosis = Diagnosis(
             node_name=self.get_fully_qualified_name(),
@@ -208,11 +209,12 @@ class RecognizerNode(LifecycleNode):
                 diagnosis.idle(self._state, sentence, failed=self.failure is not None)
             ]
         else:
-            now = session.snapshot()
-            message.status = diagnosis.statuses(
-                now, self._before, checkpoint=session.engine.checkpoint_id
-            )
-            self._before = now
+            snapshots = session.snapshots()
+            for name, now in snapshots.items():
+                message.status += dataclasses.replace(diagnosis, stream=name).statuses(
+                    now, self._before.get(name, nothing), checkpoint=session.engine.checkpoint_id
+                )
+            self._before = snapshots
         self._diagnostics.publish(message)
 
 

@@ -22,11 +22,39 @@ if TYPE_CHECKING:
     from activity_recognition.types import Decision, Window
 
 
+class LabelList:
+    """The publisher ``activity_labels``."""
+
+    def __init__(self, node: LifecycleNode, labels: Sequence[str]) -> None:
+        self._node = node
+        self._labels = labels
+        self._publisher = node.create_lifecycle_publisher(
+            ActivityLabels, 'activity_labels', LABELS_QOS
+        )
+
+    def publish(self, *, checkpoint_id: str) -> None:
+        """Publish the labels; the publisher must be active."""
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._publisher.publish(
+            labels_message(self._labels, checkpoint_id=checkpoint_id, stamp_ns=now_ns)
+        )
+
+    def destroy(self) -> None:
+        """Give up the publisher."""
+        self._node.destroy_lifecycle_publisher(self._publisher)
+
+
 class Results:
-    """The publishers ``activity`` and ``activity_labels``; decisions come from the worker."""
+    """The publisher ``activity`` of one stream; decisions come from the worker."""
 
     def __init__(
-        self, node: LifecycleNode, *, decision_rate_hz: float, labels: Sequence[str], subject: str
+        self,
+        node: LifecycleNode,
+        *,
+        topic: str,
+        decision_rate_hz: float,
+        labels: Sequence[str],
+        subject: str,
     ) -> None:
         self._node = node
         self._clock = node.get_clock()
@@ -41,17 +69,11 @@ class Results:
         self.newest: tuple[Frame | None, ActivityStamped] | None = None
         """The last decision published and the newest frame it knew."""
         self._rate_hz = decision_rate_hz
+        self._topic = topic
         self._activity = self._advertise()
-        self._label_list = node.create_lifecycle_publisher(
-            ActivityLabels, 'activity_labels', LABELS_QOS
-        )
 
-    def open(self, *, checkpoint_id: str) -> None:
-        """Publish the labels and let decisions through; the publishers must be active."""
-        now_ns = self._clock.now().nanoseconds
-        self._label_list.publish(
-            labels_message(self._labels, checkpoint_id=checkpoint_id, stamp_ns=now_ns)
-        )
+    def open(self) -> None:
+        """Let decisions through; the publisher must be active."""
         with self._lock:
             self._open = True
 
@@ -87,15 +109,14 @@ class Results:
     def _advertise(self) -> LifecyclePublisher:
         return self._node.create_lifecycle_publisher(
             ActivityStamped,
-            'activity',
+            self._topic,
             decision_profile(self._rate_hz),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
     def destroy(self) -> None:
-        """Give up the publishers."""
+        """Give up the publisher."""
         self._node.destroy_lifecycle_publisher(self._activity)
-        self._node.destroy_lifecycle_publisher(self._label_list)
 
     def deliver(self, decision: Decision, window: Window, entries: EntryTimes) -> None:
         """Publish a decision; called by the worker with the window that ended in it."""

@@ -1,4 +1,7 @@
-"""The one thread that owns the engine: callbacks push, it decides on the newest there is."""
+"""The one thread that owns the engine: callbacks push, it decides on the newest there is.
+
+Streams that have something to say at the same time share a step.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,27 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from activity_recognition.errors import ShapeError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from activity_recognition.ros.filters import SynchronizerFilter
     from activity_recognition.types import Decision, Window
 
 
 class Engine(Protocol):
-    """What the worker needs of :class:`activity_recognition.inference.engine.StreamingEngine`."""
+    """What the worker needs of :class:`activity_recognition.inference.MultiStreamEngine`."""
 
-    def apply(self, window: Window) -> Decision | None:
-        """Take a window; return the decision it ends with."""
+    def apply(self, windows: Mapping[str, Window]) -> dict[str, Decision]:
+        """Take one window of some streams; return the decisions that they end with."""
         ...
 
-    def reset(self) -> None:
-        """Forget everything heard and seen."""
+    def reset(self, name: str) -> None:
+        """Forget everything that a stream heard and saw."""
         ...
 
 
@@ -32,6 +38,7 @@ class WorkerReport:
     """How the worker is doing."""
 
     decisions: int
+    """Of one stream; everything else is of all."""
     errors: int
     """Windows that the engine or the publishing failed at."""
     last_error: str
@@ -42,31 +49,31 @@ class WorkerReport:
 
 
 class EngineWorker:
-    """Runs ``engine.apply`` on every window of a synchroniser filter, in a thread of its own.
+    """Runs ``engine.apply`` on every window of the synchroniser filters, in a thread of its own.
 
-    It sleeps until woken. An exception costs its window: it is counted and handed on, the engine
-    begins anew, and the thread lives.
+    It sleeps until woken. An exception costs its windows: it is counted and handed on, their
+    streams begin anew, and the thread lives.
     """
 
     def __init__(
         self,
-        source: SynchronizerFilter,
+        sources: Mapping[str, SynchronizerFilter],
         engine: Engine,
         *,
-        deliver: Callable[[Decision, Window], None],
+        deliver: Callable[[str, Decision, Window], None],
         on_error: Callable[[Exception], None],
         num_threads: int = 0,
     ) -> None:
         """Prepare the thread; :meth:`start` starts it.
 
         Args:
-            source: where windows come from.
+            sources: where the windows of each stream come from; signalled here when applied.
             engine: touched by this thread alone from now on.
-            deliver: called in this thread with every decision and the window it ended.
+            deliver: called in this thread with every stream's decision and the window it ended.
             on_error: called in this thread with every exception of the engine or of ``deliver``.
             num_threads: intra-op threads of torch in this thread; 0 leaves its choice.
         """
-        self._source = source
+        self._sources = sources
         self._engine = engine
         self._deliver = deliver
         self._on_error = on_error
@@ -76,13 +83,13 @@ class EngineWorker:
         self._stopping = False
         self._tasks: deque[Callable[[], None]] = deque()
         self._thread = threading.Thread(target=self._run, name='engine', daemon=True)
-        self._decisions = 0
+        self._decisions = dict.fromkeys(sources, 0)
         self._errors = 0
         self._last_error = ''
         self._busy_since_s = 0.0
         self._steps_s: deque[float] = deque(maxlen=50)
-        source.registerCallback(self._apply)
-        source.on_ready = self.wake
+        for source in sources.values():
+            source.on_ready = self.wake
 
     def start(self) -> None:
         """Start the thread."""
@@ -109,12 +116,17 @@ class EngineWorker:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def report(self) -> WorkerReport:
-        """Return how the worker is doing; never waits for it."""
+    @property
+    def errors(self) -> int:
+        """Windows that the engine or the publishing failed at."""
+        return self._errors
+
+    def report(self, stream: str = '') -> WorkerReport:
+        """Return how the worker is doing with a stream; never waits for it."""
         since_s = self._busy_since_s
         steps = list(self._steps_s)
         return WorkerReport(
-            decisions=self._decisions,
+            decisions=self._decisions[stream],
             errors=self._errors,
             last_error=self._last_error,
             busy_s=time.monotonic() - since_s if since_s else 0.0,
@@ -128,7 +140,7 @@ class EngineWorker:
             # The setting is one of the calling thread.
             torch.set_num_threads(self._num_threads)
         while self._wait():
-            self._guarded(self._source.emit)
+            self._guarded(self._step)
 
     def _wait(self) -> bool:
         """Sleep until windows wait, running tasks meanwhile; return False to end."""
@@ -144,21 +156,47 @@ class EngineWorker:
             if woken:
                 return True
 
-    def _apply(self, window: Window) -> None:
+    def _step(self) -> None:
+        """Apply everything that waits, the first windows of all streams together, then the rest."""
+        waiting = {name: source.take() for name, source in self._sources.items()}
+        for turn in range(max(map(len, waiting.values()))):
+            self._apply({name: taken[turn] for name, taken in waiting.items() if turn < len(taken)})
+
+    def _apply(self, windows: Mapping[str, Window]) -> None:
         if self._stopping:
             return
         self._busy_since_s = start_s = time.monotonic()
         try:
-            decision = self._engine.apply(window)
-            if decision is not None:
+            decisions = self._engine.apply(windows)
+            if decisions:
                 self._steps_s.append(time.monotonic() - start_s)
-                self._deliver(decision, window)
-                self._decisions += 1
+        except ShapeError as error:
+            self._retry(windows, error)
+            return
         except Exception as error:
             self._failed(error)
-            self._guarded(self._engine.reset)
+            for name in windows:
+                self._guarded(partial(self._engine.reset, name))
+            return
         finally:
             self._busy_since_s = 0.0
+        for name, window in windows.items():
+            self._guarded(partial(self._finish, name, window, decisions.get(name)))
+
+    def _retry(self, windows: Mapping[str, Window], error: ShapeError) -> None:
+        """Find whose sample was refused, which left no trace: the others do not pay for it."""
+        if len(windows) == 1:
+            self._failed(error)
+            self._guarded(partial(self._engine.reset, *windows))
+            return
+        for name, window in windows.items():
+            self._apply({name: window})
+
+    def _finish(self, name: str, window: Window, decision: Decision | None) -> None:
+        if decision is not None:
+            self._deliver(name, decision, window)
+            self._decisions[name] += 1
+        self._sources[name].signalMessage(window)
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:

@@ -104,7 +104,8 @@ def test_once_the_rings_are_full_a_step_never_changes_size(checkpoint, trace):
 def test_tensors_kept_between_samples_keep_their_memory(checkpoint, trace):
     engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu'))
     engine.apply(trace[0])
-    rings = [engine._video.ring, *(state.ring for state in engine._fusion.values())]
+    state = engine._engine._state
+    rings = [state.video.ring, *(part.ring for part in state.fusion.values())]
     before = [(ring.keys.data_ptr(), ring.values.data_ptr()) for ring in rings]
     for window in trace[1:]:
         engine.apply(window)

@@ -11,7 +11,7 @@ import pytest
 
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
-from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.trace_file import TracedEngine, digest_of, read_trace
 from activity_recognition.streams import DropReason, InputCounters, windows
 from activity_recognition.types import MODALITIES, Modality, Window
@@ -20,6 +20,9 @@ from factories.streams import Scene, samples
 
 SMOOTHING = SmoothingConfig(window_size=3, min_hold_s=0.2)
 SCENE = Scene(seed=3, duration_s=2.0, frame_rate_hz=6.0, jumps=(1.2,))
+
+
+ONLY = 'only'
 
 
 def counters(**received):
@@ -31,9 +34,11 @@ def counters(**received):
 
 @pytest.fixture
 def engine():
-    return StreamingEngine(
+    engine = MultiStreamEngine(
         make_checkpoint(), engine=EngineConfig(device='cpu'), smoothing=SMOOTHING
     )
+    engine.join(ONLY)
+    return engine
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def path(tmp_path):
 
 def write(engine, path, found, **counts):
     traced = TracedEngine(engine, path, smoothing=SMOOTHING)
-    decisions = [traced.apply(window) for window in found]
+    decisions = [traced.apply({ONLY: window}).get(ONLY) for window in found]
     traced.close(counters(video=7, audio=9), **{'decisions_skipped': 0, 'failed_steps': 0} | counts)
     return [decision for decision in decisions if decision is not None]
 
@@ -85,7 +90,7 @@ def test_the_digest_is_of_the_content_alone():
 def test_activations_are_joined(engine, path):
     found = list(windows(samples(SCENE), SyncConfig()))
     first = write(engine, path, found)
-    engine.reset()
+    engine.reset(ONLY)
     second = write(engine, path, found)
     trace = read_trace(path)
     assert len(trace.decisions) == len(first) + len(second)
@@ -96,8 +101,8 @@ def test_activations_are_joined(engine, path):
 
 def test_a_failed_step_is_a_reset(engine, path):
     traced = TracedEngine(engine, path, smoothing=SMOOTHING)
-    traced.apply(Window())
-    traced.reset()
+    traced.apply({ONLY: Window()})
+    traced.reset(ONLY)
     traced.close(counters(), decisions_skipped=0, failed_steps=1)
     trace = read_trace(path)
     assert [w.reset for w in trace.windows] == [True, False, True]
@@ -116,8 +121,8 @@ def test_a_full_disk_is_said_once_and_the_engine_goes_on(engine, path):
     with Path('/dev/full').open('a', buffering=1, encoding='utf-8') as full:
         traced._file = full
         with pytest.raises(ActivityRecognitionError, match='nothing more is written'):
-            traced.apply(found[0])
-    assert traced.apply(found[1]) is not None
+            traced.apply({ONLY: found[0]})
+    assert traced.apply({ONLY: found[1]})
     traced.close(counters(), decisions_skipped=0, failed_steps=1)
 
 

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activity_recognition.models.state import Rows
 from factories.networks import TINY, make_system
 
 AUDIO = TINY.audio
@@ -36,7 +37,7 @@ def test_any_steps_equal_one_pass(exact_system, sizes, holes):
     with torch.no_grad():
         dense = encoder(blocks, mask)
         parts = [
-            encoder.step(part, part_mask, state)
+            encoder.step(part, part_mask, Rows.of([0], blocks.device), state)
             for part, part_mask in zip(blocks.split(sizes, 1), mask.split(sizes, 1), strict=True)
         ]
     streamed = torch.cat(parts, dim=1)

@@ -74,7 +74,7 @@ def test_padding_is_left_out_and_compared_with_nothing(encoder):
 def test_a_stream_keeps_no_more_than_it_may_need(encoder):
     state = MotionState()
     for index in range(200):
-        encoder.step(frames_of(index)[:, 0], to_ns(index / 10), state)
+        encoder.step(frames_of(index)[:, 0], [to_ns(index / 10)], [state])
     assert len(state.frames) == round(SPAN_S * LONGEST * 10) + 1
     state.clear()
     assert not state.frames

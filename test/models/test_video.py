@@ -27,10 +27,10 @@ def steps(encoder, frames, stamps, state=None):
     state = state or encoder.new_state()
     with torch.no_grad():
         tokens = [
-            encoder.step(frames[:, index], int(stamps[0, index]), state)
+            encoder.step(frames[:, index], [int(stamps[0, index])], [0], state)
             for index in range(frames.shape[1])
         ]
-    return torch.cat(tokens, dim=1)
+    return torch.cat(tokens)[None]
 
 
 TIMES = [0.0, 0.1, 0.25, 0.3, 0.9, 1.0, 1.05, 2.6, 2.7]
@@ -123,7 +123,7 @@ def test_a_cleared_state_is_a_new_one(exact_system):
     frames, stamps = frames_at(TIMES)
     state = encoder.new_state()
     first = steps(encoder, frames, stamps, state)
-    state.clear()
+    state.clear(0)
     assert torch.equal(steps(encoder, frames, stamps, state), first)
 
 

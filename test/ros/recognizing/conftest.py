@@ -211,7 +211,8 @@ class World:
     def deliver(self, publisher, message) -> None:
         """Publish one message and wait until the recogniser has it: no queue can overflow."""
         topic = publisher.topic_name
-        inputs = self.recognizers[-1]._session.running.inputs.each
+        feeds = self.recognizers[-1]._session.running.feeds.values()
+        inputs = [item for feed in feeds for item in feed.inputs.each]
         decoder = next(item.decoder for item in inputs if item.report().topic == topic)
         before = decoder.received
         publisher.publish(message)

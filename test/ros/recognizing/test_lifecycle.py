@@ -139,11 +139,11 @@ def test_parameters_of_ros_itself_are_no_unknown_ones(world):
 def test_an_unexpected_error_leaves_a_node_that_can_be_configured(world, monkeypatch):
     from lifecycle_msgs.msg import State
 
-    from activity_recognition.inference import StreamingEngine
+    from activity_recognition.inference import MultiStreamEngine
 
     node = world.make_recognizer()
     with monkeypatch.context() as patch:
-        patch.setattr(StreamingEngine, 'warm_up', lambda self: 1 / 0)
+        patch.setattr(MultiStreamEngine, 'warm_up', lambda self: 1 / 0)
         assert not change(world, 'configure')
     assert isinstance(node.failure, ZeroDivisionError)
     assert state(world) == State.PRIMARY_STATE_UNCONFIGURED

@@ -15,7 +15,7 @@ pytest.importorskip('rclpy')
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from activity_recognition.config import RecognizerConfig, SyncConfig, TopicsConfig
-from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.errors import DecodeError, ShapeError, UnsupportedEncodingError
 from activity_recognition.ros import message_filters_stand_in
 from activity_recognition.ros.conversions import no_data_message, to_message, to_time
 from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
@@ -189,22 +189,22 @@ class CountingEngine:
         self.windows, self.resets, self.fails = [], 0, set(fails)
         self.threads = set()
 
-    def apply(self, window):
+    def apply(self, windows):
         self.threads.add(threading.current_thread().name)
-        self.windows.append(window)
+        self.windows.append(windows)
         if len(self.windows) in self.fails:
             raise ValueError('bad luck')
-        return window.decision
+        return {name: w.decision for name, w in windows.items() if w.decision is not None}
 
-    def reset(self):
+    def reset(self, name):
         self.resets += 1
 
 
-def worker_on(engine, *, deliver=lambda decision, window: None, errors=None):
+def worker_on(engine, *, deliver=lambda stream, decision, window: None, errors=None):
     synchronizer = WindowSynchronizer(SyncConfig(decision_rate_hz=0.0))
     source = SynchronizerFilter(synchronizer)
     errors = [] if errors is None else errors
-    worker = EngineWorker(source, engine, deliver=deliver, on_error=errors.append)
+    worker = EngineWorker({'': source}, engine, deliver=deliver, on_error=errors.append)
     return source, worker
 
 
@@ -212,7 +212,7 @@ def test_a_worker_applies_everything_on_its_own_thread_and_lives_through_errors(
     engine, errors, delivered = CountingEngine(fails=[2]), [], []
     came = threading.Event()
 
-    def deliver(decision, window):
+    def deliver(stream, decision, window):
         delivered.append(window)
         came.set()
 
@@ -238,9 +238,10 @@ def test_a_worker_that_is_stuck_says_so_and_stops_in_bounded_time():
     free, entered = threading.Event(), threading.Event()
 
     class Stuck(CountingEngine):
-        def apply(self, window):
+        def apply(self, windows):
             entered.set()
             free.wait(60)
+            return {}
 
     source, worker = worker_on(Stuck())
     worker.start()
@@ -250,6 +251,61 @@ def test_a_worker_that_is_stuck_says_so_and_stops_in_bounded_time():
     assert not worker.stop(0.01)
     free.set()
     assert worker.stop(30)
+
+
+class Picky(CountingEngine):
+    """Refuses every window of the stream ``bad``, and with it the step."""
+
+    def apply(self, windows):
+        decisions = super().apply(windows)
+        if 'bad' in windows:
+            raise ShapeError('image: expected another')
+        return decisions
+
+
+def worker_of_three(engine, delivered, errors):
+    sources = {
+        name: SynchronizerFilter(WindowSynchronizer(SyncConfig(decision_rate_hz=0.0)))
+        for name in ('good', 'bad', 'silent')
+    }
+    worker = EngineWorker(
+        sources,
+        engine,
+        deliver=lambda stream, decision, window: delivered.append(stream),
+        on_error=errors.append,
+    )
+    return sources, worker
+
+
+def test_streams_share_a_step_and_the_silent_one_is_left_out():
+    engine, delivered, applied = CountingEngine(), [], []
+    sources, worker = worker_of_three(engine, delivered, [])
+    for name in ('good', 'bad'):
+        sources[name].registerCallback(lambda window, name=name: applied.append(name))
+        sources[name].add(frame(0), 0.0)
+    done = threading.Event()
+    worker.start()
+    worker.submit(done.set)
+    assert done.wait(30)
+    assert worker.stop(30)
+    assert [sorted(windows) for windows in engine.windows] == [['bad', 'good']]
+    assert sorted(delivered) == sorted(applied) == ['bad', 'good']
+    assert [worker.report(name).decisions for name in sources] == [1, 1, 0]
+
+
+def test_a_sample_that_is_refused_costs_its_own_stream_alone():
+    engine, delivered, errors = Picky(), [], []
+    sources, worker = worker_of_three(engine, delivered, errors)
+    for name in ('good', 'bad'):
+        sources[name].add(frame(0), 0.0)
+    done = threading.Event()
+    worker.start()
+    worker.submit(done.set)
+    assert done.wait(30)
+    assert worker.stop(30)
+    assert delivered == ['good']
+    assert (engine.resets, len(errors)) == (1, 1)
+    assert worker.report('bad').decisions == 0
 
 
 def test_a_worker_that_never_started_stops():
@@ -388,6 +444,7 @@ def test_windows_reach_every_callback_of_the_synchroniser_filter():
     head = message_filters_stand_in.SimpleFilter()
     source.connectInput(head)
     head.signalMessage(frame(1), 0.0)
-    source.emit()
+    for window in source.take():
+        source.signalMessage(window)
     assert [type(window) for window in windows] == [Window]
     assert ready

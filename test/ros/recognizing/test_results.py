@@ -71,11 +71,11 @@ def test_a_decision_lives_three_periods_of_the_rate_in_force(world):
 def test_the_overlay_is_drawn_only_while_somebody_watches(world, monkeypatch):
     from sensor_msgs.msg import Image
 
-    from activity_recognition.ros import session
+    from activity_recognition.ros import outcome
 
     drawn = []
-    draw = session.draw
-    monkeypatch.setattr(session, 'draw', lambda *args: drawn.append(1) or draw(*args))
+    draw = outcome.draw
+    monkeypatch.setattr(outcome, 'draw', lambda *args: drawn.append(1) or draw(*args))
     world.recognize(overlay_rate_hz=20.0)
     activities, camera = world.activities(), world.camera()
     world.every(0.05, camera, world.image)

@@ -200,17 +200,17 @@ def test_audio_info_decides_and_coded_audio_is_refused_in_words(world, seen):
 
 
 def test_overload_drops_the_oldest_and_says_so_while_the_engine_is_stuck(world, monkeypatch):
-    from activity_recognition.inference import StreamingEngine
+    from activity_recognition.inference import MultiStreamEngine
 
     free = threading.Event()
     free.set()
-    apply = StreamingEngine.apply
+    apply = MultiStreamEngine.apply
 
     def when_free(self, window):
         assert free.wait(60)
         return apply(self, window)
 
-    monkeypatch.setattr(StreamingEngine, 'apply', when_free)
+    monkeypatch.setattr(MultiStreamEngine, 'apply', when_free)
     world.recognize(sync__queue_frames=4)
     activities, diagnoses, camera = world.activities(), world.diagnoses(), world.camera()
     world.every(0.02, camera, world.image)
@@ -235,7 +235,7 @@ def test_overload_drops_the_oldest_and_says_so_while_the_engine_is_stuck(world, 
 
 
 def test_an_error_of_the_engine_costs_one_step_and_is_told(world, monkeypatch):
-    from activity_recognition.inference import StreamingEngine
+    from activity_recognition.inference import MultiStreamEngine
 
     world.recognize()
     activities, diagnoses, camera = world.activities(), world.diagnoses(), world.camera()
@@ -246,7 +246,7 @@ def test_an_error_of_the_engine_costs_one_step_and_is_told(world, monkeypatch):
         def fail(self, window):
             raise RuntimeError('the device is on fire')
 
-        patch.setattr(StreamingEngine, 'apply', fail)
+        patch.setattr(MultiStreamEngine, 'apply', fail)
         world.spin_until(lambda: diagnoses.says('engine', 'the device is on fire'))
     activities.clear()
     world.spin_until(lambda: any(m.scores for m in activities))

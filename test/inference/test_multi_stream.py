@@ -1,0 +1,357 @@
+"""Many streams in one engine: each decides as if it were alone, at the cost of few calls."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
+from activity_recognition.errors import ConfigError, ShapeError
+from activity_recognition.inference import MultiStreamEngine, StreamingEngine
+from activity_recognition.models import video
+from activity_recognition.streams import windows
+from activity_recognition.types import (
+    AudioChunk,
+    DecisionTime,
+    Frame,
+    Modality,
+    Status,
+    Utterance,
+    Window,
+    to_ns,
+)
+from factories.answers import assert_equal, dense, run
+from factories.crowds import Visit, play
+from factories.networks import MOVING, TINY, WRAPPING, make_checkpoint
+from factories.streams import RATE_HZ, START_NS, Scene, by_hand, noise, samples
+
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
+NAMES = ('kitchen', 'hall', 'robot_1', 'robot_2', 'door')
+
+
+def scene_of(rng):
+    """Return a scene in which senses fall silent, text comes late and the clock jumps."""
+    modality = rng.choice(list(Modality))
+    start_s = float(rng.uniform(0.0, 1.5))
+    return Scene(
+        seed=int(rng.integers(2**16)),
+        duration_s=float(rng.uniform(0.3, 2.0)),
+        frame_rate_hz=float(rng.choice((3.0, 8.0, 12.0))),
+        lost_frames=float(rng.choice((0.0, 0.3))),
+        chunks=tuple(rng.integers(100, 2000, 3).tolist()),
+        utterances=int(rng.integers(0, 6)),
+        silences=((Modality(modality), start_s, start_s + float(rng.uniform(0.2, 2.0))),),
+        jumps=tuple(rng.uniform(0.3, 1.5, int(rng.integers(0, 2))).tolist()),
+    )
+
+
+def trace_of(rng):
+    scene = scene_of(rng)
+    if rng.random() < 0.4:
+        return by_hand(scene)
+    return list(windows(samples(scene), SyncConfig(decision_rate_hz=float(rng.choice((0.0, 6.0))))))
+
+
+def make_engine(checkpoint, *names, smoothing=None, **keywords):
+    engine = MultiStreamEngine(
+        checkpoint, engine=EngineConfig(device='cpu', **keywords), smoothing=smoothing
+    )
+    for name in names:
+        engine.join(name)
+    return engine
+
+
+def check(config, dtype, *, streams, seed, haste):
+    rng = np.random.default_rng(seed)
+    names = [*NAMES[:streams], *NAMES[: int(rng.integers(0, streams + 1))]]
+    visits = [Visit(name, trace_of(rng)) for name in names]
+    checkpoint = make_checkpoint(config, dtype=dtype)
+    play(make_engine(checkpoint, evidence_every=3), visits, rng, haste=haste)
+    for visit in visits:
+        if not any(window.decision for window in visit.taken):
+            continue
+        found = visit.answers(checkpoint.system.classifier.bias.detach())
+        assert_equal(found, dense(checkpoint, visit.taken), TOLERANCES[dtype])
+    return checkpoint, visits
+
+
+crowds = given(
+    config=st.sampled_from((TINY, WRAPPING, MOVING)),
+    streams=st.integers(1, len(NAMES)),
+    seed=st.integers(0, 2**16),
+    haste=st.sampled_from((0.4, 0.8, 1.0)),
+)
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
+@crowds
+@example(config=WRAPPING, streams=5, seed=0, haste=0.8)
+@example(config=MOVING, streams=3, seed=1, haste=1.0)
+@settings(max_examples=6)
+def test_any_streams_equal_forward_over_each(config, streams, seed, haste, dtype):
+    """Whoever joins, leaves, is reset or falls silent beside them."""
+    check(config, dtype, streams=streams, seed=seed, haste=haste)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
+@crowds
+@settings(max_examples=60)
+def test_very_many_crowds(config, streams, seed, haste, dtype):
+    check(config, dtype, streams=streams, seed=seed, haste=haste)
+
+
+def assert_same_decisions(found, expected):
+    """Compare whole decisions: discrete parts and times exactly, numbers within float32."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        for name in ('t_ns', 'arrival_ns', 'status', 'class_id', 'label', 'window_start_ns'):
+            assert getattr(one, name) == getattr(other, name)
+        assert one.stable_since_ns == other.stable_since_ns
+        np.testing.assert_allclose(one.logits, other.logits, atol=1e-6)
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+        for ours, theirs in zip(one.evidence, other.evidence, strict=True):
+            assert (ours.modality, ours.present, ours.label) == (
+                theirs.modality,
+                theirs.present,
+                theirs.label,
+            )
+            numbers = [(e.age_s, e.confidence, e.weight) for e in (ours, theirs)]
+            np.testing.assert_allclose(*numbers, atol=1e-6)
+
+
+@pytest.mark.parametrize('seed', range(2))
+def test_whole_decisions_are_those_of_an_engine_of_ones_own(seed):
+    """Smoothing, evidence, weights and times, too."""
+    checkpoint, visits = check(TINY, torch.float64, streams=4, seed=100 + seed, haste=0.7)
+    assert any(visit.decisions for visit in visits)
+    for visit in visits:
+        alone = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu', evidence_every=3))
+        assert_same_decisions(visit.decisions, run(alone, visit.taken))
+
+
+@pytest.fixture(scope='module')
+def checkpoint():
+    return make_checkpoint(TINY)
+
+
+@pytest.fixture(scope='module')
+def exact():
+    return make_checkpoint(TINY, dtype=torch.float64)
+
+
+def deciding(t_s, *found):
+    t_ns = START_NS + to_ns(t_s)
+    return Window(samples=found, decision=DecisionTime(t_ns=t_ns, arrival_ns=t_ns))
+
+
+def frame_at(t_s, seed=0):
+    t_ns = START_NS + to_ns(t_s)
+    image = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    return Frame(stamp_ns=t_ns, arrival_ns=t_ns, image=image)
+
+
+def tick(index, seed, *, text=False):
+    """Return a tenth of a second of a stream: one frame, one chunk, a decision."""
+    t_ns = START_NS + index * to_ns(0.1)
+    pcm = noise(np.random.default_rng([seed, index]), RATE_HZ // 10)
+    sound = AudioChunk(stamp_ns=t_ns, arrival_ns=t_ns, samples=pcm, sample_rate_hz=RATE_HZ)
+    said = [Utterance(stamp_ns=t_ns, arrival_ns=t_ns, text='hello robot')] if text else []
+    return deciding(index / 10, frame_at(index / 10, seed), sound, *said)
+
+
+class TestMembership:
+    def test_names_are_told_in_order_of_joining(self, checkpoint):
+        engine = make_engine(checkpoint, 'b', 'a', 'c')
+        engine.leave('b')
+        engine.join('b')
+        assert engine.streams == ('a', 'c', 'b')
+
+    def test_a_name_joins_once(self, checkpoint):
+        engine = make_engine(checkpoint, 'a')
+        with pytest.raises(ConfigError, match="'a': expected a new name"):
+            engine.join('a')
+
+    @pytest.mark.parametrize('act', ['leave', 'reset'])
+    def test_who_has_not_joined_is_unknown(self, checkpoint, act):
+        engine = make_engine(checkpoint, 'a')
+        with pytest.raises(ConfigError, match=r"'b': expected one that has joined.*'a'"):
+            getattr(engine, act)('b')
+        with pytest.raises(ConfigError, match='has joined'):
+            engine.apply({'b': Window()})
+
+    def test_nobody_decides_nothing(self, checkpoint):
+        assert make_engine(checkpoint).apply({}) == {}
+        engine = make_engine(checkpoint, 'a', 'b')
+        assert engine.apply({'b': Window(samples=(frame_at(0.0),))}) == {}
+
+    def test_the_memory_of_one_that_left_is_taken_over_and_forgotten(self, exact):
+        engine = make_engine(exact, 'a', 'b')
+        for index in range(8):
+            engine.apply({name: tick(index, 1, text=True) for name in 'ab'})
+        engine.leave('a')
+        engine.join('new')
+        decision = engine.apply({'new': deciding(0.9)})['new']
+        assert decision.status is Status.NO_DATA
+        found = [engine.apply({'new': tick(i, 2), 'b': tick(i, 1)})['new'] for i in (9, 10)]
+        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu'))
+        expected = run(alone, [deciding(0.9), tick(9, 2), tick(10, 2)])[1:]
+        assert_same_decisions(found, expected)
+
+
+class TestIndependence:
+    def test_a_wrong_sample_of_one_leaves_no_trace_in_any(self, exact):
+        engine = make_engine(exact, 'a', 'b')
+        wrong = dataclasses.replace(frame_at(0.1), image=np.zeros((8, 8), np.uint8))
+        first = engine.apply({name: tick(0, 3) for name in 'ab'})
+        spoilt = dataclasses.replace(tick(1, 3), reset=True)
+        spoilt = dataclasses.replace(spoilt, samples=(*spoilt.samples, wrong))
+        with pytest.raises(ShapeError):
+            engine.apply({'a': tick(1, 3), 'b': spoilt})
+        then = engine.apply({name: tick(1, 3) for name in 'ab'})
+        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu'))
+        expected = run(alone, [tick(0, 3), tick(1, 3)])
+        for name in 'ab':
+            assert_same_decisions([first[name], then[name]], expected)
+
+    def test_settings_are_those_of_all(self, checkpoint):
+        engine = make_engine(checkpoint, 'a', 'b', evidence_every=0)
+        engine.update(smoothing=SmoothingConfig(unknown_threshold=1.0), evidence_every=1)
+        for decision in engine.apply({name: tick(0, 4) for name in 'ab'}).values():
+            assert decision.status is Status.UNKNOWN
+            assert np.isfinite(decision.evidence[0].weight)
+
+    def test_warming_up_leaves_no_trace(self, checkpoint):
+        warm, cold = (make_engine(checkpoint, 'a', 'b') for _ in range(2))
+        warm.warm_up()
+        for index in range(3):
+            given = {name: tick(index, 5) for name in 'ab'}
+            found, expected = warm.apply(given), cold.apply(given)
+            for name in 'ab':
+                np.testing.assert_array_equal(found[name].logits, expected[name].logits)
+
+
+class Operations(TorchDispatchMode):
+    """Counts torch's operations and the bytes of new memory they return."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = Counter()
+        self.new_bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        self.calls[str(func)] += 1
+        if isinstance(result, torch.Tensor) and not func.is_view:
+            self.new_bytes += result.numel() * result.element_size()
+        return result
+
+
+def operations_of(engine, given):
+    with Operations() as counted:
+        engine.apply(given)
+    return counted
+
+
+def filled(checkpoint, count):
+    """Return an engine of ``count`` streams whose rings are full, and the number of its ticks."""
+    engine = make_engine(checkpoint, *map(str, range(count)), evidence_every=0)
+    for index in range(15):
+        engine.apply({str(i): tick(index, i, text=index < 5) for i in range(count)})
+    return engine
+
+
+@pytest.fixture(scope='module')
+def wrapping():
+    return make_checkpoint(WRAPPING)
+
+
+class TestCost:
+    """Counted, not timed."""
+
+    def test_each_module_is_called_once_for_all_streams(self, checkpoint):
+        system, calls = checkpoint.system, Counter()
+        handles = [
+            module.register_forward_hook(lambda *_, name=name: calls.update([name]))
+            for name, module in system.named_modules()
+        ]
+        counts = []
+        try:
+            for streams in (1, 5):
+                engine = make_engine(checkpoint, *NAMES[:streams])
+                calls.clear()
+                engine.apply({name: tick(0, 6, text=True) for name in NAMES[:streams]})
+                counts.append(dict(calls))
+        finally:
+            for handle in handles:
+                handle.remove()
+        assert counts[0] == counts[1]
+        assert counts[1]['classifier'] == counts[1]['video_encoder.frame_encoder'] == 1
+
+    def test_more_streams_take_no_more_operations_of_the_network(self, wrapping):
+        """Beside the network, each stream has its own spectrogram."""
+        engines = {count: filled(wrapping, count) for count in (1, 2, 8)}
+        calls = {
+            count: sum(
+                operations_of(engine, {str(i): tick(15, i) for i in range(count)}).calls.values()
+            )
+            for count, engine in engines.items()
+        }
+        spectrogram = calls[2] - calls[1]
+        assert calls[8] - calls[1] == pytest.approx(7 * spectrogram, abs=7)
+        assert spectrogram < calls[1] / 8
+
+    def test_a_step_takes_the_same_operations_and_memory_for_ever(self, wrapping):
+        engine = filled(wrapping, 3)
+        steps = [
+            operations_of(engine, {str(i): tick(index, i) for i in range(3)})
+            for index in range(15, 35)
+        ]
+        # Chunks of 100 ms make two tokens or three: two kinds of steps, in turn.
+        kinds = {(tuple(sorted(step.calls.items())), step.new_bytes) for step in steps}
+        assert len(kinds) == 2
+
+    def test_memory_is_taken_when_a_stream_joins_and_never_by_a_step(self, checkpoint):
+        engine = make_engine(checkpoint, 'a', 'b', 'c')
+        memory = memory_of(engine)
+        for index in range(12):
+            engine.apply({name: tick(index, 7, text=True) for name in 'ac'})
+        engine.reset('a')
+        engine.leave('b')
+        engine.join('d')
+        engine.join('e')
+        assert memory_of(engine) == memory
+        engine.join('f')
+        assert memory_of(engine) != memory
+
+    def test_many_frames_are_encoded_in_parts(self, exact, monkeypatch):
+        monkeypatch.setattr(video, 'STEP_CHUNK_CPU', 3)
+        sizes = []
+        encoder = exact.system.video_encoder.frame_encoder
+        handle = encoder.register_forward_hook(lambda _, inputs, out: sizes.append(len(inputs[0])))
+        given = {name: deciding(0.4, *(frame_at(t / 10, t) for t in range(4))) for name in 'ab'}
+        try:
+            found = make_engine(exact, 'a', 'b').apply(given)
+        finally:
+            handle.remove()
+        assert sizes == [3, 3, 2]
+        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu'))
+        for name in 'ab':
+            alone.reset()
+            assert_same_decisions([found[name]], run(alone, [given[name]]))
+
+
+def memory_of(engine):
+    """Return the addresses of all that is kept between steps."""
+    state = engine._state
+    rings = [state.video.ring, *(part.ring for part in state.fusion.values())]
+    tensors = [tensor for ring in rings for tensor in (ring.keys, ring.values)]
+    tensors += [part.tokens for part in state.fusion.values()]
+    tensors += [*state.audio.columns, *state.audio.tokens]
+    return [tensor.data_ptr() for tensor in tensors]
