@@ -1,12 +1,12 @@
 """One batch of all decisions that are due, from what is cached of their streams.
 
-Shapes: n decisions, B rows of the network (a decision that is weighed takes four), C activities.
+Shapes: n decisions, N rows of memory, C activities.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.rings import Sight
 from activity_recognition.inference.streams import NetworkState, Stream
-from activity_recognition.models.fusion import Memory
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed
-from activity_recognition.models.state import Rows, Sight
-from activity_recognition.models.system import ActivityRecognitionSystem, ModelOutput
+from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import (
     MODALITIES,
     Decision,
@@ -31,6 +31,8 @@ from activity_recognition.types import (
 
 Due = Sequence[tuple[Stream, DecisionTime]]
 """Decisions to take, of different streams, in order of the slots."""
+_VARIANTS = np.vstack((np.ones(3, bool), ~np.eye(3, dtype=bool)))
+"""(4, 3) which modalities are there: all, then without each in turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,7 @@ class BatchDecider:
     def __init__(
         self,
         system: ActivityRecognitionSystem,
+        backend: Backend,
         state: NetworkState,
         *,
         temperature: float,
@@ -63,14 +66,19 @@ class BatchDecider:
 
         Args:
             system: the network.
+            backend: runs its steps.
             state: of all streams.
             temperature: calibration that divides the logits.
             smoothing: what turns beliefs into answers.
             evidence_every: every how many decisions of a stream its modalities are weighed; 0 for
                 never.
         """
-        self._system = system
+        self._backend = backend
         self._state = state
+        self._windows_s = system.windows_s
+        self._reach_ns = {m: to_ns(reach_s) for m, reach_s in system.receptive_field_s.items()}
+        like = system.classifier.weight
+        self._device, self._dtype = like.device, like.dtype
         self._temperature = temperature
         self.smoothing = smoothing
         self.evidence_every = evidence_every
@@ -78,67 +86,73 @@ class BatchDecider:
 
     def decide(self, due: Due) -> list[Decision]:
         """Return one decision per entry, in order."""
-        device, windows_s = self._system.classifier.weight.device, self._system.windows_s
-        rows = Rows.of([stream.slot for stream, _ in due], device)
-        t_ns = [moment.t_ns for _, moment in due]
-        sights = {m: self._state.fusion[m].ring.sight(rows, t_ns, windows_s[m]) for m in MODALITIES}
-        there = np.logical_or.reduce([sight.present for sight in sights.values()])
-        asked = [entry for entry, some in zip(due, there, strict=True) if some]
-        seeing = sights if all(there) else {m: s.select(there) for m, s in sights.items()}
-        believed = iter(self._ask(asked, seeing) if asked else ())
-        return [
-            self._answer(
-                *entry,
-                {m: s.select(slice(row, row + 1)) for m, s in sights.items()},
-                next(believed),
+        slots, t_ns = [stream.slot for stream, _ in due], [moment.t_ns for _, moment in due]
+        sights = {
+            m: self._state.memories[m].sight(
+                slots, t_ns, self._windows_s[m], whole=self._backend.fixed
             )
-            if there[row]
-            else self._no_data(*entry)
-            for row, entry in enumerate(due)
+            for m in MODALITIES
+        }
+        believed = self._believe([stream for stream, _ in due], sights)
+        return [
+            self._no_data(*entry)
+            if belief is None
+            else self._answer(*entry, {m: s.newest_age_s[row] for m, s in sights.items()}, belief)
+            for row, (entry, belief) in enumerate(zip(due, believed, strict=True))
         ]
 
-    def _ask(self, due: Due, sights: Mapping[Modality, Sight]) -> list[_Believed]:
-        """Run the network once for decisions that see something."""
-        rows = Rows.of([stream.slot for stream, _ in due], self._system.classifier.weight.device)
-        memories = {m: self._memory(m, rows, sight) for m, sight in sights.items()}
-        weighed = [row for row, (stream, _) in enumerate(due) if self._weighs(stream)]
-        for stream, _ in due:
-            stream.decisions += 1
-        if weighed:
-            memories = _with_each_hidden(memories, len(due), weighed)
-        logits = _on_host(self._system.classify(memories))
-        beliefs = (logits / self._temperature).softmax(-1).float().numpy()
-        count, answers = len(due), logits[0].float().numpy()
-        hidden = np.split(beliefs[0, count:], len(weighed)) if weighed else ()
-        without = dict(zip(weighed, hidden, strict=True))
-        return [
-            _Believed(
-                logits=answers[row].copy(),
-                fused=beliefs[0, row].copy(),
-                unimodal=beliefs[1:, row],
-                without=without.get(row),
+    def _believe(
+        self, streams: Sequence[Stream], sights: Mapping[Modality, Sight]
+    ) -> list[_Believed | None]:
+        """Run the network for the streams that see something; those to weigh are asked apart."""
+        there = np.logical_or.reduce([sight.present for sight in sights.values()])
+        result: list[_Believed | None] = [None] * len(streams)
+        weighed = np.array([self._weighs(stream) for stream in streams])
+        for weigh in (False, True):
+            rows = there & (weighed == weigh)
+            if not rows.any():
+                continue
+            chosen = np.flatnonzero(rows).tolist()
+            seeing = sights if rows.all() else {m: s.select(rows) for m, s in sights.items()}
+            asked = [streams[row] for row in chosen]
+            for row, belief in zip(chosen, self._ask(asked, seeing, weigh=weigh), strict=True):
+                result[row] = belief
+            for stream in asked:
+                stream.decisions += 1
+        return result
+
+    def _ask(
+        self, streams: Sequence[Stream], sights: Mapping[Modality, Sight], *, weigh: bool
+    ) -> Iterator[_Believed]:
+        """Run the network once for all ``streams``; to weigh, also without each modality."""
+        slots = [stream.slot for stream in streams]
+        newest = np.stack([sights[m].newest for m in MODALITIES], -1)[:, None]
+        newest = np.where(_VARIANTS, newest, -1) if weigh else newest
+        memories: list[Tensor] = []
+        for index, modality in enumerate(MODALITIES):
+            sight = sights[modality]
+            seen = sight.seen[:, None]
+            memories += (
+                self._state.memories[modality].view(slots, sight),
+                torch.from_numpy(sight.age_s).to(self._device, self._dtype),
+                torch.from_numpy(seen & _VARIANTS[:, index, None] if weigh else seen).to(
+                    self._device
+                ),
             )
-            for row in range(count)
-        ]
+        logits = self._backend.decision(torch.from_numpy(newest).to(self._device), *memories)
+        on_host = logits.cpu().double()
+        beliefs = (on_host / self._temperature).softmax(-1).float().numpy()
+        answers = on_host[0, :, 0].float().numpy()
+        for row in range(len(streams)):
+            yield _Believed(
+                logits=answers[row].copy(),
+                fused=beliefs[0, row, 0].copy(),
+                unimodal=beliefs[1:, row, 0],
+                without=beliefs[0, row, 1:] if weigh else None,
+            )
 
     def _weighs(self, stream: Stream) -> bool:
         return self.evidence_every > 0 and stream.decisions % self.evidence_every == 0
-
-    def _memory(self, modality: Modality, rows: Rows, sight: Sight) -> Memory:
-        state, device = self._state.fusion[modality], self._system.classifier.weight.device
-        keys, values = state.ring.view(0, rows, sight.seen.shape[1])
-        dtype = state.tokens.dtype
-        newest = torch.from_numpy(np.stack((rows.slots, np.maximum(sight.newest, 0)))).to(device)
-        age_s = np.where(sight.present, sight.newest_age_s, 0.0)
-        return Memory(
-            keys=keys,
-            values=values,
-            ages_s=torch.from_numpy(sight.age_s).to(device, dtype)[:, None],
-            seen=torch.from_numpy(sight.seen).to(device)[:, None],
-            state=state.tokens[newest[0], newest[1]][:, None],
-            state_age_s=torch.from_numpy(age_s).to(device, dtype)[:, None],
-            present=torch.from_numpy(sight.present).to(device)[:, None],
-        )
 
     def _no_data(self, stream: Stream, moment: DecisionTime) -> Decision:
         """Answer where nothing is seen."""
@@ -151,7 +165,7 @@ class BatchDecider:
         self,
         stream: Stream,
         moment: DecisionTime,
-        sights: Mapping[Modality, Sight],
+        ages_s: Mapping[Modality, float],
         believed: _Believed,
     ) -> Decision:
         """Smooth what the network believes of one decision and say what it rests on."""
@@ -160,12 +174,13 @@ class BatchDecider:
         winner = smoothed.class_id if smoothed.class_id >= 0 else int(fused.argmax())
         weights = np.full(3, np.nan) if without is None else fused[winner] - without[:, winner]
         evidence = tuple(
-            self._evidence(m, float(sights[m].newest_age_s[0]), believed.unimodal[i], weights[i])
-            if sights[m].present[0]
-            else _absent(m, moment.t_ns, stream)
+            _absent(m, moment.t_ns, stream)
+            if math.isnan(ages_s[m])
+            else self._evidence(m, float(ages_s[m]), believed.unimodal[i], weights[i])
             for i, m in enumerate(MODALITIES)
         )
-        start_ns = self._window_start_ns(stream, moment.t_ns, sights)
+        present = [m for m in MODALITIES if not math.isnan(ages_s[m])]
+        start_ns = self._window_start_ns(stream, moment.t_ns, present)
         return self._decision(moment, smoothed, believed.logits, evidence, start_ns)
 
     def _evidence(
@@ -181,14 +196,9 @@ class BatchDecider:
             weight=float(weight),
         )
 
-    def _window_start_ns(self, stream: Stream, t_ns: int, sights: Mapping[Modality, Sight]) -> int:
+    def _window_start_ns(self, stream: Stream, t_ns: int, present: Sequence[Modality]) -> int:
         """Return the oldest moment that can have influenced a decision at ``t_ns``."""
-        reach_s = self._system.receptive_field_s
-        return min(
-            max(stream.first_stamp_ns[m], t_ns - to_ns(reach_s[m]))
-            for m, sight in sights.items()
-            if sight.present[0]
-        )
+        return min(max(stream.first_stamp_ns[m], t_ns - self._reach_ns[m]) for m in present)
 
     def _decision(
         self,
@@ -218,27 +228,3 @@ def _absent(modality: Modality, t_ns: int, stream: Stream) -> ModalityEvidence:
     newest_ns = stream.newest_stamp_ns.get(modality)
     age_s = math.nan if newest_ns is None else seconds_between(t_ns, newest_ns)
     return ModalityEvidence(modality=modality, present=False, age_s=age_s)
-
-
-def _on_host(output: ModelOutput) -> Tensor:
-    """Return the logits, fused and each modality's, as float64 (4, B, C): one transfer for all."""
-    logits = torch.stack((output.logits, *(output.unimodal[m] for m in MODALITIES)))
-    return logits[:, :, 0].cpu().double()
-
-
-def _with_each_hidden(
-    memories: Mapping[Modality, Memory], count: int, weighed: Sequence[int]
-) -> dict[Modality, Memory]:
-    """Return the ``count`` rows as they are, then those in ``weighed`` with each modality hidden.
-
-    Each of ``weighed`` gives three rows in a row.
-    """
-    device = memories[Modality.VIDEO].seen.device
-    rows = torch.tensor([*range(count), *np.repeat(weighed, 3)], device=device)
-    hidden = torch.zeros(len(MODALITIES), len(rows), dtype=torch.bool, device=device)
-    for index in range(len(MODALITIES)):
-        hidden[index, count + index :: 3] = True
-    return {
-        m: memories[m].select(rows).hidden_where(hidden[index])
-        for index, m in enumerate(MODALITIES)
-    }

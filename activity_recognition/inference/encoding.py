@@ -1,6 +1,6 @@
 """One batch of all streams' new samples through the encoders, into the streams' states.
 
-Shapes: N tokens of all streams, S image side, A audio blocks, L word pieces, D width, H heads.
+Shapes: N tokens of all streams, n streams, S image side, A audio blocks, L word pieces, D width.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.frontend import AudioBlocks, Prepared
 from activity_recognition.inference.streams import NetworkState, Stream
-from activity_recognition.models.state import Rows, turns
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import Modality
 
 Intake = Sequence[tuple[Stream, Prepared]]
 """Per stream what its new samples are to the encoders, in order of the slots."""
+FRAMES_AT_ONCE = {'cpu': 8, 'cuda': 64}
+"""Frames of all streams encoded by one call; a CPU's caches do not hold more."""
 
 
 class BatchEncoder:
@@ -30,11 +32,16 @@ class BatchEncoder:
     blocks take one frame of each stream at a time, the audio encoder runs of equal length.
     """
 
-    def __init__(self, system: ActivityRecognitionSystem, state: NetworkState) -> None:
-        """Encode with ``system`` into ``state``."""
-        self._system = system
+    def __init__(
+        self, system: ActivityRecognitionSystem, backend: Backend, state: NetworkState
+    ) -> None:
+        """Encode with ``system``, whose steps ``backend`` runs, into ``state``."""
+        self._backend = backend
         self._state = state
-        self._device = system.classifier.weight.device
+        self._motion = system.video_encoder.motion
+        self._window_s = system.config.video.window_s
+        like = system.classifier.weight
+        self._device, self._dtype = like.device, like.dtype
 
     def encode(self, intake: Intake) -> None:
         """Encode everything and advance the streams' states."""
@@ -49,36 +56,61 @@ class BatchEncoder:
         slots = [stream.slot for stream, prepared in intake for _ in prepared.images]
         stamps_ns = [stamp_ns for _, prepared in intake for stamp_ns in prepared.image_stamps_ns]
         frames = torch.from_numpy(np.stack(images)).to(self._device)
-        tokens = self._system.video_encoder.step(frames, stamps_ns, slots, self._state.video)
-        self._remember(Modality.VIDEO, slots, stamps_ns, tokens)
+        limit = FRAMES_AT_ONCE[self._device.type]
+        parts = [self._backend.frame(part) for part in frames.split(limit)]
+        tokens = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if self._motion is not None:
+            states = [self._state.motion[slot] for slot in slots]
+            tokens = tokens + self._motion.step(frames, stamps_ns, states)
+        for turn in turns(slots):
+            alone = len(turn) == len(slots)
+            self._look_back(
+                [slots[i] for i in turn],
+                [stamps_ns[i] for i in turn],
+                tokens if alone else tokens[turn],
+            )
+
+    def _look_back(self, slots: Sequence[int], stamps_ns: Sequence[int], tokens: Tensor) -> None:
+        """Let one frame of each of some streams look back, and remember it."""
+        ring = self._state.past
+        # With itself a frame sees the newest N: the oldest of N before it has to go.
+        sight = ring.sight(
+            slots, stamps_ns, self._window_s, most=ring.capacity - 1, whole=self._backend.fixed
+        )
+        rows, own = self._backend.look_back(
+            tokens,
+            ring.view(slots, sight),
+            torch.from_numpy(sight.age_s).to(self._device, self._dtype),
+            torch.from_numpy(sight.seen).to(self._device),
+        )
+        memory = self._state.memories[Modality.VIDEO]
+        for i, (slot, stamp_ns) in enumerate(zip(slots, stamps_ns, strict=True)):
+            ring.append(slot, (stamp_ns,), own[i : i + 1])
+            memory.append(slot, (stamp_ns,), rows[i : i + 1])
 
     def _encode_sound(self, intake: Intake) -> None:
         runs = [(s, run) for s, prepared in intake for run in joined(prepared.sound)]
-        tokens: list[Tensor] = []
-        slots: list[int] = []
-        stamps_ns: list[int] = []
         for turn in turns([stream.slot for stream, _ in runs]):
-            alike: dict[tuple[int, bool], list[tuple[Stream, AudioBlocks]]] = defaultdict(list)
+            alike: dict[int, list[tuple[Stream, AudioBlocks]]] = defaultdict(list)
             for stream, run in (runs[position] for position in turn):
-                alike[len(run.mask), run.whole].append((stream, run))
-            for (count, whole), group in alike.items():
-                encoded = self._encode_runs(group, whole=whole)
-                if not whole:
-                    continue
-                tokens.append(encoded.flatten(0, 1))
-                for stream, run in group:
-                    stream.note_newest(Modality.AUDIO, int(run.stamps_ns[-1]))
-                    slots += [stream.slot] * count
-                    stamps_ns += run.stamps_ns.tolist()
-        if tokens:
-            self._remember(Modality.AUDIO, slots, stamps_ns, torch.cat(tokens))
+                if run.whole:
+                    alike[len(run.mask)].append((stream, run))
+                else:
+                    self._state.sound.skip(stream.slot, len(run.mask))
+            for group in alike.values():
+                self._encode_runs(group)
 
-    def _encode_runs(self, runs: Sequence[tuple[Stream, AudioBlocks]], *, whole: bool) -> Tensor:
-        """Encode one run each of different streams, all of one length, to (n, A, D)."""
-        values = torch.stack([run.values for _, run in runs]).to(self._device)
-        mask = None if whole else torch.zeros(values.shape[:2], dtype=torch.bool).to(self._device)
-        rows = Rows.of([stream.slot for stream, _ in runs], self._device)
-        return self._system.audio_encoder.step(values, mask, rows, self._state.audio)
+    def _encode_runs(self, runs: Sequence[tuple[Stream, AudioBlocks]]) -> None:
+        """Encode and remember one run each of different streams, all of one length."""
+        slots = [stream.slot for stream, _ in runs]
+        blocks = torch.stack([run.values for _, run in runs]).to(self._device)
+        sound = self._state.sound
+        rows, *after = self._backend.sound(blocks, *sound.of(slots))
+        sound.store(slots, after)
+        for i, (stream, run) in enumerate(runs):
+            stamps_ns = run.stamps_ns.tolist()
+            stream.note_newest(Modality.AUDIO, stamps_ns[-1])
+            self._state.memories[Modality.AUDIO].append(stream.slot, stamps_ns, rows[i])
 
     def _encode_utterances(self, intake: Intake) -> None:
         said = [ids for _, prepared in intake for ids in prepared.utterances]
@@ -91,20 +123,28 @@ class BatchEncoder:
         longest = max(map(len, said))
         lengths = torch.tensor([len(ids) for ids in said])
         padded = torch.tensor([ids + [0] * (longest - len(ids)) for ids in said])
-        mask = torch.arange(longest) < lengths[:, None]
-        tokens = self._system.text_encoder(
-            padded[:, None].to(self._device), mask[:, None].to(self._device)
-        )
-        self._remember(Modality.TEXT, slots, stamps_ns, tokens[:, 0])
+        there = torch.arange(longest) < lengths[:, None]
+        rows = self._backend.utterance(padded.to(self._device), there.to(self._device))
+        memory = self._state.memories[Modality.TEXT]
+        for i, (slot, stamp_ns) in enumerate(zip(slots, stamps_ns, strict=True)):
+            memory.append(slot, (stamp_ns,), rows[i : i + 1])
 
-    def _remember(
-        self, modality: Modality, slots: list[int], stamps_ns: list[int], tokens: Tensor
-    ) -> None:
-        """Store tokens (N, D) where decisions find them."""
-        keys, values = self._system.cross_attention.project(modality, tokens[None])
-        self._state.fusion[modality].append(
-            slots, stamps_ns, tokens, keys[0].transpose(0, 1), values[0].transpose(0, 1)
-        )
+
+def turns(slots: Sequence[int]) -> list[list[int]]:
+    """Group what lies in order by turn: the first item of every slot, then the second, and so on.
+
+    Returns:
+        Positions in ``slots``; within a turn every slot occurs at most once.
+    """
+    seen: dict[int, int] = {}
+    result: list[list[int]] = []
+    for position, slot in enumerate(slots):
+        turn = seen.get(slot, 0)
+        seen[slot] = turn + 1
+        if turn == len(result):
+            result.append([])
+        result[turn].append(position)
+    return result
 
 
 def joined(sound: Iterable[AudioBlocks]) -> list[AudioBlocks]:

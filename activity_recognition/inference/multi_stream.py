@@ -13,6 +13,8 @@ import torch
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import ConfigError
+from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.deciding import BatchDecider
 from activity_recognition.inference.encoding import BatchEncoder
 from activity_recognition.inference.frontend import FrontEnd
@@ -20,6 +22,7 @@ from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.inference.streams import NetworkState, Stream
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.models.smoothing import ActivitySmoothing
+from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import (
     AudioChunk,
@@ -62,10 +65,12 @@ class MultiStreamEngine:
         system.eval()
         self._dtype = system.classifier.weight.dtype
         self._smoothing = ActivitySmoothing(config=smoothing)
-        self._state = NetworkState.create(system, slots=1)
-        self._encoder = BatchEncoder(system, self._state)
+        self._state = NetworkState(system, slots=1)
+        self.backend: Backend = EagerBackend(Steps(system))
+        self._encoder = BatchEncoder(system, self.backend, self._state)
         self._decider = BatchDecider(
             system,
+            self.backend,
             self._state,
             temperature=checkpoint.temperature,
             smoothing=self._smoothing,

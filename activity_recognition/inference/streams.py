@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import torch
+from torch import Tensor
+
 from activity_recognition.inference.frontend import FrontEnd
+from activity_recognition.inference.rings import Ring, grown
+from activity_recognition.models.motion import MotionState
 from activity_recognition.models.smoothing import SmoothingState
-from activity_recognition.models.state import AudioState, ModalityState, TokenRing, VideoState
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import MODALITIES, Modality, Sample, modality_of
 
@@ -47,48 +51,82 @@ class Stream:
         self.decisions = 0
 
 
-@dataclass(slots=True, eq=False)
+class SoundState:
+    """The sound encoder's past of every stream."""
+
+    def __init__(self, system: ActivityRecognitionSystem, slots: int) -> None:
+        """Allocate ``slots`` streams that have heard nothing."""
+        past = system.audio_encoder.new_past(slots)
+        self._columns, self._tokens = past.columns, past.tokens
+
+    def of(self, slots: Sequence[int]) -> list[Tensor]:
+        """Return the tensors of :class:`SoundPast`, one row per slot; of one slot, no copy."""
+        if len(slots) == 1:
+            return [past[slots[0] : slots[0] + 1] for past in self._all()]
+        index = torch.tensor(slots, device=self._columns[0].device)
+        return [past[index] for past in self._all()]
+
+    def store(self, slots: Sequence[int], after: Sequence[Tensor]) -> None:
+        """Replace the past of some streams, one row each."""
+        if len(slots) == 1:
+            for past, new in zip(self._all(), after, strict=True):
+                past[slots[0]] = new[0]
+            return
+        index = torch.tensor(slots, device=self._columns[0].device)
+        for past, new in zip(self._all(), after, strict=True):
+            past[index] = new.to(past.dtype)
+
+    def skip(self, slot: int, blocks: int) -> None:
+        """Let a hole pass, which is what masked blocks leave behind: zeros."""
+        for past in self._columns:
+            past[slot] = 0
+        for past in self._tokens:
+            kept = past[slot, blocks:].clone()
+            past[slot] = 0
+            past[slot, : len(kept)] = kept
+
+    def clear(self, slot: int) -> None:
+        """Return a slot to the state before the first block."""
+        for past in self._all():
+            past[slot] = 0
+
+    def grow(self, slots: int) -> None:
+        """Make room for ``slots`` slots in all."""
+        self._columns = [grown(past, slots) for past in self._columns]
+        self._tokens = [grown(past, slots) for past in self._tokens]
+
+    def _all(self) -> list[Tensor]:
+        return [*self._columns, *self._tokens]
+
+
 class NetworkState:
     """The network's memory of all streams, one slot each."""
 
-    video: VideoState
-    audio: AudioState
-    fusion: dict[Modality, ModalityState]
-
-    @classmethod
-    def create(cls, system: ActivityRecognitionSystem, slots: int) -> NetworkState:
+    def __init__(self, system: ActivityRecognitionSystem, slots: int) -> None:
         """Allocate the memory of ``slots`` streams."""
-        return cls(
-            video=system.video_encoder.new_state(slots),
-            audio=system.audio_encoder.new_state(slots),
-            fusion={m: _modality_state(system, m, slots) for m in MODALITIES},
-        )
+        config, like = system.config, system.classifier.weight
+        head = (config.num_heads, config.hidden_dim // config.num_heads)
+        layers, limits = config.video.temporal_depth, system.max_tokens
+        self.past = Ring(slots, limits[Modality.VIDEO], (layers, 2, *head), like=like)
+        """Keys and values of the temporal blocks."""
+        self.sound = SoundState(system, slots)
+        self.motion = [MotionState() for _ in range(slots)]
+        self.memories = {
+            m: Ring(slots, limits[m], (3, config.hidden_dim), like=like) for m in MODALITIES
+        }
+        """What decisions see of each modality."""
 
     def clear(self, slot: int) -> None:
         """Forget everything of one slot; the others and the memory stay."""
         for part in self._parts():
             part.clear(slot)
+        self.motion[slot].clear()
 
     def grow(self, slots: int) -> None:
         """Make room for ``slots`` streams in all."""
         for part in self._parts():
             part.grow(slots)
+        self.motion += [MotionState() for _ in range(slots - len(self.motion))]
 
-    def _parts(self) -> tuple[VideoState | AudioState | ModalityState, ...]:
-        return (self.video, self.audio, *self.fusion.values())
-
-
-def _modality_state(
-    system: ActivityRecognitionSystem, modality: Modality, slots: int
-) -> ModalityState:
-    like, config = system.classifier.weight, system.config
-    capacity = system.max_tokens[modality]
-    ring = TokenRing.create(
-        layers=1,
-        slots=slots,
-        heads=config.num_heads,
-        capacity=capacity,
-        head_dim=config.hidden_dim // config.num_heads,
-        like=like,
-    )
-    return ModalityState(ring=ring, tokens=like.new_zeros(slots, capacity, config.hidden_dim))
+    def _parts(self) -> tuple[Ring | SoundState, ...]:
+        return (self.past, self.sound, *self.memories.values())

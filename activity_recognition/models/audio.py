@@ -6,6 +6,7 @@ frequencies, D width.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -13,10 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.config import AudioConfig, ModelConfig
-from activity_recognition.models.state import AudioState, Rows
 
 KERNEL = 3
 """Taps along time of every convolution."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundPast:
+    """The past columns that each convolution still needs; zeros are a hole, or nothing."""
+
+    columns: list[Tensor]
+    """One per spectrogram convolution, (B, C, 1, F)."""
+    tokens: list[Tensor]
+    """One per dilated convolution, (B, 2 * dilation, D)."""
 
 
 class SpectrogramConv(nn.Module):
@@ -100,62 +110,47 @@ class AudioCNN(nn.Module):
         columns = audio.receptive_field_tokens * audio.columns_per_token - 1
         return ((columns - 1) * audio.hop_samples + audio.fft_samples) / audio.sample_rate_hz
 
-    def new_state(self, slots: int = 1) -> AudioState:
-        """Return the state before the first block, of ``slots`` streams."""
+    def new_past(self, rows: int = 1) -> SoundPast:
+        """Return what lies before the first block, for ``rows`` streams."""
         like, audio = self.norm.weight, self.config.audio
         frequencies, columns = audio.num_mels, []
         for inputs in (1, audio.channels[0]):
-            columns.append(like.new_zeros(slots, inputs, 1, frequencies))
+            columns.append(like.new_zeros(rows, inputs, 1, frequencies))
             frequencies = (frequencies + 1) // 2
         width = self.config.hidden_dim
         tokens = [
-            like.new_zeros(slots, (KERNEL - 1) * dilation, width) for dilation in audio.dilations
+            like.new_zeros(rows, (KERNEL - 1) * dilation, width) for dilation in audio.dilations
         ]
-        return AudioState(columns=columns, tokens=tokens)
+        return SoundPast(columns=columns, tokens=tokens)
 
     def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
         """Encode a recording's blocks (B, A, K, M) with mask (B, A) to tokens (B, A, D)."""
-        start = self.new_state()
-        return self._run(
-            blocks,
-            mask,
-            AudioState(
-                columns=[past.expand(len(blocks), -1, -1, -1) for past in start.columns],
-                tokens=[past.expand(len(blocks), -1, -1) for past in start.tokens],
-            ),
-        )[0]
+        start = self.new_past()
+        past = SoundPast(
+            columns=[past.expand(len(blocks), -1, -1, -1) for past in start.columns],
+            tokens=[past.expand(len(blocks), -1, -1) for past in start.tokens],
+        )
+        return self.advance(blocks, past, mask)[0]
 
-    def step(self, blocks: Tensor, mask: Tensor | None, rows: Rows, state: AudioState) -> Tensor:
-        """Encode the next blocks of some streams and advance ``state``.
+    def advance(
+        self, blocks: Tensor, past: SoundPast, mask: Tensor | None = None
+    ) -> tuple[Tensor, SoundPast]:
+        """Encode the next blocks of some streams.
 
         Args:
-            blocks: (n, A, K, M), any A >= 1.
-            mask: bool (n, A); None says that nothing is masked, which costs less than a mask that
-                is True.
-            rows: places in ``state``: which stream each row is of.
-            state: advanced.
+            blocks: (B, A, K, M), any A >= 1.
+            past: what lies before them; stays as it is.
+            mask: bool (B, A); None says that nothing is masked.
 
         Returns:
-            (n, A, D).
+            Tokens (B, A, D), and what lies before the next blocks.
         """
-        kept = [*state.columns, *state.tokens]
-        count = len(state.columns)
-        past = [cache[rows.index] for cache in kept]
-        x, after = self._run(blocks, mask, AudioState(past[:count], past[count:]))
-        for cache, new in zip(kept, (*after.columns, *after.tokens), strict=True):
-            cache[rows.index] = new.to(cache.dtype)
-        return x
-
-    def _run(
-        self, blocks: Tensor, mask: Tensor | None, past: AudioState
-    ) -> tuple[Tensor, AudioState]:
-        """Return the tokens and the state after them; ``past`` stays as it is."""
         columns_per_token = self.config.audio.columns_per_token
         weight = None if mask is None else mask.to(blocks.dtype)
         if weight is not None:
             blocks = blocks * weight[..., None, None]
         x = blocks.flatten(1, 2).unsqueeze(1)
-        after = AudioState([], [])
+        after = SoundPast([], [])
         for conv, before in zip(self.convs, past.columns, strict=True):
             after.columns.append(x[:, :, -1:])
             x = conv(x, before.to(x.dtype))

@@ -43,30 +43,6 @@ class Memory:
     present: Tensor
     """bool (B, Q), whether any token is visible."""
 
-    def select(self, rows: Tensor) -> Memory:
-        """Return the rows at ``rows``, int64 (n,), any of them any number of times."""
-        return Memory(
-            keys=self.keys[rows],
-            values=self.values[rows],
-            ages_s=self.ages_s[rows],
-            seen=self.seen[rows],
-            state=self.state[rows],
-            state_age_s=self.state_age_s[rows],
-            present=self.present[rows],
-        )
-
-    def hidden_where(self, hidden: Tensor) -> Memory:
-        """Return this memory with the modality made absent in the rows of ``hidden``, bool (B,)."""
-        return Memory(
-            keys=self.keys,
-            values=self.values,
-            ages_s=self.ages_s,
-            seen=self.seen & ~hidden[:, None, None],
-            state=self.state,
-            state_age_s=self.state_age_s,
-            present=self.present & ~hidden[:, None],
-        )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AgeKnots:
@@ -142,6 +118,36 @@ class CrossModalAttention(nn.Module):
         both = self.layers(modality).key_value(tokens)
         key, value = split_projections(both, 2, self.num_heads)
         return key, value
+
+    def memorise(self, modality: Modality, tokens: Tensor) -> Tensor:
+        """Return what a decision needs of tokens (..., D): key, value and token, (..., 3, D)."""
+        both = self.layers(modality).key_value(tokens)
+        return torch.cat((both, tokens), -1).unflatten(-1, (3, -1))
+
+    def recall(self, rows: Tensor, age_s: Tensor, seen: Tensor, newest: Tensor) -> Memory:
+        """Return what decisions at one moment see of each stream.
+
+        Args:
+            rows: (B, N, 3, D), from :meth:`memorise`.
+            age_s: (B, N), seconds.
+            seen: bool (B, Q, N).
+            newest: int64 (B, Q), the newest row seen, -1 where none is.
+        """
+        keys, values = (
+            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for part in (rows[:, :, 0], rows[:, :, 1])
+        )
+        at, present = newest.clamp(min=0), newest >= 0
+        stream = torch.arange(rows.shape[0], device=rows.device).unsqueeze(-1)
+        return Memory(
+            keys=keys,
+            values=values,
+            ages_s=age_s.unsqueeze(1).expand(-1, newest.shape[1], -1),
+            seen=seen,
+            state=rows[stream, at, 2],
+            state_age_s=age_s.gather(1, at) * present,
+            present=present,
+        )
 
     def states(self, memories: Mapping[Modality, Memory], knots: AgeKnots) -> list[Tensor]:
         """Return each modality's newest state with its age, or the learned one, (B, Q, D)."""

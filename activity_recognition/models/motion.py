@@ -5,13 +5,14 @@ Shapes: B batch, T frames, N frames of any rows, S image side, D width.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.models.state import MotionState
 from activity_recognition.types import NANOSECONDS, to_ns
 
 LONGEST = 4.0
@@ -19,6 +20,18 @@ LONGEST = 4.0
 AT_ONCE = 256
 """Frames handled at once, so that memory does not grow with a recording."""
 _NEVER_NS = torch.iinfo(torch.int64).max
+
+
+@dataclass(slots=True, eq=False)
+class MotionState:
+    """What a stream keeps to compare the next frames with."""
+
+    frames: deque[tuple[int, Tensor]] = field(default_factory=deque)
+    """Stamps and grey frames (S, S), in order of arrival."""
+
+    def clear(self) -> None:
+        """Forget every frame."""
+        self.frames.clear()
 
 
 class MotionEncoder(nn.Module):

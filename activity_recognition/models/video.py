@@ -5,8 +5,6 @@ Shapes: B batch, T frames, S image side, P patches, W spatial width, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,14 +21,9 @@ from activity_recognition.models.attention import (
 )
 from activity_recognition.models.backbones import PretrainedFrameEncoder
 from activity_recognition.models.motion import MotionEncoder
-from activity_recognition.models.state import MotionState, Rows, TokenRing, VideoState, turns
 
 QUERY_CHUNK = 256
 """Queries handled at once by a dense pass, so that memory grows with time and not its square."""
-STEP_CHUNK = 64
-"""Frames of all streams that a step encodes at once."""
-STEP_CHUNK_CPU = 8
-"""The same on a CPU, whose caches do not hold more."""
 
 
 class PatchStem(nn.Sequential):
@@ -103,7 +96,7 @@ class FrameEncoder(nn.Module):
         x = frames.permute(0, 3, 1, 2).to(self.position.dtype)
         x = (x - 127.5) / 64.0
         patches = self.stem(x).flatten(2).transpose(1, 2)
-        x = torch.cat((self.summary.expand(len(patches), -1, -1), patches), dim=1)
+        x = torch.cat((self.summary.expand(patches.shape[0], -1, -1), patches), dim=1)
         x = x + self.position
         for block in self.blocks:
             x = block(x)
@@ -146,8 +139,8 @@ class TemporalBlock(nn.Module):
 class VideoTransformer(nn.Module):
     """Per-frame spatial encoder, then causal attention over time.
 
-    ``forward`` encodes whole recordings, ``step`` the next frames of some streams with the keys and
-    values of the past kept in a :class:`VideoState`; both give the same tokens.
+    ``forward`` encodes whole recordings, ``frame_encoder`` and :meth:`look_back` the next frame of
+    some streams with the keys and values of earlier ones; both give the same tokens.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -245,67 +238,30 @@ class VideoTransformer(nn.Module):
             )
         return block.mix(x, torch.cat(mixed, dim=1))
 
-    def new_state(self, slots: int = 1) -> VideoState:
-        """Return an empty state for ``step``, of ``slots`` streams."""
-        ring = TokenRing.create(
-            layers=len(self.blocks),
-            slots=slots,
-            heads=self.config.num_heads,
-            capacity=self.config.video.max_tokens,
-            head_dim=self.config.hidden_dim // self.config.num_heads,
-            like=self.norm.weight,
-        )
-        return VideoState(ring=ring, motion=[MotionState() for _ in range(slots)])
-
-    def step(
-        self, frames: Tensor, stamps_ns: Sequence[int], slots: Sequence[int], state: VideoState
-    ) -> Tensor:
-        """Encode the next frames of some streams.
+    def look_back(
+        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Let one frame of each stream look at the frames before it.
 
         Args:
-            frames: uint8 (N, S, S, 3), those of one stream in order of arrival.
-            stamps_ns: N stamps.
-            slots: N places in ``state``: which stream each frame is of.
-            state: advanced.
+            tokens: (B, D), of the frames by themselves.
+            past: (B, N, L, 2, H, D / H), keys and values of earlier frames in the L temporal
+                blocks.
+            age_s: (B, N), how much older they are, seconds.
+            seen: bool (B, N), which of them are seen.
 
         Returns:
-            (N, D).
+            The frames' tokens (B, D), and their own keys and values (B, L, 2, H, D / H).
         """
-        size = STEP_CHUNK_CPU if frames.device.type == 'cpu' else STEP_CHUNK
-        x = torch.cat([self.frame_encoder(part) for part in frames.split(size)])
-        if self.motion is not None:
-            x = x + self.motion.step(frames, stamps_ns, [state.motion[slot] for slot in slots])
-        chosen = turns(slots)
-        if len(chosen) == 1:
-            return self._advance(x, stamps_ns, slots, state)
-        tokens = torch.empty_like(x, dtype=self.norm.weight.dtype)
-        for turn in chosen:
-            tokens[turn] = self._advance(
-                x[turn], [stamps_ns[i] for i in turn], [slots[i] for i in turn], state
-            ).to(tokens.dtype)
-        return tokens
-
-    def _advance(
-        self, x: Tensor, stamps_ns: Sequence[int], slots: Sequence[int], state: VideoState
-    ) -> Tensor:
-        """Run one frame each (N, D) of different streams through the temporal blocks."""
-        ring, x = state.ring, x.unsqueeze(1)
-        dtype, device = self.norm.weight.dtype, self.norm.weight.device
-        places = ring.advance(slots, stamps_ns)
-        at = torch.tensor((slots, places), device=device)
-        rows = Rows.of(slots, device)
-        sight = ring.sight(rows, stamps_ns, self.config.video.window_s)
-        age_s = torch.from_numpy(sight.age_s).to(device, dtype)[:, None]
-        seen = torch.from_numpy(sight.seen).to(device)[:, None]
-        knots = age_knots(age_s, self.config.video.window_s)
+        knots = age_knots(F.pad(age_s, (0, 1)), self.config.video.window_s).unsqueeze(1)
+        seen = F.pad(seen, (0, 1), value=True).unsqueeze(1)
+        x, rows = tokens.unsqueeze(1), []
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, TemporalBlock)
-            query, key, value = block.project(x)
-            ring.write(layer, (at[0], at[1]), key[:, :, 0], value[:, :, 0])
-            keys, values = ring.view(layer, rows, seen.shape[-1])
-            mixed = attend(
-                query, keys.to(query.dtype), values.to(query.dtype), block.age_bias(knots), seen
-            )
-            x = block.mix(x, mixed)
-        token: Tensor = self.norm(x)
-        return token.squeeze(1)
+            own = block.qkv(block.norm1(x)).unflatten(-1, (3, block.num_heads, -1))
+            rows.append(own[:, 0, 1:])
+            cached = torch.cat((past[:, :, layer].to(own.dtype), own[:, :, 1:]), 1)
+            keys, values = cached.permute(2, 0, 3, 1, 4).unbind()
+            query = own[:, :, 0].transpose(1, 2)
+            x = block.mix(x, attend(query, keys, values, block.age_bias(knots), seen))
+        return self.norm(x).squeeze(1), torch.stack(rows, 1) if rows else past[:, 0]

@@ -1,0 +1,1 @@
+"""What runs the steps of the network: PyTorch as it is, or something faster that equals it."""

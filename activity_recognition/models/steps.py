@@ -1,0 +1,140 @@
+"""The network cut into steps: functions of tensors alone, with the state passed in and out.
+
+An engine calls them, a backend compiles or exports them. Together they compute what
+``ActivityRecognitionSystem.forward`` does, one sample or decision at a time. What lies between them
+is the caller's: which rows of the past are seen, how old they are, and keeping them.
+
+Shapes: B streams, S image side, N rows of the past, A audio blocks, K columns, M mels, L word
+pieces, T temporal blocks, H heads, D width, Q decisions, C activities. A *row* is what later
+decisions need of a token: key, value and the token itself, (3, D).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from activity_recognition.models.audio import SoundPast
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.types import MODALITIES, Modality
+
+
+class FrameStep(nn.Module):
+    """Images by themselves."""
+
+    def __init__(self, system: ActivityRecognitionSystem) -> None:
+        """Step with the weights of ``system``."""
+        super().__init__()
+        self.encoder = system.video_encoder.frame_encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
+        tokens: Tensor = self.encoder(images)
+        return tokens
+
+
+class LookBackStep(nn.Module):
+    """One frame of each stream looks at those before it."""
+
+    def __init__(self, system: ActivityRecognitionSystem) -> None:
+        """Step with the weights of ``system``."""
+        super().__init__()
+        self.video, self.fusion = system.video_encoder, system.cross_attention
+
+    def forward(
+        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Look back.
+
+        Args:
+            tokens: (B, D), from :class:`FrameStep`.
+            past: (B, N, T, 2, H, D / H), what earlier calls returned.
+            age_s: (B, N), how much older than the frame each of them is, seconds.
+            seen: bool (B, N), which of them lie in the window.
+
+        Returns:
+            Rows (B, 3, D), and what to pass as one of the past from now on (B, T, 2, H, D / H).
+        """
+        looked, own = self.video.look_back(tokens, past, age_s, seen)
+        return self.fusion.memorise(Modality.VIDEO, looked), own
+
+
+class SoundStep(nn.Module):
+    """The next blocks of sound."""
+
+    def __init__(self, system: ActivityRecognitionSystem) -> None:
+        """Step with the weights of ``system``."""
+        super().__init__()
+        self.audio, self.fusion = system.audio_encoder, system.cross_attention
+        self.num_columns = len(self.audio.convs)
+
+    def forward(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+        """Encode log-mel blocks.
+
+        Args:
+            blocks: (B, A, K, M), any A >= 1.
+            past: the tensors of :class:`SoundPast`, one after the other.
+
+        Returns:
+            Rows (B, A, 3, D), and the past of the next call.
+        """
+        columns, tokens = list(past[: self.num_columns]), list(past[self.num_columns :])
+        heard, after = self.audio.advance(blocks, SoundPast(columns, tokens))
+        return self.fusion.memorise(Modality.AUDIO, heard), *after.columns, *after.tokens
+
+
+class UtteranceStep(nn.Module):
+    """Utterances by themselves."""
+
+    def __init__(self, system: ActivityRecognitionSystem) -> None:
+        """Step with the weights of ``system``."""
+        super().__init__()
+        self.text, self.fusion = system.text_encoder, system.cross_attention
+
+    def forward(self, pieces: Tensor, there: Tensor) -> Tensor:
+        """Encode word-piece ids, int64 (B, L), where ``there``, bool (B, L), to rows (B, 3, D)."""
+        read = self.text(pieces.unsqueeze(1), there.unsqueeze(1)).squeeze(1)
+        return self.fusion.memorise(Modality.TEXT, read)
+
+
+class DecisionStep(nn.Module):
+    """Decisions of each stream at one moment, from different parts of what is remembered."""
+
+    def __init__(self, system: ActivityRecognitionSystem) -> None:
+        """Step with the weights of ``system``."""
+        super().__init__()
+        self.system = system
+
+    def forward(self, newest: Tensor, *memories: Tensor) -> Tensor:
+        """Decide.
+
+        Args:
+            newest: int64 (B, Q, 3), of each modality the newest row seen, -1 where none is.
+            memories: of video, audio and text in turn the rows (B, N, 3, D), their ages (B, N) in
+                seconds, and which are seen, bool (B, Q, N).
+
+        Returns:
+            Raw logits (4, B, Q, C): fused, and each modality's own, which mean nothing where it is
+            absent.
+        """
+        recalled = {}
+        for index, modality in enumerate(MODALITIES):
+            rows, age_s, seen = memories[3 * index : 3 * index + 3]
+            recalled[modality] = self.system.cross_attention.recall(
+                rows, age_s, seen, newest[..., index]
+            )
+        output = self.system.classify(recalled)
+        return torch.stack((output.logits, *(output.unimodal[m] for m in MODALITIES)))
+
+
+class Steps(nn.Module):
+    """All steps of one network; the weights are the network's."""
+
+    def __init__(self, system: ActivityRecognitionSystem) -> None:
+        """Cut ``system`` into steps."""
+        super().__init__()
+        self.frame = FrameStep(system)
+        self.look_back = LookBackStep(system)
+        self.sound = SoundStep(system)
+        self.utterance = UtteranceStep(system)
+        self.decision = DecisionStep(system)
