@@ -134,7 +134,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, visible_QN: 
     mask = bias.permute(0, 3, 1, 2).to(query.dtype)
     mask = mask.masked_fill(~visible_QN.unsqueeze(1), float('-inf'))
     mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    return mixed.transpose(1, 2).flatten(2)
+    # Copied: where it lies in memory depends on the kernel, of which an exporter guesses another.
+    return mixed.transpose(1, 2).clone(memory_format=torch.contiguous_format).flatten(2)
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:

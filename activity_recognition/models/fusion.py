@@ -167,7 +167,7 @@ class CrossModalAttention(nn.Module):
         """
         knots = self._knots(memories)
         states = self.states(memories, knots)
-        mixed = self._attend(memories, states, knots).chunk(len(MODALITIES), dim=1)
+        mixed = self._attend(memories, states, knots).unflatten(1, (len(MODALITIES), -1)).unbind(1)
         fused = [
             self.layers(m).finish(state, asked)
             for m, state, asked in zip(MODALITIES, states, mixed, strict=True)
@@ -176,17 +176,18 @@ class CrossModalAttention(nn.Module):
 
     def _knots(self, memories: Mapping[Modality, Memory]) -> AgeKnots:
         """Place all ages between their knots at once: many small calls would cost more."""
-        ages, horizons = [], []
+        ages = [torch.stack([memories[m].state_age_s for m in MODALITIES], dim=-1)]
+        horizons = [ages[0].new_tensor([self.horizon(m) for m in MODALITIES])]
         for modality in MODALITIES:
-            memory = memories[modality]
-            ages += [memory.state_age_s.unsqueeze(-1), memory.ages_s]
-            horizons.append(
-                ages[-1].new_full((1 + memory.ages_s.shape[-1],), self.horizon(modality))
-            )
+            age_s = memories[modality].ages_s
+            ages.append(age_s)
+            horizons.append(age_s.new_full(age_s.shape[-1:], self.horizon(modality)))
         knots = age_knots(torch.cat(ages, dim=-1), torch.cat(horizons))
-        sizes = [size for m in MODALITIES for size in (1, memories[m].ages_s.shape[-1])]
-        parts = knots.split(sizes, dim=-2)
-        return AgeKnots(states=torch.cat(parts[0::2], dim=-2), tokens=parts[1::2])
+        tokens, start = [], len(MODALITIES)
+        for age_s in ages[1:]:
+            tokens.append(knots[:, :, start : start + age_s.shape[-1]])
+            start += age_s.shape[-1]
+        return AgeKnots(states=knots[:, :, : len(MODALITIES)], tokens=tuple(tokens))
 
     def horizon(self, modality: Modality) -> float:
         """Return the age up to which a modality's tokens are seen, seconds."""
@@ -224,12 +225,13 @@ class CrossModalAttention(nn.Module):
 
 def _others(memories: Mapping[Modality, Memory]) -> Tensor:
     """Return what each modality's query may see, bool (B, 3 * Q, 1 + N): all but its own tokens."""
-    seen = torch.cat([memories[m].seen for m in MODALITIES], dim=-1)
-    seen = F.pad(seen, (1, 0), value=True)
-    others = seen.unsqueeze(1).repeat(1, len(MODALITIES), 1, 1)
-    start = 1
-    for index, modality in enumerate(MODALITIES):
-        stop = start + memories[modality].seen.shape[-1]
-        others[:, index, :, start:stop] = False
-        start = stop
-    return others.flatten(1, 2)
+    seen = [memories[m].seen for m in MODALITIES]
+    null = seen[0].new_ones((*seen[0].shape[:-1], 1))
+    none = [torch.zeros_like(part) for part in seen]
+    return torch.cat(
+        [
+            torch.cat((null, *seen[:own], none[own], *seen[own + 1 :]), dim=-1)
+            for own in range(len(seen))
+        ],
+        dim=1,
+    )
