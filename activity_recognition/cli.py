@@ -27,6 +27,7 @@ COMMANDS = {
     'demo': 'demo',
     'verify': 'verify',
     'bench': 'bench',
+    'export': 'export',
 }
 """Commands and their modules under ``activity_recognition.commands``."""
 

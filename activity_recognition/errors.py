@@ -11,6 +11,7 @@ A message says what was expected, what came, and what to do about it::
     ├── ShapeError             an array or tensor of the wrong shape, dtype or range
     ├── RecordingError         a bag, clip or label file
     ├── DeviceError            an accelerator, precision or memory that this machine lacks
+    ├── BackendError           what runs the network lacks an operator, or gives other numbers
     └── MissingExtraError      an optional dependency that is not installed
 """
 
@@ -61,6 +62,10 @@ class RecordingError(ActivityRecognitionError):
 
 class DeviceError(ActivityRecognitionError):
     """The asked-for accelerator, precision or amount of memory is not available."""
+
+
+class BackendError(ActivityRecognitionError):
+    """A backend cannot run this network on this machine, or does not give PyTorch's numbers."""
 
 
 class MissingExtraError(ActivityRecognitionError):

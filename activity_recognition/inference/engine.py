@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
+from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.backends.choice import Choice
 from activity_recognition.inference.multi_stream import MultiStreamEngine
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
@@ -69,8 +71,18 @@ class StreamingEngine:
 
     @property
     def device_name(self) -> str:
-        """Device and precision in words."""
-        return self.precision.name
+        """Device, precision and backend in words."""
+        return self._engine.device_name
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network's steps."""
+        return self._engine.backend
+
+    @property
+    def choice(self) -> Choice:
+        """Why it is that backend."""
+        return self._engine.choice
 
     def update(
         self, *, smoothing: SmoothingConfig | None = None, evidence_every: int | None = None

@@ -14,7 +14,8 @@ import torch
 from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.backends.backend import Backend
-from activity_recognition.inference.backends.eager import EagerBackend
+from activity_recognition.inference.backends.choice import choose_backend
+from activity_recognition.inference.backends.threads import fewest_threads
 from activity_recognition.inference.deciding import BatchDecider
 from activity_recognition.inference.encoding import BatchEncoder
 from activity_recognition.inference.frontend import FrontEnd
@@ -22,7 +23,6 @@ from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.inference.streams import NetworkState, Stream
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.models.smoothing import ActivitySmoothing
-from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import (
     AudioChunk,
@@ -56,17 +56,23 @@ class MultiStreamEngine:
         """
         engine = engine or EngineConfig()
         self.precision: Precision = choose_precision(engine)
-        if engine.num_threads and self.precision.device.type == 'cpu':
-            torch.set_num_threads(engine.num_threads)
         self.checkpoint = checkpoint
         self.config = checkpoint.config
         self.labels = checkpoint.config.labels
         system: ActivityRecognitionSystem = checkpoint.system.to(self.precision.device)
         system.eval()
+        self.num_threads = engine.num_threads
+        if self.precision.device.type == 'cpu':
+            self.num_threads = engine.num_threads or fewest_threads(system)
+            torch.set_num_threads(self.num_threads)
         self._dtype = system.classifier.weight.dtype
         self._smoothing = ActivitySmoothing(config=smoothing)
         self._state = NetworkState(system, slots=1)
-        self.backend: Backend = EagerBackend(Steps(system))
+        self.choice = choose_backend(
+            engine.backend, checkpoint, self.precision, num_threads=self.num_threads
+        )
+        """What runs the network's steps, and why."""
+        self.backend: Backend = self.choice.backend
         self._encoder = BatchEncoder(system, self.backend, self._state)
         self._decider = BatchDecider(
             system,
@@ -105,8 +111,8 @@ class MultiStreamEngine:
 
     @property
     def device_name(self) -> str:
-        """Device and precision in words."""
-        return self.precision.name
+        """Device, precision and backend in words."""
+        return f'{self.precision.name} by {self.backend.name}'
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -138,3 +138,7 @@ class Steps(nn.Module):
         self.sound = SoundStep(system)
         self.utterance = UtteranceStep(system)
         self.decision = DecisionStep(system)
+
+
+STEPS = ('frame', 'look_back', 'sound', 'utterance', 'decision')
+"""Names of the steps."""

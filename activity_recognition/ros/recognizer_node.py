@@ -163,8 +163,10 @@ class RecognizerNode(LifecycleNode):
         engine = self._session.engine
         self.get_logger().info(
             f'checkpoint {engine.checkpoint_id} with {len(engine.labels)} activities '
-            f'on {engine.device_name}'
+            f'on {engine.device_name}; {engine.num_threads} thread(s); {engine.choice.reason}'
         )
+        if engine.choice.problem:
+            self.get_logger().error(engine.choice.problem)
         self._enter('inactive')
 
     def _activate(self) -> None:

@@ -1,0 +1,50 @@
+"""Export a checkpoint's network to ONNX: a faster backend here, and a way to run it without Python.
+
+Writes one graph per step of the network and steps.json, which says what goes in and comes out. By
+default they go to this machine's cache, where every engine with `engine.backend` 'auto' finds them;
+--out writes them elsewhere: the folder `onnx` inside a checkpoint is found as well. The graphs are
+held against PyTorch before the command says that it is done. Example:
+    activity-recognition export
+    activity-recognition export --checkpoint runs/mine --int8
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "export a checkpoint's network to ONNX, which makes it faster on CPUs"
+TAKES_ROS_ARGUMENTS = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to export, and where to."""
+    parser.add_argument('--checkpoint', default='', help='(default: the one shipped)')
+    parser.add_argument('--format', choices=('onnx',), default='onnx', help='(default: onnx)')
+    parser.add_argument('--out', type=Path, help="folder to write (default: this machine's cache)")
+    parser.add_argument(
+        '--int8', action='store_true', help='also with 8-bit weights, for onnxruntime-int8'
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, compare with PyTorch, and say what was written."""
+    from activity_recognition.inference.backends.eager import EagerBackend
+    from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
+    from activity_recognition.inference.backends.trial import hold_against
+    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.models.exporting import cache_folder, export_steps
+    from activity_recognition.models.quantising import quantise_steps
+    from activity_recognition.models.steps import Steps
+
+    checkpoint = load_checkpoint(arguments.checkpoint or default_checkpoint())
+    system = checkpoint.system
+    folder = arguments.out or cache_folder(system)
+    print(f'exporting checkpoint {checkpoint.id}: about half a minute', flush=True)
+    export_steps(system, folder, checkpoint=checkpoint.id)
+    backend = OnnxRuntimeBackend(folder, num_threads=1)
+    hold_against(backend, EagerBackend(Steps(system).eval()), system)
+    print(f'written: {folder}; its numbers equal those of PyTorch')
+    if arguments.int8:
+        print(f'written: {quantise_steps(folder)}; `evaluate` tells what 8 bits cost in accuracy')
+    return 0

@@ -1,0 +1,164 @@
+"""Which backend runs the steps: what is asked for, or the fastest that gives PyTorch's numbers."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from activity_recognition.errors import BackendError
+from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.backends.compiled import CompiledBackend
+from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
+from activity_recognition.inference.backends.eager import EagerBackend
+from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
+from activity_recognition.inference.backends.trial import hold_against, step_times
+from activity_recognition.inference.precision import Precision
+from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.exporting import cache_folder, read_description
+from activity_recognition.models.quantising import QUANTISED
+from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.system import ActivityRecognitionSystem
+
+ONNX_FOLDER = 'onnx'
+"""Of exported steps beside a checkpoint."""
+TORCH, ONNX, INT8 = 'torch', 'onnxruntime', 'onnxruntime-int8'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What runs the steps, and why."""
+
+    backend: Backend
+    reason: str
+    """One sentence."""
+    problem: str = ''
+    """Why it is not what was asked for; empty where it is."""
+    times_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of each step by each backend, where they were measured."""
+
+
+class MixedBackend:
+    """Each step by the backend that is fastest at it."""
+
+    fixed = False
+
+    def __init__(self, by_step: Mapping[str, Backend]) -> None:
+        """Run each step by the backend given for it."""
+        names = sorted({backend.name for backend in by_step.values()})
+        self.name = '+'.join(names)
+        self._by_step = dict(by_step)
+
+    def frame(self, images: Tensor) -> Tensor:
+        """Do :class:`FrameStep`."""
+        return self._by_step['frame'].frame(images)
+
+    def look_back(
+        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Do :class:`LookBackStep`."""
+        return self._by_step['look_back'].look_back(tokens, past, age_s, seen)
+
+    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+        """Do :class:`SoundStep`."""
+        return self._by_step['sound'].sound(blocks, *past)
+
+    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
+        """Do :class:`UtteranceStep`."""
+        return self._by_step['utterance'].utterance(pieces, there)
+
+    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
+        """Do :class:`DecisionStep`."""
+        return self._by_step['decision'].decision(newest, *memories)
+
+
+def choose_backend(
+    name: str, checkpoint: Checkpoint, precision: Precision, *, num_threads: int
+) -> Choice:
+    """Return what runs the steps of a network that lies on its device already.
+
+    Args:
+        name: ``engine.backend``. What cannot be had is replaced by PyTorch, and said.
+        checkpoint: the network; steps exported beside it or to the cache are used.
+        precision: device and dtype.
+        num_threads: intra-op threads on a CPU.
+    """
+    system = checkpoint.system
+    eager = EagerBackend(Steps(system).eval())
+    if name == TORCH:
+        return Choice(backend=eager, reason='torch, as asked for')
+    if name == 'auto':
+        return _fastest(eager, checkpoint, precision, num_threads)
+    try:
+        backend = _make(name, checkpoint, precision, num_threads)
+        if name != INT8 and precision.dtype is torch.float32:
+            hold_against(backend, eager, system)
+    except BackendError as error:
+        return Choice(backend=eager, reason=f'torch instead of {name}', problem=str(error))
+    return Choice(backend=backend, reason=f'{name}, as asked for')
+
+
+def exported(checkpoint: Checkpoint) -> Path:
+    """Return the folder with a network's exported steps, beside its checkpoint or in the cache.
+
+    Raises:
+        BackendError: there is none.
+    """
+    beside = checkpoint.path / ONNX_FOLDER
+    folder = beside if beside.is_dir() else cache_folder(checkpoint.system)
+    read_description(folder, checkpoint.system)
+    return folder
+
+
+def _fastest(
+    eager: EagerBackend, checkpoint: Checkpoint, precision: Precision, num_threads: int
+) -> Choice:
+    """Compare with ONNX Runtime on a CPU; a CUDA graph on CUDA. Neither compiles nor quantises."""
+    if precision.device.type == 'cuda':
+        return Choice(
+            backend=CudaGraphBackend(eager, precision), reason='cudagraph: the device is CUDA'
+        )
+    if importlib.util.find_spec('onnxruntime') is None:
+        return Choice(backend=eager, reason='torch: onnxruntime is not installed')
+    try:
+        other = _make(ONNX, checkpoint, precision, num_threads)
+        hold_against(other, eager, checkpoint.system)
+    except BackendError as error:
+        return Choice(backend=eager, reason=f'torch: {error}')
+    with torch.inference_mode():
+        times_s = step_times({TORCH: eager, ONNX: other}, checkpoint.system)
+    faster = {step: other if t[ONNX] < t[TORCH] else eager for step, t in times_s.items()}
+    told = ', '.join(
+        f'{step} {faster[step].name} ({t[TORCH] * 1e3:.2f} and {t[ONNX] * 1e3:.2f} ms)'
+        for step, t in times_s.items()
+    )
+    return Choice(
+        backend=MixedBackend({step: faster[step] for step in STEPS}),
+        reason=f'the faster of torch and onnxruntime for each step: {told}',
+        times_s=times_s,
+    )
+
+
+def _make(name: str, checkpoint: Checkpoint, precision: Precision, num_threads: int) -> Backend:
+    system: ActivityRecognitionSystem = checkpoint.system
+    if name == 'compile':
+        with torch.inference_mode(), precision.autocast():
+            return CompiledBackend(system)
+    if name == 'cudagraph':
+        return CudaGraphBackend(EagerBackend(Steps(system).eval()), precision)
+    like = system.classifier.weight
+    if precision.device.type != 'cpu' or precision.dtype is not torch.float32:
+        raise BackendError(
+            f'{name} runs float32 on the CPU, got {precision.name}; '
+            "set engine.backend to 'torch' or 'auto'"
+        )
+    if like.dtype is not torch.float32:
+        raise BackendError(f'{name} runs float32 weights, got {like.dtype}')
+    folder = exported(checkpoint)
+    if name == INT8:
+        return OnnxRuntimeBackend(folder / QUANTISED, num_threads=num_threads, name=INT8)
+    return OnnxRuntimeBackend(folder, num_threads=num_threads)

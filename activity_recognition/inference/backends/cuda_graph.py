@@ -1,0 +1,117 @@
+"""A CUDA graph per step: one launch instead of hundreds (cudaGraphLaunch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from activity_recognition.errors import BackendError
+from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.precision import Precision
+
+_WARM_UP = 3
+MOST_GRAPHS = 64
+"""Shapes that are captured; further ones run without a graph."""
+
+_Key = tuple[str, tuple[tuple[int, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Captured:
+    """A graph with the memory that it reads and writes."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def replay(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        for kept, new in zip(self.inputs, inputs, strict=True):
+            kept.copy_(new, non_blocking=True)
+        self.graph.replay()
+        return self.outputs
+
+
+class CudaGraphBackend:
+    """Captures a step the first time that inputs of some shape come, and replays it from then on.
+
+    A result is overwritten by the next call of the same step with inputs of the same shape.
+    """
+
+    name = 'cudagraph'
+    fixed = True
+
+    def __init__(self, eager: Backend, precision: Precision) -> None:
+        """Capture the steps of ``eager``.
+
+        Raises:
+            BackendError: the device is not CUDA.
+        """
+        if precision.device.type != 'cuda':
+            raise BackendError(
+                f"the backend 'cudagraph' needs a CUDA device, got {precision.name}; "
+                "set engine.backend to 'auto'"
+            )
+        self._eager = eager
+        self._precision = precision
+        self._captured: dict[_Key, _Captured] = {}
+
+    def frame(self, images: Tensor) -> Tensor:
+        """Do :class:`FrameStep`."""
+        return self._run('frame', lambda *x: (self._eager.frame(*x),), images)[0]
+
+    def look_back(
+        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Do :class:`LookBackStep`."""
+        rows, own = self._run('look_back', self._eager.look_back, tokens, past, age_s, seen)
+        return rows, own
+
+    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+        """Do :class:`SoundStep`."""
+        return self._run('sound', self._eager.sound, blocks, *past)
+
+    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
+        """Do :class:`UtteranceStep`."""
+        return self._run('utterance', lambda *x: (self._eager.utterance(*x),), pieces, there)[0]
+
+    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
+        """Do :class:`DecisionStep`."""
+        return self._run('decision', lambda *x: (self._eager.decision(*x),), newest, *memories)[0]
+
+    def _run(
+        self, step: str, call: Callable[..., tuple[Tensor, ...]], *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        key = (step, tuple(tuple(tensor.shape) for tensor in inputs))
+        captured = self._captured.get(key)
+        if captured is None:
+            if len(self._captured) >= MOST_GRAPHS:
+                return call(*inputs)
+            captured = self._captured[key] = self._capture(call, inputs)
+        return captured.replay(inputs)
+
+    def _capture(
+        self, call: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
+    ) -> _Captured:
+        kept = tuple(tensor.clone() for tensor in inputs)
+        device = self._precision.device
+        # The weights that autocast casts must be cast inside the graph, not be left in a cache
+        # that is emptied after it.
+        autocast = torch.autocast(
+            'cuda',
+            dtype=self._precision.dtype,
+            enabled=self._precision.dtype is not torch.float32,
+            cache_enabled=False,
+        )
+        stream = torch.cuda.Stream(device)
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream), autocast:
+            for _ in range(_WARM_UP):
+                call(*kept)
+        torch.cuda.current_stream(device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph), autocast:
+            outputs = call(*kept)
+        return _Captured(graph=graph, inputs=kept, outputs=outputs)

@@ -1,0 +1,94 @@
+"""ONNX Runtime on the CPU: fewer and larger kernels, and no Python between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from activity_recognition.errors import BackendError
+from activity_recognition.models.steps import STEPS
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+class OnnxRuntimeBackend:
+    """Runs exported steps; float32 on the CPU."""
+
+    fixed = False
+
+    def __init__(self, folder: Path, *, num_threads: int, name: str = 'onnxruntime') -> None:
+        """Load the steps of a folder that :func:`export_steps` wrote.
+
+        Args:
+            folder: with one graph per step.
+            num_threads: intra-op threads; 0 leaves the library's own choice.
+            name: of this backend.
+
+        Raises:
+            BackendError: ONNX Runtime is not installed, or does not take a graph.
+        """
+        self.name = name
+        self._sessions = {step: _session(folder / f'{step}.onnx', num_threads) for step in STEPS}
+        self._inputs = {
+            step: [entry.name for entry in session.get_inputs()]
+            for step, session in self._sessions.items()
+        }
+
+    def frame(self, images: Tensor) -> Tensor:
+        """Do :class:`FrameStep`."""
+        return self._run('frame', images)[0]
+
+    def look_back(
+        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Do :class:`LookBackStep`."""
+        rows, own = self._run('look_back', tokens, past, age_s, seen)
+        return rows, own
+
+    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+        """Do :class:`SoundStep`."""
+        return self._run('sound', blocks, *past)
+
+    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
+        """Do :class:`UtteranceStep`."""
+        return self._run('utterance', pieces, there)[0]
+
+    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
+        """Do :class:`DecisionStep`."""
+        return self._run('decision', newest, *memories)[0]
+
+    def _run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        # Arrays over the tensors' own memory; only what does not lie in one piece is copied.
+        fed = {
+            name: tensor.contiguous().numpy()
+            for name, tensor in zip(self._inputs[step], inputs, strict=True)
+        }
+        results: list[Any] = self._sessions[step].run(None, fed)
+        return tuple(torch.from_numpy(result) for result in results)
+
+
+def _session(path: Path, num_threads: int) -> InferenceSession:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(
+            f'the backend onnxruntime cannot be loaded ({error}): '
+            'pip install activity_recognition[onnx]'
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    # Waiting threads would keep a core busy that a robot has other work for.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    except Exception as error:  # the library has no public base of its errors
+        raise BackendError(
+            f'ONNX Runtime {onnxruntime.__version__} does not take {path}: {error}; '
+            'export the checkpoint again with `activity-recognition export`'
+        ) from error

@@ -1,0 +1,81 @@
+"""Hold a backend against PyTorch on made-up inputs: equal numbers, and how long each step takes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from activity_recognition.errors import BackendError
+from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.steps import STEPS
+from activity_recognition.models.system import ActivityRecognitionSystem
+
+TOLERANCE = 1e-5
+"""Absolute and relative, of float32."""
+_COMPARED = (
+    Sizes(streams=1, rows=16, blocks=1),
+    Sizes(streams=1, rows=64, blocks=2, decisions=4),
+    Sizes(streams=3, rows=48, blocks=3, pieces=4),
+)
+_TIMED = Sizes(streams=1, rows=64, blocks=2)
+_ROUNDS, _WARM_UP = 15, 3
+
+
+def hold_against(backend: Backend, reference: Backend, system: ActivityRecognitionSystem) -> None:
+    """Compare all steps.
+
+    Raises:
+        BackendError: a step gives other numbers than ``reference``.
+    """
+    for sizes in _COMPARED:
+        inputs = example_inputs(system, sizes)
+        for step in STEPS:
+            got, wanted = (_results(b, step, inputs[step]) for b in (backend, reference))
+            for one, other in zip(got, wanted, strict=True):
+                excess = (one - other).abs() - TOLERANCE * other.abs()
+                if one.shape != other.shape or not bool((excess <= TOLERANCE).all()):
+                    raise BackendError(
+                        f'the step {step!r} by {backend.name} differs from PyTorch by '
+                        f'{float((one - other).abs().max()):.2g}, expected at most {TOLERANCE:g} '
+                        'and as much per size; it is not used'
+                    )
+
+
+def step_times(
+    backends: Mapping[str, Backend], system: ActivityRecognitionSystem
+) -> dict[str, dict[str, float]]:
+    """Return the median time of each step by each backend, seconds; measured in turn.
+
+    Returns:
+        Times by step and name of the backend.
+    """
+    inputs = example_inputs(system, _TIMED)
+    times: dict[str, dict[str, list[float]]] = {s: {b: [] for b in backends} for s in STEPS}
+    for number in range(_WARM_UP + _ROUNDS):
+        for step in STEPS:
+            for name, backend in backends.items():
+                spent_s = _timed(getattr(backend, step), inputs[step])
+                if number >= _WARM_UP:
+                    times[step][name].append(spent_s)
+    return {
+        step: {name: statistics.median(spent) for name, spent in of_step.items()}
+        for step, of_step in times.items()
+    }
+
+
+def _timed(call: Callable[..., object], inputs: tuple[Tensor, ...]) -> float:
+    before_s = time.perf_counter()
+    call(*inputs)
+    return time.perf_counter() - before_s
+
+
+def _results(backend: Backend, step: str, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    with torch.inference_mode():
+        result: Any = getattr(backend, step)(*inputs)
+    return result if isinstance(result, tuple) else (result,)

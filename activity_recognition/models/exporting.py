@@ -1,0 +1,242 @@
+"""The steps as ONNX files: for ONNX Runtime here, and for programs without Python or PyTorch.
+
+A folder holds one graph per step and ``steps.json``, which says what they were made from and what
+goes in and comes out. What the graphs compute, and what their caller keeps between calls, is told
+in :mod:`activity_recognition.models.steps`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from activity_recognition import __version__
+from activity_recognition.errors import BackendError, MissingExtraError
+from activity_recognition.models.examples import Sizes, StepInputs, example_inputs
+from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.types import MODALITIES
+
+SCHEMA = 1
+OPSET = 23
+"""The first with an operator for attention."""
+DESCRIPTION = 'steps.json'
+_TRACED = Sizes(streams=2, rows=48, blocks=3, pieces=7, decisions=4)
+"""All different and above 1: a size of 1 would be taken for one that never changes."""
+_FREE = {
+    'frame': (1,),
+    'look_back': (1, 2, 2, 2),
+    'utterance': (2, 2),
+    'decision': (2, *(2, 2, 3) * 3),
+}
+"""How many leading dimensions of each input may change; of ``sound``: see :func:`_free`."""
+_OUTPUTS = {
+    'frame': ('tokens',),
+    'look_back': ('rows', 'own'),
+    'utterance': ('rows',),
+    'decision': ('logits',),
+}
+_INPUTS = {
+    'frame': ('images',),
+    'look_back': ('tokens', 'past', 'age_s', 'seen'),
+    'utterance': ('pieces', 'there'),
+    'decision': (
+        'newest',
+        *(f'{m}_{what}' for m in MODALITIES for what in ('rows', 'age_s', 'seen')),
+    ),
+}
+
+
+def cache_folder(system: ActivityRecognitionSystem) -> Path:
+    """Return where the exported steps of a network are kept on this machine (XDG directories)."""
+    base = os.environ.get('XDG_CACHE_HOME') or str(Path.home() / '.cache')
+    return Path(base) / 'activity_recognition' / 'onnx' / weights_digest(system)
+
+
+def weights_digest(system: ActivityRecognitionSystem) -> str:
+    """Return 16 hexadecimal digits that stand for weights and architecture."""
+    digest = hashlib.sha256(repr(system.config).encode())
+    for name, tensor in system.state_dict().items():
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def export_steps(
+    system: ActivityRecognitionSystem, folder: Path, *, checkpoint: str, opset: int = OPSET
+) -> Path:
+    """Write the steps of a network; the folder appears whole or not at all.
+
+    Args:
+        system: the network, in float32 on the CPU.
+        folder: to write or to replace.
+        checkpoint: identity of the checkpoint, for the description.
+        opset: version of the ONNX operators.
+
+    Raises:
+        MissingExtraError: the packages that export are not installed.
+        BackendError: an operator of the network cannot be exported, or something that is no export
+            lies at ``folder``.
+    """
+    _require('onnx', 'onnxscript')
+    _refuse_to_replace(folder)
+    inputs = example_inputs(system, _TRACED)
+    steps = Steps(system).eval()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.onnx-') as temporary:
+        staged = Path(temporary) / folder.name
+        staged.mkdir()
+        described = {
+            name: _export(name, getattr(steps, name), inputs, staged, opset) for name in STEPS
+        }
+        description = {
+            'schema_version': SCHEMA,
+            'activity_recognition': __version__,
+            'torch': torch.__version__,
+            'opset': opset,
+            'checkpoint': checkpoint,
+            'weights': weights_digest(system),
+            'labels': list(system.config.labels),
+            'windows_s': {m.value: system.windows_s[m] for m in MODALITIES},
+            'max_tokens': {m.value: system.max_tokens[m] for m in MODALITIES},
+            'steps': described,
+        }
+        text = json.dumps(description, indent=2) + '\n'
+        (staged / DESCRIPTION).write_text(text, encoding='utf-8')
+        shutil.rmtree(folder, ignore_errors=True)
+        staged.rename(folder)
+    return folder
+
+
+def read_description(folder: Path, system: ActivityRecognitionSystem) -> dict[str, Any]:
+    """Return what ``steps.json`` says, having checked that it speaks of this network.
+
+    Raises:
+        BackendError: nothing was exported to ``folder``, or something else was.
+    """
+    path = folder / DESCRIPTION
+    again = 'export it with `activity-recognition export`'
+    try:
+        found = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise BackendError(f'expected exported steps in {folder}, found none; {again}') from error
+    except (OSError, ValueError) as error:
+        raise BackendError(f'{path} cannot be read: {error}; {again} once more') from error
+    schema = found.get('schema_version') if isinstance(found, dict) else None
+    if schema != SCHEMA:
+        raise BackendError(
+            f'{path}: expected schema_version {SCHEMA}, got {schema!r}; {again} once more'
+        )
+    wanted = weights_digest(system)
+    if found.get('weights') != wanted:
+        raise BackendError(
+            f'{path}: expected the steps of weights {wanted}, got those of '
+            f'{found.get("weights")!r}; {again} once more'
+        )
+    return dict(found)
+
+
+def _export(
+    name: str, step: nn.Module, inputs: StepInputs, folder: Path, opset: int
+) -> dict[str, Any]:
+    arguments = inputs[name]
+    input_names, output_names = _names(name, len(arguments))
+    try:
+        with _quiet(), torch.no_grad():
+            torch.onnx.export(
+                step,
+                arguments,
+                folder / f'{name}.onnx',
+                dynamo=True,
+                opset_version=opset,
+                input_names=input_names,
+                output_names=output_names,
+                dynamic_shapes=_free(name, arguments),
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter has no base of its own errors
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackendError(
+            f'the step {name!r} of this network cannot be exported to ONNX: {reason}; '
+            "it runs with engine.backend 'torch'"
+        ) from error
+    return {
+        'file': f'{name}.onnx',
+        'inputs': [
+            {'name': n, 'dtype': str(t.dtype).removeprefix('torch.'), 'dimensions': t.dim()}
+            for n, t in zip(input_names, arguments, strict=True)
+        ],
+        'outputs': list(output_names),
+    }
+
+
+def _names(step: str, count: int) -> tuple[list[str], list[str]]:
+    """Return names of a step's inputs and outputs."""
+    if step == 'sound':
+        past = [str(number) for number in range(count - 1)]
+        return (
+            ['blocks', *(f'past_{number}' for number in past)],
+            ['rows', *(f'after_{number}' for number in past)],
+        )
+    return list(_INPUTS[step]), list(_OUTPUTS[step])
+
+
+def _free(step: str, arguments: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """Return which sizes may change, as ``torch.export`` wants to be told."""
+
+    def leading(count: int) -> dict[int, Any]:
+        return dict.fromkeys(range(count), torch.export.Dim.DYNAMIC)
+
+    if step == 'sound':
+        return leading(2), tuple(leading(1) for _ in arguments[1:])
+    counts = [leading(count) for count in _FREE[step]]
+    if step == 'decision':
+        return counts[0], tuple(counts[1:])
+    return tuple(counts)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from telling about packages that are not there and are not needed."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _require(*packages: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f'exporting to ONNX needs {" and ".join(missing)}: '
+            'pip install activity_recognition[onnx]'
+        )
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    """Keep a mistyped path from deleting what is no export."""
+    if not folder.exists() or (folder / DESCRIPTION).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise BackendError(
+            f'expected exported steps, an empty folder or nothing at {folder}, found other files; '
+            'choose another folder'
+        )

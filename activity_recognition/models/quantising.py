@@ -1,0 +1,45 @@
+"""Weights of exported steps as 8-bit integers, for CPUs.
+
+Matrix products run in integers, with activations quantised as they come (dynamic quantisation);
+convolutions and attention stay float32. What it costs in accuracy is for an evaluation to say.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from activity_recognition.errors import MissingExtraError
+from activity_recognition.models.steps import STEPS
+
+QUANTISED = 'int8'
+"""Folder of the quantised steps, inside that of the exported ones."""
+
+
+def quantise_steps(folder: Path) -> Path:
+    """Write the steps of ``folder`` once more with 8-bit weights, into a folder in it.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError as error:
+        raise MissingExtraError(
+            f'quantising needs onnxruntime ({error}): pip install activity_recognition[onnx]'
+        ) from error
+    staged = folder / f'.{QUANTISED}'
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    for step in STEPS:
+        name = f'{step}.onnx'
+        quantize_dynamic(
+            folder / name,
+            staged / name,
+            op_types_to_quantize=['MatMul', 'Gemm'],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={'MatMulConstBOnly': True},
+        )
+    shutil.rmtree(folder / QUANTISED, ignore_errors=True)
+    return staged.rename(folder / QUANTISED)
