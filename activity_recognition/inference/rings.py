@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from activity_recognition.types import NANOSECONDS, to_ns
 VIEW_ROWS = 16
 """A view has a multiple of so many rows, so that few shapes occur: what plans memory or kernels by
 shape plans them seldom."""
-_NEVER_NS = np.iinfo(np.int64).min
+_NEVER_NS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +70,8 @@ class Ring:
         self._stamps_ns = np.zeros((slots, 2 * capacity), np.int64)
         self._filled = [0] * slots
         self._end = [0] * slots
+        # Whether a slot's stamps came in order: sight and sound always do.
+        self._in_order = [True] * slots
 
     @property
     def filled(self) -> list[int]:
@@ -94,6 +97,10 @@ class Ring:
         if self._end[slot] + count > 2 * self.capacity:
             self._move_to_the_beginning(slot, self.capacity - count)
         start, end = self._end[slot], self._end[slot] + count
+        newest_ns = self._stamps_ns[slot, start - 1] if self._filled[slot] else stamps_ns[0]
+        for stamp_ns in stamps_ns:
+            self._in_order[slot] &= bool(newest_ns <= stamp_ns)
+            newest_ns = stamp_ns
         self.rows[slot, start:end] = rows
         self._stamps_ns[slot, start:end] = stamps_ns
         self._end[slot] = end
@@ -125,42 +132,64 @@ class Ring:
             most: how many of the newest rows may be seen; None for all that are held.
             whole: view all N rows, whatever is seen of them: one shape, always.
         """
-        room, window_ns = 2 * self.capacity, to_ns(window_s)
-        held = [(self._end[s] - self._held(s, most), self._end[s]) for s in slots]
-        needed = max(
-            end - self._first(slot, start, t - window_ns)
-            for slot, t, (start, end) in zip(slots, t_ns, held, strict=True)
-        )
+        window_ns = to_ns(window_s)
+        firsts = [
+            self._first(slot, t, window_ns, most) for slot, t in zip(slots, t_ns, strict=True)
+        ]
+        needed = max(self._end[slot] - first for slot, first in zip(slots, firsts, strict=True))
         count = self.capacity if whole else -(-max(needed, 1) // VIEW_ROWS) * VIEW_ROWS
-        count = min(count, room)
-        starts = np.array([max(0, self._end[slot] - count) for slot in slots])
-        stamps_ns = np.stack(
-            [
-                self._stamps_ns[slot, start : start + count]
-                for slot, start in zip(slots, starts, strict=True)
-            ]
-        )
-        age_ns = np.array(t_ns, np.int64)[:, None] - stamps_ns
-        place = starts[:, None] + np.arange(count)
-        first, end = np.array(held).T[..., None]
-        seen = (age_ns >= 0) & (age_ns <= window_ns) & (place >= first) & (place < end)
-        newest, newest_age_s = _newest(stamps_ns, age_ns, seen)
+        count = min(count, 2 * self.capacity)
+        views = [
+            self._look(slot, first, t, window_ns, count)
+            for slot, first, t in zip(slots, firsts, t_ns, strict=True)
+        ]
+        starts, age_ns, seen, newest = zip(*views, strict=True)
+        ages_s = [
+            age[place] / NANOSECONDS if place >= 0 else np.nan
+            for age, place in zip(age_ns, newest, strict=True)
+        ]
         return Sight(
-            start=starts,
-            age_s=age_ns / NANOSECONDS,
-            seen=seen,
-            newest=newest,
-            newest_age_s=newest_age_s,
+            start=np.array(starts),
+            age_s=_rows(age_ns) / NANOSECONDS,
+            seen=_rows(seen),
+            newest=np.array(newest),
+            newest_age_s=np.array(ages_s),
         )
 
-    def _held(self, slot: int, most: int | None) -> int:
-        filled = self._filled[slot]
-        return filled if most is None else min(filled, most)
+    def _first(self, slot: int, t_ns: int, window_ns: int, most: int | None) -> int:
+        """Return the place of the first row that may be seen and is young enough, or the end."""
+        end, filled = self._end[slot], self._filled[slot]
+        start = end - (filled if most is None else min(filled, most))
+        stamps_ns = self._stamps_ns[slot, start:end]
+        if self._in_order[slot]:
+            return start + int(stamps_ns.searchsorted(t_ns - window_ns))
+        young = stamps_ns >= t_ns - window_ns
+        return start + int(young.argmax()) if young.any() else end
 
-    def _first(self, slot: int, start: int, oldest_ns: int) -> int:
-        """Return the place of the first row from ``start`` that is young enough, or the end."""
-        young = self._stamps_ns[slot, start : self._end[slot]] >= oldest_ns
-        return start + int(young.argmax()) if young.any() else self._end[slot]
+    def _look(
+        self, slot: int, first: int, t_ns: int, window_ns: int, count: int
+    ) -> tuple[int, NDArray[np.int64], NDArray[np.bool_], int]:
+        """View ``count`` rows of a stream, of which those before ``first`` are not seen.
+
+        Returns:
+            Where the view starts, and what :class:`Sight` holds of it, ages in nanoseconds.
+        """
+        end = self._end[slot]
+        start = max(0, end - count)
+        age_ns = t_ns - self._stamps_ns[slot, start : start + count]
+        seen = age_ns >= 0
+        seen[: first - start] = False
+        seen[end - start :] = False
+        if not self._in_order[slot]:
+            seen &= age_ns <= window_ns
+            youngest_ns = np.where(seen, age_ns, _NEVER_NS)[::-1]
+            newest = count - 1 - int(youngest_ns.argmin())
+            return start, age_ns, seen, newest if seen[newest] else -1
+        # In order, what is seen lies in one piece, up to the end or to the first from the future.
+        newest = end - 1 - start
+        while newest >= 0 and not seen[newest]:
+            newest -= 1
+        return start, age_ns, seen, newest
 
     def view(self, slots: Sequence[int], sight: Sight) -> Tensor:
         """Return the rows that ``sight`` speaks of, (n, V, ...); of a single stream, no copy."""
@@ -175,6 +204,7 @@ class Ring:
     def clear(self, slot: int) -> None:
         """Forget a slot's rows; the memory stays."""
         self._filled[slot] = self._end[slot] = 0
+        self._in_order[slot] = True
         # Its room may be looked at, masked: no NaN may be left in it.
         self.rows[slot] = 0
 
@@ -185,18 +215,11 @@ class Ring:
         self._stamps_ns = np.pad(self._stamps_ns, ((0, more), (0, 0)))
         self._filled += [0] * more
         self._end += [0] * more
+        self._in_order += [True] * more
 
 
-def _newest(
-    stamps_ns: NDArray[np.int64], age_ns: NDArray[np.int64], seen: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return per row of (n, V) the place and age of the latest stamp seen, of equals the last."""
-    count = seen.shape[1]
-    backwards = np.where(seen, stamps_ns, _NEVER_NS)[:, ::-1]
-    newest = count - 1 - backwards.argmax(1)
-    present = seen.any(1)
-    ages_s = np.take_along_axis(age_ns, newest[:, None], 1)[:, 0] / NANOSECONDS
-    return np.where(present, newest, -1), np.where(present, ages_s, np.nan)
+def _rows(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def grown(old: Tensor, slots: int) -> Tensor:

@@ -74,6 +74,8 @@ class Diagnosis:
     node_name: str
     hardware_id: str
     silent_after_s: float
+    backend_problem: str = ''
+    """Why the network is not run by what was asked for; empty where it is."""
     stream: str = ''
     """What the statuses are about; empty where there is but one."""
 
@@ -168,6 +170,8 @@ class Diagnosis:
         if now.worker is not None:
             rate_hz = self._worker(status, now.worker, now, before)
         _judge_latency(status, now.latency_s)
+        if self.backend_problem:
+            status.warn(self.backend_problem)
         if now.resets > before.resets:
             status.warn(
                 f'time jumped {now.resets - before.resets} time(s): a recording began anew, '

@@ -203,6 +203,7 @@ class RecognizerNode(LifecycleNode):
         diagnosis = Diagnosis(
             node_name=self.get_fully_qualified_name(),
             hardware_id=engine.device_name if engine is not None else '',
+            backend_problem=engine.choice.problem if engine is not None else '',
             silent_after_s=self.get_parameter('silent_after_s').value,
         )
         if session is None or session.running is None:
