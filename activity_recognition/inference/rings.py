@@ -13,11 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from activity_recognition.models.steps import viewed_rows
 from activity_recognition.types import NANOSECONDS, to_ns
 
-VIEW_ROWS = 16
-"""A view has a multiple of so many rows, so that few shapes occur: what plans memory or kernels by
-shape plans them seldom."""
 _NEVER_NS = np.iinfo(np.int64).min
 
 
@@ -125,14 +123,13 @@ class Ring:
             most: how many of the newest rows may be seen; None for all that are held.
             whole: view all N rows, whatever is seen of them: one shape, always.
         """
-        room, window_ns = 2 * self.capacity, to_ns(window_s)
+        window_ns = to_ns(window_s)
         held = [(self._end[s] - self._held(s, most), self._end[s]) for s in slots]
         needed = max(
             end - self._first(slot, start, t - window_ns)
             for slot, t, (start, end) in zip(slots, t_ns, held, strict=True)
         )
-        count = self.capacity if whole else -(-max(needed, 1) // VIEW_ROWS) * VIEW_ROWS
-        count = min(count, room)
+        count = self.capacity if whole else viewed_rows(needed, self.capacity)
         starts = np.array([max(0, self._end[slot] - count) for slot in slots])
         stamps_ns = np.stack(
             [

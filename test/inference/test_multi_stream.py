@@ -12,8 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
 from activity_recognition.errors import ConfigError, ShapeError
-from activity_recognition.inference import MultiStreamEngine, StreamingEngine
-from activity_recognition.models import video
+from activity_recognition.inference import MultiStreamEngine, StreamingEngine, encoding
 from activity_recognition.streams import windows
 from activity_recognition.types import (
     AudioChunk,
@@ -331,7 +330,7 @@ class TestCost:
         assert memory_of(engine) != memory
 
     def test_many_frames_are_encoded_in_parts(self, exact, monkeypatch):
-        monkeypatch.setattr(video, 'STEP_CHUNK_CPU', 3)
+        monkeypatch.setitem(encoding.FRAMES_AT_ONCE, 'cpu', 3)
         sizes = []
         encoder = exact.system.video_encoder.frame_encoder
         handle = encoder.register_forward_hook(lambda _, inputs, out: sizes.append(len(inputs[0])))
@@ -350,8 +349,6 @@ class TestCost:
 def memory_of(engine):
     """Return the addresses of all that is kept between steps."""
     state = engine._state
-    rings = [state.video.ring, *(part.ring for part in state.fusion.values())]
-    tensors = [tensor for ring in rings for tensor in (ring.keys, ring.values)]
-    tensors += [part.tokens for part in state.fusion.values()]
-    tensors += [*state.audio.columns, *state.audio.tokens]
+    tensors = [state.past.rows, *(ring.rows for ring in state.memories.values())]
+    tensors += state.sound.of([0])
     return [tensor.data_ptr() for tensor in tensors]
