@@ -38,9 +38,7 @@ def drawn(*shape, seed=0):
 def images(*shape, seed=0):
     generator = torch.Generator().manual_seed(seed)
     size = TINY.video.input_size_px
-    return torch.randint(
-        0, 256, (*shape, size, size, 3), dtype=torch.uint8, generator=generator
-    )
+    return torch.randint(0, 256, (*shape, size, size, 3), dtype=torch.uint8, generator=generator)
 
 
 def assert_same(found, expected):
