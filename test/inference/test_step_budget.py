@@ -1,9 +1,9 @@
 """What a step may cost, counted and not timed: no regression slips in unseen.
 
 The bounds are counts, not choices: each is the most that any step of its kind took, over so many
-rounds of steps that every ring moves its rows, when it was written down. Operators are counted as the dispatcher sees them (:class:`Operations`): all of them,
-with views, from the sample to the state or the decision, front end included; and those of them
-that take memory. Rings are full, so that some steps also move rows to the beginning of a ring. Who
+rounds of steps that every ring moves its rows, when it was written down. Operators are counted as
+the dispatcher sees them in inference mode (:class:`Operations`), from the sample to the state or
+the decision, front end included: all of them, with views; and those of them that take memory. Who
 makes a step dearer on purpose raises its bound; who makes it cheaper lowers it.
 """
 
