@@ -58,7 +58,7 @@ class Feed:
     def __init__(self, config):
         self.config = config
         self.engine = StreamingEngine(
-            make_checkpoint(config), engine=EngineConfig(device='cpu', evidence_every=0)
+            make_checkpoint(config), engine=EngineConfig(device='cpu', backend='torch', evidence_every=0)
         )
         rng = np.random.default_rng(0)
         self._image = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
