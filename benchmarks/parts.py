@@ -21,7 +21,6 @@ TEMPORAL = 'temporal blocks'
 LOG_MEL = 'log-mel'
 AUDIO = 'audio CNN'
 TEXT = 'text encoder'
-KEYS = 'keys and values for the fusion'
 FUSION = 'fusion and classifiers'
 EVIDENCE = "evidence: the fusion for all modalities' weights"
 SMOOTHING = 'smoothing'
@@ -33,7 +32,6 @@ PARTS = (
     LOG_MEL,
     AUDIO,
     TEXT,
-    KEYS,
     FUSION,
     EVIDENCE,
     SMOOTHING,
@@ -90,26 +88,27 @@ class Probe:
         return sum(share.spent for share in self.shares.values())
 
 
-def _fusion_part(memories: Any, *_: object, **__: object) -> str:
-    """Tell the plain pass from the batch that hides each modality in turn."""
-    rows = max(len(memory.seen) for memory in memories.values())
-    return FUSION if rows == 1 else EVIDENCE
+def _decision_part(newest: Any, *_: object) -> str:
+    """Tell the plain decision from those that hide each modality in turn."""
+    return FUSION if newest.shape[1] == 1 else EVIDENCE
 
 
 @contextlib.contextmanager
 def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
-    """Have the engine's parts counted, and resizing, log-mel and smoothing of all engines."""
-    system = engine.checkpoint.system
+    """Have the engine's parts counted, and resizing, log-mel and smoothing of all engines.
+
+    The keys and values that the fusion needs of a token belong to the step that makes the token.
+    """
+    backend = engine.backend
     places: list[tuple[Any, str, str | Callable[..., str]]] = [
         (engine, 'apply', REST),
         (frontend, 'resize_frame', RESIZE),
-        (system.video_encoder, 'step', TEMPORAL),
-        (system.video_encoder.frame_encoder, 'forward', FRAME),
+        (backend, 'frame', FRAME),
+        (backend, 'look_back', TEMPORAL),
         (LogMelBlocks, 'forward', LOG_MEL),
-        (system.audio_encoder, 'step', AUDIO),
-        (system.text_encoder, 'forward', TEXT),
-        (system.cross_attention, 'project', KEYS),
-        (system, 'classify', _fusion_part),
+        (backend, 'sound', AUDIO),
+        (backend, 'utterance', TEXT),
+        (backend, 'decision', _decision_part),
         (ActivitySmoothing, 'step', SMOOTHING),
     ]
     with contextlib.ExitStack() as stack:

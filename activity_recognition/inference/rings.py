@@ -14,11 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from activity_recognition.models.steps import viewed_rows
 from activity_recognition.types import NANOSECONDS, to_ns
 
-VIEW_ROWS = 16
-"""A view has a multiple of so many rows, so that few shapes occur: what plans memory or kernels by
-shape plans them seldom."""
 _NEVER_NS = np.iinfo(np.int64).max
 
 
@@ -137,8 +135,7 @@ class Ring:
             self._first(slot, t, window_ns, most) for slot, t in zip(slots, t_ns, strict=True)
         ]
         needed = max(self._end[slot] - first for slot, first in zip(slots, firsts, strict=True))
-        count = self.capacity if whole else -(-max(needed, 1) // VIEW_ROWS) * VIEW_ROWS
-        count = min(count, 2 * self.capacity)
+        count = self.capacity if whole else viewed_rows(needed, self.capacity)
         views = [
             self._look(slot, first, t, window_ns, count)
             for slot, first, t in zip(slots, firsts, t_ns, strict=True)

@@ -21,6 +21,7 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.models.attention import NUM_KNOTS
 from activity_recognition.models.audio import KERNEL
+from activity_recognition.models.steps import viewed_rows
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import MODALITIES, Modality
 
@@ -76,8 +77,9 @@ def frame_work(config: ModelConfig, *, held: int | None = None) -> dict[str, Wor
 
     Args:
         config: the network.
-        held: frames in the ring, this one included; by default it is full, as after some seconds.
-            The temporal blocks compute with all of them and mask those outside the window.
+        held: frames in the window, this one included; by default as many as are ever kept. The
+            temporal blocks compute with this one and a view of those before it, whose width is
+            rounded up (:func:`viewed_rows`), and mask what it holds beside them.
 
     Raises:
         ConfigError: the frames go through a pretrained backbone, whose work is not known here.
@@ -141,15 +143,17 @@ def decision_work(
 
     Args:
         config: the network.
-        held: tokens in the ring of each modality; by default all rings are full.
-        weighed: whether it also measures what each modality weighs, in a batch of four.
+        held: tokens of each modality in its window; by default as many as are ever kept. The
+            fusion computes with views of them (:func:`viewed_rows`).
+        weighed: whether it also measures what each modality weighs, as four decisions at once.
     """
     full = {
         Modality.VIDEO: config.video.max_tokens,
         Modality.AUDIO: config.audio.max_tokens,
         Modality.TEXT: config.text.max_tokens,
     }
-    tokens = sum((full if held is None else held).values())
+    inside = full if held is None else held
+    tokens = sum(viewed_rows(inside[m], full[m]) for m in MODALITIES)
     rows, askers = (1 + len(MODALITIES) if weighed else 1), len(MODALITIES)
     width, classes = config.hidden_dim, config.num_activities
     ages = askers * NUM_KNOTS * width + NUM_KNOTS * config.num_heads * tokens
@@ -173,7 +177,8 @@ def ring_bytes(config: ModelConfig) -> int:
     sizes = (config.video.max_tokens, config.audio.max_tokens, config.text.max_tokens)
     # Keys and values of every temporal block; keys, values and the token itself for the fusion.
     temporal = 2 * config.video.temporal_depth * config.video.max_tokens
-    return FLOAT_BYTES * config.hidden_dim * (temporal + 3 * sum(sizes))
+    # Room for twice as many: rows are appended, and move to the beginning when it is full.
+    return 2 * FLOAT_BYTES * config.hidden_dim * (temporal + 3 * sum(sizes))
 
 
 def weight_count(config: ModelConfig) -> int:
@@ -213,13 +218,15 @@ def _motion(config: ModelConfig) -> Work:
 
 def _temporal_blocks(config: ModelConfig, held: int) -> Work:
     depth, width = config.video.temporal_depth, config.hidden_dim
-    per_block = _BLOCK_WEIGHTS * width**2 + NUM_KNOTS * config.num_heads * held
+    viewed = viewed_rows(held - 1, config.video.max_tokens)
+    keys = viewed + 1
+    per_block = _BLOCK_WEIGHTS * width**2 + NUM_KNOTS * config.num_heads * keys
     return Work(
         products=PER_MULTIPLY_ADD * depth * per_block,
-        attention=depth * _attention(1, held, width),
+        attention=depth * _attention(1, keys, width),
         weight_bytes=_weights(config, 'video_encoder.blocks')
         + _weights(config, 'video_encoder.norm'),
-        cache_bytes=FLOAT_BYTES * 2 * depth * held * width,
+        cache_bytes=FLOAT_BYTES * 2 * depth * viewed * width,
     )
 
 

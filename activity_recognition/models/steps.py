@@ -18,6 +18,18 @@ from activity_recognition.models.audio import SoundPast
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import MODALITIES, Modality
 
+VIEW_ROWS = 16
+"""A view of the past has a multiple of so many rows, so that few shapes occur: what plans memory or
+kernels by shape plans them seldom."""
+
+
+def viewed_rows(needed: int, capacity: int) -> int:
+    """Return how many rows of the past a step computes with, from how many it may see.
+
+    There is room for twice ``capacity``, of which a view is a part.
+    """
+    return min(-(-max(needed, 1) // VIEW_ROWS) * VIEW_ROWS, 2 * capacity)
+
 
 class FrameStep(nn.Module):
     """Images by themselves."""

@@ -94,12 +94,12 @@ def test_the_parts_have_all_flops_of_the_steps(engine, windows):
 
 
 def test_afterwards_everything_is_as_it_was(engine):
-    before = frontend.resize_frame, ActivitySmoothing.step, set(vars(engine.checkpoint.system))
+    before = frontend.resize_frame, ActivitySmoothing.step, set(vars(engine.backend))
     with probed(engine, Probe(Meter())):
         assert frontend.resize_frame is not before[0]
     assert before == (
         frontend.resize_frame,
         ActivitySmoothing.step,
-        set(vars(engine.checkpoint.system)),
+        set(vars(engine.backend)),
     )
     assert 'apply' not in vars(engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -51,17 +52,29 @@ class Listener:
     """Reads the heads' outputs: a Decision holds them in float32 alone."""
 
     def __init__(self, system: ActivityRecognitionSystem) -> None:
-        self.newest: dict[str, Tensor] = {}
+        self._heard: dict[str, list[Tensor]] = {'fused': []}
         heads = {'fused': system.classifier}
-        heads.update({m.value: system.unimodal_heads[m.value] for m in MODALITIES})
+        for modality in MODALITIES:
+            heads[modality.value] = system.unimodal_heads[modality.value]
+            self._heard[modality.value] = []
         self._handles = [
             head.register_forward_hook(
-                lambda _, inputs, output, name=name: self.newest.__setitem__(
-                    name, output[:, 0].detach().clone()
+                lambda _, inputs, output, name=name: self._heard[name].append(
+                    output[:, 0].detach().clone()
                 )
             )
             for name, head in heads.items()
         ]
+
+    def take(self) -> dict[str, Tensor]:
+        """Return what each head has put out since the last time, (n, C) over all calls.
+
+        Of several decisions of one stream, as of one that weighs its modalities, the first counts.
+        """
+        heard = {name: torch.cat(outputs) for name, outputs in self._heard.items() if outputs}
+        for outputs in self._heard.values():
+            outputs.clear()
+        return heard
 
     def close(self) -> None:
         """Listen no more."""
@@ -131,11 +144,17 @@ def _go(
 
 
 def _note(here: Mapping[str, Visit], decisions: Mapping[str, Decision], listener: Listener) -> None:
-    row = 0
+    heard = listener.take()
     for name, decision in decisions.items():
-        visit = here[name]
-        visit.decisions.append(decision)
-        if decision.status is not Status.NO_DATA:
-            visit.fused.append(listener.newest['fused'][row])
-            visit.unimodal.append(torch.stack([listener.newest[m.value][row] for m in MODALITIES]))
-            row += 1
+        here[name].decisions.append(decision)
+    with_data = [name for name, d in decisions.items() if d.status is not Status.NO_DATA]
+    # The network is asked for those that are weighed after all others.
+    asked = sorted(with_data, key=lambda name: _is_weighed(decisions[name]))
+    assert len(asked) == (len(heard['fused']) if heard else 0)
+    for row, name in enumerate(asked):
+        here[name].fused.append(heard['fused'][row])
+        here[name].unimodal.append(torch.stack([heard[m.value][row] for m in MODALITIES]))
+
+
+def _is_weighed(decision: Decision) -> bool:
+    return any(not math.isnan(e.weight) for e in decision.evidence if e.present)

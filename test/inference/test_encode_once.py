@@ -105,9 +105,10 @@ def test_tensors_kept_between_samples_keep_their_memory(checkpoint, trace):
     engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu'))
     engine.apply(trace[0])
     state = engine._engine._state
-    rings = [state.video.ring, *(part.ring for part in state.fusion.values())]
-    before = [(ring.keys.data_ptr(), ring.values.data_ptr()) for ring in rings]
+    rings = [state.past, *state.memories.values()]
+    before = [tensor.data_ptr() for tensor in (*(r.rows for r in rings), *state.sound.of([0]))]
     for window in trace[1:]:
         engine.apply(window)
     engine.reset()
-    assert [(ring.keys.data_ptr(), ring.values.data_ptr()) for ring in rings] == before
+    after = [tensor.data_ptr() for tensor in (*(r.rows for r in rings), *state.sound.of([0]))]
+    assert after == before

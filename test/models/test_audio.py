@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.models.state import Rows
 from factories.networks import TINY, make_system
+from factories.stepping import listen_through
 
 AUDIO = TINY.audio
 COUNT = 24
@@ -33,15 +33,31 @@ def test_any_steps_equal_one_pass(exact_system, sizes, holes):
     blocks = blocks_of(sum(sizes))
     mask = everything(blocks)
     mask[:, [hole for hole in holes if hole < sum(sizes)]] = False
-    state = encoder.new_state()
     with torch.no_grad():
         dense = encoder(blocks, mask)
-        parts = [
-            encoder.step(part, part_mask, Rows.of([0], blocks.device), state)
-            for part, part_mask in zip(blocks.split(sizes, 1), mask.split(sizes, 1), strict=True)
-        ]
-    streamed = torch.cat(parts, dim=1)
+    streamed = listen_through(encoder, blocks, mask, sizes)
     torch.testing.assert_close(streamed[mask], dense[mask], atol=1e-12, rtol=1e-12)
+
+
+@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=8))
+@settings(max_examples=15)
+def test_without_a_mask_nothing_is_masked(exact_system, sizes):
+    encoder = exact_system.audio_encoder
+    blocks = blocks_of(sum(sizes), rows=2)
+    with torch.no_grad():
+        dense = encoder(blocks, everything(blocks))
+    streamed = listen_through(encoder, blocks, None, sizes)
+    torch.testing.assert_close(streamed, dense, atol=1e-12, rtol=1e-12)
+
+
+def test_advancing_leaves_the_past_as_it_was(exact_system):
+    encoder = exact_system.audio_encoder
+    with torch.no_grad():
+        _, past = encoder.advance(blocks_of(5), encoder.new_past())
+        kept = [tensor.clone() for tensor in (*past.columns, *past.tokens)]
+        encoder.advance(blocks_of(3, seed=1), past)
+    for tensor, before in zip((*past.columns, *past.tokens), kept, strict=True):
+        assert torch.equal(tensor, before)
 
 
 def test_a_token_depends_on_the_past_within_reach(exact_system):

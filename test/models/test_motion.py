@@ -7,8 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from activity_recognition.models.motion import LONGEST, MotionEncoder
-from activity_recognition.models.state import MotionState
+from activity_recognition.models.motion import LONGEST, MotionEncoder, MotionState
 from activity_recognition.types import to_ns
 from factories.networks import MOVING, TINY, make_system
 

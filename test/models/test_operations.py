@@ -16,6 +16,7 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.streams import NetworkState
 from activity_recognition.models.operations import (
     Work,
     decision_work,
@@ -94,23 +95,25 @@ def test_a_frame_by_hand():
     stem = 16 * 16 * 3 * 8 * 9 + 8 * 8 * 8 * 8 * 9 + 16 * 8 * 16 * 4
     block = 17 * (3 + 1 + 4 + 4) * 16 * 16
     read = 16 * 16 * 16 + (16 + 16 * 16) * 16
-    over_time = 2 * (12 * 16 * 16 + 12 * 2 * 24)
+    # 23 frames before it fit into a view of 32; with itself it looks at 33.
+    over_time = 2 * (12 * 16 * 16 + 12 * 2 * 33)
     parts = frame_work(TINY)
     assert parts['frame encoder'].products == 2 * (stem + block + read)
     assert parts['frame encoder'].attention == 4 * 17 * 17 * 16
     assert parts['temporal blocks'].products == 2 * over_time
-    assert parts['temporal blocks'].attention == 2 * 4 * 24 * 16
-    assert parts['temporal blocks'].cache_bytes == 4 * 2 * 2 * 24 * 16
+    assert parts['temporal blocks'].attention == 2 * 4 * 33 * 16
+    assert parts['temporal blocks'].cache_bytes == 4 * 2 * 2 * 32 * 16
     assert parts['keys and values'].products == 2 * 16 * 32
     assert parts['keys and values'].weight_bytes == 4 * (16 * 32 + 32)
 
 
 def test_a_decision_by_hand():
-    # Three questions to 1 + 24 + 26 + 4 tokens of width 16, four activities.
-    products = 3 * 12 * 16 + 12 * 2 * 54 + 3 * 10 * 16 * 16
+    # Three questions to 1 + 32 + 32 + 8 rows of width 16, which hold 24 + 26 + 4 tokens and what
+    # is masked; a view of utterances is all their room. Four activities.
+    products = 3 * 12 * 16 + 12 * 2 * 72 + 3 * 10 * 16 * 16
     parts = decision_work(TINY)
     assert parts['fusion'].products == 2 * products
-    assert parts['fusion'].attention == 4 * 3 * 55 * 16
+    assert parts['fusion'].attention == 4 * 3 * 73 * 16
     assert parts['classifiers'].products == 2 * (3 * 16 * 4 + 48 * 4)
     assert parts['classifiers'].weight_bytes == 4 * (3 * (16 * 4 + 4) + 48 * 4 + 4)
     four = decision_work(TINY, weighed=True)
@@ -208,10 +211,13 @@ def test_the_skeleton_has_the_weights_of_the_network():
 
 
 def test_the_memory_of_a_stream_by_hand():
-    ring = ActivityRecognitionSystem(TINY).video_encoder.new_state().ring
-    over_time = (ring.keys.numel() + ring.values.numel()) * ring.keys.itemsize
-    assert over_time == 4 * 2 * 2 * 24 * 16
-    assert ring_bytes(TINY) == over_time + 4 * 3 * (24 + 26 + 4) * 16
+    state = NetworkState(ActivityRecognitionSystem(TINY), slots=1)
+    past = state.past.rows.nbytes
+    # Two blocks, keys and values, room for twice 24 frames.
+    assert past == 4 * 2 * 2 * 2 * 24 * 16
+    memories = sum(ring.rows.nbytes for ring in state.memories.values())
+    assert memories == 4 * 3 * 2 * (24 + 26 + 4) * 16
+    assert ring_bytes(TINY) == past + memories
 
 
 def test_work_adds_up():

@@ -6,6 +6,7 @@ import torch
 from activity_recognition.models.video import PatchStem
 from activity_recognition.types import to_ns
 from factories.networks import TINY, make_system
+from factories.stepping import look_through, new_past
 from factories.streams import START_NS
 
 SECOND = to_ns(1.0)
@@ -23,16 +24,6 @@ def everything(stamps):
     return torch.ones_like(stamps, dtype=torch.bool)
 
 
-def steps(encoder, frames, stamps, state=None):
-    state = state or encoder.new_state()
-    with torch.no_grad():
-        tokens = [
-            encoder.step(frames[:, index], [int(stamps[0, index])], [0], state)
-            for index in range(frames.shape[1])
-        ]
-    return torch.cat(tokens)[None]
-
-
 TIMES = [0.0, 0.1, 0.25, 0.3, 0.9, 1.0, 1.05, 2.6, 2.7]
 
 
@@ -48,15 +39,27 @@ def test_the_stem_halves_the_image_per_layer():
     assert stem(torch.zeros(2, 3, 32, 32)).shape == (2, TINY.video.width, 4, 4)
 
 
-@pytest.mark.parametrize('max_tokens', [24, 3])
+@pytest.mark.parametrize('whole', [False, True], ids=['a view', 'whole rings'])
+@pytest.mark.parametrize('max_tokens', [24, 3, 1])
 @pytest.mark.parametrize('depth', [0, 1, 2])
-def test_steps_equal_one_pass(depth, max_tokens):
+def test_steps_equal_one_pass(depth, max_tokens, whole):
     video = dataclasses.replace(TINY.video, temporal_depth=depth, max_tokens=max_tokens)
     system = make_system(dataclasses.replace(TINY, video=video), dtype=torch.float64)
     frames, stamps = frames_at(TIMES)
     encoder = system.video_encoder
     dense = encoder(frames, stamps, everything(stamps))
-    torch.testing.assert_close(steps(encoder, frames, stamps), dense, atol=1e-12, rtol=1e-12)
+    stepped = look_through(encoder, frames, stamps, whole=whole)
+    torch.testing.assert_close(stepped, dense, atol=1e-12, rtol=1e-12)
+
+
+def test_streams_that_look_back_together_do_not_mix(exact_system):
+    """Each its own frames and stamps."""
+    encoder = exact_system.video_encoder
+    parts = [frames_at([t * pace for t in TIMES], seed) for seed, pace in ((1, 1.0), (2, 0.3))]
+    frames, stamps = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    together = look_through(encoder, frames, stamps)
+    dense = encoder(frames, stamps, everything(stamps))
+    torch.testing.assert_close(together, dense, atol=1e-12, rtol=1e-12)
 
 
 def test_a_token_depends_on_the_past_alone(exact_system):
@@ -118,13 +121,13 @@ def test_blind_rows_stay_finite(exact_system):
     assert tokens.isfinite().all()
 
 
-def test_a_cleared_state_is_a_new_one(exact_system):
+def test_a_cleared_past_is_a_new_one(exact_system):
     encoder = exact_system.video_encoder
     frames, stamps = frames_at(TIMES)
-    state = encoder.new_state()
-    first = steps(encoder, frames, stamps, state)
-    state.clear(0)
-    assert torch.equal(steps(encoder, frames, stamps, state), first)
+    ring = new_past(encoder)
+    first = look_through(encoder, frames, stamps, ring)
+    ring.clear(0)
+    assert torch.equal(look_through(encoder, frames, stamps, ring), first)
 
 
 def test_gradients_reach_every_parameter():

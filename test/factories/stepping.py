@@ -1,0 +1,64 @@
+"""Encoders run step by step, as an engine runs them, without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from activity_recognition.inference.rings import Ring
+from activity_recognition.models.audio import AudioCNN, SoundPast
+from activity_recognition.models.video import VideoTransformer
+
+
+def new_past(encoder: VideoTransformer, slots: int = 1) -> Ring:
+    """Return a ring for the keys and values of frames."""
+    config = encoder.config
+    head = (config.num_heads, config.hidden_dim // config.num_heads)
+    shape = (config.video.temporal_depth, 2, *head)
+    return Ring(slots, config.video.max_tokens, shape, like=encoder.norm.weight)
+
+
+def look_through(
+    encoder: VideoTransformer,
+    frames: Tensor,
+    stamps_ns: Tensor,
+    ring: Ring | None = None,
+    *,
+    whole: bool = False,
+) -> Tensor:
+    """Encode recordings, uint8 (B, T, S, S, 3) and int64 (B, T), frame by frame to (B, T, D)."""
+    slots = range(len(frames))
+    ring = new_past(encoder, len(frames)) if ring is None else ring
+    tokens = []
+    with torch.no_grad():
+        for images, now_ns in zip(frames.unbind(1), stamps_ns.unbind(1), strict=True):
+            times = now_ns.tolist()
+            sight = ring.sight(
+                slots, times, encoder.config.video.window_s, most=ring.capacity - 1, whole=whole
+            )
+            token, own = encoder.look_back(
+                encoder.frame_encoder(images),
+                ring.view(slots, sight),
+                torch.from_numpy(sight.age_s).to(ring.rows),
+                torch.from_numpy(sight.seen),
+            )
+            for slot, time_ns in zip(slots, times, strict=True):
+                ring.append(slot, (time_ns,), own[slot : slot + 1])
+            tokens.append(token)
+    return torch.stack(tokens, 1)
+
+
+def listen_through(
+    encoder: AudioCNN, blocks: Tensor, mask: Tensor | None, sizes: Sequence[int]
+) -> Tensor:
+    """Encode blocks (B, A, K, M), masked (B, A), in steps of ``sizes`` to tokens (B, A, D)."""
+    masks = [None] * len(sizes) if mask is None else mask.split(list(sizes), 1)
+    past: SoundPast = encoder.new_past(len(blocks))
+    tokens = []
+    with torch.no_grad():
+        for part, part_mask in zip(blocks.split(list(sizes), 1), masks, strict=True):
+            heard, past = encoder.advance(part, past, part_mask)
+            tokens.append(heard)
+    return torch.cat(tokens, dim=1)
