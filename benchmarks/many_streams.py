@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from harness import Goal, Report, Rounds, Spent, arguments, interleave, publish, stopwatch
 from record import Table, provenance
-from workload import START_NS, random_checkpoint, stream
+from workload import START_NS, ensure_exported, random_checkpoint, stream
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
@@ -70,6 +70,7 @@ def make_step(
     checkpoint: Checkpoint, count: int, *, threads: int, seed: int
 ) -> Callable[[], object]:
     """Return a call that gives each of ``count`` streams its next window and has all decide."""
+    ensure_exported(checkpoint)
     engine = MultiStreamEngine(checkpoint, engine=EngineConfig(device='cpu', num_threads=threads))
     sources: dict[str, Iterator[Window]] = {}
     for index in range(count):

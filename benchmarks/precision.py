@@ -1,17 +1,13 @@
-"""What do lower precision and compilation bring on this machine, and what do they change?
+"""What do backends and lower precision bring on this machine, and what do they change?
 
 Each way runs the whole engine. Times are of steps with frames of 640×480; the difference is the
-largest in any probability of any decision over a simulated recording, to float32 without a
-compiler.
+largest in any probability of any decision over a simulated recording, to PyTorch in float32.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,13 +16,18 @@ import torch
 from harness import Case, Report, Rounds, arguments, interleave, publish, stopwatch
 from numpy.typing import NDArray
 from record import Table, provenance
-from torch import nn
-from workload import fill, random_checkpoint, step_through, stream
+from workload import (
+    UnavailableError,
+    fill,
+    make_engine,
+    random_checkpoint,
+    step_through,
+    stream,
+)
 
-from activity_recognition.config import EngineConfig, SyncConfig
+from activity_recognition.config import SyncConfig
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
-from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.streams import windows
 from activity_recognition.types import Window
@@ -39,55 +40,23 @@ FIRST_SEED = 960_000
 """Neither training nor the other measures use the seeds from here on."""
 
 
-class UnavailableError(Exception):
-    """A way does not work here; the text says why."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Way:
     """One way to run the network."""
 
     name: str
-    change: Callable[[ActivityRecognitionSystem], None] = lambda _: None
-    """Alters a network in place."""
+    backend: str
     precision: str = 'fp32'
 
 
-def quantise(system: ActivityRecognitionSystem) -> None:
-    """Keep the encoders' and the fusion's linear layers as int8, their inputs made so each time."""
-    for name in ('video_encoder', 'text_encoder', 'audio_encoder', 'cross_attention'):
-        part = getattr(system, name)
-        with warnings.catch_warnings():
-            # The successor is a package of its own; nothing else is said.
-            warnings.simplefilter('ignore', DeprecationWarning)
-            torch.ao.quantization.quantize_dynamic(part, {nn.Linear}, torch.qint8, inplace=True)
-
-
-def compile_frame_encoder(system: ActivityRecognitionSystem) -> None:
-    """Compile the frame encoder: most of the arithmetic, and of the same shape in every step.
-
-    What grows with the rings would be compiled again and again, for minutes.
-
-    Raises:
-        UnavailableError: there is no compiler.
-    """
-    size = system.config.video.input_size_px
-    encoder = system.video_encoder.frame_encoder
-    try:
-        encoder.compile()
-        with torch.inference_mode():
-            encoder(torch.zeros(1, size, size, 3, dtype=torch.uint8))
-    except Exception as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        raise UnavailableError(f'torch.compile does not work here ({words[0]})') from error
-
-
-FLOAT = Way(name='fp32')
+FLOAT = Way(name='torch fp32', backend='torch')
 WAYS = (
     FLOAT,
-    Way(name='bf16 autocast', precision='bf16'),
-    Way(name='dynamic int8', change=quantise),
-    Way(name='torch.compile', change=compile_frame_encoder),
+    Way(name='torch bf16', backend='torch', precision='bf16'),
+    Way(name='auto', backend='auto'),
+    Way(name='onnxruntime', backend='onnxruntime'),
+    Way(name='onnxruntime int8', backend='onnxruntime-int8'),
+    Way(name='compile', backend='compile'),
 )
 
 
@@ -97,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
     parser.add_argument('--rounds', type=int, default=8, help='clean rounds to gather')
     parser.add_argument(
-        '--ways', nargs='+', choices=[way.name for way in WAYS], help='besides fp32'
+        '--ways', nargs='+', choices=[way.name for way in WAYS], help='besides torch fp32'
     )
     parser.add_argument('--compared', type=float, default=COMPARED_S, help='seconds of input')
     chosen = parser.parse_args(argv)
@@ -137,14 +106,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _engine(checkpoint: Checkpoint, way: Way, threads: int) -> StreamingEngine:
-    system = copy.deepcopy(checkpoint.system).eval()
-    way.change(system)
-    engine = StreamingEngine(
-        dataclasses.replace(checkpoint, system=system),
-        engine=EngineConfig(device='cpu', precision=way.precision, num_threads=threads),
-    )
-    engine.warm_up()
-    return engine
+    return make_engine(checkpoint, threads=threads, backend=way.backend, precision=way.precision)
 
 
 def _trace(seconds: float, seed: int) -> Sequence[Window]:
@@ -186,17 +148,16 @@ def _report(
                 f'{difference:.1e}',
             )
         )
-    columns = ('network and way', 'wall ms (quartiles)', '÷ fp32 (quartiles)', 'largest |Δp|')
+    columns = ('network and way', 'wall ms (quartiles)', '÷ torch fp32 (quartiles)', 'largest |Δp|')
     return Report(
         theme='precision',
-        title='Precision and compilation',
+        title='Backends and precision',
         settings=settings,
         tables=[Table('One step', columns, rows)],
         notes=[
             f'{rounds.describe()}; {STEPS} steps of each case per round.',
             '`shipped` is the checkpoint that comes with the package, `small` a preset with random '
-            'weights, whose probabilities differ less between activities. Int8 holds the linear '
-            'layers of the encoders and the fusion. Compiled is the frame encoder.',
+            'weights, whose probabilities differ less between activities.',
             *notes,
         ],
     )

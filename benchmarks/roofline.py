@@ -23,6 +23,8 @@ from torch.profiler import ProfilerActivity, profile
 from work import Work, count_work, make_counter
 from workload import UTTERANCE_PERIOD_S, fill, make_engine, random_checkpoint, step_through, stream
 
+from activity_recognition.inference import StreamingEngine
+
 RATE_HZ = 15.0
 WANTED = {'small': 1.5, 'nano': 2.5}
 STEPS = round(RATE_HZ * UTTERANCE_PERIOD_S)
@@ -47,6 +49,7 @@ class Subject:
     times: Mapping[str, Share]
     """Seconds."""
     operators: Table
+    backend: str
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,13 +79,12 @@ def main(argv: list[str] | None = None) -> int:
 def _subject(preset: str, *, threads: int, seed: int) -> Subject:
     checkpoint = random_checkpoint(preset, seed=seed)
     engine = make_engine(checkpoint, threads=threads)
-    windows = stream(checkpoint.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed)
-    fill(engine, windows, round(5 * RATE_HZ))
-    step = partial(step_through, engine, windows)
+    counted = make_engine(checkpoint, threads=threads, backend='torch')
+    step, counted_step = (_step(one, seed) for one in (engine, counted))
     counter, times = make_counter(), Probe(time.perf_counter)
     flops = Probe(lambda: float(counter.get_total_flops()))
-    with probed(engine, flops):
-        work = count_work(step, STEPS, counter=counter)
+    with probed(counted, flops):
+        work = count_work(counted_step, STEPS, counter=counter)
     with probed(engine, times):
         _repeat(step, STEPS)
     return Subject(
@@ -91,7 +93,14 @@ def _subject(preset: str, *, threads: int, seed: int) -> Subject:
         flops=flops.shares,
         times=times.shares,
         operators=_operators(preset, step),
+        backend=engine.backend.name,
     )
+
+
+def _step(engine: StreamingEngine, seed: int) -> Callable[[], None]:
+    windows = stream(engine.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed)
+    fill(engine, windows, round(5 * RATE_HZ))
+    return partial(step_through, engine, windows)
 
 
 def _repeat(step: Callable[[], None], count: int) -> None:
@@ -202,7 +211,10 @@ def _report(rounds: Rounds, subjects: Mapping[str, Subject], settings: dict[str,
         notes=[
             f'{rounds.describe()}; {STEPS} steps of each preset per round. Spreads are quartiles.',
             'FLOPs are those of matrix products, convolutions and attention. The operators were '
-            'timed by the profiler, which makes small ones slower than they are.',
+            'timed by the profiler, which makes small ones slower than they are; it knows those of '
+            'PyTorch alone. FLOPs were counted with the backend torch, times taken with auto: '
+            + '; '.join(f'{p}: {s.backend}' for p, s in subjects.items())
+            + '.',
         ],
     )
 

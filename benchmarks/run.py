@@ -32,9 +32,13 @@ BENCHMARKS = (
     'gpu',
 )
 """Of speed and losses, in the order in which they run; every one is a script of its own."""
-STUDIES = ('frame_rates', 'text_encoders')
+STUDIES = ('frame_rates', 'text_encoders', 'backend_accuracy')
 """Of what is recognised; they take longer and run where they are named."""
-SHORTER = {'data_loading': ('--seconds', '60'), 'soak': ('--minutes', '20')}
+SHORTER = {
+    'data_loading': ('--seconds', '60'),
+    'soak': ('--minutes', '20'),
+    'precision': ('--ways', 'torch bf16', 'auto', 'onnxruntime', 'onnxruntime int8'),
+}
 """What shortens a run that is only looked at, so that all of them take a quarter of an hour."""
 COLUMNS = ('benchmark', 'goal', 'measured', 'wanted', 'verdict')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 
 from activity_recognition.config import EngineConfig, ModelConfig
 from activity_recognition.config_io import load_model_config
+from activity_recognition.errors import BackendError
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.backends.choice import exported
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.exporting import cache_folder, export_steps
+from activity_recognition.models.quantising import QUANTISED, quantise_steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import train_tokenizer
 from activity_recognition.simulation import ACTIVITIES
@@ -32,6 +37,10 @@ UTTERANCE_PERIOD_S = 4.0
 SENTENCES = ('could you bring me the cup please', 'hello robot', 'the kettle is on again')
 _IMAGES = 8
 """Different images that are shown in turn."""
+
+
+class UnavailableError(Exception):
+    """What is to be measured does not work here; the text says why."""
 
 
 def random_checkpoint(preset: str, *, seed: int = 0) -> Checkpoint:
@@ -56,11 +65,40 @@ def random_checkpoint(preset: str, *, seed: int = 0) -> Checkpoint:
     )
 
 
-def make_engine(checkpoint: Checkpoint, *, threads: int) -> StreamingEngine:
-    """Return a warm engine on the CPU with the settings the node has by default."""
-    engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu', num_threads=threads))
+def make_engine(
+    checkpoint: Checkpoint, *, threads: int, backend: str = 'auto', precision: str = 'fp32'
+) -> StreamingEngine:
+    """Return a warm engine on the CPU, otherwise with the settings that the node has by default.
+
+    What the backend needs is exported first, to this machine's cache, where it is not there yet.
+
+    Raises:
+        UnavailableError: the backend does not work here.
+    """
+    if backend not in ('torch', 'compile'):
+        ensure_exported(checkpoint, int8=backend.endswith('int8'))
+    engine = StreamingEngine(
+        checkpoint,
+        engine=EngineConfig(
+            device='cpu', num_threads=threads, backend=backend, precision=precision
+        ),
+    )
+    if engine.choice.problem:
+        raise UnavailableError(engine.choice.problem)
     engine.warm_up()
     return engine
+
+
+def ensure_exported(checkpoint: Checkpoint, *, int8: bool = False) -> None:
+    """Export the network's steps to this machine's cache where they are not there yet."""
+    try:
+        folder = exported(checkpoint)
+    except BackendError:
+        folder = cache_folder(checkpoint.system)
+        print(f'exporting {checkpoint.path.name} to ONNX …', file=sys.stderr, flush=True)
+        export_steps(checkpoint.system, folder, checkpoint=checkpoint.id)
+    if int8 and not (folder / QUANTISED).is_dir():
+        quantise_steps(folder)
 
 
 def stream(

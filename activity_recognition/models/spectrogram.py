@@ -60,6 +60,23 @@ class LogMelBlocks(nn.Module):
         used = samples[: self.block_span + (blocks - 1) * self.block_hop]
         # A microphone's range needs more bits than autocast would leave the mel filters.
         with torch.autocast(samples.device.type, enabled=False):
-            energies: Tensor = self.mel(used)
+            energies = self._energies(used)
         level = (torch.log(energies + FLOOR) - MEAN) / SCALE
-        return level.T.reshape(blocks, columns, mels)
+        return level.reshape(blocks, columns, mels)
+
+    def _energies(self, samples: Tensor) -> Tensor:
+        """Return what ``self.mel(samples).T`` would, (columns, mels), without its detours."""
+        spectrogram = self.mel.spectrogram
+        spectrum = torch.stft(
+            samples,
+            spectrogram.n_fft,
+            spectrogram.hop_length,
+            spectrogram.win_length,
+            spectrogram.window,
+            center=False,
+            normalized=False,
+            onesided=True,
+            return_complex=True,
+        )
+        energies: Tensor = spectrum.abs().square().T @ self.mel.mel_scale.fb
+        return energies

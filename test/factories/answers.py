@@ -76,7 +76,9 @@ def streamed(
     """Return what a fresh streaming engine answers to a trace."""
     engine = StreamingEngine(
         checkpoint,
-        engine=EngineConfig(device=device, precision=precision, evidence_every=evidence_every),
+        engine=EngineConfig(
+            device=device, backend='torch', precision=precision, evidence_every=evidence_every
+        ),
         smoothing=SmoothingConfig(),
     )
     with recorded(checkpoint.system) as recorder:

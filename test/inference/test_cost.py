@@ -89,7 +89,8 @@ def test_the_number_of_threads_is_as_before():
 
 def test_a_round_is_a_second_of_a_robots_stream():
     engine = StreamingEngine(
-        make_checkpoint(), engine=EngineConfig(device='cpu', evidence_every=EVIDENCE_EVERY)
+        make_checkpoint(),
+        engine=EngineConfig(device='cpu', backend='torch', evidence_every=EVIDENCE_EVERY),
     )
     stream = _Stream(engine, SHORT)
     stream.run(FRAMES_PER_ROUND, {})

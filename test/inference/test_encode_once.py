@@ -58,7 +58,7 @@ def test_every_sample_is_encoded_once(checkpoint, trace):
         'dense audio': system.audio_encoder,
     }
     with watched(parts.items(), see):
-        engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu'))
+        engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu', backend='torch'))
         for window in trace:
             engine.apply(window)
     assert done == {
@@ -83,7 +83,9 @@ def test_once_the_rings_are_full_a_step_never_changes_size(checkpoint, trace):
     def see(name, inputs, output):
         shapes.add((name, shapes_of(inputs), shapes_of(output)))
 
-    engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu', evidence_every=0))
+    engine = StreamingEngine(
+        checkpoint, engine=EngineConfig(device='cpu', backend='torch', evidence_every=0)
+    )
     steps = [
         window for window in trace if not any(isinstance(s, Utterance) for s in window.samples)
     ]
@@ -102,7 +104,7 @@ def test_once_the_rings_are_full_a_step_never_changes_size(checkpoint, trace):
 
 
 def test_tensors_kept_between_samples_keep_their_memory(checkpoint, trace):
-    engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu'))
+    engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu', backend='torch'))
     engine.apply(trace[0])
     state = engine._engine._state
     rings = [state.past, *state.memories.values()]

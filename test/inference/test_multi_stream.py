@@ -58,7 +58,9 @@ def trace_of(rng):
 
 def make_engine(checkpoint, *names, smoothing=None, **keywords):
     engine = MultiStreamEngine(
-        checkpoint, engine=EngineConfig(device='cpu', **keywords), smoothing=smoothing
+        checkpoint,
+        engine=EngineConfig(device='cpu', backend='torch', **keywords),
+        smoothing=smoothing,
     )
     for name in names:
         engine.join(name)
@@ -131,7 +133,9 @@ def test_whole_decisions_are_those_of_an_engine_of_ones_own(seed):
     checkpoint, visits = check(TINY, torch.float64, streams=4, seed=100 + seed, haste=0.7)
     assert any(visit.decisions for visit in visits)
     for visit in visits:
-        alone = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu', evidence_every=3))
+        alone = StreamingEngine(
+            checkpoint, engine=EngineConfig(device='cpu', backend='torch', evidence_every=3)
+        )
         assert_same_decisions(visit.decisions, run(alone, visit.taken))
 
 
@@ -199,7 +203,7 @@ class TestMembership:
         decision = engine.apply({'new': deciding(0.9)})['new']
         assert decision.status is Status.NO_DATA
         found = [engine.apply({'new': tick(i, 2), 'b': tick(i, 1)})['new'] for i in (9, 10)]
-        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu'))
+        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu', backend='torch'))
         expected = run(alone, [deciding(0.9), tick(9, 2), tick(10, 2)])[1:]
         assert_same_decisions(found, expected)
 
@@ -214,7 +218,7 @@ class TestIndependence:
         with pytest.raises(ShapeError):
             engine.apply({'a': tick(1, 3), 'b': spoilt})
         then = engine.apply({name: tick(1, 3) for name in 'ab'})
-        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu'))
+        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu', backend='torch'))
         expected = run(alone, [tick(0, 3), tick(1, 3)])
         for name in 'ab':
             assert_same_decisions([first[name], then[name]], expected)
@@ -340,7 +344,7 @@ class TestCost:
         finally:
             handle.remove()
         assert sizes == [3, 3, 2]
-        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu'))
+        alone = StreamingEngine(exact, engine=EngineConfig(device='cpu', backend='torch'))
         for name in 'ab':
             alone.reset()
             assert_same_decisions([found[name]], run(alone, [given[name]]))

@@ -114,18 +114,6 @@ def test_the_age_of_the_newest_state_counts(fusion, modality):
     assert not torch.allclose(fusion({**memories, modality: older})[0], before)
 
 
-def test_hiding_a_row_leaves_the_others():
-    memory = memory_of(Modality.AUDIO)
-    batch = Memory(
-        **{f.name: torch.cat([getattr(memory, f.name)] * 2) for f in dataclasses.fields(Memory)}
-    )
-    hidden = batch.hidden_where(torch.tensor([False, True]))
-    assert hidden.seen[0].all()
-    assert hidden.present[0].all()
-    assert not hidden.seen[1].any()
-    assert not hidden.present[1].any()
-
-
 def test_queries_do_not_mix(fusion):
     memories = memories_of(*MODALITIES)
     together, _ = fusion(memories)

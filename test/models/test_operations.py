@@ -57,7 +57,8 @@ class Stream:
         self.config = config
         self.checkpoint = make_checkpoint(config)
         self.engine = StreamingEngine(
-            self.checkpoint, engine=EngineConfig(device='cpu', evidence_every=evidence_every)
+            self.checkpoint,
+            engine=EngineConfig(device='cpu', backend='torch', evidence_every=evidence_every),
         )
         self.now_ns = START_NS
         self.heard_ns = START_NS
