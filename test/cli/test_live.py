@@ -123,7 +123,7 @@ def test_the_demo_accounts_for_every_frame_and_judges(start, checkpoint, namespa
         frames['used'] + sum(frames['dropped'].values()) + frames['lost']
     )
     assert found['duration_s'] == pytest.approx(5.0)
-    assert found['conditions']['device'].endswith('(cpu, fp32)')
+    assert '(cpu, fp32) by ' in found['conditions']['device']
     assert len(found['conditions']['checkpoint']) == 12
     assert found['scores']['decisions'] == len(found['answers']) > 20
     assert (out / 'report.html').stat().st_size > 10_000
