@@ -11,6 +11,7 @@ from itertools import groupby
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.inference.backends.backend import Backend
@@ -55,8 +56,8 @@ class BatchEncoder:
             return
         slots = [stream.slot for stream, prepared in intake for _ in prepared.images]
         stamps_ns = [stamp_ns for _, prepared in intake for stamp_ns in prepared.image_stamps_ns]
-        frames = torch.from_numpy(np.stack(images)).to(self._device)
-        limit = FRAMES_AT_ONCE[self._device.type]
+        frames = self._upload(images)
+        limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
         parts = [self._backend.frame(part) for part in frames.split(limit)]
         tokens = parts[0] if len(parts) == 1 else torch.cat(parts)
         if self._motion is not None:
@@ -69,6 +70,13 @@ class BatchEncoder:
                 [stamps_ns[i] for i in turn],
                 tokens if alone else tokens[turn],
             )
+
+    def _upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """Return the images on the device; to a GPU from pinned memory, without waiting."""
+        frames = torch.from_numpy(np.stack(images))
+        if self._device.type == 'cuda':
+            return frames.pin_memory().to(self._device, non_blocking=True)
+        return frames.to(self._device)
 
     def _look_back(self, slots: Sequence[int], stamps_ns: Sequence[int], tokens: Tensor) -> None:
         """Let one frame of each of some streams look back, and remember it."""

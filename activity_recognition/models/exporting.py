@@ -8,6 +8,7 @@ in :mod:`activity_recognition.models.steps`.
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import importlib.util
 import json
@@ -28,6 +29,7 @@ from activity_recognition.errors import BackendError, MissingExtraError
 from activity_recognition.models.examples import Sizes, StepInputs, example_inputs
 from activity_recognition.models.steps import STEPS, Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.models.video import FrameEncoder
 from activity_recognition.types import MODALITIES
 
 SCHEMA = 1
@@ -94,7 +96,7 @@ def export_steps(
     _require('onnx', 'onnxscript')
     _refuse_to_replace(folder)
     inputs = example_inputs(system, _TRACED)
-    steps = Steps(system).eval()
+    steps = Steps(fused(system)).eval()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.onnx-') as temporary:
         staged = Path(temporary) / folder.name
@@ -119,6 +121,41 @@ def export_steps(
         shutil.rmtree(folder, ignore_errors=True)
         staged.rename(folder)
     return folder
+
+
+class WholeNorm(nn.Module):
+    """``GroupNorm`` of one group, in operators that a runtime does not take apart."""
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        """Take over what ``norm`` has learnt."""
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each of (B, C, H, W) over all its numbers."""
+        flat = x.flatten(1)
+        normal = nn.functional.layer_norm(flat, flat.shape[1:], eps=self.eps).view_as(x)
+        return normal * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+def fused(system: ActivityRecognitionSystem) -> ActivityRecognitionSystem:
+    """Return a copy of a network that computes the same with fewer operators over images.
+
+    The scale of the pixels goes into the first convolution, and normalisations over whole images
+    are one operator each.
+    """
+    system = copy.deepcopy(system).eval()
+    encoder = system.video_encoder.frame_encoder
+    if isinstance(encoder, FrameEncoder):
+        first = encoder.stem[0]
+        assert isinstance(first, nn.Conv2d)
+        with torch.no_grad():
+            first.weight.div_(encoder.scale)
+        encoder.scale = 1.0
+        for index, layer in enumerate(encoder.stem):
+            if isinstance(layer, nn.GroupNorm) and layer.num_groups == 1:
+                encoder.stem[index] = WholeNorm(layer)
+    return system
 
 
 def read_description(folder: Path, system: ActivityRecognitionSystem) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from activity_recognition.models.attention import (
 from activity_recognition.models.backbones import PretrainedFrameEncoder
 from activity_recognition.models.motion import MotionEncoder
 
+PIXEL_MEAN, PIXEL_SCALE = 127.5, 64.0
+"""Normalisation of 8-bit images; weights can take over the scale exactly, a power of two."""
 QUERY_CHUNK = 256
 """Queries handled at once by a dense pass, so that memory grows with time and not its square."""
 
@@ -76,6 +78,7 @@ class FrameEncoder(nn.Module):
         """Create the spatial encoder of a :class:`VideoTransformer`."""
         super().__init__()
         video = config.video
+        self.scale = PIXEL_SCALE
         self.stem = PatchStem(video)
         self.summary = nn.Parameter(torch.zeros(1, 1, video.width))
         self.position = nn.Parameter(torch.randn(1, video.num_patches + 1, video.width) * 0.02)
@@ -94,7 +97,9 @@ class FrameEncoder(nn.Module):
     def encode_patches(self, frames: Tensor) -> Tensor:
         """Encode uint8 images (B, S, S, 3) to a summary and patches row by row, (B, 1 + P, W)."""
         x = frames.permute(0, 3, 1, 2).to(self.position.dtype)
-        x = (x - 127.5) / 64.0
+        x = x - PIXEL_MEAN
+        if self.scale != 1.0:
+            x = x / self.scale
         patches = self.stem(x).flatten(2).transpose(1, 2)
         x = torch.cat((self.summary.expand(patches.shape[0], -1, -1), patches), dim=1)
         x = x + self.position
