@@ -13,7 +13,7 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,18 +190,12 @@ def measure(
     config = config or MeasureConfig()
     end_s = time.monotonic() + config.seconds
     with _threads_restored():
-        engine = StreamingEngine(
-            checkpoint,
-            engine=EngineConfig(
-                device=config.device,
-                num_threads=min(threads),
-                evidence_every=EVIDENCE_EVERY,
-            ),
-        )
-        engine.warm_up()
-        stream = _Stream(engine, config)
-        held = stream.fill(time.monotonic() + FILLING_SHARE * config.seconds)
-        rounds = _rounds(stream, threads, end_s, seed=config.seed)
+        # One of each, for what runs the steps may fix its threads when it is made.
+        engines = {count: _engine(checkpoint, config.device, count) for count in threads}
+        streams = {count: _Stream(engine, config) for count, engine in engines.items()}
+        share_s = FILLING_SHARE * config.seconds / len(streams)
+        held = min(stream.fill(time.monotonic() + share_s) for stream in streams.values())
+        rounds = _rounds(streams, end_s, seed=config.seed)
     pieces = max(len(checkpoint.tokenizer.encode(text)) for text in SENTENCES)
     return [
         _summary(
@@ -209,13 +203,22 @@ def measure(
             name=name,
             device=engine.device_name,
             threads=count,
-            chunk_s=stream.chunk_s,
+            chunk_s=streams[count].chunk_s,
             pieces=pieces,
             frames_held=held,
             judged=engine.precision.device.type == 'cpu',
         )
-        for count in threads
+        for count, engine in engines.items()
     ]
+
+
+def _engine(checkpoint: Checkpoint, device: str, threads: int) -> StreamingEngine:
+    engine = StreamingEngine(
+        checkpoint,
+        engine=EngineConfig(device=device, num_threads=threads, evidence_every=EVIDENCE_EVERY),
+    )
+    engine.warm_up()
+    return engine
 
 
 @dataclass(slots=True)
@@ -325,19 +328,17 @@ def _note(spent: _Round, kind: str, wall_s: float, cpu_s: float) -> None:
     item.count += 1
 
 
-def _rounds(
-    stream: _Stream, threads: Sequence[int], end_s: float, *, seed: int
-) -> dict[int, list[_Round]]:
+def _rounds(streams: Mapping[int, _Stream], end_s: float, *, seed: int) -> dict[int, list[_Round]]:
     """Stream in rounds, every number of threads once in each, until the time is over."""
-    order, chance = list(threads), random.Random(seed)
+    order, chance = list(streams), random.Random(seed)
     rounds: dict[int, list[_Round]] = defaultdict(list)
     while not rounds or time.monotonic() < end_s:
         chance.shuffle(order)
         for count in order:
             torch.set_num_threads(count)
-            stream.run(1, {})  # the pool of threads is made anew
+            streams[count].run(1, {})  # the pool of threads is made anew
             spent: _Round = {}
-            stream.run(FRAMES_PER_ROUND, spent)
+            streams[count].run(FRAMES_PER_ROUND, spent)
             rounds[count].append(spent)
     return rounds
 

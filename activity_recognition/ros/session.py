@@ -68,7 +68,7 @@ class Running:
             self._trace or engine,
             deliver=self._deliver,
             on_error=self._log_failure,
-            num_threads=config.engine.num_threads,
+            num_threads=engine.num_threads,
         )
         self._timers: dict[str, Timer] = {}
         self._undo = ExitStack()

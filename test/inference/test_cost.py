@@ -55,7 +55,7 @@ def test_every_number_of_threads_has_its_turn_in_every_round(end_s):
     with _threads_restored():
         if end_s > 0:
             end_s = time.monotonic() + 0.05
-        rounds = _rounds(stream, [1, 2, 3], end_s, seed=0)
+        rounds = _rounds(dict.fromkeys([1, 2, 3], stream), end_s, seed=0)
     assert {count: len(found) for count, found in rounds.items()} == dict.fromkeys(
         [1, 2, 3], len(rounds[1])
     )
