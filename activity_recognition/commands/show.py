@@ -1,8 +1,9 @@
 """Show what the network sees and hears of labelled recordings: crops as training cuts them.
 
-Every crop is a strip of its labels, frames at the network's resolution, spectrogram and words,
-changed at random as the recipe says; --plain leaves them as they are, --only makes some of the
-changes alone. Frames are black and sound is red where they are missing or the recipe hides them.
+Every crop is a strip: the name of its recording and the seconds of it, its labels, frames at the
+network's resolution, spectrogram and words. They are changed at random as the recipe says; --plain
+leaves them as they are, --only makes some of the changes alone. Frames are black and sound is red
+where they are missing or the recipe hides them.
 
 Example:
     activity-recognition show recordings --out crops.png --only mirror word_errors
