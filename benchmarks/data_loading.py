@@ -20,8 +20,9 @@ from pathlib import Path
 from harness import FEWEST_ROUNDS, Goal, Report, Spread, arguments, publish
 from record import Table, provenance
 
-from activity_recognition.config import SyncConfig, TrainConfig
+from activity_recognition.config import SyncConfig
 from activity_recognition.config_io import load_config, load_model_config, shipped_file
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.dataset import load_dataset
 from activity_recognition.training.logbook import LOG
 from activity_recognition.training.sharding.writing import prepare_shards

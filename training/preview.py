@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from activity_recognition.config import SyncConfig, TrainConfig
+from activity_recognition.config import SyncConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import RecordingError
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.cache import PreparedRecording
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.crops import CropPlan, cut_crop, plan_epoch
 from activity_recognition.training.dataset import load_dataset
 from activity_recognition.training.train import fit_to_data, open_sources

@@ -16,7 +16,6 @@ from typing import Any
 
 from rich.console import Console
 
-from activity_recognition.config import PretrainConfig, TrainConfig
 from activity_recognition.config_io import load_config, shipped_file, to_mapping
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.models import checkpoint
@@ -27,6 +26,7 @@ from activity_recognition.models.checkpoint import (
     save_checkpoint,
 )
 from activity_recognition.training.card import write_card
+from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.evaluate import evaluate_recordings
 from activity_recognition.training.pretraining import FIRST_SEED, pretrain
 from activity_recognition.training.simulated import plain, varied, write_recordings

@@ -18,13 +18,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from activity_recognition.config import (
-    ModelConfig,
-    SmoothingConfig,
-    SyncConfig,
-    TextConfig,
-    TrainConfig,
-)
+from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
 from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
@@ -43,6 +37,7 @@ from activity_recognition.training.calibration import (
     supports_offsets,
 )
 from activity_recognition.training.card import write_card
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.curriculum import Curriculum
 from activity_recognition.training.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.evaluate import measure

@@ -16,9 +16,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from activity_recognition.config import AugmentationConfig, TrainConfig
 from activity_recognition.config_io import build_config, load_config, to_mapping, unknown_key
 from activity_recognition.errors import ConfigError
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 
 HELP = 'draw what the network sees and hears of labelled recordings'
 TAKES_ROS_ARGUMENTS = False

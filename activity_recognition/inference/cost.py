@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from activity_recognition.config import EngineConfig, ModelConfig, Ranged, setting
+from activity_recognition.config import EngineConfig, ModelConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.inference.engine import StreamingEngine
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import train_tokenizer
+from activity_recognition.settings import Ranged, setting
 from activity_recognition.types import (
     AudioChunk,
     Decision,

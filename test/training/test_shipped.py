@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from activity_recognition.config import PretrainConfig, TrainConfig
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.models.checkpoint import load_checkpoint
+from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.shipped import (
     RECIPE,
     Scale,
