@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from activity_recognition.config import SyncConfig
+from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import RecordingError
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.cache import PreparedRecording
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.crops import CropPlan, cut_crop, plan_epoch
+from activity_recognition.training.crops import Arrays, CropPlan, cut_crop, plan_epoch
 from activity_recognition.training.dataset import load_dataset
+from activity_recognition.training.segments import Segment
 from activity_recognition.training.train import fit_to_data, open_sources
 from activity_recognition.types import MODALITIES, seconds_between, to_ns
 
@@ -81,30 +82,40 @@ def write_preview(
     tokenizer, model = fit_to_data(preset, dataset)
     segments = open_sources(dataset, tokenizer).training
     owners = [recording for recording in dataset.training for _ in recording.texts]
-    # Crops without video share batches, so that one batch shows but one kind.
-    plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch]
-    count = min(count, len(plans))
-    shown = [plans[place * len(plans) // count] for place in range(count)]
+    shown = _choose(segments, config, count)
     origins = tuple(_origin(data, owners[plan.segment], plan) for plan in shown)
     strips: list[Image] = []
     for plan, origin in zip(shown, origins, strict=True):
-        crop = cut_crop(segments[plan.segment], plan, config, model)
-        changed = augment(
-            crop,
-            plan.key,
-            config.augmentation,
-            side_px=model.video.input_size_px,
-            vocab_size=model.text.vocab_size,
-        )
+        crop = _changed_crop(segments[plan.segment], plan, config, model)
         strips += [
             _headline(origin),
-            preview(changed, model.labels, tokenizer),
+            preview(crop, model.labels, tokenizer),
             _empty(_GAP_PX, COLUMNS * FRAME_PX),
         ]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.vstack(strips)[:, :, ::-1]):
         raise RecordingError(f'{path}: cannot write the picture; expected a writable .png')
     return origins
+
+
+def _choose(segments: Sequence[Segment], config: TrainConfig, count: int) -> list[CropPlan]:
+    """Return crops from all of an epoch; one batch would show crops with video or crops without."""
+    plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch]
+    count = min(count, len(plans))
+    return [plans[place * len(plans) // count] for place in range(count)]
+
+
+def _changed_crop(
+    segment: Segment, plan: CropPlan, config: TrainConfig, model: ModelConfig
+) -> Arrays:
+    """Cut a crop and change it as training does."""
+    return augment(
+        cut_crop(segment, plan, config, model),
+        plan.key,
+        config.augmentation,
+        side_px=model.video.input_size_px,
+        vocab_size=model.text.vocab_size,
+    )
 
 
 def _origin(data: Path | str, recording: PreparedRecording, plan: CropPlan) -> str:
