@@ -257,6 +257,42 @@ def test_what_a_checkpoint_was_made_with_is_known_by_its_content(
     assert 'does not say which recordings it was made with' in unknown
 
 
+@pytest.mark.parametrize('file', ['recording_0.mcap', 'labels.csv'])
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_still_known(
+    file: str, checkpoint_path: Path, recordings: Path, quick: EvaluationConfig, tmp_path: Path
+):
+    data = labelled_copy(recordings, tmp_path / 'data')
+    broken = data / 'recording_0' / file
+    broken.unlink()
+    # The kernel answers every attempt to read its beginning with an input/output error.
+    broken.symlink_to('/proc/self/mem')
+    checkpoint = load_checkpoint(checkpoint_path)
+    keys = [
+        recording_key(recordings / f'recording_{n}', checkpoint.config, SyncConfig())
+        for n in range(3)
+    ]
+    made_with = {'train': [], 'validation': keys[1:2]}
+    config = dataclasses.replace(quick, cost_decisions=0)
+    metrics = evaluate_checkpoint(
+        dataclasses.replace(checkpoint, metrics={'training': {'keys': made_with}}),
+        data,
+        cache=tmp_path / 'cache',
+        config=config,
+    ).metrics
+    assert [found['name'] for found in metrics['recordings']] == ['recording_1', 'recording_2']
+    assert metrics['data']['validated_with'] == 1
+    (reason,) = metrics['data']['left_out']
+    assert reason.startswith('recording_0')
+    assert 'Input/output error' in reason
+    with pytest.raises(RecordingError, match='recording_0'):
+        evaluate_checkpoint(
+            checkpoint,
+            data,
+            cache=tmp_path / 'cache',
+            config=dataclasses.replace(config, strict=True),
+        )
+
+
 def test_labels_that_are_all_unknown_are_no_fault(
     checkpoint_path: Path, recordings: Path, quick: EvaluationConfig, tmp_path: Path
 ):
