@@ -1,4 +1,4 @@
-"""Strict YAML for the dataclasses of :mod:`activity_recognition.config`.
+"""Strict YAML for dataclasses whose fields are declared by :mod:`activity_recognition.settings`.
 
 A file holds overrides only. An unknown key is refused with the nearest known one, a wrong type with
 what was expected.
@@ -73,7 +73,7 @@ def build_config(cls: type[T], overrides: Mapping[str, Any], *, where: str = 'co
     """Build ``cls`` from nested overrides.
 
     Args:
-        cls: a dataclass of :mod:`activity_recognition.config`.
+        cls: a dataclass, for example :class:`activity_recognition.config.ModelConfig`.
         overrides: nested mapping of field names to values.
         where: what to call the source in errors.
 

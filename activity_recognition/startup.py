@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from activity_recognition.config import Ranged, setting
 from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.settings import Ranged, setting
 
 Value = str | bool | int | float
 

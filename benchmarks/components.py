@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import sys
 import time
-from functools import partial
 
 import torch
-from harness import Report, Rounds, Spent, Spread, arguments, interleave, publish, stopwatch
+from harness import Report, Rounds, Spent, Spread, arguments, publish, stopwatch, take_turns
 from parts import EVIDENCE, PARTS, Probe, Share, probed
 from record import Table, provenance
-from workload import UTTERANCE_PERIOD_S, fill, make_engine, random_checkpoint, step_through, stream
+from workload import make_engine, steady
+
+from activity_recognition.inference.artificial import (
+    UTTERANCE_PERIOD_S,
+    untrained_checkpoint,
+)
 
 PRESETS = ('nano', 'small')
 RATE_HZ = 15.0
@@ -28,41 +32,30 @@ class Stepper:
     """A warm engine whose rounds are kept part by part."""
 
     def __init__(self, preset: str, *, threads: int, seed: int) -> None:
-        checkpoint = random_checkpoint(preset, seed=seed)
+        checkpoint = untrained_checkpoint(preset, seed=seed)
         self._engine = make_engine(checkpoint, threads=threads)
-        self._windows = stream(
-            checkpoint.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed
-        )
-        fill(self._engine, self._windows, round(5 * RATE_HZ))
+        self._step = steady(self._engine, frame_rate_hz=RATE_HZ, seed=seed)
         self.rounds: list[tuple[Spent, dict[str, Share]]] = []
 
     def run(self) -> Spent:
         """Take the steps of one round."""
         probe = Probe(time.perf_counter)
         with probed(self._engine, probe):
-            spent = stopwatch(partial(step_through, self._engine, self._windows), STEPS)
+            spent = stopwatch(self._step, STEPS)
         self.rounds.append((spent, probe.shares))
         return spent
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=25.0)
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=10, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=25.0, rounds=10, threads=1)
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(chosen.threads)
     steppers = {
         preset: Stepper(preset, threads=chosen.threads, seed=chosen.seed) for preset in PRESETS
     }
-    rounds = interleave(
-        {preset: stepper.run for preset, stepper in steppers.items()},
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=chosen.threads,
-    )
+    rounds = take_turns({preset: stepper.run for preset, stepper in steppers.items()}, chosen)
     report = Report(
         theme='components',
         title='What each part of a step costs',

@@ -24,9 +24,9 @@ from harness import Goal, Report, arguments, publish
 from record import ROOT, Table, provenance
 from rich.console import Console
 
-from activity_recognition.config import StageConfig, TrainConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.models.checkpoint import load_checkpoint
+from activity_recognition.training.config import StageConfig, TrainConfig
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.curriculum import Curriculum
 from activity_recognition.training.dataset import open_segments

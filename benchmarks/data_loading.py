@@ -20,8 +20,9 @@ from pathlib import Path
 from harness import FEWEST_ROUNDS, Goal, Report, Spread, arguments, publish
 from record import Table, provenance
 
-from activity_recognition.config import SyncConfig, TrainConfig
+from activity_recognition.config import SyncConfig
 from activity_recognition.config_io import load_config, load_model_config, shipped_file
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.dataset import load_dataset
 from activity_recognition.training.logbook import LOG
 from activity_recognition.training.sharding.writing import prepare_shards
@@ -30,6 +31,13 @@ from activity_recognition.training.train import main_train
 
 MARGIN = 0.125
 MOST_SHARE = 0.2
+COLUMNS = (
+    'read from',
+    'until training begins, s, empty cache',
+    'loading, % of a step (quartiles)',
+    'crops/s (quartiles)',
+    'recorded hours per hour (quartiles)',
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,8 +51,7 @@ class Way:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=90.0)
-    parser.add_argument('--threads', type=int, default=2, help="torch's intra-op threads")
+    parser = arguments(__doc__, seconds=90.0, threads=2)
     parser.add_argument('--recordings', type=int, default=6, help='of a minute each')
     chosen = parser.parse_args(argv)
     began = provenance()
@@ -69,21 +76,7 @@ def main(argv: list[str] | None = None) -> int:
             Way(name='recordings, views with a margin', data=data, margin=MARGIN),
             Way(name='shards, views with a margin', data=work / 'shards', margin=MARGIN),
         ]
-        rows, goals = [], []
-        for way in ways:
-            reading_s = _read(recipe, way, work / f'cache {way.name}')
-            shares, crops, hours = _train(recipe, way, work, chosen.seconds / len(ways))
-            rows.append(
-                (way.name, f'{reading_s:.1f}', str(shares.scaled(100)), str(crops), str(hours))
-            )
-            goals.append(
-                Goal(
-                    name=f'share of loading in a step, {way.name}',
-                    value=shares.median,
-                    at_most=MOST_SHARE,
-                    settled=shares.count >= FEWEST_ROUNDS,
-                )
-            )
+        found = [_measure(recipe, way, work, chosen.seconds / len(ways)) for way in ways]
     settings = {
         'recipe': 'nano_simulated',
         'recordings': f'{chosen.recordings} of 60 s',
@@ -91,19 +84,12 @@ def main(argv: list[str] | None = None) -> int:
         'reading processes': 1,
         'seed': chosen.seed,
     }
-    columns = (
-        'read from',
-        'until training begins, s, empty cache',
-        'loading, % of a step (quartiles)',
-        'crops/s (quartiles)',
-        'recorded hours per hour (quartiles)',
-    )
     report = Report(
         theme='data_loading',
         title='Loading of training data',
         settings=settings,
-        goals=goals,
-        tables=[Table('Ways to read', columns, rows)],
+        goals=[goal for _, goal in found],
+        tables=[Table('Ways to read', COLUMNS, [row for row, _ in found])],
         notes=[
             f'Preparing the shards took {preparing_s:.1f} s; they hold {size / 2**20:.1f} MiB, '
             'with pictures of the network and with a margin.',
@@ -111,6 +97,22 @@ def main(argv: list[str] | None = None) -> int:
         ],
     )
     return publish(report, chosen, began=began)
+
+
+def _measure(
+    recipe: TrainConfig, way: Way, work: Path, seconds: float
+) -> tuple[tuple[str, ...], Goal]:
+    """Read and train in one way; returns its row and its goal."""
+    reading_s = _read(recipe, way, work / f'cache {way.name}')
+    shares, crops, hours = _train(recipe, way, work, seconds)
+    row = (way.name, f'{reading_s:.1f}', str(shares.scaled(100)), str(crops), str(hours))
+    goal = Goal(
+        name=f'share of loading in a step, {way.name}',
+        value=shares.median,
+        at_most=MOST_SHARE,
+        settled=shares.count >= FEWEST_ROUNDS,
+    )
+    return row, goal
 
 
 def _prepare(recipe: TrainConfig, data: Path, shards: Path) -> tuple[float, int]:

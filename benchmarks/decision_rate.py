@@ -11,23 +11,21 @@ import sys
 from functools import partial
 
 import torch
-from harness import Goal, Report, Rounds, Spent, arguments, interleave, publish, stopwatch
+from harness import Goal, Report, Rounds, Spent, arguments, publish, stopwatch, take_turns
 from record import Table, provenance
-from workload import fill, make_engine, random_checkpoint, step_through, stream
+from workload import make_engine, steady
+
+from activity_recognition.inference.artificial import untrained_checkpoint
 
 GOALS_HZ = {'small': 30.0, 'nano': 60.0}
 FRAME_RATES_HZ = (15.0, 30.0)
 STEPS = 15
 """Steps of a case in one round; a multiple of the decisions between two weighings."""
-FILL_S = 5.0
-"""Seconds of input before measuring: longer than the windows of sight and sound."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=30.0)
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=20, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=30.0, rounds=20, threads=1)
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(chosen.threads)
@@ -36,23 +34,15 @@ def main(argv: list[str] | None = None) -> int:
         for preset in GOALS_HZ
         for rate_hz in FRAME_RATES_HZ
     }
-    rounds = interleave(
-        {_name(*key): case for key, case in cases.items()},
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=chosen.threads,
-    )
+    rounds = take_turns({_name(*key): case for key, case in cases.items()}, chosen)
     settings = {'threads': chosen.threads, 'seed': chosen.seed, 'frames': '640×480'}
     return publish(_report(rounds, list(cases), settings), chosen, began=began)
 
 
 def _case(preset: str, rate_hz: float, threads: int, seed: int) -> partial[Spent]:
-    checkpoint = random_checkpoint(preset, seed=seed)
+    checkpoint = untrained_checkpoint(preset, seed=seed)
     engine = make_engine(checkpoint, threads=threads)
-    windows = stream(checkpoint.config, frame_rate_hz=rate_hz, width=640, height=480, seed=seed)
-    fill(engine, windows, round(FILL_S * rate_hz))
-    return partial(stopwatch, partial(step_through, engine, windows), STEPS)
+    return partial(stopwatch, steady(engine, frame_rate_hz=rate_hz, seed=seed), STEPS)
 
 
 def _name(preset: str, rate_hz: float) -> str:

@@ -12,7 +12,6 @@ import copy
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -24,21 +23,20 @@ from harness import (
     Rounds,
     Spent,
     arguments,
-    interleave,
     publish,
     skipped,
     stopwatch,
+    take_turns,
 )
 from record import Table, provenance
-from workload import fill, random_checkpoint, step_through, stream
+from workload import steady
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.types import Window
 
 RATE_HZ = 15.0
-FILL = round(5 * RATE_HZ)
 STEPS = 15
 STREAMS = (1, 4, 16, 64)
 LARGEST_DIFFERENCE = {'fp32': 1e-4, 'tf32': 2e-2, 'bf16': 2e-2}
@@ -49,12 +47,11 @@ COMPARED = 30
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report, or say why not."""
-    parser = arguments(__doc__, seconds=40.0)
+    parser = arguments(__doc__, seconds=40.0, rounds=10)
     parser.add_argument('--preset', default='small')
     parser.add_argument('--device', default='cuda')
     parser.add_argument('--precisions', nargs='+', default=list(LARGEST_DIFFERENCE))
     parser.add_argument('--streams', type=int, nargs='+', default=list(STREAMS))
-    parser.add_argument('--rounds', type=int, default=10, help='clean rounds to gather')
     chosen = parser.parse_args(argv)
     began = provenance()
     if chosen.device.startswith('cuda') and not torch.cuda.is_available():
@@ -95,7 +92,7 @@ def arithmetic(precision: str) -> Iterator[None]:
 
 
 def _measure(chosen: argparse.Namespace) -> Report:
-    checkpoint = random_checkpoint(chosen.preset, seed=chosen.seed)
+    checkpoint = untrained_checkpoint(chosen.preset, seed=chosen.seed)
     expected = _probabilities(_engine(checkpoint, 'cpu', 'fp32'), chosen.seed)
     cases: dict[str, Case] = {}
     goals, notes = [], []
@@ -113,13 +110,7 @@ def _measure(chosen: argparse.Namespace) -> Report:
         notes.append(f'{precision}: {engine.device_name}.')
         for count in chosen.streams:
             cases[_case_name(precision, count)] = _streams(engine, precision, count, chosen.seed)
-    rounds = interleave(
-        cases,
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=1,
-    )
+    rounds = take_turns(cases, chosen)
     settings = {'preset': chosen.preset, 'device': chosen.device, 'seed': chosen.seed}
     return Report(
         theme='gpu',
@@ -143,15 +134,12 @@ def _engine(checkpoint: Checkpoint, device: str, precision: str) -> StreamingEng
     return engine
 
 
-def _windows(engine: StreamingEngine, seed: int) -> Iterator[Window]:
-    return stream(engine.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed)
-
-
 def _probabilities(engine: StreamingEngine, seed: int) -> np.ndarray:
     """Return the probabilities of the first decisions of a stream, (decisions, C)."""
     engine.reset()
     logits = []
-    for window in islice(_windows(engine, seed), COMPARED):
+    windows = artificial_stream(engine.config, frame_rate_hz=RATE_HZ, seed=seed)
+    for window in islice(windows, COMPARED):
         decision = engine.apply(window)
         assert decision is not None
         logits.append(decision.logits.astype(np.float64))
@@ -173,9 +161,7 @@ def _streams(first: StreamingEngine, precision: str, count: int, seed: int) -> C
                     num_threads=1,
                 ),
             )
-            windows = _windows(engine, seed + number)
-            fill(engine, windows, FILL)
-            steps.append(partial(step_through, engine, windows))
+            steps.append(steady(engine, frame_rate_hz=RATE_HZ, seed=seed + number))
 
     def step() -> None:
         for one in steps:

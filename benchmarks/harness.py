@@ -226,16 +226,40 @@ class Report:
         return Table('Goals', GOAL_COLUMNS, [goal.row() for goal in self.goals])
 
 
-def arguments(description: str | None, *, seconds: float) -> argparse.ArgumentParser:
+def take_turns(cases: Mapping[str, Case], chosen: argparse.Namespace) -> Rounds:
+    """Run the cases round by round as the command line says; one thread where it does not say."""
+    return interleave(
+        cases,
+        rounds=chosen.rounds,
+        limit_s=chosen.seconds,
+        seed=chosen.seed,
+        threads=getattr(chosen, 'threads', 1),
+    )
+
+
+def arguments(
+    description: str | None,
+    *,
+    seconds: float,
+    rounds: int | None = None,
+    threads: int | None = None,
+) -> argparse.ArgumentParser:
     """Return a parser with what every benchmark takes.
 
     Args:
         description: docstring of the benchmark; its first line is shown.
         seconds: how long the measuring itself may take by default.
+        rounds: clean rounds to gather by default; None for a benchmark without rounds.
+        threads: of torch by default; None for a benchmark that has no choice of them.
     """
     parser = argparse.ArgumentParser(description=(description or '').splitlines()[0])
     parser.add_argument('--seconds', type=float, default=seconds, help='time for measuring')
     parser.add_argument('--seed', type=int, default=0)
+    if rounds is not None:
+        parser.add_argument('--rounds', type=int, default=rounds, help='clean rounds to gather')
+    if threads is not None:
+        words = "torch's intra-op threads"
+        parser.add_argument('--threads', type=int, default=threads, help=words)
     parser.add_argument('--record', action='store_true', help='write docs/benchmarks/…')
     parser.add_argument('--json', type=Path, help='write the outcome to this file, too')
     return parser

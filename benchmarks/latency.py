@@ -92,8 +92,7 @@ def percentile_99(values: list[float]) -> float:
 
 
 def _run(preset: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    from workload import random_checkpoint
-
+    from activity_recognition.inference.artificial import untrained_checkpoint
     from activity_recognition.models.checkpoint import save_checkpoint
     from activity_recognition.ros.transport import image_transport
 
@@ -102,7 +101,7 @@ def _run(preset: str, chosen: argparse.Namespace) -> dict[str, Any]:
     profile, _ = image_transport(os.environ)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'checkpoint'
-        checkpoint = random_checkpoint(preset, seed=chosen.seed)
+        checkpoint = untrained_checkpoint(preset, seed=chosen.seed)
         save_checkpoint(path, checkpoint.system, checkpoint.tokenizer)
         with (
             part(SCRIPT, ['recognizer', '--checkpoint', str(path), 'ours']) as recognizer,

@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from harness import Goal, Report, Rounds, Spent, arguments, interleave, publish, stopwatch
+from harness import Goal, Report, Rounds, Spent, arguments, publish, stopwatch, take_turns
 from record import Table, provenance
-from workload import START_NS, ensure_exported, random_checkpoint, stream
+from workload import FILL_S, ensure_exported
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
+from activity_recognition.inference.artificial import (
+    START_NS,
+    artificial_stream,
+    untrained_checkpoint,
+)
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.types import Window, to_ns
 
@@ -29,34 +34,24 @@ STEPS = 15
 """Steps of one stream in a round, a multiple of the decisions between two weighings; of more
 streams fewer, but no fewer than ``FEWEST_STEPS``."""
 FEWEST_STEPS = 5
-FILL_S = 5.0
-"""Seconds of input before measuring: longer than the windows of sight and sound."""
 JUDGED, WANTED = 8, 0.6
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=60.0)
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=12, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=60.0, rounds=12, threads=1)
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(chosen.threads)
     cases = {}
     for preset in PRESETS:
-        checkpoint = random_checkpoint(preset, seed=chosen.seed)
+        checkpoint = untrained_checkpoint(preset, seed=chosen.seed)
         for count in COUNTS:
             step = make_step(checkpoint, count, threads=chosen.threads, seed=chosen.seed)
             for _ in range(round(FILL_S * RATE_HZ)):
                 step()
             cases[name_of(preset, count)] = partial(_per_stream, step, count)
-    rounds = interleave(
-        cases,
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=chosen.threads,
-    )
+    rounds = take_turns(cases, chosen)
     settings = {
         'threads': chosen.threads,
         'seed': chosen.seed,
@@ -76,11 +71,9 @@ def make_step(
     for index in range(count):
         name = f'stream_{index}'
         engine.join(name)
-        sources[name] = stream(
+        sources[name] = artificial_stream(
             checkpoint.config,
             frame_rate_hz=RATE_HZ,
-            width=640,
-            height=480,
             seed=seed + index,
             start_ns=START_NS + to_ns(index * OFFSET_S),
         )

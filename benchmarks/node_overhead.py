@@ -20,10 +20,11 @@ from typing import Any
 import torch
 from harness import Goal, Report, Rounds, Spent, arguments, interleave, publish
 from record import Table, provenance
-from workload import make_engine, random_checkpoint, stream
+from workload import make_engine
 
 from activity_recognition.bags.messages import MessageMaker
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.models.checkpoint import save_checkpoint
 from activity_recognition.types import AudioChunk, Frame, Sample, Window, to_ns
 
@@ -148,11 +149,11 @@ class Pair:
         self._node, self._engine = node, engine
         width, height = size
         self._streams = [
-            stream(
+            artificial_stream(
                 engine.config,
                 frame_rate_hz=RATE_HZ,
-                width=width,
-                height=height,
+                width_px=width,
+                height_px=height,
                 seed=0,
                 start_ns=start_ns,
             )
@@ -194,14 +195,12 @@ def _mean(spent: list[Spent]) -> Spent:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=40.0)
+    parser = arguments(__doc__, seconds=40.0, rounds=20, threads=1)
     parser.add_argument('--preset', default='small')
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=20, help='clean rounds to gather')
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(chosen.threads)
-    checkpoint = random_checkpoint(chosen.preset, seed=chosen.seed)
+    checkpoint = untrained_checkpoint(chosen.preset, seed=chosen.seed)
     tables, notes, goals = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'checkpoint'

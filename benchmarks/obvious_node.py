@@ -155,8 +155,7 @@ def _be_obvious(checkpoint: Path) -> int:
 
 def _run(chosen: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """Let the nodes take turns; returns what each counted in each."""
-    from workload import random_checkpoint
-
+    from activity_recognition.inference.artificial import untrained_checkpoint
     from activity_recognition.models.checkpoint import save_checkpoint
     from activity_recognition.ros.transport import image_transport
 
@@ -165,7 +164,7 @@ def _run(chosen: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     turns: dict[str, list[dict[str, Any]]] = {OURS: [], OBVIOUS: []}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'checkpoint'
-        checkpoint = random_checkpoint(chosen.preset, seed=chosen.seed)
+        checkpoint = untrained_checkpoint(chosen.preset, seed=chosen.seed)
         save_checkpoint(path, checkpoint.system, checkpoint.tokenizer)
         with (
             part(SCRIPT, ['recognizer', '--checkpoint', str(path), OURS]) as ours,

@@ -20,15 +20,17 @@ from harness import (
     Report,
     Rounds,
     arguments,
-    interleave,
     publish,
     skipped,
     stopwatch,
+    take_turns,
 )
 from record import Table, provenance
 from torch import Tensor, nn
 from work import make_counter
-from workload import fill, make_engine, random_checkpoint, step_through, stream
+from workload import make_engine, steady
+
+from activity_recognition.inference.artificial import untrained_checkpoint
 
 RATE_HZ = 15.0
 STEPS = 15
@@ -70,9 +72,7 @@ class Peer:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=45.0)
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=5, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=45.0, rounds=5, threads=1)
     parser.add_argument('--only', nargs='+', choices=[p.name for p in PEERS], help='some of them')
     chosen = parser.parse_args(argv)
     began = provenance()
@@ -92,23 +92,15 @@ def main(argv: list[str] | None = None) -> int:
             missing[peer.name] = str(reason)
             continue
         cases[peer.name] = partial(stopwatch, decide, peer.steps)
-    rounds = interleave(
-        cases,
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=chosen.threads,
-    )
+    rounds = take_turns(cases, chosen)
     settings = {'threads': chosen.threads, 'seed': chosen.seed, 'frames per second': RATE_HZ}
     return publish(_report(rounds, gflop, missing, settings), chosen, began=began)
 
 
 def _ours(preset: str, threads: int, seed: int) -> Case:
-    checkpoint = random_checkpoint(preset, seed=seed)
+    checkpoint = untrained_checkpoint(preset, seed=seed)
     engine = make_engine(checkpoint, threads=threads)
-    windows = stream(checkpoint.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed)
-    fill(engine, windows, round(5 * RATE_HZ))
-    return partial(stopwatch, partial(step_through, engine, windows), STEPS)
+    return partial(stopwatch, steady(engine, frame_rate_hz=RATE_HZ, seed=seed), STEPS)
 
 
 def _gflop(decide: Callable[[], object]) -> float:

@@ -7,26 +7,20 @@ largest in any probability of any decision over a simulated recording, to PyTorc
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
-from harness import Case, Report, Rounds, arguments, interleave, publish, stopwatch
+from harness import Case, Report, Rounds, arguments, publish, stopwatch, take_turns
 from numpy.typing import NDArray
 from record import Table, provenance
-from workload import (
-    UnavailableError,
-    fill,
-    make_engine,
-    random_checkpoint,
-    step_through,
-    stream,
-)
+from workload import UnavailableError, make_engine, steady
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.artificial import untrained_checkpoint
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.streams import windows
@@ -62,9 +56,7 @@ WAYS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=25.0)
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=8, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=25.0, rounds=8, threads=1)
     parser.add_argument(
         '--ways', nargs='+', choices=[way.name for way in WAYS], help='besides torch fp32'
     )
@@ -74,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(chosen.threads)
     checkpoints = {
         'shipped': load_checkpoint(default_checkpoint()),
-        'small': random_checkpoint('small', seed=chosen.seed),
+        'small': untrained_checkpoint('small', seed=chosen.seed),
     }
     ways = [way for way in WAYS if way is FLOAT or not chosen.ways or way.name in chosen.ways]
     cases: dict[str, Case] = {}
@@ -94,13 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             reference = answers if reference is None else reference
             differences[f'{network}, {way.name}'] = float(np.abs(answers - reference).max())
             cases[f'{network}, {way.name}'] = _case(engine, chosen.seed)
-    rounds = interleave(
-        cases,
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=chosen.threads,
-    )
+    rounds = take_turns(cases, chosen)
     settings = {'threads': chosen.threads, 'seed': chosen.seed, 'compared, s': chosen.compared}
     return publish(_report(rounds, differences, notes, settings), chosen, began=began)
 
@@ -127,11 +113,7 @@ def _probabilities(engine: StreamingEngine, trace: Sequence[Window]) -> NDArray[
 
 def _case(engine: StreamingEngine, seed: int) -> Case:
     engine.reset()
-    steps: Iterator[Window] = stream(
-        engine.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed
-    )
-    fill(engine, steps, round(5 * RATE_HZ))
-    return partial(stopwatch, partial(step_through, engine, steps), STEPS)
+    return partial(stopwatch, steady(engine, frame_rate_hz=RATE_HZ, seed=seed), STEPS)
 
 
 def _report(

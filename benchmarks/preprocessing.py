@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from harness import Case, Report, Rounds, arguments, interleave, publish, stopwatch
+from harness import Case, Report, Rounds, arguments, publish, stopwatch, take_turns
 from numpy.typing import NDArray
 from record import Table, provenance
 from torch.nn import functional as F
@@ -50,9 +50,8 @@ class Way:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=15.0)
+    parser = arguments(__doc__, seconds=15.0, rounds=10)
     parser.add_argument('--side', type=int, default=160, help='of the picture, pixels')
-    parser.add_argument('--rounds', type=int, default=10, help='clean rounds to gather')
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(1)
@@ -67,9 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         for group, ways in groups.items()
         for way in ways
     }
-    rounds = interleave(
-        cases, rounds=chosen.rounds, limit_s=chosen.seconds, seed=chosen.seed, threads=1
-    )
+    rounds = take_turns(cases, chosen)
     report = Report(
         theme='preprocessing',
         title='From an image to the picture that the network sees',

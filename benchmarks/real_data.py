@@ -23,11 +23,12 @@ from record import ROOT, Provenance
 from rich.console import Console
 
 from activity_recognition.bags import import_clip, write_labels
-from activity_recognition.config import EngineConfig, SyncConfig, TrainConfig
+from activity_recognition.config import EngineConfig, SyncConfig
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.dataset import cache_recordings, open_segments
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.predict import Combination, Prediction, predict_segment

@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from harness import Case, Goal, Report, Rounds, Spent, arguments, interleave, publish, stopwatch
+from harness import Case, Goal, Report, Rounds, Spent, arguments, publish, stopwatch, take_turns
 from parts import PARTS, Probe, Share, probed
 from record import Table, provenance
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from work import Work, count_work, make_counter
-from workload import UTTERANCE_PERIOD_S, fill, make_engine, random_checkpoint, step_through, stream
+from workload import make_engine, steady
 
-from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.artificial import (
+    UTTERANCE_PERIOD_S,
+    untrained_checkpoint,
+)
 
 RATE_HZ = 15.0
 WANTED = {'small': 1.5, 'nano': 2.5}
@@ -54,9 +57,7 @@ class Subject:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=30.0)
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=10, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=30.0, rounds=10, threads=1)
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(chosen.threads)
@@ -65,22 +66,18 @@ def main(argv: list[str] | None = None) -> int:
     cases['memory'] = _memory()
     for preset, subject in subjects.items():
         cases[preset] = partial(stopwatch, subject.step, STEPS)
-    rounds = interleave(
-        cases,
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=chosen.threads,
-    )
+    rounds = take_turns(cases, chosen)
     settings = {'threads': chosen.threads, 'seed': chosen.seed, 'frames per second': RATE_HZ}
     return publish(_report(rounds, subjects, settings), chosen, began=began)
 
 
 def _subject(preset: str, *, threads: int, seed: int) -> Subject:
-    checkpoint = random_checkpoint(preset, seed=seed)
+    checkpoint = untrained_checkpoint(preset, seed=seed)
     engine = make_engine(checkpoint, threads=threads)
     counted = make_engine(checkpoint, threads=threads, backend='torch')
-    step, counted_step = (_step(one, seed) for one in (engine, counted))
+    step, counted_step = (
+        steady(one, frame_rate_hz=RATE_HZ, seed=seed) for one in (engine, counted)
+    )
     counter, times = make_counter(), Probe(time.perf_counter)
     flops = Probe(lambda: float(counter.get_total_flops()))
     with probed(counted, flops):
@@ -95,12 +92,6 @@ def _subject(preset: str, *, threads: int, seed: int) -> Subject:
         operators=_operators(preset, step),
         backend=engine.backend.name,
     )
-
-
-def _step(engine: StreamingEngine, seed: int) -> Callable[[], None]:
-    windows = stream(engine.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed)
-    fill(engine, windows, round(5 * RATE_HZ))
-    return partial(step_through, engine, windows)
 
 
 def _repeat(step: Callable[[], None], count: int) -> None:

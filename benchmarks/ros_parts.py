@@ -99,19 +99,18 @@ def _film(
 
     Stamps are the moments at which the messages were due, so a publisher's own delay counts.
     """
-    from workload import stream
-
     from activity_recognition.bags.messages import MessageMaker
     from activity_recognition.config_io import load_model_config
+    from activity_recognition.inference.artificial import artificial_stream
     from activity_recognition.types import AudioChunk, Frame, to_ns
 
     maker = MessageMaker('raw', 95, 'std_msgs/msg/String')
     width, height = chosen.size
-    windows = stream(
+    windows = artificial_stream(
         load_model_config('nano'),
         frame_rate_hz=chosen.rate,
-        width=width,
-        height=height,
+        width_px=width,
+        height_px=height,
         seed=0,
         start_ns=time.time_ns() + to_ns(LEAD_S),
     )
@@ -159,6 +158,7 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
     executor = make_executor()
     executor.add_node(node)
     session: Any = node._session
+    feed = session.running.feeds['']
     decided = applied = 0
 
     def note(window: Window) -> None:
@@ -172,13 +172,13 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
         )
 
     def video() -> Any:
-        return session.running.synchronizer.counters[Modality.VIDEO]
+        return feed.synchronizer.counters[Modality.VIDEO]
 
     def is_busy() -> bool:
         counters = video()
         return bool(counters.queued or counters.taken > applied)
 
-    session.running.filter.registerCallback(note)
+    feed.filter.registerCallback(note)
     play_counted(
         spin=lambda: executor.spin_once(timeout_sec=SPIN_S),
         received=lambda: video().received,

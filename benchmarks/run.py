@@ -32,8 +32,16 @@ BENCHMARKS = (
     'gpu',
 )
 """Of speed and losses, in the order in which they run; every one is a script of its own."""
-STUDIES = ('frame_rates', 'text_encoders', 'backend_accuracy')
-"""Of what is recognised; they take longer and run where they are named."""
+STUDIES = (
+    'frame_rates',
+    'text_encoders',
+    'backend_accuracy',
+    'curriculum_study',
+    'esc10',
+    'fights',
+    'node_soak',
+)
+"""Of what is recognised, and of hours; they run where they are named."""
 SHORTER = {
     'data_loading': ('--seconds', '60'),
     'soak': ('--minutes', '20'),

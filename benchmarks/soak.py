@@ -21,10 +21,11 @@ import numpy as np
 import torch
 from harness import Goal, Report, arguments, publish
 from record import Table, provenance
-from workload import make_engine, random_checkpoint
+from workload import make_engine
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.artificial import untrained_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.streams import windows
 from activity_recognition.types import Sample, Window, seconds_between, to_ns
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(1)
-    engine = make_engine(random_checkpoint(chosen.preset, seed=chosen.seed), threads=1)
+    engine = make_engine(untrained_checkpoint(chosen.preset, seed=chosen.seed), threads=1)
     simulation = SimulationConfig(
         seed=chosen.seed,
         duration_s=MINUTE_S,

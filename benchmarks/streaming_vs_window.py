@@ -7,16 +7,21 @@ its last window, already resized and as spectrograms, for one decision.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
 import torch
-from harness import Goal, Report, Rounds, arguments, interleave, publish, stopwatch
+from harness import Goal, Report, Rounds, arguments, publish, stopwatch, take_turns
 from record import Table, provenance
 from work import count_work
-from workload import UTTERANCE_PERIOD_S, fill, make_engine, random_checkpoint, step_through, stream
+from workload import make_engine, steady
 
+from activity_recognition.inference.artificial import (
+    UTTERANCE_PERIOD_S,
+    artificial_stream,
+    untrained_checkpoint,
+)
 from activity_recognition.inference.trace import dense_recording, to_batch
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.types import Frame, Window
@@ -34,38 +39,24 @@ COUNTED = round(RATE_HZ * UTTERANCE_PERIOD_S)
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=40.0)
-    parser.add_argument('--threads', type=int, default=1, help="torch's intra-op threads")
-    parser.add_argument('--rounds', type=int, default=12, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=40.0, rounds=12, threads=1)
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(chosen.threads)
     cases, gflop = {}, {}
     for preset in PRESETS:
-        checkpoint = random_checkpoint(preset, seed=chosen.seed)
+        checkpoint = untrained_checkpoint(preset, seed=chosen.seed)
         engine = make_engine(checkpoint, threads=chosen.threads)
-        windows = _windows(checkpoint, chosen.seed)
-        fill(engine, windows, round(5 * RATE_HZ))
-        step = partial(step_through, engine, windows)
+        step = steady(engine, frame_rate_hz=RATE_HZ, seed=chosen.seed)
         cases[f'{preset}, streaming'] = partial(stopwatch, step, STEPS)
         gflop[f'{preset}, streaming'] = count_work(step, COUNTED).flops / 1e9
         for name, stride in _strides(checkpoint).items():
             recompute = _recompute(checkpoint, chosen.seed, stride)
             cases[f'{preset}, {name}'] = partial(stopwatch, recompute, 1)
             gflop[f'{preset}, {name}'] = count_work(recompute).flops / 1e9
-    rounds = interleave(
-        cases,
-        rounds=chosen.rounds,
-        limit_s=chosen.seconds,
-        seed=chosen.seed,
-        threads=chosen.threads,
-    )
+    rounds = take_turns(cases, chosen)
     settings = {'threads': chosen.threads, 'seed': chosen.seed, 'frames per second': RATE_HZ}
     return publish(_report(rounds, gflop, settings), chosen, began=began)
-
-
-def _windows(checkpoint: Checkpoint, seed: int) -> Iterator[Window]:
-    return stream(checkpoint.config, frame_rate_hz=RATE_HZ, width=640, height=480, seed=seed)
 
 
 def _strides(checkpoint: Checkpoint) -> dict[str, int]:
@@ -77,7 +68,8 @@ def _strides(checkpoint: Checkpoint) -> dict[str, int]:
 def _recompute(checkpoint: Checkpoint, seed: int, stride: int) -> Callable[[], object]:
     """Return a call that decides once from the samples of one window, from nothing."""
     frames = round(checkpoint.config.video.window_s * RATE_HZ)
-    taken = list(islice(_windows(checkpoint, seed), frames))
+    windows = artificial_stream(checkpoint.config, frame_rate_hz=RATE_HZ, seed=seed)
+    taken = list(islice(windows, frames))
     thinned = []
     for index, window in enumerate(taken):
         kept = (len(taken) - 1 - index) % stride == 0

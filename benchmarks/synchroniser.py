@@ -24,15 +24,15 @@ from harness import (
     Rounds,
     Spent,
     arguments,
-    interleave,
     publish,
     skipped,
     stopwatch,
+    take_turns,
 )
 from record import Table, provenance
-from workload import AUDIO_CHUNK_S, START_NS, UTTERANCE_PERIOD_S
 
 from activity_recognition.config import SyncConfig
+from activity_recognition.inference.artificial import CHUNK_S, START_NS, UTTERANCE_PERIOD_S
 from activity_recognition.streams import WindowSynchronizer
 from activity_recognition.types import (
     MODALITIES,
@@ -59,7 +59,7 @@ LIVE = 'camera, sound, words'
 RATES_HZ = {
     LIVE: {
         Modality.VIDEO: 30.0,
-        Modality.AUDIO: 1 / AUDIO_CHUNK_S,
+        Modality.AUDIO: 1 / CHUNK_S,
         Modality.TEXT: 1 / UTTERANCE_PERIOD_S,
     },
     'three topics at 30 Hz': dict.fromkeys(MODALITIES, 30.0),
@@ -68,8 +68,7 @@ RATES_HZ = {
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=12.0)
-    parser.add_argument('--rounds', type=int, default=20, help='clean rounds to gather')
+    parser = arguments(__doc__, seconds=12.0, rounds=20)
     chosen = parser.parse_args(argv)
     began = provenance()
     cases: dict[str, Case] = {}
@@ -84,9 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         for whose, synchroniser in synchronisers.items():
             synchroniser.run(FILLING)
             cases[f'{whose}: {name}'] = synchroniser.run
-    rounds = interleave(
-        cases, rounds=chosen.rounds, limit_s=chosen.seconds, seed=chosen.seed, threads=1
-    )
+    rounds = take_turns(cases, chosen)
     settings = {'queue': QUEUE, 'slop, s': SLOP_S, 'seed': chosen.seed}
     return publish(_report(rounds, list(cases), reason, settings), chosen, began=began)
 

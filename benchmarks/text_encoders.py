@@ -23,9 +23,10 @@ from harness import Goal, Report, arguments, publish
 from record import Table, provenance
 
 from activity_recognition.bags import RecordingWriter
-from activity_recognition.config import EngineConfig, TrainConfig
+from activity_recognition.config import EngineConfig
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.evaluate import evaluate_recordings
 from activity_recognition.training.train import main_train
 from activity_recognition.types import Modality

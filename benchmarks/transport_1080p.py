@@ -54,8 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _measure(chosen: argparse.Namespace) -> int:
-    from workload import random_checkpoint
-
+    from activity_recognition.inference.artificial import untrained_checkpoint
     from activity_recognition.models.checkpoint import save_checkpoint
     from activity_recognition.ros.transport import PROFILE_VARIABLE, image_transport
 
@@ -69,7 +68,7 @@ def _measure(chosen: argparse.Namespace) -> int:
     )
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = random_checkpoint(chosen.preset, seed=chosen.seed)
+        checkpoint = untrained_checkpoint(chosen.preset, seed=chosen.seed)
         path = Path(folder) / 'checkpoint'
         save_checkpoint(path, checkpoint.system, checkpoint.tokenizer)
         for name, added in (('shipped', profile), ('default', {})):

@@ -5,7 +5,7 @@ import typing
 import pytest
 import yaml
 
-from activity_recognition import config as module
+from activity_recognition import config as package_config
 from activity_recognition import config_io
 from activity_recognition.config import (
     AudioConfig,
@@ -16,9 +16,7 @@ from activity_recognition.config import (
     SyncConfig,
     TextConfig,
     TopicsConfig,
-    TrainConfig,
     VideoConfig,
-    setting,
 )
 from activity_recognition.config_io import (
     MODEL_PRESETS,
@@ -31,9 +29,13 @@ from activity_recognition.config_io import (
     unknown_key,
 )
 from activity_recognition.errors import ConfigError
+from activity_recognition.settings import setting
+from activity_recognition.training import config as training_config
+from activity_recognition.training.config import TrainConfig
 
 ALL = [
     value
+    for module in (package_config, training_config)
     for value in vars(module).values()
     if dataclasses.is_dataclass(value) and value.__module__ == module.__name__
 ]

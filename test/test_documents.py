@@ -143,7 +143,56 @@ def test_the_performance_page_says_what_the_record_says(capsys):
     )
 
 
-@pytest.mark.parametrize('name', ['deployment', 'performance'])
+EVALUATION = ROOT / 'docs' / 'evaluation'
+
+
+def test_the_report_in_the_documents_is_of_the_shipped_checkpoint(capsys):
+    from activity_recognition import cli
+    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.training.evaluation.schema import read_metrics
+
+    metrics = read_metrics(EVALUATION)
+    shipped = load_checkpoint(default_checkpoint())
+    assert metrics['checkpoint']['id'] == shipped.id, (
+        'docs/evaluation is of another checkpoint: measure the shipped one as its README says'
+    )
+    known = shipped.metrics['training']['keys']
+    assert metrics['data']['made_with'] == sum(map(len, known.values()))
+    assert metrics['data']['trained_on'] == metrics['data']['validated_with'] == 0
+    page = (EVALUATION / 'README.md').read_text(encoding='utf-8')
+    assert shipped.id in page
+    assert cli.main(['evaluate', '--out', str(EVALUATION), '--gate']) == 0
+    said = capsys.readouterr().out.rstrip()
+    assert '\n'.join(line.rstrip() for line in said.splitlines()) in page
+
+
+def test_the_table_of_modalities_says_what_the_report_says():
+    from activity_recognition.training.evaluation.schema import read_metrics
+
+    metrics = read_metrics(EVALUATION)
+    intervals = metrics['confidence_intervals']['combinations']
+    page = (EVALUATION / 'README.md').read_text(encoding='utf-8')
+    rows = [line for line in page.splitlines() if re.match(r'\| (video|audio|text)', line)]
+    assert len(rows) == len(metrics['combinations']) == 7
+    for row, (name, found) in zip(rows, reversed(metrics['combinations'].items()), strict=True):
+        cells = [cell.strip() for cell in row.split('|')[1:-1]]
+        assert cells[0] == name.replace('+', ' + ')
+        for cell, key in zip(
+            cells[1:4], ('balanced_accuracy', 'accuracy', 'macro_f1'), strict=True
+        ):
+            low, high = intervals[name][key]
+            assert cell == f'{found[key] * 100:.1f} ({low * 100:.1f}–{high * 100:.1f})'
+        assert cells[4] == f'{found["smoothed"]["macro_f1"] * 100:.1f}'
+
+
+def test_the_report_in_the_documents_names_no_folder_of_a_machine():
+    for path in EVALUATION.glob('*.*'):
+        if path.suffix in ('.json', '.html', '.md'):
+            text = path.read_text(encoding='utf-8')
+            assert not re.search(r'(?<![\w.<])/(home|work|tmp|root|Users)/', text), path.name
+
+
+@pytest.mark.parametrize('name', ['deployment', 'performance', 'evaluation/README'])
 def test_pages_link_what_exists(name):
     path = ROOT / 'docs' / f'{name}.md'
     links = re.findall(r'\]\(([^)#]+)\)', path.read_text(encoding='utf-8'))

@@ -21,6 +21,7 @@ LAYERS = [
     {'streams', 'sensors', 'models', 'startup', 'parameter_files'},
     {'config_io'},
     {'config', 'types'},
+    {'settings'},
     {'errors', 'entry', '__init__'},
 ]
 """From the top; those on a line do not know each other."""

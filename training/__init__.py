@@ -1,6 +1,7 @@
 """Training from recordings: read once, cut crops, fit, calibrate, measure, keep.
 
 ==============  ==================================================================================
+config          settings of a run, of its augmentation and stages, and of pretraining
 intake          one recording through the node's own preprocessing, as arrays
 cache           those arrays on disk, memory-mapped
 sharding        recordings as WebDataset shards, on disk or in object storage, and back

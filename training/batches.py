@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from activity_recognition.config import ModelConfig, TrainConfig
+from activity_recognition.config import ModelConfig
 from activity_recognition.inference.precision import Precision
 from activity_recognition.training.augmentation import augment
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.crops import CropPlan, collate, cut_crop
 from activity_recognition.training.predict import to_tensors
 from activity_recognition.training.segments import Segment

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activity_recognition.config import ModelConfig, TrainConfig
+from activity_recognition.config import ModelConfig
+from activity_recognition.training.config import TrainConfig
 
 
 def write_card(

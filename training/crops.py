@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.config import ModelConfig, TrainConfig
+from activity_recognition.config import ModelConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.losses import IGNORE
 from activity_recognition.training.segments import Segment
 from activity_recognition.types import MODALITIES, NANOSECONDS, Modality, to_ns

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from activity_recognition.config import TrainConfig
 from activity_recognition.errors import ConfigError
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.state import Progress
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from accelerate.utils.memory import should_reduce_batch_size
 
-from activity_recognition.config import TrainConfig
 from activity_recognition.errors import DeviceError
+from activity_recognition.training.config import TrainConfig
 
 
 @contextmanager

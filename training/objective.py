@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from activity_recognition.config import TrainConfig
 from activity_recognition.models.system import ActivityRecognitionSystem, ModelOutput
 from activity_recognition.training.agreement import disagreement, disagreement_count
 from activity_recognition.training.alignment import ContrastiveAlignment
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.losses import DenseLoss
 from activity_recognition.types import MODALITIES, Modality
 

@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from activity_recognition.config import AugmentationConfig, TrainConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.pretrained import with_backbones
 from activity_recognition.training.batches import load_batch
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.losses import IGNORE
 from activity_recognition.training.memory import memory_told

@@ -22,11 +22,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from activity_recognition.config import EngineConfig, ModelConfig, PretrainConfig
+from activity_recognition.config import EngineConfig, ModelConfig
 from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.simulation.body import Joint
+from activity_recognition.training.config import PretrainConfig
 from activity_recognition.training.interruption import Interruption
 from activity_recognition.training.metrics import confusion_matrix, summarise
 from activity_recognition.training.optimisation import Optimisation

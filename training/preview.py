@@ -14,21 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from activity_recognition.config import SyncConfig, TrainConfig
+from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import RecordingError
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.training.augmentation import augment
-from activity_recognition.training.crops import cut_crop, plan_epoch
+from activity_recognition.training.cache import PreparedRecording
+from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.crops import Arrays, CropPlan, cut_crop, plan_epoch
 from activity_recognition.training.dataset import load_dataset
+from activity_recognition.training.segments import Segment
 from activity_recognition.training.train import fit_to_data, open_sources
-from activity_recognition.types import seconds_between, to_ns
+from activity_recognition.types import MODALITIES, seconds_between, to_ns
 
 FRAME_PX = 128
 """Side of a frame in the picture."""
 COLUMNS = 10
 """Frames of a crop that are shown, evenly over it."""
 _SOUND_PX, _WORDS_PX, _LABELS_PX, _TIMES_PX = 96, 18, 18, 16
+_HEADLINE_PX, _GAP_PX = 22, 8
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _RANGE = (-2.5, 2.0)
 """Log-mel levels shown from black to white."""
@@ -46,8 +50,8 @@ def write_preview(
     cache: Path,
     count: int,
     console: Console | None = None,
-) -> None:
-    """Write a picture of the first crops that a run would train on, one below the other.
+) -> tuple[str, ...]:
+    """Write a picture of crops of a run's first epoch, spread over it, one below the other.
 
     Args:
         path: PNG to write.
@@ -56,6 +60,9 @@ def write_preview(
         cache: where prepared recordings are kept.
         count: crops.
         console: where to show progress.
+
+    Returns:
+        The recording and the seconds of each crop, as they stand above it.
 
     Raises:
         RecordingError: no recording can be used, or the picture cannot be written.
@@ -74,21 +81,61 @@ def write_preview(
     )
     tokenizer, model = fit_to_data(preset, dataset)
     segments = open_sources(dataset, tokenizer).training
-    plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch][:count]
+    owners = [recording for recording in dataset.training for _ in recording.texts]
+    shown = _choose(segments, config, count)
+    origins = tuple(_origin(data, owners[plan.segment], plan) for plan in shown)
     strips: list[Image] = []
-    for plan in plans:
-        crop = cut_crop(segments[plan.segment], plan, config, model)
-        changed = augment(
-            crop,
-            plan.key,
-            config.augmentation,
-            side_px=model.video.input_size_px,
-            vocab_size=model.text.vocab_size,
-        )
-        strips += [preview(changed, model.labels, tokenizer), _empty(8, COLUMNS * FRAME_PX)]
+    for plan, origin in zip(shown, origins, strict=True):
+        crop = _changed_crop(segments[plan.segment], plan, config, model)
+        strips += [
+            _headline(origin),
+            preview(crop, model.labels, tokenizer),
+            _empty(_GAP_PX, COLUMNS * FRAME_PX),
+        ]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.vstack(strips)[:, :, ::-1]):
         raise RecordingError(f'{path}: cannot write the picture; expected a writable .png')
+    return origins
+
+
+def _choose(segments: Sequence[Segment], config: TrainConfig, count: int) -> list[CropPlan]:
+    """Return crops from all of an epoch; one batch would show crops with video or crops without."""
+    plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch]
+    count = min(count, len(plans))
+    return [plans[place * len(plans) // count] for place in range(count)]
+
+
+def _changed_crop(
+    segment: Segment, plan: CropPlan, config: TrainConfig, model: ModelConfig
+) -> Arrays:
+    """Cut a crop and change it as training does."""
+    return augment(
+        cut_crop(segment, plan, config, model),
+        plan.key,
+        config.augmentation,
+        side_px=model.video.input_size_px,
+        vocab_size=model.text.vocab_size,
+    )
+
+
+def _origin(data: Path | str, recording: PreparedRecording, plan: CropPlan) -> str:
+    """Say which seconds of which recording a crop is, and what the recipe hides of it."""
+    path = recording.recording
+    # Recordings of shards are named below them already.
+    name = path.relative_to(data) if path.is_relative_to(data) else path
+    start_s, end_s = (
+        seconds_between(time_ns, recording.start_ns) for time_ns in (plan.start_ns, plan.end_ns)
+    )
+    hidden = ''.join(f', {m.value} hidden' for m in MODALITIES if m in plan.hidden)
+    return f'{name if name.name else path.name}, {start_s:.1f} s to {end_s:.1f} s{hidden}'
+
+
+def _headline(text: str) -> Image:
+    """Write what a strip is, in a row that stands out."""
+    row = _empty(_HEADLINE_PX, COLUMNS * FRAME_PX)
+    row[:] = (30, 40, 70)
+    _write(row, text, 4, 15)
+    return row
 
 
 def preview(
@@ -134,8 +181,11 @@ def _empty(height: int, width: int) -> Image:
 
 
 def _write(image: Image, text: str, left: int, bottom: int) -> None:
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 160), 1)):
-        cv2.putText(image, text, (left, bottom), _FONT, 0.4, colour, thickness, cv2.LINE_AA)
+    # A thicker font below would not do as an outline: its letters are wider.
+    places = [((0, 0, 0), x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+    for colour, x, y in (*places, ((255, 255, 160), 0, 0)):
+        place = (left + x, bottom + y)
+        cv2.putText(image, text, place, _FONT, 0.4, colour, 1, cv2.LINE_AA)
 
 
 def _labels(

@@ -16,7 +16,6 @@ from typing import Any
 
 from rich.console import Console
 
-from activity_recognition.config import PretrainConfig, TrainConfig
 from activity_recognition.config_io import load_config, shipped_file, to_mapping
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.models import checkpoint
@@ -27,13 +26,21 @@ from activity_recognition.models.checkpoint import (
     save_checkpoint,
 )
 from activity_recognition.training.card import write_card
+from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.evaluate import evaluate_recordings
 from activity_recognition.training.pretraining import FIRST_SEED, pretrain
-from activity_recognition.training.simulated import plain, varied, write_recordings
+from activity_recognition.training.simulated import (
+    SimulatedRecording,
+    plain,
+    varied,
+    write_recordings,
+)
 from activity_recognition.training.train import main_train
 
 PRETRAINING_RECIPE, RECIPE = 'pretraining/nano_simulated.yaml', 'train/nano_simulated.yaml'
 """How its frame encoder is pretrained and how it is trained, under ``config/``."""
+HELD_OUT = 'held_out'
+"""Folder, below that of the work, of the recordings that it is measured on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +127,28 @@ def make_default_checkpoint(
     return Shipped(checkpoint=target, metrics=metrics, shortfalls=shortfalls)
 
 
+def write_held_out(
+    work: Path,
+    *,
+    scale: Scale | None = None,
+    workers: int = 0,
+    console: Console | None = None,
+) -> Path:
+    """Write the recordings that the checkpoint is measured on, byte for byte the same anywhere.
+
+    Args:
+        work: folder for them; those that exist are kept.
+        scale: how much to simulate.
+        workers: processes; 0 takes one per core.
+        console: where to show progress.
+
+    Returns:
+        Their folder, below ``work``.
+    """
+    write_recordings(_held_out(work, scale or Scale()), workers=workers, console=console)
+    return work / HELD_OUT
+
+
 def find_shortfalls(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say which demands a measured checkpoint does not meet.
 
@@ -149,10 +178,13 @@ def _simulate(work: Path, config: TrainConfig, scale: Scale, console: Console | 
     """Write the recordings; returns the held-out ones."""
     first, count = scale.first_training_seed, scale.training_recordings
     training = varied(work / 'training', range(first, first + count), scale.training_s)
+    wanted = training + _held_out(work, scale)
+    return write_recordings(wanted, workers=config.num_workers, console=console)[len(training) :]
+
+
+def _held_out(work: Path, scale: Scale) -> list[SimulatedRecording]:
     first, count = scale.first_held_out_seed, scale.held_out_recordings
-    held_out = plain(work / 'held_out', range(first, first + count), scale.held_out_s)
-    paths = write_recordings(training + held_out, workers=config.num_workers, console=console)
-    return paths[len(training) :]
+    return plain(work / HELD_OUT, range(first, first + count), scale.held_out_s)
 
 
 def _origin(pretraining: PretrainConfig, scale: Scale) -> str:
@@ -205,9 +237,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         '--work', type=Path, default=Path('build/shipped'), help='%(default)s; kept, and resumed'
     )
+    parser.add_argument(
+        '--held-out',
+        action='store_true',
+        help='only write the recordings that the checkpoint is measured on, below WORK',
+    )
     chosen = parser.parse_args(arguments)
     console = Console(stderr=True)
     try:
+        if chosen.held_out:
+            print(write_held_out(chosen.work, console=console))
+            return 0
         shipped = make_default_checkpoint(chosen.out, chosen.work, console=console)
     except ActivityRecognitionError as error:
         console.print(str(error), style='red', markup=False)

@@ -18,13 +18,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from activity_recognition.config import (
-    ModelConfig,
-    SmoothingConfig,
-    SyncConfig,
-    TextConfig,
-    TrainConfig,
-)
+from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
 from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
@@ -43,6 +37,7 @@ from activity_recognition.training.calibration import (
     supports_offsets,
 )
 from activity_recognition.training.card import write_card
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.curriculum import Curriculum
 from activity_recognition.training.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.evaluate import measure
@@ -109,13 +104,7 @@ def main_train(
             cannot be read, or ``frame_encoder`` is damaged or of another preset.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
-    # Preset, stages and device first: a wrong one is refused before any recording is read.
-    model = with_backbones(load_model_config(config.preset))
-    Curriculum(config)
-    precision = choose_own_precision(config.device, config.precision)
-    accelerator = join_processes(precision)
-    if config.num_threads:
-        torch.set_num_threads(config.num_threads)
+    model, precision, accelerator = _begin(config)
     console = console if accelerator.is_main_process else None
     # One process on each machine reads the recordings, the others find what it has prepared.
     with accelerator.local_main_process_first():
@@ -135,10 +124,18 @@ def main_train(
         tensorboard=tensorboard,
         console=console,
     )
-    trainer = run.make_trainer(model, resume=resume)
-    trainer.fit()
-    trainer.load_best()
-    return run.finish(trainer, origin or f'{len(dataset.training)} recordings.')
+    return run.train(model, resume=resume, origin=origin)
+
+
+def _begin(config: TrainConfig) -> tuple[ModelConfig, Precision, Accelerator]:
+    """Refuse a wrong preset, stage or device before any recording is read; join the processes."""
+    model = with_backbones(load_model_config(config.preset))
+    Curriculum(config)
+    precision = choose_own_precision(config.device, config.precision)
+    accelerator = join_processes(precision)
+    if config.num_threads:
+        torch.set_num_threads(config.num_threads)
+    return model, precision, accelerator
 
 
 def read_dataset(
@@ -218,6 +215,13 @@ class _Run:
     frame_encoder: Path | None
     tensorboard: bool
     console: Console | None
+
+    def train(self, model: ModelConfig, *, resume: bool, origin: str) -> TrainingResult:
+        """Fit, take the weights that did best, and let the main process write the checkpoint."""
+        trainer = self.make_trainer(model, resume=resume)
+        trainer.fit()
+        trainer.load_best()
+        return self.finish(trainer, origin or f'{len(self.dataset.training)} recordings.')
 
     def make_trainer(self, model: ModelConfig, *, resume: bool) -> Trainer:
         """Build the network and its trainer, where wanted in the state that the folder holds.

@@ -15,11 +15,11 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from activity_recognition.config import TrainConfig
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.batches import deal, load_batch
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.crops import CropPlan, plan_epoch
 from activity_recognition.training.curriculum import Curriculum, Stage
 from activity_recognition.training.interruption import Interruption

@@ -24,7 +24,7 @@ from activity_recognition.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from activity_recognition.bags.subtitles import Cue
     from activity_recognition.types import LabelSpan
@@ -89,12 +89,8 @@ def import_clip(
         RecordingError: for a file that cannot be used, naming it, and where it is text its line.
     """
     source = Clip(clip)
-    spans = read_labels(labels) if labels is not None else None
-    cues = read_subtitles(transcript) if transcript is not None else ()
-    if speech_delay_s < 0:
-        raise RecordingError(f'speech_delay_s must not be negative, got {speech_delay_s}')
-    counter = _Counter(start_ns)
-    with RecordingWriter(
+    texts = _Texts.read(transcript, labels, speech_delay_s)
+    writer = RecordingWriter(
         out,
         start_ns=start_ns,
         storage=storage,
@@ -102,29 +98,56 @@ def import_clip(
         jpeg_quality=jpeg_quality,
         transcript_type='hri_msgs/msg/LiveSpeech',
         overwrite=overwrite,
-    ) as writer:
-        tracks: tuple[Iterator[Sample], ...] = (
-            source.frames(start_ns, max_height=max_height),
-            source.sound(start_ns),
-            _utterances(cues, start_ns, speech_delay_s),
-        )
-        for sample in merge(*tracks, key=attrgetter('arrival_ns')):
-            writer.write(sample)
-            counter.add(sample)
-            if progress is not None:
-                progress(counter.duration_s)
-        counter.check(source.path, cues, transcript, spans, labels)
-        if spans is not None:
-            writer.set_labels(spans)
-    return ImportedClip(
-        path=writer.path,
-        duration_s=counter.duration_s,
-        frames=counter.frames,
-        audio_s=counter.audio_s,
-        utterances=len(cues),
-        labels=len(spans or ()),
-        skipped=source.skipped,
     )
+    tracks = (
+        source.frames(start_ns, max_height=max_height),
+        source.sound(start_ns),
+        texts.utterances(start_ns),
+    )
+    with writer:
+        written = _write(writer, tracks, start_ns, progress)
+        _demand_contents(source.path, written, texts)
+        if texts.spans is not None:
+            writer.set_labels(texts.spans)
+    return _outcome(writer.path, source, written, texts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Texts:
+    """What lies in files beside the clip."""
+
+    transcript: str | Path | None
+    cues: tuple[Cue, ...]
+    labels: str | Path | None
+    spans: tuple[LabelSpan, ...] | None
+    """None without a label file."""
+    speech_delay_s: float
+
+    @classmethod
+    def read(
+        cls, transcript: str | Path | None, labels: str | Path | None, speech_delay_s: float
+    ) -> _Texts:
+        spans = read_labels(labels) if labels is not None else None
+        cues = read_subtitles(transcript) if transcript is not None else ()
+        if speech_delay_s < 0:
+            raise RecordingError(f'speech_delay_s must not be negative, got {speech_delay_s}')
+        return cls(
+            transcript=transcript,
+            cues=cues,
+            labels=labels,
+            spans=spans,
+            speech_delay_s=speech_delay_s,
+        )
+
+    def utterances(self, start_ns: int) -> Iterator[Utterance]:
+        for cue in self.cues:
+            end_ns = start_ns + to_ns(cue.end_s)
+            yield Utterance(
+                stamp_ns=end_ns,
+                arrival_ns=end_ns + to_ns(self.speech_delay_s),
+                text=cue.text,
+                start_ns=start_ns + to_ns(cue.start_s),
+            )
 
 
 class _Counter:
@@ -148,37 +171,48 @@ class _Counter:
             self.audio_s += len(sample.samples) / sample.sample_rate_hz
             self._end_ns = max(self._end_ns, sample.end_ns)
 
-    def check(
-        self,
-        clip: Path,
-        cues: tuple[Cue, ...],
-        transcript: str | Path | None,
-        spans: tuple[LabelSpan, ...] | None,
-        labels: str | Path | None,
-    ) -> None:
-        """Refuse a clip without contents, and texts that belong to a longer clip."""
-        if not self.frames and not self.audio_s:
-            raise RecordingError(f'{clip}: nothing in it could be decoded')
-        for cue in cues:
-            if cue.start_s > self.duration_s:
-                raise RecordingError(
-                    f'{transcript}:{cue.line}: starts at {cue.start_s} s, after the end of {clip} '
-                    f'at {self.duration_s:.3f} s'
-                )
-        for span in spans or ():
-            if span.start_s > self.duration_s:
-                raise RecordingError(
-                    f'{labels}: {span.label!r} starts at {span.start_s} s, after the end of {clip} '
-                    f'at {self.duration_s:.3f} s'
-                )
+
+def _write(
+    writer: RecordingWriter,
+    tracks: Sequence[Iterator[Sample]],
+    start_ns: int,
+    progress: Callable[[float], None] | None,
+) -> _Counter:
+    """Write the samples of all tracks in the order of their arrival."""
+    counter = _Counter(start_ns)
+    for sample in merge(*tracks, key=attrgetter('arrival_ns')):
+        writer.write(sample)
+        counter.add(sample)
+        if progress is not None:
+            progress(counter.duration_s)
+    return counter
 
 
-def _utterances(cues: tuple[Cue, ...], start_ns: int, speech_delay_s: float) -> Iterator[Utterance]:
-    for cue in cues:
-        end_ns = start_ns + to_ns(cue.end_s)
-        yield Utterance(
-            stamp_ns=end_ns,
-            arrival_ns=end_ns + to_ns(speech_delay_s),
-            text=cue.text,
-            start_ns=start_ns + to_ns(cue.start_s),
-        )
+def _demand_contents(clip: Path, written: _Counter, texts: _Texts) -> None:
+    """Refuse a clip without contents, and texts that belong to a longer clip."""
+    if not written.frames and not written.audio_s:
+        raise RecordingError(f'{clip}: nothing in it could be decoded')
+    for cue in texts.cues:
+        if cue.start_s > written.duration_s:
+            raise RecordingError(
+                f'{texts.transcript}:{cue.line}: starts at {cue.start_s} s, after the end of '
+                f'{clip} at {written.duration_s:.3f} s'
+            )
+    for span in texts.spans or ():
+        if span.start_s > written.duration_s:
+            raise RecordingError(
+                f'{texts.labels}: {span.label!r} starts at {span.start_s} s, after the end of '
+                f'{clip} at {written.duration_s:.3f} s'
+            )
+
+
+def _outcome(path: Path, clip: Clip, written: _Counter, texts: _Texts) -> ImportedClip:
+    return ImportedClip(
+        path=path,
+        duration_s=written.duration_s,
+        frames=written.frames,
+        audio_s=written.audio_s,
+        utterances=len(texts.cues),
+        labels=len(texts.spans or ()),
+        skipped=clip.skipped,
+    )

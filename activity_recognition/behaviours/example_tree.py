@@ -37,9 +37,9 @@ from activity_recognition.behaviours.leaves import (
     ToBlackboard,
 )
 from activity_recognition.behaviours.subscriber import ActivitySubscriber
-from activity_recognition.config import Ranged, setting
 from activity_recognition.config_io import build_config, unknown_key
 from activity_recognition.errors import ConfigError
+from activity_recognition.settings import Ranged, setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

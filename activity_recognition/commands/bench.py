@@ -208,7 +208,7 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _network(network: Path | str, seed: int) -> tuple[str, Checkpoint]:
-    from activity_recognition.inference.cost import untrained_checkpoint
+    from activity_recognition.inference.artificial import untrained_checkpoint
     from activity_recognition.models.checkpoint import load_checkpoint
 
     if isinstance(network, Path):

@@ -56,9 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from activity_recognition.commands.train import recipe
-    from activity_recognition.config import SyncConfig, TrainConfig, with_margin
+    from activity_recognition.config import SyncConfig
     from activity_recognition.config_io import load_config, load_model_config
     from activity_recognition.errors import ConfigError
+    from activity_recognition.training.config import TrainConfig, with_margin
     from activity_recognition.training.sharding.writing import prepare_shards
 
     config = load_config(TrainConfig, recipe(arguments.config))

@@ -1,8 +1,9 @@
 """Show what the network sees and hears of labelled recordings: crops as training cuts them.
 
-Every crop is a strip of its labels, frames at the network's resolution, spectrogram and words,
-changed at random as the recipe says; --plain leaves them as they are, --only makes some of the
-changes alone. Frames are black and sound is red where they are missing or the recipe hides them.
+Every crop is a strip: the name of its recording and the seconds of it, its labels, frames at the
+network's resolution, spectrogram and words. They are changed at random as the recipe says; --plain
+leaves them as they are, --only makes some of the changes alone. Frames are black and sound is red
+where they are missing or the recipe hides them.
 
 Example:
     activity-recognition show recordings --out crops.png --only mirror word_errors
@@ -15,9 +16,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from activity_recognition.config import AugmentationConfig, TrainConfig
 from activity_recognition.config_io import build_config, load_config, to_mapping, unknown_key
 from activity_recognition.errors import ConfigError
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 
 HELP = 'draw what the network sees and hears of labelled recordings'
 TAKES_ROS_ARGUMENTS = False

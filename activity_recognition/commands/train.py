@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from activity_recognition.config import TrainConfig
+    from activity_recognition.training.config import TrainConfig
 
 HELP = 'train a network on labelled recordings'
 TAKES_ROS_ARGUMENTS = False
@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and say where the checkpoint is, or check that training can work."""
-    from activity_recognition.config import TrainConfig
     from activity_recognition.config_io import load_config
+    from activity_recognition.training.config import TrainConfig
 
     config = load_config(TrainConfig, recipe(arguments.config))
     if arguments.overfit_one_batch:

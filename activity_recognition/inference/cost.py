@@ -16,46 +16,35 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 
 import numpy as np
 import torch
 
-from activity_recognition.config import EngineConfig, ModelConfig, Ranged, setting
-from activity_recognition.config_io import load_model_config
+from activity_recognition.config import EngineConfig
+from activity_recognition.inference.artificial import (
+    SENTENCES,
+    artificial_stream,
+    chunk_samples,
+)
 from activity_recognition.inference.engine import StreamingEngine
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.models.tokenizer import train_tokenizer
-from activity_recognition.types import (
-    AudioChunk,
-    Decision,
-    DecisionTime,
-    Frame,
-    Sample,
-    Utterance,
-    Window,
-    to_ns,
-)
+from activity_recognition.settings import Ranged, setting
+from activity_recognition.types import AudioChunk, Decision, Frame, Utterance, Window
 
-START_NS = 1_700_000_000_000_000_000
-CHUNK_S = 0.064
-"""Sound of one message: 1024 samples at 16 kHz, as common drivers send them."""
 FRAMES_PER_ROUND = 10
 EVIDENCE_EVERY = 5
 """Decisions between two that also measure what each modality weighs; divides the frames."""
 UTTERANCE_PERIOD_S = 0.5
 """Of the stream that is timed, so that there is something to time; robots hear less."""
-FRAME_PERIOD_S = 0.1
-SENTENCES = ('could you bring me the cup please', 'hello robot', 'the kettle is on again')
+FRAME_RATE_HZ = 10.0
 LEAST_BUSY = 0.9
 """CPU time per wall time below which a round was disturbed, and is left out."""
 FEWEST_ROUNDS = 3
 """Undisturbed rounds below which all rounds count, and the result is called unsettled."""
 FILLING_SHARE = 0.4
 """Largest share of the time that goes into filling the ring of frames before anything is timed."""
-_IMAGES = 4
-_NUM_CLASSES = 12
+_KINDS = {Frame: 'frame', AudioChunk: 'chunk', Utterance: 'utterance'}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,34 +130,6 @@ class Cost:
         return self.decision.wall_s + more_s / evidence_every
 
 
-def untrained_checkpoint(preset: str, *, seed: int = 0) -> Checkpoint:
-    """Return a preset's network with random weights, which cost what trained ones do.
-
-    Raises:
-        ConfigError: no such preset, or one whose pretrained encoders are not read yet.
-    """
-    labels = ('none', *(f'activity {number}' for number in range(1, _NUM_CLASSES)))
-    config = load_model_config(preset, labels=labels)
-    torch.manual_seed(seed)
-    system = ActivityRecognitionSystem(config).eval()
-    with torch.no_grad():
-        for name, parameter in system.named_parameters():
-            if name.endswith('table'):  # functions of age begin as zeros
-                parameter.normal_()
-    tokenizer = train_tokenizer(
-        SENTENCES, vocab_size=config.text.vocab_size, max_length=config.text.max_length
-    )
-    return Checkpoint(
-        path=Path(preset),
-        id=f'untrained-{seed}',
-        config=config,
-        system=system,
-        tokenizer=tokenizer,
-        temperature=1.0,
-        metrics={},
-    )
-
-
 def measure(
     checkpoint: Checkpoint,
     *,
@@ -196,6 +157,8 @@ def measure(
         share_s = FILLING_SHARE * config.seconds / len(streams)
         held = min(stream.fill(time.monotonic() + share_s) for stream in streams.values())
         rounds = _rounds(streams, end_s, seed=config.seed)
+    audio = checkpoint.config.audio
+    chunk_s = chunk_samples(audio) / audio.sample_rate_hz
     pieces = max(len(checkpoint.tokenizer.encode(text)) for text in SENTENCES)
     return [
         _summary(
@@ -203,7 +166,7 @@ def measure(
             name=name,
             device=engine.device_name,
             threads=count,
-            chunk_s=streams[count].chunk_s,
+            chunk_s=chunk_s,
             pieces=pieces,
             frames_held=held,
             judged=engine.precision.device.type == 'cpu',
@@ -237,81 +200,40 @@ class _Stream:
     """A stream like a robot's, of which every call of the engine is timed."""
 
     def __init__(self, engine: StreamingEngine, config: MeasureConfig) -> None:
-        rng = np.random.default_rng(config.seed)
-        shape = (_IMAGES, config.height_px, config.width_px, 3)
-        self._images = rng.integers(0, 256, shape, dtype=np.uint8)
         self._engine = engine
-        self._model: ModelConfig = engine.config
         self._device = engine.precision.device
-        self._rate_hz = self._model.audio.sample_rate_hz
-        self._chunk = round(CHUNK_S * self._rate_hz)
-        sound = rng.standard_normal(self._rate_hz + self._chunk) * 0.1
-        self._sound = sound.astype(np.float32)
-        self._frames = self._heard = self._said = 0
-
-    @property
-    def chunk_s(self) -> float:
-        """Length of a message of sound, in whole samples."""
-        return self._chunk / self._rate_hz
+        self._windows = artificial_stream(
+            engine.config,
+            frame_rate_hz=FRAME_RATE_HZ,
+            width_px=config.width_px,
+            height_px=config.height_px,
+            utterance_period_s=UTTERANCE_PERIOD_S,
+            seed=config.seed,
+        )
 
     def fill(self, end_s: float) -> int:
-        """Fill the rings, or the frames' as far as the time allows; return the frames held."""
-        limit = self._model.video.max_tokens
-        while self._frames < limit and time.monotonic() < end_s:
-            self._call('frame', self._frame(), {})
+        """Fill the rings, the frames' as far as the time allows; return the frames held."""
+        limit, held = self._engine.config.video.max_tokens, 0
+        while held < limit and time.monotonic() < end_s:
+            self._timed(Window(samples=next(self._windows).samples))
+            held += 1
         self.run(FRAMES_PER_ROUND, {})
-        return min(self._frames, limit)
+        return min(held + FRAMES_PER_ROUND, limit)
 
     def run(self, frames: int, spent: _Round) -> None:
         """Stream some frames, with the sound, words and decisions of that time."""
-        for _ in range(frames):
-            frame = self._frame()
-            now_ns = frame.stamp_ns
-            for chunk in self._chunks(now_ns):
-                self._call('chunk', chunk, spent)
-            for utterance in self._utterances(now_ns):
-                self._call('utterance', utterance, spent)
-            self._call('frame', frame, spent)
-            self._decide(now_ns, spent)
+        for window in islice(self._windows, frames):
+            for sample in window.samples:
+                _, wall_s, cpu_s = self._timed(Window(samples=(sample,)))
+                _note(spent, _KINDS[type(sample)], wall_s, cpu_s)
+            self._decide(Window(decision=window.decision), spent)
 
-    def _frame(self) -> Frame:
-        stamp_ns = START_NS + to_ns(self._frames * FRAME_PERIOD_S)
-        image = self._images[self._frames % _IMAGES]
-        self._frames += 1
-        return Frame(stamp_ns=stamp_ns, arrival_ns=stamp_ns, image=image)
-
-    def _chunks(self, now_ns: int) -> Iterator[AudioChunk]:
-        while True:
-            end_ns = START_NS + to_ns((self._heard + 1) * self._chunk / self._rate_hz)
-            if end_ns > now_ns:
-                return
-            stamp_ns = START_NS + to_ns(self._heard * self._chunk / self._rate_hz)
-            start = self._heard * self._chunk % self._rate_hz
-            self._heard += 1
-            yield AudioChunk(
-                stamp_ns=stamp_ns,
-                arrival_ns=now_ns,
-                samples=self._sound[start : start + self._chunk],
-                sample_rate_hz=self._rate_hz,
-            )
-
-    def _utterances(self, now_ns: int) -> Iterator[Utterance]:
-        while START_NS + to_ns((self._said + 1) * UTTERANCE_PERIOD_S) <= now_ns:
-            self._said += 1
-            text = SENTENCES[self._said % len(SENTENCES)]
-            yield Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text=text)
-
-    def _decide(self, now_ns: int, spent: _Round) -> None:
-        moment = DecisionTime(t_ns=now_ns, arrival_ns=now_ns)
-        decision, wall_s, cpu_s = self._timed(Window(decision=moment))
+    def _decide(self, window: Window, spent: _Round) -> None:
+        decision, wall_s, cpu_s = self._timed(window)
         if decision is None or not np.isfinite(decision.logits).all():
             raise RuntimeError('the engine gave no finite decision: the time means nothing')
         weighed = any(not math.isnan(item.weight) for item in decision.evidence)
         _note(spent, 'weighed decision' if weighed else 'decision', wall_s, cpu_s)
-
-    def _call(self, kind: str, sample: Sample, spent: _Round) -> None:
-        _, wall_s, cpu_s = self._timed(Window(samples=(sample,)))
-        _note(spent, kind, wall_s, cpu_s)
 
     def _timed(self, window: Window) -> tuple[Decision | None, float, float]:
         wall_s, cpu_s = time.perf_counter(), time.process_time()

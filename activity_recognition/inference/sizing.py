@@ -11,15 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from activity_recognition.config import (
-    EngineConfig,
-    Ranged,
-    RecognizerConfig,
-    SyncConfig,
-    setting,
-)
+from activity_recognition.config import EngineConfig, RecognizerConfig, SyncConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.cost import Cost
+from activity_recognition.settings import Ranged, setting
 
 FRAME_RATES_HZ = (30.0, 15.0, 10.0, 5.0, 2.0, 1.0)
 """Rates that are proposed, the best first."""

@@ -78,6 +78,15 @@ def swatch(colour: str) -> str:
     return f'<span class="swatch" style="background:{colour}"></span>'
 
 
+def key(colours: Mapping[str, str]) -> str:
+    """Return labels beside their colours, in one line where they fit."""
+    listed = ' '.join(
+        f'<span style="white-space:nowrap">{swatch(colour)}{escape(label)}</span>&ensp;'
+        for label, colour in colours.items()
+    )
+    return f'<p class="soft">{listed}</p>'
+
+
 def definitions(items: Mapping[str, str]) -> str:
     """Return names with what they stand for."""
     listed = ''.join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -35,11 +36,10 @@ def _histogram(values: Distribution) -> Iterator[str]:
         yield box(across(left), base - height, width, height, tip=tip, class_='bar')
     yield element('line', x1=_LEFT, x2=_WIDTH - _RIGHT, y1=base, y2=base, class_='grid')
     yield words(_LEFT - 6, _TOP + 4, str(tallest), text_anchor='end', class_='soft')
-    for step in range(5):
-        value = low + (high - low) * step / 4
-        anchor = 'end' if step == 4 else 'middle'
-        x = _WIDTH - 2 if step == 4 else across(value)
-        yield words(x, base + 17, _milliseconds(value), text_anchor=anchor, class_='soft')
+    for tick_ms in _ticks(low * 1e3, high * 1e3):
+        x = across(tick_ms / 1e3)
+        yield element('line', x1=x, x2=x, y1=base, y2=base + 4, class_='grid')
+        yield words(x, base + 17, f'{tick_ms:.10g} ms', text_anchor='middle', class_='soft')
     for name, mark in (('p50', values['p50_s']), ('p95', values['p95_s'])):
         if mark is not None:
             x = min(across(mark), _WIDTH - _RIGHT)
@@ -47,10 +47,12 @@ def _histogram(values: Distribution) -> Iterator[str]:
             yield words(x, _TOP - 10, name, text_anchor='middle', class_='soft')
 
 
-def _milliseconds(value_s: float) -> str:
-    """Return at least three digits, and never a power of ten."""
-    value = value_s * 1e3
-    return f'{value:.0f} ms' if value >= 100 else f'{value:.3g} ms'
+def _ticks(low: float, high: float) -> list[float]:
+    """Return the multiples of a round step between two values, six at most."""
+    decade = 10.0 ** math.floor(math.log10((high - low) / 5))
+    step = next(decade * n for n in (1, 2, 5, 10) if (high - low) / (decade * n) <= 5 + 1e-9)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(place * step, 9) for place in range(first, last + 1)]
 
 
 def frame_bar(account: FrameAccount) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from activity_recognition.config import Ranged, setting
 from activity_recognition.errors import ConfigError
+from activity_recognition.settings import Ranged, setting
 
 STAMP_MODES = ('auto', 'now', 'original')
 

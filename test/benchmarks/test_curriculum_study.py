@@ -8,7 +8,7 @@ import pytest
 from curriculum_study import ARMS, LEVELS, STAGES, Outcome, read_outcome, report, seeing_crops
 from curriculum_study import QUICK as SCALE
 
-from activity_recognition.config import TrainConfig
+from activity_recognition.training.config import TrainConfig
 from factories.segments import make_segment
 
 COMBINATIONS = ('video+audio+text', 'video+audio', 'video+text', 'audio+text', 'video')

@@ -6,9 +6,14 @@ import pytest
 import torch
 from parts import EVIDENCE, FRAME, FUSION, PARTS, RESIZE, REST, SMOOTHING, TEXT, Probe, probed
 from work import count_work, make_counter
-from workload import UTTERANCE_PERIOD_S, make_engine, random_checkpoint, step_through, stream
+from workload import make_engine, step_through
 
 from activity_recognition.inference import frontend
+from activity_recognition.inference.artificial import (
+    UTTERANCE_PERIOD_S,
+    artificial_stream,
+    untrained_checkpoint,
+)
 from activity_recognition.models.smoothing import ActivitySmoothing
 
 RATE_HZ = 5.0
@@ -59,13 +64,13 @@ def test_a_part_that_fails_is_counted_all_the_same():
 @pytest.fixture(scope='module')
 def engine():
     torch.set_num_threads(1)
-    return make_engine(random_checkpoint('nano'), threads=1)
+    return make_engine(untrained_checkpoint('nano'), threads=1)
 
 
 @pytest.fixture
 def windows(engine):
     engine.reset()
-    return stream(engine.config, frame_rate_hz=RATE_HZ, width=160, height=120, seed=0)
+    return artificial_stream(engine.config, frame_rate_hz=RATE_HZ, width_px=160, height_px=120)
 
 
 def test_all_parts_of_a_step_are_met(engine, windows):

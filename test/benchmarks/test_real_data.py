@@ -29,8 +29,8 @@ from real_data import (
 )
 
 from activity_recognition.bags import load_labels
-from activity_recognition.config import TrainConfig
 from activity_recognition.errors import RecordingError
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.splits import read_splits
 
 TINY_EAR = """

@@ -124,9 +124,9 @@ def test_a_part_is_led_by_words(tmp_path):
 
 
 def test_the_obvious_node_decides_as_the_network_does_on_a_fresh_recording():
-    from workload import random_checkpoint
+    from activity_recognition.inference.artificial import untrained_checkpoint
 
-    system = random_checkpoint('nano').system
+    system = untrained_checkpoint('nano').system
     size = system.config.video.input_size_px
     images = list(np.random.default_rng(0).integers(0, 256, (3, size, size, 3), np.uint8))
     stamps_ns = [to_ns(1.0 + index / 4) for index in range(3)]

@@ -72,11 +72,14 @@ def limits(path, **wanted):
     return path
 
 
-def test_it_writes_a_report(report, run_folder):
+def test_a_report_tells_nothing_of_where_things_lie(report, run_folder, data):
     metrics = json.loads((report / 'metrics.json').read_text(encoding='utf-8'))
     assert metrics['data']['recordings'] == 2
     assert metrics['cost']['decisions'] == 10
-    assert metrics['checkpoint']['path'] == str(run_folder / 'checkpoint')
+    assert metrics['checkpoint']['name'] == run_folder.name
+    for file in report.iterdir():
+        assert str(run_folder.parent) not in file.read_text(encoding='utf-8')
+        assert str(data.parent) not in file.read_text(encoding='utf-8')
     assert 'torch' in metrics['conditions']['packages']
     assert (report / 'report.html').is_file()
 

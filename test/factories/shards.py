@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from activity_recognition.config import AugmentationConfig, SyncConfig, TrainConfig
+from activity_recognition.config import SyncConfig
 from activity_recognition.inference.precision import Precision
 from activity_recognition.training.batches import load_batch
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.dataset import Dataset, load_dataset
 from activity_recognition.training.sharding.writing import PreparedShards, prepare_shards

@@ -11,12 +11,11 @@ import torch
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import build_config, to_mapping
-from activity_recognition.errors import ConfigError, DeviceError
+from activity_recognition.errors import DeviceError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.cost import (
     EVIDENCE_EVERY,
     FRAMES_PER_ROUND,
-    SENTENCES,
     Cost,
     MeasureConfig,
     Timing,
@@ -25,7 +24,6 @@ from activity_recognition.inference.cost import (
     _threads_restored,
     _undisturbed,
     measure,
-    untrained_checkpoint,
 )
 from factories.networks import TINY, make_checkpoint
 
@@ -100,15 +98,8 @@ def test_a_round_is_a_second_of_a_robots_stream():
     assert counts.pop('chunk') in (15, 16)
     assert counts == {'frame': 10, 'utterance': 2, 'decision': 8, 'weighed decision': 2}
     # The engine has seen, heard and read all of it.
-    moment_ns = stream._frame().stamp_ns
-    decision = engine.apply(_decide(moment_ns))
-    assert all(item.present for item in decision.evidence)
-
-
-def _decide(moment_ns):
-    from activity_recognition.types import DecisionTime, Window
-
-    return Window(decision=DecisionTime(t_ns=moment_ns, arrival_ns=moment_ns))
+    window = next(stream._windows)
+    assert all(item.present for item in engine.apply(window).evidence)
 
 
 def test_sound_is_told_per_second_of_it(costs):
@@ -143,27 +134,7 @@ def test_mean_of_plain_and_weighed_decisions(costs):
     assert cost.mean_decision_s(4) == 1.5
 
 
-def test_an_untrained_network_is_the_presets():
-    checkpoint = untrained_checkpoint('clips', seed=3)
-    assert checkpoint.config.video.motion_channels
-    assert all(
-        torch.equal(one, other)
-        for one, other in zip(
-            checkpoint.system.parameters(),
-            untrained_checkpoint('clips', seed=3).system.parameters(),
-            strict=True,
-        )
-    )
-    pieces = [len(checkpoint.tokenizer.encode(text)) for text in SENTENCES]
-    assert max(pieces) < checkpoint.config.text.max_length
-    assert not math.isnan(checkpoint.temperature)
-
-
 def test_what_cannot_be_measured_is_refused():
-    with pytest.raises(ConfigError, match='model preset must be one of'):
-        untrained_checkpoint('huge')
-    with pytest.raises(ConfigError, match='found none'):
-        untrained_checkpoint('small_minilm')
     with pytest.raises(DeviceError):
         measure(make_checkpoint(), name='tiny', threads=[1], config=MeasureConfig(device='cuda:99'))
 

@@ -119,6 +119,22 @@ def test_equal_answers_join_and_holes_stay_open():
     assert stretches([]) == []
 
 
+@pytest.mark.parametrize(
+    ('low_s', 'high_s', 'shown'),
+    [
+        (0.0, 0.0199, ['0 ms', '5 ms', '10 ms', '15 ms']),
+        (-0.003, 0.0101, ['0 ms', '5 ms', '10 ms']),
+        (0.1234, 0.1236, ['123.4 ms', '123.45 ms', '123.5 ms', '123.55 ms', '123.6 ms']),
+        (0.2, 1.2, ['200 ms', '400 ms', '600 ms', '800 ms', '1000 ms', '1200 ms']),
+    ],
+)
+def test_a_histogram_has_round_ticks(make_metrics, low_s, high_s, shown):
+    values = {**make_metrics()['latency'], 'edges_s': [low_s, high_s], 'counts': [7]}
+    root = ET.fromstring(histogram(values, label='latency'))
+    texts = [node.text for node in root.iter() if node.tag.endswith('text')]
+    assert [text for text in texts if text.endswith(' ms')] == shown
+
+
 def test_charts_are_xml_that_shows_every_count(make_metrics):
     metrics = make_metrics()
     bars = ET.fromstring(histogram(metrics['latency'], label='latency'))

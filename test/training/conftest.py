@@ -9,9 +9,9 @@ import torch
 import yaml
 
 from activity_recognition.bags import RecordingWriter
-from activity_recognition.config import TrainConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.simulation import SimulationConfig, simulate
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.segments import Segment
 from factories.networks import TINY
 from factories.segments import LABELS, START_NS, make_segment

@@ -11,7 +11,6 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from activity_recognition.config import PretrainConfig, TrainConfig
 from activity_recognition.config_io import (
     PRETRAINED_PRESETS,
     load_config,
@@ -23,6 +22,7 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.models.pretrained import load_backbones, read_tokenizer, with_backbones
 from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.pretraining import pretrain
 from activity_recognition.training.train import main_train
 from factories.backbones import save_image_backbone, save_text_backbone, with_names

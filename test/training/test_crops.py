@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.config import TrainConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.crops import CropPlan, collate, cut_crop, plan_epoch
 from activity_recognition.training.losses import IGNORE
 from activity_recognition.training.segments import Segment

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from activity_recognition.config import StageConfig, TrainConfig
 from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import ConfigError
+from activity_recognition.training.config import StageConfig, TrainConfig
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.curriculum import Curriculum
 from activity_recognition.training.state import Progress

@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 import torch
 
-from activity_recognition.config import EngineConfig, TrainConfig
+from activity_recognition.config import EngineConfig
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training.batches import deal, load_batch
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.losses import IGNORE
 from activity_recognition.training.objective import TrainingLoss, TrainingModel

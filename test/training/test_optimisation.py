@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
-from activity_recognition.config import TrainConfig
 from activity_recognition.errors import ConfigError
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.optimisation import (
     Optimisation,
     learning_rate_at,

@@ -10,11 +10,12 @@ import torch
 import yaml
 
 from activity_recognition.cli import main
-from activity_recognition.config import EngineConfig, TrainConfig
+from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training import overfit as module
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.objective import TrainingLoss, TrainingModel
 from activity_recognition.training.overfit import Verdict, overfit, plain_settings
 from activity_recognition.training.targets import LabelTrack

@@ -10,12 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from activity_recognition.config import PretrainConfig, TrainConfig
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import CheckpointError
 from activity_recognition.models.video import FrameEncoder
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training import pretraining
+from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.pose import PoseModel
 from activity_recognition.training.pretraining import LOG, WEIGHTS, pretrain
 from activity_recognition.training.shipped import PRETRAINING_RECIPE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import cv2
@@ -11,12 +12,13 @@ import pytest
 
 from activity_recognition.cli import main
 from activity_recognition.commands.show import alone
-from activity_recognition.config import AugmentationConfig, TrainConfig
 from activity_recognition.errors import ConfigError
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.training.preview import COLUMNS, FRAME_PX, preview, write_preview
 from activity_recognition.types import Modality, to_ns
 from factories.networks import TINY, tokenizer_for
+from factories.shards import prepare
 
 from .conftest import LABELS, START_NS, make_segment
 
@@ -78,6 +80,39 @@ def test_a_picture_of_recordings_is_written(recordings: Path, tmp_path: Path, ti
     write_preview(path, other, recordings, cache=tmp_path / 'cache', count=3)
     second = cv2.imread(str(path))
     assert first.shape != second.shape or (first != second).any()
+
+
+def test_every_crop_says_what_it_is_of(recordings: Path, tmp_path: Path, tiny_preset: str):
+    config = TrainConfig(preset=tiny_preset, crop_s=4.0, num_workers=1, modality_dropout=0.0)
+
+    def shown(data: Path, count: int, config: TrainConfig = config) -> tuple[str, ...]:
+        out = tmp_path / 'crops.png'
+        return write_preview(out, config, data, cache=tmp_path / 'cache', count=count)
+
+    crops = shown(recordings, 6)
+    assert len(crops) == 6
+    assert {crop.partition(',')[0] for crop in crops} == {r.name for r in recordings.iterdir()}
+    for crop in crops:
+        start_s, end_s = map(float, re.findall(r'([\d.]+) s', crop))
+        assert start_s >= 0
+        assert end_s == pytest.approx(start_s + 4.0, abs=0.11)
+    prepare(recordings, tmp_path / 'shards')
+    assert shown(tmp_path / 'shards', 6) == crops
+    one = next(recordings.iterdir())
+    assert all(crop.startswith(f'{one.name}, ') for crop in shown(one, 2))
+    blind = dataclasses.replace(config, modality_dropout=1.0)
+    assert all(crop.endswith(' hidden') for crop in shown(recordings, 6, blind))
+
+
+def test_crops_come_from_all_of_the_epoch(recordings: Path, tmp_path: Path, tiny_preset: str):
+    """A batch holds crops with pictures or crops without; a picture shows both."""
+    config = TrainConfig(
+        preset=tiny_preset, crop_s=4.0, num_workers=1, modality_dropout=0.5, batch_size=100
+    )
+    crops = write_preview(
+        tmp_path / 'crops.png', config, recordings, cache=tmp_path / 'cache', count=6
+    )
+    assert len({'video hidden' in crop for crop in crops}) == 2
 
 
 def test_one_change_can_be_looked_at_alone():

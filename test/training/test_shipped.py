@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from activity_recognition.config import PretrainConfig, TrainConfig
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.models.checkpoint import load_checkpoint
+from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.shipped import (
     RECIPE,
     Scale,
     find_shortfalls,
+    main,
     make_default_checkpoint,
+    write_held_out,
 )
 
 GOOD = {
@@ -61,6 +63,29 @@ def test_seeds_of_training_and_measuring_never_meet():
     scale = Scale()
     assert scale.first_training_seed + scale.training_recordings <= scale.first_held_out_seed
     assert scale.held_out_recordings * scale.held_out_s == 30 * 60
+
+
+def test_the_held_out_recordings_are_made_anew_byte_for_byte(tmp_path: Path):
+    scale = Scale(held_out_recordings=2, held_out_s=2.0)
+    one, again = (
+        write_held_out(tmp_path / name, scale=scale, workers=1) for name in ('one', 'again')
+    )
+    files = sorted(path.relative_to(one) for path in one.rglob('*') if path.is_file())
+    assert {file.parts[0] for file in files} == {'recording_900000', 'recording_900001'}
+    assert len(files) == 6
+    for file in files:
+        assert (one / file).read_bytes() == (again / file).read_bytes()
+
+
+def test_the_command_writes_the_held_out_recordings_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    # Those that exist are kept, so that nothing is simulated here.
+    for number in range(15):
+        (tmp_path / 'held_out' / f'recording_{900_000 + number}').mkdir(parents=True)
+    assert main(['--held-out', '--work', str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / 'held_out')
+    assert [path.name for path in tmp_path.iterdir()] == ['held_out']
 
 
 @pytest.mark.slow

@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 
 from activity_recognition.bags import RecordingReader, find_recordings
-from activity_recognition.config import SmoothingConfig, SyncConfig, TrainConfig
+from activity_recognition.config import SmoothingConfig, SyncConfig
 from activity_recognition.errors import CheckpointError, ConfigError, RecordingError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
 from activity_recognition.training.cache import recording_key
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.evaluate import evaluate_recordings
 from activity_recognition.training.train import TrainingResult, main_train
 

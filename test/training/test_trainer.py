@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from activity_recognition.config import AugmentationConfig, EngineConfig, TrainConfig
+from activity_recognition.config import EngineConfig
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training import trainer as trainer_module
 from activity_recognition.training.batches import load_batch
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.crops import plan_epoch
 from activity_recognition.training.interruption import Interruption
 from activity_recognition.training.logbook import LOG

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 import torch.distributed
 
-from activity_recognition.config import EngineConfig, TrainConfig
+from activity_recognition.config import EngineConfig
 from activity_recognition.inference.precision import choose_precision
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.objective import TrainingLoss, TrainingModel
 from activity_recognition.training.processes import join_processes
 from activity_recognition.training.trainer import Sources, Trainer

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.config import AugmentationConfig
 from activity_recognition.training.augmentation.clocks import skew_clocks
 from activity_recognition.training.augmentation.pictures import change_pictures
 from activity_recognition.training.augmentation.sound import change_sound
 from activity_recognition.training.augmentation.words import change_words
+from activity_recognition.training.config import AugmentationConfig
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.config import AugmentationConfig
+from activity_recognition.training.config import AugmentationConfig
 from activity_recognition.types import to_ns
 
 _STAMPS = ('spectrogram_stamps', 'transcript_stamps')

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.config import AugmentationConfig
+from activity_recognition.training.config import AugmentationConfig
 
 
 def change_pictures(

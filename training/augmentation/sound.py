@@ -10,8 +10,8 @@ import torch
 import torchaudio
 from numpy.typing import NDArray
 
-from activity_recognition.config import AugmentationConfig
 from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
+from activity_recognition.training.config import AugmentationConfig
 
 _DB = np.log(10) / 10
 """Natural logarithm of a power per decibel."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.config import AugmentationConfig
 from activity_recognition.models.tokenizer import SPECIAL_TOKENS
+from activity_recognition.training.config import AugmentationConfig
 
 
 def change_words(

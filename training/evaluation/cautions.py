@@ -6,6 +6,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
+def assurance(data: Mapping[str, Any]) -> str:
+    """Say that the recordings are new to the checkpoint; empty where they are not, or may not be.
+
+    Args:
+        data: section ``data`` of the report.
+    """
+    if not data['made_with'] or data['trained_on'] or data['validated_with']:
+        return ''
+    return (
+        f'The recordings are new to the checkpoint: none of the {data["made_with"]} that it was '
+        'trained and validated with, known by their content, is among them'
+    )
+
+
 def cautions(data: Mapping[str, Any]) -> Iterator[str]:
     """Say in sentences what the numbers of a report do not stand for.
 
@@ -13,6 +27,11 @@ def cautions(data: Mapping[str, Any]) -> Iterator[str]:
         data: section ``data`` of the report.
     """
     total = data['recordings']
+    if not data['made_with']:
+        yield (
+            'The checkpoint does not say which recordings it was made with: whether these are new '
+            'to it is not known'
+        )
     if data['trained_on']:
         yield (
             f'{data["trained_on"]} of {total} recordings were trained on: '

@@ -49,6 +49,7 @@ from activity_recognition.training.predict import (
     combination_name,
     predict_segment,
 )
+from activity_recognition.training.train import CHECKPOINT
 from activity_recognition.types import MODALITIES, LabelSpan, seconds_between
 
 FUSED: Combination = MODALITIES
@@ -337,16 +338,17 @@ def _about(
         'recordings': [_about_recording(recording) for recording in decided],
         'labels': list(checkpoint.config.labels),
         'checkpoint': {
-            'path': str(checkpoint.path),
+            'name': _checkpoint_name(checkpoint.path),
             'id': checkpoint.id,
             'temperature': checkpoint.temperature,
             'weights': sum(p.numel() for p in checkpoint.system.parameters()),
         },
         'data': {
-            'folder': str(recordings.folder),
+            'name': recordings.folder.name or str(recordings.folder),
             'split': recordings.split,
             'recordings': len(decided),
             'seconds': sum(recording.seconds for recording in decided),
+            'made_with': recordings.made_with,
             'trained_on': list(recordings.history.values()).count('train'),
             'validated_with': list(recordings.history.values()).count('validation'),
             'passed_over': recordings.passed_over,
@@ -356,6 +358,12 @@ def _about(
             key: to_mapping(value) if key in nested else value for key, value in settings.items()
         },
     }
+
+
+def _checkpoint_name(path: Path) -> str:
+    """Return the name of a checkpoint's folder, or of the run whose checkpoint it is."""
+    run = path.parent.name if path.name == CHECKPOINT else ''
+    return run or path.name or str(path)
 
 
 def _about_recording(recording: Decided) -> dict[str, Any]:

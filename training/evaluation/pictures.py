@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from activity_recognition.reporting import charts, timeline
-from activity_recognition.reporting.drawing import box, element, picture, words
+from activity_recognition.reporting.drawing import (
+    box,
+    element,
+    label_colours,
+    picture,
+    words,
+)
 from activity_recognition.reporting.metrics import Answer, Distribution, Timed
 from activity_recognition.reporting.scores import NO_DATA, UNKNOWN
 from activity_recognition.reporting.stylesheet import CHART, VARIABLES
@@ -157,6 +163,14 @@ def latency_distribution(metrics: Mapping[str, Any]) -> Distribution:
 def timeline_picture(recording: Decided, labels: Sequence[str], *, alone: bool = False) -> str:
     """Draw truth, published answers and confidence of a recording's beginning."""
     return timeline.timeline(timed(recording, labels), alone=alone, labels=labels)
+
+
+def timeline_colours(recording: Decided, labels: Sequence[str]) -> dict[str, str]:
+    """Return the colours of the labels that a recording's timeline shows."""
+    shown = timed(recording, labels)
+    names = {label for _, _, label in shown['truth']} | {a['answer'] for a in shown['answers']}
+    colours = label_colours([*labels, *sorted(names.difference(labels))])
+    return {label: colour for label, colour in colours.items() if label in names}
 
 
 def timed(recording: Decided, labels: Sequence[str]) -> Timed:

@@ -34,12 +34,14 @@ class Recordings:
     """Labels that the checkpoint lacks."""
     split: str
     """Which part of the folder this is; empty where none was asked for."""
+    made_with: int
+    """Recordings that the checkpoint says it was made with; 0 where it does not say."""
     history: Mapping[Path, str]
-    """``train`` or ``validation`` for those that the checkpoint was made with."""
+    """``train`` or ``validation`` for those among them."""
     passed_over: int
     """Recordings that were not measured because the checkpoint was trained on them."""
     left_out: tuple[str, ...]
-    """Why each recording that could not be used could not."""
+    """Why each recording that could not be used could not; it is named below the folder."""
 
     def name(self, recording: PreparedRecording) -> str:
         """Return a recording's path below the folder."""
@@ -97,9 +99,10 @@ def open_recordings(
         spans=spans,
         foreign=tuple(sorted(occurring - set(model.labels))),
         split=split,
+        made_with=len(keys or {}),
         history={path: history[path] for path in chosen if path in history},
         passed_over=0 if split else len(found) - len(chosen),
-        left_out=tuple(left_out),
+        left_out=tuple(_below(folder, reason) for reason in left_out),
     )
 
 
@@ -107,6 +110,11 @@ def keys_of(checkpoint: Checkpoint) -> dict[str, str]:
     """Return ``train`` or ``validation`` by the key of each recording it was made with."""
     splits: Mapping[str, Sequence[str]] = checkpoint.metrics.get('training', {}).get('keys', {})
     return {key: split for split, keys in splits.items() for key in keys}
+
+
+def _below(folder: Path, reason: str) -> str:
+    """Name a recording by its path below the folder: a report tells nothing of the machine."""
+    return reason.replace(f'{folder}/', '').replace(str(folder), folder.name or str(folder))
 
 
 def _history(found: Sequence[Path], keys: Mapping[str, str], model: ModelConfig) -> dict[Path, str]:

@@ -15,6 +15,7 @@ from activity_recognition.reporting.blocks import (
     checks_table,
     definitions,
     heading,
+    key,
     milliseconds,
     page,
     percent,
@@ -22,7 +23,7 @@ from activity_recognition.reporting.blocks import (
 )
 from activity_recognition.reporting.metrics import Check
 from activity_recognition.training.evaluation import pictures, tables
-from activity_recognition.training.evaluation.cautions import cautions
+from activity_recognition.training.evaluation.cautions import assurance, cautions
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
 from activity_recognition.training.evaluation.schema import METRICS, REPORT, Metrics, write_metrics
 
@@ -118,8 +119,7 @@ def _sections(
     yield card('Work per decision', _cost(metrics))
     yield card('Through the ROS node', tables.live_table(metrics))
     for recording in decided[:SHOWN_RECORDINGS]:
-        drawn = pictures.timeline_picture(recording, metrics['labels'])
-        yield card(f'Timeline: {recording.name}', drawn)
+        yield card(f'Timeline: {recording.name}', _timeline(recording, metrics['labels']))
     yield card('Recordings', tables.recordings_table(metrics) + _left_out(metrics))
     yield card('Conditions', definitions(_provenance(metrics)))
 
@@ -151,7 +151,7 @@ def _summary(metrics: Metrics) -> str:
     split = f', split {data["split"]}' if data['split'] else ''
     return (
         f'Checkpoint {checkpoint["id"]} on {data["recordings"]} recordings, {minutes:.1f} minutes, '
-        f'from {data["folder"]}{split}.'
+        f'from {data["name"]}{split}.'
     )
 
 
@@ -196,6 +196,12 @@ def _cost(metrics: Metrics) -> str:
     )
 
 
+def _timeline(recording: Decided, labels: Sequence[str]) -> str:
+    """Draw a recording, with the names of its colours: short stretches have no room for theirs."""
+    drawn = pictures.timeline_picture(recording, labels)
+    return drawn + key(pictures.timeline_colours(recording, labels))
+
+
 def _left_out(metrics: Metrics) -> str:
     reasons = metrics['data']['left_out']
     if not reasons:
@@ -205,17 +211,17 @@ def _left_out(metrics: Metrics) -> str:
 
 
 def _cautions(metrics: Metrics) -> str:
-    return ''.join(
-        f'<p class="soft">{escape(caution)}.</p>' for caution in cautions(metrics['data'])
-    )
+    data = metrics['data']
+    sentences = [*filter(None, [assurance(data)]), *cautions(data)]
+    return ''.join(f'<p class="soft">{escape(sentence)}.</p>' for sentence in sentences)
 
 
 def _provenance(metrics: Metrics) -> dict[str, str]:
     checkpoint, data, settings = metrics['checkpoint'], metrics['data'], metrics['settings']
     return {
-        'checkpoint': f'{checkpoint["id"]}, {checkpoint["path"]}, '
+        'checkpoint': f'{checkpoint["id"]}, {checkpoint["name"]}, '
         f'{checkpoint["weights"] / 1e6:.2f} million weights',
-        'data': f'{data["folder"]}, {data["recordings"]} recordings, {data["seconds"]:.0f} s',
+        'data': f'{data["name"]}, {data["recordings"]} recordings, {data["seconds"]:.0f} s',
         'bootstrap': f'{settings["resamples"]} resamples, seed {settings["seed"]}',
         'decisions': _listed(settings['sync']),
         'smoothing': _listed(settings['smoothing']),

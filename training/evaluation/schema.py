@@ -12,7 +12,7 @@ from typing import Any
 
 from activity_recognition.errors import RecordingError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows when a key changes its meaning or goes away; new keys may come without."""
 
 METRICS, REPORT = 'metrics.json', 'report.html'

@@ -13,6 +13,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from activity_recognition.training.sharding.manifest import (
 from activity_recognition.training.sharding.samples import to_samples
 from activity_recognition.training.sharding.sources import Source, find_sources
 from activity_recognition.training.sharding.store import Store, is_url
+from activity_recognition.training.splits import Assignment
 from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
@@ -129,24 +131,27 @@ def prepare_shards(
     ]
     shared = Store(out).is_shared and Store(data).is_shared
     run = _engine(engine, worker_count(workers) if shared else 1, console)
-    outcomes = dict(run(make_shards, work))
-    ordered = [outcomes[index] for index in range(len(work))]
-    made = [outcome.recording for outcome in ordered if outcome.recording is not None]
-    left_out = [(o.name, o.problem) for o in ordered if o.recording is None]
-    demand_usable(data, usable=len(made), left_out=[why for _, why in left_out], strict=strict)
+    outcomes = [outcome for _, outcome in sorted(run(make_shards, work), key=itemgetter(0))]
     manifest = Manifest(
         preprocessing=preprocessing(model, sync),
         wide_px=wide_px,
         recordings=tuple(
-            dataclasses.replace(r, split=table[r.name].split, group=table[r.name].group)
-            if r.name in table
-            else r
-            for r in made
+            _assigned(o.recording, table) for o in outcomes if o.recording is not None
         ),
-        left_out=tuple(left_out),
+        left_out=tuple((o.name, o.problem) for o in outcomes if o.recording is None),
     )
+    reasons = [why for _, why in manifest.left_out]
+    demand_usable(data, usable=len(manifest.recordings), left_out=reasons, strict=strict)
     write_manifest(Store(out), manifest)
-    return PreparedShards(manifest=manifest, kept=sum(outcome.kept for outcome in ordered))
+    return PreparedShards(manifest=manifest, kept=sum(outcome.kept for outcome in outcomes))
+
+
+def _assigned(recording: ShardedRecording, table: Mapping[str, Assignment]) -> ShardedRecording:
+    """Return a recording with what the table of splits says of it."""
+    if recording.name not in table:
+        return recording
+    said = table[recording.name]
+    return dataclasses.replace(recording, split=said.split, group=said.group)
 
 
 def make_shards(work: Sharding) -> Outcome:

@@ -27,6 +27,7 @@ from activity_recognition.training.evaluation.measuring import (
 from activity_recognition.training.evaluation.report import render
 from activity_recognition.training.evaluation.schema import (
     METRICS,
+    SCHEMA_VERSION,
     SECTIONS,
     read_metrics,
     write_metrics,
@@ -55,7 +56,7 @@ def keys_of(value: object, inside: str = '') -> set[str]:
 def test_the_file_begins_as_promised(evaluation: Evaluation):
     metrics = evaluation.metrics
     assert tuple(metrics) == SECTIONS
-    assert metrics['schema_version'] == 1
+    assert metrics['schema_version'] == SCHEMA_VERSION
     assert list(metrics['combinations']) == [
         *('text', 'audio', 'video', 'audio+text', 'video+text', 'video+audio'),
         'video+audio+text',
@@ -83,9 +84,9 @@ def test_it_survives_the_file(evaluation: Evaluation, tmp_path: Path):
     [
         (None, 'evaluate a checkpoint first'),
         ('{', 'evaluate a checkpoint first'),
-        ('[]', 'expected schema_version 1'),
+        ('[]', f'expected schema_version {SCHEMA_VERSION}'),
         ('{"schema_version": 99}', 'got 99'),
-        ('{"schema_version": 1}', 'combinations'),
+        (json.dumps({'schema_version': SCHEMA_VERSION}), 'combinations'),
     ],
 )
 def test_a_file_that_is_no_report_is_refused(tmp_path: Path, text: str | None, says: str):
@@ -148,7 +149,9 @@ def test_intervals_hold_the_estimates(evaluation: Evaluation):
     assert low <= metrics['calibration']['after']['nll'] <= high
 
 
-def test_what_was_measured_is_named(evaluation: Evaluation, checkpoint_path: Path):
+def test_what_was_measured_is_named(
+    evaluation: Evaluation, checkpoint_path: Path, recordings: Path
+):
     metrics = evaluation.metrics
     assert metrics['checkpoint']['id'] == load_checkpoint(checkpoint_path).id
     assert metrics['calibration']['temperature'] == 1.7
@@ -156,6 +159,8 @@ def test_what_was_measured_is_named(evaluation: Evaluation, checkpoint_path: Pat
         f'recording_{seed}' for seed in range(3)
     ]
     assert metrics['data']['seconds'] == pytest.approx(36, abs=3)
+    assert metrics['checkpoint']['name'] == 'run'
+    assert metrics['data']['name'] == recordings.name
     assert metrics['conditions'] == {'python': '3'}
     json.dumps(metrics, allow_nan=False)
 
@@ -194,8 +199,9 @@ def test_a_damaged_recording_is_left_out_and_named(
         config=dataclasses.replace(quick, cost_decisions=0),
     ).metrics['data']
     assert found['recordings'] == 2
-    assert len(found['left_out']) == 1
-    assert 'recording_0' in found['left_out'][0]
+    (reason,) = found['left_out']
+    assert reason.startswith('recording_0')
+    assert str(tmp_path) not in reason
 
 
 def test_only_the_split_is_measured(
@@ -247,6 +253,44 @@ def test_what_a_checkpoint_was_made_with_is_known_by_its_content(
     assert len(names) == 3
     assert said_of_all.startswith('3 of 3 recordings were trained on')
     assert measured('', train=['0' * 32]) == (['recording_0', 'recording_1', 'recording_2'], [])
+    _, [unknown] = measured('')
+    assert 'does not say which recordings it was made with' in unknown
+
+
+@pytest.mark.parametrize('file', ['recording_0.mcap', 'labels.csv'])
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_still_known(
+    file: str, checkpoint_path: Path, recordings: Path, quick: EvaluationConfig, tmp_path: Path
+):
+    data = labelled_copy(recordings, tmp_path / 'data')
+    broken = data / 'recording_0' / file
+    broken.unlink()
+    # The kernel answers every attempt to read its beginning with an input/output error.
+    broken.symlink_to('/proc/self/mem')
+    checkpoint = load_checkpoint(checkpoint_path)
+    keys = [
+        recording_key(recordings / f'recording_{n}', checkpoint.config, SyncConfig())
+        for n in range(3)
+    ]
+    made_with = {'train': [], 'validation': keys[1:2]}
+    config = dataclasses.replace(quick, cost_decisions=0)
+    metrics = evaluate_checkpoint(
+        dataclasses.replace(checkpoint, metrics={'training': {'keys': made_with}}),
+        data,
+        cache=tmp_path / 'cache',
+        config=config,
+    ).metrics
+    assert [found['name'] for found in metrics['recordings']] == ['recording_1', 'recording_2']
+    assert metrics['data']['validated_with'] == 1
+    (reason,) = metrics['data']['left_out']
+    assert reason.startswith('recording_0')
+    assert 'Input/output error' in reason
+    with pytest.raises(RecordingError, match='recording_0'):
+        evaluate_checkpoint(
+            checkpoint,
+            data,
+            cache=tmp_path / 'cache',
+            config=dataclasses.replace(config, strict=True),
+        )
 
 
 def test_labels_that_are_all_unknown_are_no_fault(

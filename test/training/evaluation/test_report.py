@@ -19,7 +19,7 @@ from activity_recognition.training.evaluation.report import (
     render,
     write_report,
 )
-from activity_recognition.training.evaluation.schema import read_metrics
+from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, read_metrics
 
 VOID = {'meta', 'br', 'hr', 'img', 'link', 'input', 'rect', 'line', 'polygon'}
 
@@ -69,9 +69,34 @@ def test_the_page_shows_every_part(evaluation: Evaluation, checks: list):
     assert 'walking' in html
 
 
+def test_short_stretches_are_named_below_a_timeline(evaluation: Evaluation, checks: list):
+    html = render(evaluation, checks)
+    for recording in evaluation.decided:
+        section = html.partition(f'Timeline: {recording.name}')[2].partition('</section>')[0]
+        below = section.partition('</svg>')[2]
+        colours = pictures.timeline_colours(recording, evaluation.metrics['labels'])
+        assert {span.label for span in recording.spans} <= set(colours)
+        for label, colour in colours.items():
+            assert f'background:{colour}"></span>{label}<' in below
+
+
+def test_the_page_says_whether_the_recordings_are_new(evaluation: Evaluation, checks: list):
+    assert 'does not say which recordings it was made with' in render(evaluation, checks)
+    data = {**evaluation.metrics['data'], 'made_with': 220}
+
+    def said(**found: int) -> bool:
+        metrics = {**evaluation.metrics, 'data': {**data, **found}}
+        html = render(dataclasses.replace(evaluation, metrics=metrics), checks)
+        return 'new to the checkpoint: none of the 220' in html
+
+    assert said()
+    assert not said(trained_on=1)
+    assert not said(validated_with=1)
+
+
 def test_texts_are_escaped(evaluation: Evaluation, checks: list):
     metrics = {**evaluation.metrics, 'conditions': {'<b>machine': '<script>'}}
-    metrics['data'] = {**metrics['data'], 'left_out': ['<i>reason'], 'folder': '<u>here'}
+    metrics['data'] = {**metrics['data'], 'left_out': ['<i>reason'], 'name': '<u>here'}
     html = render(dataclasses.replace(evaluation, metrics=metrics), checks)
     for given in ('<b>machine', '<script>', '<i>reason', '<u>here'):
         assert given not in html
@@ -89,7 +114,7 @@ def test_the_folder_holds_numbers_pictures_and_page(
     for picture in folder.glob('*.svg'):
         assert ET.parse(picture).getroot().tag.endswith('svg')
         assert '--ink' in picture.read_text(encoding='utf-8')
-    assert read_metrics(folder)['schema_version'] == 1
+    assert read_metrics(folder)['schema_version'] == SCHEMA_VERSION
     assert [path.name for path in folder.parent.iterdir()] == ['one']
 
 

@@ -1,0 +1,73 @@
+"""How a setting is declared: its default, its range, and whether a node may change it live."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import field
+from typing import Any
+
+from activity_recognition.errors import ConfigError
+
+
+def _between(
+    owner: object,
+    name: str,
+    low: float,
+    high: float,
+    *,
+    low_open: bool = False,
+) -> None:
+    """Raise ConfigError unless the field ``name`` lies between ``low`` and ``high``."""
+    value = getattr(owner, name)
+    inside = (low < value if low_open else low <= value) and value <= high
+    if not inside:
+        bracket = '(' if low_open else '['
+        raise ConfigError(
+            f'{type(owner).__name__}.{name} must lie in {bracket}{low:g}, {high:g}], got {value!r}'
+        )
+
+
+def setting(
+    default: Any,
+    *,
+    live: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    late: bool = False,
+) -> Any:
+    """Declare a field with what a ROS parameter descriptor needs to know of it.
+
+    Args:
+        default: the value when nothing overrides it.
+        live: whether it may change while the node is active.
+        low: smallest accepted value, if it has one.
+        high: largest accepted value, if it has one.
+        late: whether older checkpoints lack it; the default is what they do. A checkpoint that
+            has the default does not name it.
+    """
+    metadata = {'live': live, 'low': low, 'high': high, 'late': late}
+    if isinstance(default, (list, dict, set)):
+        raise TypeError('a default must be immutable')
+    return field(default=default, metadata=metadata)
+
+
+class Ranged:
+    """Checks every field that declares a range; mixed into the dataclasses below."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for the first field outside its declared range."""
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]
+            low, high = item.metadata.get('low'), item.metadata.get('high')
+            if low is not None and high is not None:
+                _between(self, item.name, low, high)
+
+    def _check_positive(self, *names: str) -> None:
+        """Raise ConfigError unless every entry of these tuples is at least 1."""
+        for name in names:
+            value = getattr(self, name)
+            if any(entry < 1 for entry in value):
+                raise ConfigError(
+                    f'{type(self).__name__}.{name} must hold numbers from 1 up, got {value}'
+                )

@@ -1,0 +1,210 @@
+"""Settings of training and of pretraining the frame encoder.
+
+The recipes in ``config/train`` and ``config/pretraining`` hold overrides of these defaults.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from activity_recognition.errors import ConfigError
+from activity_recognition.settings import Ranged, setting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentationConfig(Ranged):
+    """How far crops are changed at random while training; labels must stay true."""
+
+    strength: float = setting(1.0, low=0.0, high=2.0)
+    """Factor on all ranges, but not on chances and numbers; 0 changes nothing."""
+    mirror: float = setting(0.5, low=0.0, high=1.0)
+    """Chance that pictures are mirrored; 0 where labels tell left from right."""
+    shift: float = setting(0.06, low=0.0, high=0.5)
+    """Pictures are moved by up to this share of their side."""
+    zoom: float = setting(0.1, low=0.0, high=1.0)
+    """Logarithm of the largest zoom."""
+    margin: float = setting(0.0, low=0.0, high=1.0)
+    """Above 0, pictures are kept larger than the network's by this share of its side, and views of
+    at least the network's size are cropped from them instead of ``shift`` and ``zoom``: what they
+    show are pixels of the camera, never a repeated border."""
+    contrast: float = setting(0.25, low=0.0, high=2.0)
+    """Logarithm of the largest gain."""
+    brightness: float = setting(20.0, low=0.0, high=255.0)
+    """Largest offset, levels of 255."""
+    colour: float = setting(0.0, low=0.0, high=1.0)
+    """Logarithm of the largest gain of one colour."""
+    level: float = setting(0.35, low=0.0, high=3.0)
+    """Largest change of loudness, units of the log-mel spectrogram (1 is 17 dB)."""
+    mel_shift: float = setting(0.0, low=0.0, high=32.0)
+    """Sound is moved up or down by up to this many mel bands."""
+    noise_db: float = setting(0.0, low=0.0, high=80.0)
+    """Noise of a random colour is added, up to this far above the spectrogram's floor, dB."""
+    mel_masks: int = setting(0, low=0, high=32)
+    """Bands hidden (SpecAugment), each up to ``mel_mask_bins`` mels wide."""
+    mel_mask_bins: int = setting(8, low=1, high=256)
+    time_masks: int = setting(0, low=0, high=32)
+    """Stretches hidden (SpecAugment), each up to ``time_mask_columns`` of 10 ms long."""
+    time_mask_columns: int = setting(40, low=1, high=10_000)
+    word_loss: float = setting(0.1, low=0.0, high=1.0)
+    """Up to this share of the word pieces is lost."""
+    word_errors: float = setting(0.0, low=0.0, high=1.0)
+    """Up to this share of the word pieces is replaced by others."""
+    clock_skew_s: float = setting(0.0, low=0.0, high=2.0)
+    """Stamps of sound and speech are moved by up to this much against the camera's, seconds."""
+
+    @property
+    def crops(self) -> bool:
+        """Whether views are cropped from pictures with a margin."""
+        return self.margin > 0 and self.strength > 0
+
+    def wide_px(self, side_px: int) -> int:
+        """Return the side of pictures with their margin, pixels; 0 where none is needed."""
+        return with_margin(side_px, self.margin) if self.crops else 0
+
+
+def with_margin(side_px: int, margin: float) -> int:
+    """Return a picture's side with a margin of a share of it, both edges together, pixels."""
+    return side_px + round(side_px * margin)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig(Ranged):
+    """One stage of a curriculum; what is None is as in the run that it belongs to."""
+
+    name: str = 'stage'
+    """What logs call it."""
+    epochs: int = setting(1, low=1, high=100_000)
+    """At most; ``patience`` may end it earlier."""
+    patience: int | None = None
+    min_gain: float | None = None
+    fused_weight: float | None = None
+    unimodal_weight: float | None = None
+    contrast_weight: float | None = None
+    agreement_weight: float | None = None
+    modalities_at_once: int | None = None
+    modality_dropout: float | None = None
+
+    def overrides(self) -> dict[str, Any]:
+        """Return the settings of the run that this stage replaces, its epochs among them."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: v for name, v in values.items() if name != 'name' and v is not None}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig(Ranged):
+    """One training run."""
+
+    preset: str = 'nano'
+    """Name of a file under config/models, or a path to one."""
+    seed: int = setting(0, low=0, high=2**31 - 1)
+    epochs: int = setting(20, low=1, high=100_000)
+    """At most; without meaning where there are ``stages``."""
+    batch_size: int = setting(8, low=1, high=100_000)
+    """Crops per step, over all processes."""
+    accumulation: int = setting(1, low=1, high=10_000)
+    """Parts in which each process works through its share of a step's crops, to save memory."""
+    crop_s: float = setting(16.0, low=1.0, high=600.0)
+    """Length of a training crop, seconds."""
+    frame_rate_hz: float = setting(5.0, low=0.5, high=120.0)
+    """Mean rate to which frames of a crop are thinned at random."""
+    learning_rate: float = setting(1e-3, low=1e-8, high=1.0)
+    weight_decay: float = setting(0.05, low=0.0, high=1.0)
+    warmup_fraction: float = setting(0.05, low=0.0, high=0.9)
+    """Share of the steps over which the learning rate rises linearly."""
+    gradient_clip: float = setting(1.0, low=1e-3, high=1e3)
+    """Largest norm of the gradient."""
+    label_smoothing: float = setting(0.05, low=0.0, high=0.9)
+    fused_weight: float = setting(1.0, low=0.0, high=10.0)
+    """Weight of the fused classifier's cross-entropy; 0 trains the encoders alone."""
+    unimodal_weight: float = setting(0.3, low=0.0, high=10.0)
+    """Weight of each unimodal head's cross-entropy."""
+    contrast_weight: float = setting(0.0, low=0.0, high=10.0)
+    """Weight of the contrastive alignment of the modalities at the same time."""
+    contrast_temperature: float = setting(0.1, low=0.01, high=10.0)
+    """Divides the cosines of the contrastive alignment."""
+    contrast_gap_s: float = setting(2.0, low=0.0, high=600.0)
+    """Decisions of one crop that are closer than this are no negatives of each other."""
+    agreement_weight: float = setting(0.0, low=0.0, high=10.0)
+    """Weight of the divergence of each unimodal head's belief from the fused one."""
+    modalities_at_once: int = setting(3, low=1, high=3)
+    """A crop shows at most so many modalities, drawn anew for each."""
+    modality_dropout: float = setting(0.15, low=0.0, high=1.0)
+    """Chance that a modality is hidden from a crop."""
+    ignore_boundary_s: float = setting(0.0, low=0.0, high=10.0)
+    """Decisions this close to a change of label do not count in the loss."""
+    average_decay: float = setting(0.999, low=0.0, high=0.99999)
+    """Decay of the moving average of the weights, which is what is kept."""
+    frame_encoder_rate: float = setting(1.0, low=0.0, high=1.0)
+    """Factor on the learning rate of the frame encoder, below 1 where it begins pretrained; 0
+    leaves it as it is. With ``video.backbone`` it is that of the backbone's trained layers."""
+    text_encoder_rate: float = setting(1.0, low=0.0, high=1.0)
+    """The same for the transformer of the text encoder, which is its backbone where it has one."""
+    augmentation: AugmentationConfig = AugmentationConfig()
+    validation_fraction: float = setting(0.1, low=0.0, high=0.9)
+    """Share of the recordings held out for calibration and for choosing the weights kept."""
+    validate_every: int = setting(2, low=1, high=100_000)
+    """Epochs between two validations; the last epoch of a stage is always validated."""
+    patience: int = setting(0, low=0, high=100_000)
+    """Validations in a row without gain that end the run, or the stage; 0 never does."""
+    min_gain: float = setting(0.0, low=0.0, high=1.0)
+    """What balanced accuracy must gain to count."""
+    stages: tuple[StageConfig, ...] = ()
+    """A curriculum, in order; none trains everything at once for ``epochs``."""
+    device: str = 'auto'
+    precision: str = 'auto'
+    num_threads: int = setting(0, low=0, high=1024)
+    num_workers: int = setting(0, low=0, high=256)
+    """Processes that read and decode recordings; 0 takes one per core."""
+
+    def __post_init__(self) -> None:
+        """Check that there is something to learn, in every stage."""
+        Ranged.__post_init__(self)
+        if not self.fused_weight and not self.unimodal_weight:
+            raise ConfigError(
+                'expected fused_weight or unimodal_weight above 0, got 0 for both: nothing would '
+                'be learnt from the labels'
+            )
+        for stage in self.stages:
+            self.of_stage(stage)
+
+    def of_stage(self, stage: StageConfig) -> TrainConfig:
+        """Return the settings that hold within a stage.
+
+        Raises:
+            ConfigError: what the stage replaces lies outside its range.
+        """
+        return dataclasses.replace(self, stages=(), **stage.overrides())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PretrainConfig(Ranged):
+    """Pretraining of a frame encoder on single pictures of simulated people."""
+
+    preset: str = 'nano'
+    """Name of a file under config/models, or a path to one."""
+    seed: int = setting(0, low=0, high=2**31 - 1)
+    scenes: int = setting(30_000, low=1, high=100_000_000)
+    """Rooms, each with a person of its own; none is seen twice."""
+    stills_per_scene: int = setting(4, low=1, high=1000)
+    """Pictures of each."""
+    scenes_per_batch: int = setting(8, low=1, high=10_000)
+    learning_rate: float = setting(1e-3, low=1e-8, high=1.0)
+    weight_decay: float = setting(0.05, low=0.0, high=1.0)
+    warmup_fraction: float = setting(0.05, low=0.0, high=0.9)
+    """Share of the steps over which the learning rate rises linearly."""
+    gradient_clip: float = setting(1.0, low=1e-3, high=1e3)
+    """Largest norm of the gradient."""
+    average_decay: float = setting(0.999, low=0.0, high=0.99999)
+    """Decay of the moving average of the weights, which is what is kept."""
+    device: str = 'auto'
+    precision: str = 'auto'
+    num_threads: int = setting(0, low=0, high=1024)
+    num_workers: int = setting(0, low=0, high=256)
+    """Processes that draw pictures; 0 takes half of the cores."""
+
+    @property
+    def steps(self) -> int:
+        """Batches, of ``scenes_per_batch * stills_per_scene`` pictures each."""
+        return max(1, self.scenes // self.scenes_per_batch)
