@@ -159,6 +159,7 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
     executor = make_executor()
     executor.add_node(node)
     session: Any = node._session
+    (feed,) = session.running.feeds.values()
     decided = applied = 0
 
     def note(window: Window) -> None:
@@ -172,13 +173,13 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
         )
 
     def video() -> Any:
-        return session.running.synchronizer.counters[Modality.VIDEO]
+        return feed.synchronizer.counters[Modality.VIDEO]
 
     def is_busy() -> bool:
         counters = video()
         return bool(counters.queued or counters.taken > applied)
 
-    session.running.filter.registerCallback(note)
+    feed.filter.registerCallback(note)
     play_counted(
         spin=lambda: executor.spin_once(timeout_sec=SPIN_S),
         received=lambda: video().received,
