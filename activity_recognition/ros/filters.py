@@ -7,7 +7,6 @@ the robot.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +40,7 @@ MODALITY_OF_ROLE = {
     Role.TRANSCRIPT: Modality.TEXT,
 }
 """Roles whose messages become samples."""
+_VIDEO = Modality.VIDEO
 
 
 class RawMessage(NamedTuple):
@@ -167,25 +167,30 @@ class Decoder(SimpleFilter):
 
 
 class EntryTimes:
-    """When, on the steady clock, things with given arrivals came in."""
+    """When, on the steady clock, things with given arrivals came in.
+
+    One thread notes and another one finds; each step of either is atomic.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._entries: deque[tuple[int, float]] = deque(maxlen=4096)
+        self._newest_ns = 0
 
     def note(self, arrival_ns: int, entry_s: float) -> None:
         """Remember one arrival; going back in time forgets what was before."""
-        with self._lock:
-            if self._entries and arrival_ns < self._entries[-1][0]:
-                self._entries.clear()
-            self._entries.append((arrival_ns, entry_s))
+        if arrival_ns < self._newest_ns:
+            self._entries.clear()
+        self._newest_ns = arrival_ns
+        self._entries.append((arrival_ns, entry_s))
 
     def find(self, arrival_ns: int) -> float | None:
         """Return the entry time of the newest arrival not after ``arrival_ns``; forgets older."""
         found: float | None = None
-        with self._lock:
-            while self._entries and self._entries[0][0] <= arrival_ns:
+        try:
+            while self._entries[0][0] <= arrival_ns:
                 found = self._entries.popleft()[1]
+        except IndexError:  # there are no more
+            pass
         return found
 
 
@@ -210,7 +215,8 @@ class SynchronizerFilter(SimpleFilter):
 
     def add(self, sample: Sample, entry_s: float) -> None:
         """Push one sample."""
-        self.entries.note(sample.arrival_ns, entry_s)
+        if sample.modality is _VIDEO:  # no other sample makes a decision due
+            self.entries.note(sample.arrival_ns, entry_s)
         self._synchronizer.push(sample)
         self.on_ready()
 
