@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
+from activity_recognition.ros.clocks import now_ns
 from activity_recognition.sensors import Drops, Role
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
@@ -100,7 +101,7 @@ class RawSubscriber(SimpleFilter):
 
     def _receive(self, cdr: bytes) -> None:
         entry_s = time.monotonic()
-        arrival_ns = self._clock.now().nanoseconds
+        arrival_ns = now_ns(self._clock)
         self.signalMessage(RawMessage(self._type_name, cdr, arrival_ns, entry_s))
 
 
@@ -120,6 +121,7 @@ class Decoder(SimpleFilter):
         super().__init__()
         self._role = role
         self._modality = MODALITY_OF_ROLE.get(role)
+        self._is_image = role is Role.IMAGE
         self._decoders = decoders
         self._synchronizer = synchronizer
         self._on_failure = on_failure
@@ -136,7 +138,7 @@ class Decoder(SimpleFilter):
         self.received += 1
         self.newest_entry_s = message.entry_s
         try:
-            if self._role is Role.IMAGE and not self._within_rate(message):
+            if self._is_image and not self._within_rate(message):
                 return
             sample = self._decoders.decode(
                 self._role, message.type_name, message.cdr, message.arrival_ns
@@ -151,6 +153,8 @@ class Decoder(SimpleFilter):
             self.signalMessage(sample, message.entry_s)
 
     def _within_rate(self, message: RawMessage) -> bool:
+        if not self._synchronizer.thins_frames:
+            return True
         stamp_ns = read_stamp(message.cdr) or message.arrival_ns
         return self._synchronizer.wants_frame(stamp_ns)
 

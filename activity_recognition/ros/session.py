@@ -15,6 +15,7 @@ from activity_recognition.config import RecognizerConfig
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.trace_file import TracedEngine
+from activity_recognition.ros.clocks import now_ns
 from activity_recognition.ros.diagnostics import Snapshot
 from activity_recognition.ros.feed import Feed, audio_format
 from activity_recognition.ros.outcome import Outcome
@@ -152,9 +153,9 @@ class Running:
             feed.synchronizer.reset()
 
     def _poll(self) -> None:
-        now_ns = self._node.get_clock().now().nanoseconds
+        time_ns = now_ns(self._node.get_clock())
         for feed in self.feeds.values():
-            feed.filter.poll(now_ns)
+            feed.filter.poll(time_ns)
 
     def _show(self) -> None:
         for outcome in self._outcomes.values():

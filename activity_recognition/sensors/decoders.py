@@ -114,7 +114,7 @@ class SensorDecoders:
                 and is the same for every such message, so it serves to count by.
             ConfigError: when the transcript's field has to be named.
         """
-        if Role(role) is Role.TRANSCRIPT and len(cdr) > MAX_TRANSCRIPT_BYTES:
+        if len(cdr) > MAX_TRANSCRIPT_BYTES and Role(role) is Role.TRANSCRIPT:
             raise DecodeError(
                 f'transcript length: {len(cdr)} bytes are more than the {MAX_TRANSCRIPT_BYTES} '
                 'allowed for one message'

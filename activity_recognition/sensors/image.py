@@ -153,5 +153,7 @@ def _as_array(message: Message, layout: _Layout, max_pixels: int) -> NDArray[np.
         buffer=data,
         strides=(step, layout.channels * itemsize, itemsize)[: 2 if layout.channels == 1 else 3],
     )
+    if itemsize == 1:
+        return pixels
     # OpenCV wants native numbers at even addresses; a buffer promises neither.
     return np.require(pixels, f'=u{itemsize}', 'A')

@@ -179,6 +179,11 @@ class Admission:
             return DropReason.RATE
         return None
 
+    @property
+    def thins_frames(self) -> bool:
+        """Whether the rate of frames is limited."""
+        return self._rate.is_set
+
     def over_rate(self, stamp_ns: int) -> bool:
         """Return whether a frame of this stamp would be refused for the rate alone."""
         return self.refusal(VIDEO, stamp_ns) is DropReason.RATE

@@ -119,6 +119,11 @@ class WindowSynchronizer:
         finally:
             self._lock.release()
 
+    @property
+    def thins_frames(self) -> bool:
+        """Whether ``max_frame_rate_hz`` is set, so that asking about a frame can save something."""
+        return self._admission.thins_frames
+
     def wants_frame(self, stamp_ns: int) -> bool:
         """Return whether a frame is within ``max_frame_rate_hz``; ask before decoding it.
 
