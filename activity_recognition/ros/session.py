@@ -56,9 +56,7 @@ class Running:
         self._config = config
         self._outcomes = outcomes
         self._last_log_s = -LOG_PERIOD_S
-        self.feeds = {
-            name: Feed(node, config, engine.config.audio, name) for name in engine.streams
-        }
+        self.feeds = {name: Feed(node, config, engine.config, name) for name in engine.streams}
         self._trace = (
             TracedEngine(engine, Path(config.trace), smoothing=config.smoothing)
             if config.trace

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
-from activity_recognition.sensors.compressed import decode_compressed
+from activity_recognition.sensors.compressed import LEAST_SIDE_PX, decode_compressed
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Frame
 
@@ -74,13 +74,21 @@ IMAGE_ENCODINGS = tuple(_LAYOUTS)
 """Encodings of sensor_msgs Image that can be decoded."""
 
 
-def decode_image(message: Message, arrival_ns: int, *, max_pixels: int = MAX_PIXELS) -> Frame:
+def decode_image(
+    message: Message,
+    arrival_ns: int,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    least_side_px: int = LEAST_SIDE_PX,
+) -> Frame:
     """Return the frame in a sensor_msgs Image or CompressedImage.
 
     Args:
         message: a message object of either type.
         arrival_ns: when it could be known; its stamp too where the header has none.
         max_pixels: refuse larger images, before decoding them.
+        least_side_px: keep both sides of a JPEG image at least this long where they are; larger
+            ones may come at a half, a quarter or an eighth of their size.
 
     Raises:
         UnsupportedEncodingError: for a format that holds no colour image.
@@ -89,7 +97,12 @@ def decode_image(message: Message, arrival_ns: int, *, max_pixels: int = MAX_PIX
     stamp_ns = header_stamp_ns(message)
     compressed = hasattr(message, 'format')
     pixels = (
-        decode_compressed(message.data, str(message.format), max_pixels=max_pixels)
+        decode_compressed(
+            message.data,
+            str(message.format),
+            max_pixels=max_pixels,
+            least_side_px=least_side_px,
+        )
         if compressed
         else _decode_raw(message, max_pixels)
     )
