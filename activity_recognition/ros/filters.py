@@ -199,7 +199,7 @@ class EntryTimes:
 
 
 def _nobody() -> None:
-    """Wake nobody: the worker is not there yet."""
+    """Tell nobody: who wants to know is not there yet."""
 
 
 class SynchronizerFilter(SimpleFilter):
@@ -210,6 +210,8 @@ class SynchronizerFilter(SimpleFilter):
         self._synchronizer = synchronizer
         self.on_ready: Callable[[], None] = _nobody
         """Called whenever something may be taken; the worker puts its waking here."""
+        self.on_frame: Callable[[], None] = _nobody
+        """Called after every frame that was admitted."""
         self.entries = EntryTimes()
 
     def connectInput(self, *sources: SimpleFilter) -> None:  # noqa: N802
@@ -219,9 +221,11 @@ class SynchronizerFilter(SimpleFilter):
 
     def add(self, sample: Sample, entry_s: float) -> None:
         """Push one sample."""
-        if sample.modality is _VIDEO:  # no other sample makes a decision due
+        is_frame = sample.modality is _VIDEO
+        if is_frame:  # no other sample makes a decision due
             self.entries.note(sample.arrival_ns, entry_s)
-        self._synchronizer.push(sample)
+        if self._synchronizer.push(sample) and is_frame:
+            self.on_frame()
         self.on_ready()
 
     def poll(self, now_ns: int) -> None:

@@ -92,8 +92,12 @@ class WindowSynchronizer:
             self._admission.update(config)
             self._schedule.update(config)
 
-    def push(self, sample: Sample) -> None:
-        """Take one received sample: admit it, drop and count it, or see a time jump in it."""
+    def push(self, sample: Sample) -> bool:
+        """Take one received sample: admit it, drop and count it, or see a time jump in it.
+
+        Returns:
+            Whether it was admitted.
+        """
         modality = sample.modality
         lane = self._lanes[modality]
         self._lock.acquire()  # A ``with`` costs twice as much, for every message.
@@ -102,7 +106,7 @@ class WindowSynchronizer:
             if not self._admission.admit_next(sample):
                 settled = self._settle(lane, sample)
                 if settled is None:
-                    return
+                    return False
                 sample = settled
             waiting = lane.ring.waiting
             # Where nothing waits there is room.
@@ -116,6 +120,7 @@ class WindowSynchronizer:
                     self._decide(sample.stamp_ns, arrival_ns)
             elif schedule.due_ns is None:
                 schedule.begin(arrival_ns)
+            return True
         finally:
             self._lock.release()
 

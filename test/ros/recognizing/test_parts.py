@@ -40,6 +40,7 @@ from activity_recognition.types import (
     Modality,
     ModalityEvidence,
     Status,
+    Utterance,
     Window,
 )
 
@@ -496,6 +497,16 @@ def test_every_field_of_the_configuration_is_a_described_parameter():
     assert fields['sync.decision_rate_hz'].live
     assert fields['smoothing.hysteresis'].description.startswith('By how much')
     assert [name for name, item in fields.items() if not item.description] == []
+
+
+def test_only_frames_that_were_admitted_put_the_timer_off():
+    source = SynchronizerFilter(WindowSynchronizer(SyncConfig()))
+    told = []
+    source.on_frame = lambda: told.append(True)
+    words = Utterance(stamp_ns=0, arrival_ns=SECOND, text='hello')
+    for sample in (frame(1), frame(1), frame(0), words, frame(2)):
+        source.add(sample, 0.0)
+    assert len(told) == 2
 
 
 def test_windows_reach_every_callback_of_the_synchroniser_filter():
