@@ -178,8 +178,10 @@ class Pair:
         self, node: Node, engine: StreamingEngine, size: tuple[int, int], start_ns: int
     ) -> None:
         """Begin streams at ``start_ns``."""
-        self._node, self._engine, self._decoders = node, engine, SensorDecoders()
+        self._node, self._engine = node, engine
         width, height = size
+        # The frame as the camera took it: making it smaller is a part of resizing.
+        self._decoders = SensorDecoders(image_side_px=max(size))
         self._streams = [
             stream(
                 engine.config,

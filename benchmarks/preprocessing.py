@@ -1,9 +1,9 @@
 """In which order, and how much of, should an image be worked on before the network sees it?
 
-Raw images: the package converts the colours of the whole image and then resizes by area; the
-alternatives resize first, or go through float tensors as training pipelines do. JPEG: libjpeg can
-decode at a half, a quarter or an eighth of the size, and the package has it do so where enough is
-left. Differences are to the picture from the first way, in levels of 255.
+Raw images: the package halves a large one, converts its colours and then resizes by area; the
+alternatives leave the first out, convert last, or go through float tensors as training pipelines
+do. JPEG: libjpeg can decode at a half, a quarter or an eighth of the size, and the package has it
+do so where enough is left. Differences are to the picture from the first way, in levels of 255.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from record import Table, provenance
 from torch.nn import functional as F
 
 from activity_recognition.inference.frontend import resize_frame
-from activity_recognition.sensors.compressed import LEAST_SIDE_PX, decode_compressed
+from activity_recognition.sensors.compressed import decode_compressed
+from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.types import Frame, Modality
 
@@ -70,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         title='From an image to the picture that the network sees',
         settings={'side, px': chosen.side, 'JPEG quality': QUALITY, 'seed': chosen.seed},
         tables=[_table(group, ways, rounds) for group, ways in groups.items()],
-        notes=[f'{rounds.describe()}. Of raw images, the first way is the package’s.'],
+        notes=[f"{rounds.describe()}. Where no other way is marked, the first is the package's."],
     )
     return publish(report, chosen, began=began)
 
@@ -107,11 +108,18 @@ def raw_ways(image: Picture, side: int) -> list[Way]:
         )
         return small[0].mul(255).round().byte().permute(1, 2, 0).numpy()
 
-    return [
+    def halve_first() -> Picture:
+        small = halved(bgr, LEAST_SIDE_PX)
+        return _resized(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8), side)
+
+    ways = [
         Way('convert, then resize', convert_first),
         Way('resize, then convert', resize_first),
         Way('to float, then resize (torch, antialiased)', float_first),
     ]
+    if halved(bgr, LEAST_SIDE_PX).shape != bgr.shape:
+        ways.append(Way('halve, convert, then resize, as the package', halve_first))
+    return ways
 
 
 def jpeg_ways(image: Picture, side: int) -> list[Way]:

@@ -74,7 +74,7 @@ class RecordingReader:
             reset_after_s: ``sync.reset_after_s`` of what takes the samples, seconds.
             audio_format: format of the audio where the recording has no AudioInfo.
             transcript_field: dotted field of the text; empty for the known one of a known type.
-            image_side_px: side that large JPEG images may be decoded down to, if it is more than
+            image_side_px: smallest side that large images may come with, if it is more than
                 :class:`~activity_recognition.sensors.SensorDecoders` keeps anyway.
             types: where types without an embedded definition are looked up.
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.sensors.size import LEAST_SIDE_PX
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,12 +22,6 @@ _JPEG_FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _READ_BGR = cv2.IMREAD_COLOR
 # OpenCV before 4.11 decodes to BGR only; its result is turned around afterwards.
 _READ_RGB: int = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR)
-LEAST_SIDE_PX = 320
-"""Smallest side of a JPEG image that is decoded at a part of its size.
-
-No preset's network sees more than 224 pixels a side; a picture for people is 640 wide. It is the
-same for live topics and recordings, so that both give the same frames.
-"""
 # A part of the size comes with a bit of its own beside the colours; OpenCV's names join it to BGR.
 _PARTS = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,

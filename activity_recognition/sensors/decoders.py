@@ -10,8 +10,8 @@ from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError
 from activity_recognition.sensors.audio import AudioDecoder
 from activity_recognition.sensors.cdr import TypeRegistry
-from activity_recognition.sensors.compressed import LEAST_SIDE_PX
 from activity_recognition.sensors.image import decode_image
+from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.sensors.transcript import TranscriptDecoder
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class SensorDecoders:
             reset_after_s: ``sync.reset_after_s``, seconds.
             audio_fallback: format to assume until an AudioInfo arrives; None refuses until then.
             transcript_field: dotted field of the text; empty for the known one of a known type.
-            image_side_px: ``video.input_size_px`` of the model: JPEG images are decoded no smaller
-                than this, or than :data:`~activity_recognition.sensors.compressed.LEAST_SIDE_PX`.
+            image_side_px: ``video.input_size_px`` of the model: large images come no smaller than
+                this, or than :data:`~activity_recognition.sensors.size.LEAST_SIDE_PX`.
             types: where message types are looked up; a new registry by default.
         """
         self.audio = AudioDecoder(
