@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +49,7 @@ MODALITIES = tuple(Modality)
 class Frame:
     """One camera image."""
 
+    modality: ClassVar[Modality] = Modality.VIDEO
     stamp_ns: int
     arrival_ns: int
     image: NDArray[np.uint8]
@@ -61,6 +62,7 @@ class Frame:
 class AudioChunk:
     """A run of consecutive mono samples."""
 
+    modality: ClassVar[Modality] = Modality.AUDIO
     stamp_ns: int
     """When the first sample was taken."""
     arrival_ns: int
@@ -79,6 +81,7 @@ class AudioChunk:
 class Utterance:
     """One recognised stretch of speech."""
 
+    modality: ClassVar[Modality] = Modality.TEXT
     stamp_ns: int
     """End of the utterance: when its last word was spoken."""
     arrival_ns: int
@@ -97,13 +100,11 @@ Sample = Frame | AudioChunk | Utterance
 
 def modality_of(sample: Sample) -> Modality:
     """Return the modality a sample belongs to."""
-    if isinstance(sample, Frame):
-        return Modality.VIDEO
-    return Modality.AUDIO if isinstance(sample, AudioChunk) else Modality.TEXT
+    return sample.modality
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DecisionTime:
+# Moments and windows are made for every message, and a tuple in half the time of a frozen class.
+class DecisionTime(NamedTuple):
     """The moment a decision speaks of and the moment it is taken."""
 
     t_ns: int
@@ -112,8 +113,7 @@ class DecisionTime:
     """Only samples that arrived by then are seen."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """What the synchroniser hands to the engine at once, in the order it is to be applied."""
 
     reset: bool = False

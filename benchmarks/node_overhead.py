@@ -1,18 +1,19 @@
 """What does the node add to the engine?
 
 Node: a raw CDR image goes into the recogniser's own subscription callback, and the clock stops when
-publishing the decision has returned. Bare: the decoded frame goes into an engine of its own, which
-resizes it and decides. Both hear the same sound and read the same words between the frames,
-untimed.
+publishing the decision has returned. Bare: the frame decoded from such an image goes into an engine
+of its own, which resizes it and decides. Both hear the same sound and read the same words between
+the frames, untimed. Afterwards the node's engine answers at once, which leaves what is the node's.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,43 @@ from activity_recognition.bags.messages import MessageMaker
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.models.checkpoint import save_checkpoint
-from activity_recognition.types import AudioChunk, Frame, Sample, Window, to_ns
+from activity_recognition.sensors import Role, SensorDecoders
+from activity_recognition.types import AudioChunk, Decision, Frame, Sample, Window, to_ns
 
 RATE_HZ = 15.0
 SIZES = {'640×480': (640, 480), '1920×1080': (1920, 1080)}
-WANTED = {'640×480': 1.25, '1920×1080': 1.25}
+WANTED = {'640×480': 1.10, '1920×1080': 1.25}
 STEPS = 10
 """Frames of a case in one round; a multiple of the decisions between two weighings."""
 FILL_FRAMES = 75
+ALONE_ROUNDS = 20
+"""Of the node whose engine answers at once."""
 ANSWER_LIMIT_S = 60.0
+IMAGE_TYPE = 'sensor_msgs/msg/Image'
 LATE_S = 2.0
 """More than what the node counts as late; from here on it is another time line."""
+
+
+class InstantEngine:
+    """Answers at once with what the engine in its place said to the first frame."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self._decision: Decision | None = None
+
+    def apply(self, windows: Mapping[str, Window]) -> dict[str, Decision]:
+        """Return a decision of the moment that the window asks for."""
+        moment = windows[''].decision
+        if moment is None:
+            return {}
+        if self._decision is None:
+            self._decision = self.engine.apply(windows)['']
+        t_ns, arrival_ns = moment
+        return {'': dataclasses.replace(self._decision, t_ns=t_ns, arrival_ns=arrival_ns)}
+
+    def reset(self, name: str) -> None:
+        """Forget what the engine in its place knows."""
+        self.engine.reset(name)
 
 
 class Node:
@@ -102,6 +129,12 @@ class Node:
         """Begin a new time line."""
         self._feed.synchronizer.reset()
 
+    def take_engine_away(self) -> None:
+        """Let the engine answer at once from now on, or no longer."""
+        engine: Any = self._worker._engine
+        instant = isinstance(engine, InstantEngine)
+        self._worker._engine = engine.engine if instant else InstantEngine(engine)
+
     def _note(self, window: Window) -> None:
         self._end_s, self._end_cpu_s = time.perf_counter(), time.process_time()
         self._decided = window.decision is not None
@@ -148,6 +181,8 @@ class Pair:
         """Begin streams at ``start_ns``."""
         self._node, self._engine = node, engine
         width, height = size
+        # The frame as the camera took it: making it smaller is a part of resizing.
+        self._decoders = SensorDecoders(image_side_px=max(size))
         self._streams = [
             artificial_stream(
                 engine.config,
@@ -179,6 +214,9 @@ class Pair:
             *others, frame = window.samples
             for sample in others:
                 self._engine.apply(Window(samples=(sample,)))
+            # As cold and as little aligned as the node's.
+            _, cdr = self._node.message(frame)
+            frame = self._decoders.decode(Role.IMAGE, IMAGE_TYPE, cdr, frame.arrival_ns)
             wall_s, cpu_s = time.perf_counter(), time.process_time()
             self._engine.apply(Window(samples=(frame,), decision=window.decision))
             cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
@@ -210,7 +248,8 @@ def main(argv: list[str] | None = None) -> int:
             engine = make_engine(checkpoint, threads=chosen.threads)
             for name, size in SIZES.items():
                 rounds = _measure(node, engine, size, chosen)
-                tables.append(_table(name, rounds))
+                alone = _measure_alone(node, engine, size, chosen)
+                tables.append(_table(name, rounds, alone))
                 notes.append(f'{name}: {rounds.describe()}; {STEPS} frames of each per round.')
                 if name in WANTED:
                     goals.append(_goal(name, chosen.preset, rounds))
@@ -228,12 +267,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _measure(node: Node, engine: StreamingEngine, size: tuple[int, int], chosen: Any) -> Rounds:
-    # A message without a stamp gets the clock's time, so the streams begin there, or, as they run
-    # ahead of it, where the node does not take them for late.
-    start_ns = max(time.time_ns(), node.newest_ns + to_ns(LATE_S))
-    pair = Pair(node, engine, size, start_ns)
-    engine.reset()
-    node.reset()
+    pair = _pair(node, engine, size)
     pair.through_node(FILL_FRAMES)
     pair.bare(FILL_FRAMES)
     return interleave(
@@ -245,7 +279,34 @@ def _measure(node: Node, engine: StreamingEngine, size: tuple[int, int], chosen:
     )
 
 
-def _table(name: str, rounds: Rounds) -> Table:
+def _measure_alone(
+    node: Node, engine: StreamingEngine, size: tuple[int, int], chosen: Any
+) -> Rounds:
+    pair = _pair(node, engine, size)
+    node.take_engine_away()
+    try:
+        return interleave(
+            {'alone': partial(pair.through_node, STEPS)},
+            rounds=ALONE_ROUNDS,
+            limit_s=chosen.seconds / len(SIZES) / 4,
+            seed=chosen.seed,
+            threads=chosen.threads,
+        )
+    finally:
+        node.take_engine_away()
+
+
+def _pair(node: Node, engine: StreamingEngine, size: tuple[int, int]) -> Pair:
+    """Return streams on a new time line."""
+    # A message without a stamp gets the clock's time, so the streams begin there, or, as they run
+    # ahead of it, where the node does not take them for late.
+    start_ns = max(time.time_ns(), node.newest_ns + to_ns(LATE_S))
+    engine.reset()
+    node.reset()
+    return Pair(node, engine, size, start_ns)
+
+
+def _table(name: str, rounds: Rounds, alone: Rounds) -> Table:
     rows = [
         (
             words,
@@ -259,6 +320,8 @@ def _table(name: str, rounds: Rounds) -> Table:
             ('node', 'callback entry to publish return'),
         )
     ]
+    wall, cpu = alone.wall_s('alone').scaled(1e3), alone.cpu_s('alone').scaled(1e3)
+    rows.append(('the same, the engine answering at once', str(wall), str(cpu), '–', '–'))
     columns = ('what', 'wall ms (quartiles)', 'CPU ms (quartiles)', 'wall ÷ bare', 'CPU ÷ bare')
     return Table(f'One frame of {name}', columns, rows)
 

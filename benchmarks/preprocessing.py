@@ -1,9 +1,9 @@
 """In which order, and how much of, should an image be worked on before the network sees it?
 
-Raw images: the package converts the colours of the whole image and then resizes by area; the
-alternatives resize first, or go through float tensors as training pipelines do. JPEG: the package
-decodes whole images; libjpeg can decode at a half, a quarter or an eighth of the size. Differences
-are to the package's own picture, in levels of 255.
+Raw images: the package halves a large one, converts its colours and then resizes by area; the
+alternatives leave the first out, convert last, or go through float tensors as training pipelines
+do. JPEG: libjpeg can decode at a half, a quarter or an eighth of the size, and the package has it
+do so where enough is left. Differences are to the picture from the first way, in levels of 255.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ from torch.nn import functional as F
 
 from activity_recognition.inference.frontend import resize_frame
 from activity_recognition.sensors.compressed import decode_compressed
+from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.types import Frame, Modality
 
@@ -31,11 +31,7 @@ Picture = NDArray[np.uint8]
 SIZES = {'640×480': (640, 480), '1920×1080': (1920, 1080)}
 QUALITY = 95
 """Of JPEG: image_transport's default."""
-REDUCTIONS = {
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
+DIVISORS = (2, 4, 8)
 NOISE = 4.0
 """Standard deviation of what is added to a drawn scene, levels: a sensor's noise."""
 
@@ -72,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         title='From an image to the picture that the network sees',
         settings={'side, px': chosen.side, 'JPEG quality': QUALITY, 'seed': chosen.seed},
         tables=[_table(group, ways, rounds) for group, ways in groups.items()],
-        notes=[f'{rounds.describe()}. The first way of each table is what the package does.'],
+        notes=[f"{rounds.describe()}. Where no other way is marked, the first is the package's."],
     )
     return publish(report, chosen, began=began)
 
@@ -109,11 +105,18 @@ def raw_ways(image: Picture, side: int) -> list[Way]:
         )
         return small[0].mul(255).round().byte().permute(1, 2, 0).numpy()
 
-    return [
+    def halve_first() -> Picture:
+        small = halved(bgr, LEAST_SIDE_PX)
+        return _resized(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8), side)
+
+    ways = [
         Way('convert, then resize', convert_first),
         Way('resize, then convert', resize_first),
         Way('to float, then resize (torch, antialiased)', float_first),
     ]
+    if halved(bgr, LEAST_SIDE_PX).shape != bgr.shape:
+        ways.append(Way('halve, convert, then resize, as the package', halve_first))
+    return ways
 
 
 def jpeg_ways(image: Picture, side: int) -> list[Way]:
@@ -122,19 +125,25 @@ def jpeg_ways(image: Picture, side: int) -> list[Way]:
     done, payload = cv2.imencode('.jpg', image[..., ::-1], options)
     assert done
 
-    def whole() -> Picture:
-        decoded = decode_compressed(payload, 'jpeg', max_pixels=image.size)
+    def decoded_to(least_side_px: int) -> Picture:
+        decoded = decode_compressed(
+            payload, 'jpeg', max_pixels=image.size, least_side_px=least_side_px
+        )
         return _resized(decoded, side)
 
-    def reduced(flag: int) -> Picture:
-        decoded: Any = cv2.imdecode(payload, flag | cv2.IMREAD_IGNORE_ORIENTATION)
-        return np.asarray(cv2.cvtColor(_resized(decoded, side), cv2.COLOR_BGR2RGB), np.uint8)
-
-    ways = [Way('decode whole, then resize', whole)]
-    for factor, flag in REDUCTIONS.items():
-        if min(image.shape[:2]) // factor >= side:
-            ways.append(Way(f'decode at 1/{factor}, then resize', partial(reduced, flag)))
+    height = min(image.shape[:2])
+    ways = [Way('decode whole, then resize', partial(decoded_to, height))]
+    for divisor in DIVISORS:
+        if height // divisor >= side:
+            least_px = height // divisor
+            ours = ', as the package' if divisor == _package_divisor(height) else ''
+            name = f'decode at 1/{divisor}, then resize{ours}'
+            ways.append(Way(name, partial(decoded_to, least_px)))
     return ways
+
+
+def _package_divisor(height: int) -> int:
+    return max([1, *(divisor for divisor in DIVISORS if height // divisor >= LEAST_SIDE_PX)])
 
 
 def _resized(image: Picture, side: int) -> Picture:

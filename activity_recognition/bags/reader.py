@@ -61,6 +61,7 @@ class RecordingReader:
         reset_after_s: float = _SYNC.reset_after_s,
         audio_format: AudioFormat | None = None,
         transcript_field: str = '',
+        image_side_px: int = 0,
         types: TypeRegistry | None = None,
     ) -> None:
         """Open a recording.
@@ -73,6 +74,8 @@ class RecordingReader:
             reset_after_s: ``sync.reset_after_s`` of what takes the samples, seconds.
             audio_format: format of the audio where the recording has no AudioInfo.
             transcript_field: dotted field of the text; empty for the known one of a known type.
+            image_side_px: smallest side that large images may come with, if it is more than
+                :class:`~activity_recognition.sensors.SensorDecoders` keeps anyway.
             types: where types without an embedded definition are looked up.
 
         Raises:
@@ -89,6 +92,7 @@ class RecordingReader:
         self._reset_after_s = reset_after_s
         self._audio_format = audio_format
         self._transcript_field = transcript_field
+        self._image_side_px = image_side_px
         self._types = types or TypeRegistry()
         self._storage: Rosbag1Reader | Rosbag2Reader = open_storage(self.path)
         self._is_ros1 = isinstance(self._storage, Rosbag1Reader)
@@ -156,6 +160,7 @@ class RecordingReader:
             reset_after_s=self._reset_after_s,
             audio_fallback=self._first_audio_format(names) or self._audio_format,
             transcript_field=self._transcript_field,
+            image_side_px=self._image_side_px,
         )
         for connection, record_ns, raw in self._messages(roles):
             try:

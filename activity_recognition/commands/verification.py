@@ -75,10 +75,13 @@ def recognise(recording: Path, checkpoint: str, device: str) -> dict[str, Any]:
 
     engine = StreamingEngine.load(checkpoint, EngineConfig(device=device))
     engine.warm_up()
-    audio = engine.config.audio
+    audio, side_px = engine.config.audio, engine.config.video.input_size_px
     began_s = time.monotonic()
     with RecordingReader(
-        recording, sample_rate_hz=audio.sample_rate_hz, max_gap_s=audio.max_gap_s
+        recording,
+        sample_rate_hz=audio.sample_rate_hz,
+        max_gap_s=audio.max_gap_s,
+        image_side_px=side_px,
     ) as reader:
         start_ns = reader.start_ns
         applied = (engine.apply(window) for window in windows(reader.samples(), SyncConfig()))

@@ -22,6 +22,8 @@ from activity_recognition.types import (
     Status,
 )
 
+_ABSENT = {modality: ModalityEvidence(modality=modality, present=False) for modality in MODALITIES}
+
 
 def to_time(stamp_ns: int) -> Time:
     """Return nanoseconds as a message; times before the epoch become the epoch."""
@@ -50,10 +52,11 @@ def to_message(
         window_start=to_time(decision.window_start_ns),
         stable_since=to_time(decision.stable_since_ns),
     )
-    message.header.stamp = to_time(decision.t_ns)
-    message.header.frame_id = frame_id
+    header = message.header
+    header.stamp = to_time(decision.t_ns)
+    header.frame_id = frame_id
     if decision.status is not Status.OK:
-        message.stable_since = message.header.stamp
+        message.stable_since = header.stamp
     if decision.status is not Status.NO_DATA:
         message.scores = _ranked(decision, labels)
     return message
@@ -87,13 +90,11 @@ def labels_message(labels: Sequence[str], *, checkpoint_id: str, stamp_ns: int) 
 
 def _ranked(decision: Decision, labels: Sequence[str]) -> list[ActivityScore]:
     """Return all activities by falling probability; equal ones by class."""
-    order = (-decision.probabilities).argsort(kind='stable')
+    # Numbers of Python: a message takes no others, and taking them out one by one is slow.
+    order = (-decision.probabilities).argsort(kind='stable').tolist()
+    probabilities = decision.probabilities.tolist()
     return [
-        ActivityScore(
-            label=labels[index],
-            class_id=int(index),
-            probability=float(decision.probabilities[index]),
-        )
+        ActivityScore(label=labels[index], class_id=index, probability=probabilities[index])
         for index in order
     ]
 
@@ -101,8 +102,7 @@ def _ranked(decision: Decision, labels: Sequence[str]) -> list[ActivityScore]:
 def _evidence(evidence: Iterable[ModalityEvidence]) -> list[EvidenceMessage]:
     """Return one entry per modality in the order of the package, absent ones too."""
     known = {item.modality: item for item in evidence}
-    absent = (ModalityEvidence(modality=m, present=False) for m in MODALITIES)
-    return [_entry(known.get(item.modality, item)) for item in absent]
+    return [_entry(known.get(modality, _ABSENT[modality])) for modality in MODALITIES]
 
 
 def _entry(item: ModalityEvidence) -> EvidenceMessage:

@@ -13,21 +13,21 @@ from activity_recognition.streams import WindowSynchronizer
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
 
-    from activity_recognition.config import AudioConfig, RecognizerConfig, TopicsConfig
+    from activity_recognition.config import ModelConfig, RecognizerConfig, TopicsConfig
 
 
 class Feed:
     """Inputs of one stream, decoded and synchronised."""
 
     def __init__(
-        self, node: LifecycleNode, config: RecognizerConfig, audio: AudioConfig, stream: str
+        self, node: LifecycleNode, config: RecognizerConfig, model: ModelConfig, stream: str
     ) -> None:
         """Create the chain; nothing is subscribed to before ``inputs.look``.
 
         Args:
             node: subscribes.
             config: of the node.
-            audio: of the network.
+            model: of the network.
             stream: name that begins the topics; empty where there is but one.
         """
         self.synchronizer = WindowSynchronizer(config.sync)
@@ -37,11 +37,12 @@ class Feed:
             config.topics,
             stream=stream,
             decoders=SensorDecoders(
-                sample_rate_hz=audio.sample_rate_hz,
-                max_gap_s=audio.max_gap_s,
+                sample_rate_hz=model.audio.sample_rate_hz,
+                max_gap_s=model.audio.max_gap_s,
                 reset_after_s=config.sync.reset_after_s,
                 audio_fallback=audio_format(config.topics),
                 transcript_field=config.topics.transcript_field,
+                image_side_px=model.video.input_size_px,
             ),
             synchronizer=self.synchronizer,
         )

@@ -7,12 +7,12 @@ the robot.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
+from activity_recognition.ros.clocks import now_ns
 from activity_recognition.sensors import Drops, Role
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
@@ -41,6 +41,7 @@ MODALITY_OF_ROLE = {
     Role.TRANSCRIPT: Modality.TEXT,
 }
 """Roles whose messages become samples."""
+_VIDEO = Modality.VIDEO
 
 
 class RawMessage(NamedTuple):
@@ -100,7 +101,7 @@ class RawSubscriber(SimpleFilter):
 
     def _receive(self, cdr: bytes) -> None:
         entry_s = time.monotonic()
-        arrival_ns = self._clock.now().nanoseconds
+        arrival_ns = now_ns(self._clock)
         self.signalMessage(RawMessage(self._type_name, cdr, arrival_ns, entry_s))
 
 
@@ -120,6 +121,7 @@ class Decoder(SimpleFilter):
         super().__init__()
         self._role = role
         self._modality = MODALITY_OF_ROLE.get(role)
+        self._is_image = role is Role.IMAGE
         self._decoders = decoders
         self._synchronizer = synchronizer
         self._on_failure = on_failure
@@ -136,7 +138,7 @@ class Decoder(SimpleFilter):
         self.received += 1
         self.newest_entry_s = message.entry_s
         try:
-            if self._role is Role.IMAGE and not self._within_rate(message):
+            if self._is_image and not self._within_rate(message):
                 return
             sample = self._decoders.decode(
                 self._role, message.type_name, message.cdr, message.arrival_ns
@@ -151,6 +153,8 @@ class Decoder(SimpleFilter):
             self.signalMessage(sample, message.entry_s)
 
     def _within_rate(self, message: RawMessage) -> bool:
+        if not self._synchronizer.thins_frames:
+            return True
         stamp_ns = read_stamp(message.cdr) or message.arrival_ns
         return self._synchronizer.wants_frame(stamp_ns)
 
@@ -167,30 +171,35 @@ class Decoder(SimpleFilter):
 
 
 class EntryTimes:
-    """When, on the steady clock, things with given arrivals came in."""
+    """When, on the steady clock, things with given arrivals came in.
+
+    One thread notes and another one finds; each step of either is atomic.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._entries: deque[tuple[int, float]] = deque(maxlen=4096)
+        self._newest_ns = 0
 
     def note(self, arrival_ns: int, entry_s: float) -> None:
         """Remember one arrival; going back in time forgets what was before."""
-        with self._lock:
-            if self._entries and arrival_ns < self._entries[-1][0]:
-                self._entries.clear()
-            self._entries.append((arrival_ns, entry_s))
+        if arrival_ns < self._newest_ns:
+            self._entries.clear()
+        self._newest_ns = arrival_ns
+        self._entries.append((arrival_ns, entry_s))
 
     def find(self, arrival_ns: int) -> float | None:
         """Return the entry time of the newest arrival not after ``arrival_ns``; forgets older."""
         found: float | None = None
-        with self._lock:
-            while self._entries and self._entries[0][0] <= arrival_ns:
+        try:
+            while self._entries[0][0] <= arrival_ns:
                 found = self._entries.popleft()[1]
+        except IndexError:  # there are no more
+            pass
         return found
 
 
 def _nobody() -> None:
-    """Wake nobody: the worker is not there yet."""
+    """Tell nobody: who wants to know is not there yet."""
 
 
 class SynchronizerFilter(SimpleFilter):
@@ -201,6 +210,8 @@ class SynchronizerFilter(SimpleFilter):
         self._synchronizer = synchronizer
         self.on_ready: Callable[[], None] = _nobody
         """Called whenever something may be taken; the worker puts its waking here."""
+        self.on_frame: Callable[[], None] = _nobody
+        """Called after every frame that was admitted."""
         self.entries = EntryTimes()
 
     def connectInput(self, *sources: SimpleFilter) -> None:  # noqa: N802
@@ -210,8 +221,11 @@ class SynchronizerFilter(SimpleFilter):
 
     def add(self, sample: Sample, entry_s: float) -> None:
         """Push one sample."""
-        self.entries.note(sample.arrival_ns, entry_s)
-        self._synchronizer.push(sample)
+        is_frame = sample.modality is _VIDEO
+        if is_frame:  # no other sample makes a decision due
+            self.entries.note(sample.arrival_ns, entry_s)
+        if self._synchronizer.push(sample) and is_frame:
+            self.on_frame()
         self.on_ready()
 
     def poll(self, now_ns: int) -> None:

@@ -43,8 +43,8 @@ class Outcome:
         newest = self.results.newest
         if newest is None or not self._overlay.get_subscription_count():
             return
-        frame, message = newest
-        picture = draw(None if frame is None else frame.image, message)
+        message = self.results.message(newest)
+        picture = draw(None if newest.frame is None else newest.frame.image, message)
         self._overlay.publish(
             to_image_message(picture, stamp=message.header.stamp, frame_id=message.header.frame_id)
         )

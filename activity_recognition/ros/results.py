@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from activity_recognition.msg import ActivityLabels, ActivityStamped
+from activity_recognition.ros.activity_cdr import ActivityWriter
+from activity_recognition.ros.clocks import now_ns
 from activity_recognition.ros.conversions import labels_message, no_data_message, to_message
 from activity_recognition.ros.qos import LABELS_QOS, decision_profile
-from activity_recognition.types import Frame, seconds_between
+from activity_recognition.types import Decision, Frame, seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 
     from activity_recognition.ros.filters import EntryTimes
-    from activity_recognition.types import Decision, Window
+    from activity_recognition.types import Window
 
 
 class LabelList:
@@ -34,14 +36,25 @@ class LabelList:
 
     def publish(self, *, checkpoint_id: str) -> None:
         """Publish the labels; the publisher must be active."""
-        now_ns = self._node.get_clock().now().nanoseconds
+        stamp_ns = now_ns(self._node.get_clock())
         self._publisher.publish(
-            labels_message(self._labels, checkpoint_id=checkpoint_id, stamp_ns=now_ns)
+            labels_message(self._labels, checkpoint_id=checkpoint_id, stamp_ns=stamp_ns)
         )
 
     def destroy(self) -> None:
         """Give up the publisher."""
         self._node.destroy_lifecycle_publisher(self._publisher)
+
+
+class Published(NamedTuple):
+    """A decision as it was published."""
+
+    decision: Decision
+    frame: Frame | None
+    """The newest one it knew."""
+    frame_id: str
+    latency_s: float
+    processing_s: float
 
 
 class Results:
@@ -60,14 +73,15 @@ class Results:
         self._clock = node.get_clock()
         self._labels = labels
         self._subject = subject
+        self._writer = ActivityWriter(labels, subject_id=subject)
         self._lock = threading.Lock()
         self._open = False
         self._frame_id = ''
         self.latency_s = float('nan')
         """Of the last decision that a sample triggered, stamp to publishing."""
         self.processing_s = float('nan')
-        self.newest: tuple[Frame | None, ActivityStamped] | None = None
-        """The last decision published and the newest frame it knew."""
+        self.newest: Published | None = None
+        """The last decision published."""
         self._rate_hz = decision_rate_hz
         self._topic = topic
         self._activity = self._advertise()
@@ -85,7 +99,7 @@ class Results:
             self._open = False
             self._activity.publish(
                 no_data_message(
-                    self._clock.now().nanoseconds,
+                    now_ns(self._clock),
                     frame_id=self._frame_id,
                     subject_id=self._subject,
                 )
@@ -121,23 +135,33 @@ class Results:
     def deliver(self, decision: Decision, window: Window, entries: EntryTimes) -> None:
         """Publish a decision; called by the worker with the window that ended in it."""
         frame = self._note_frames(window)
-        message = to_message(
-            decision, self._labels, frame_id=self._frame_id, subject_id=self._subject
-        )
+        written = self._writer.write(decision, frame_id=self._frame_id)
         entry_s = entries.find(decision.arrival_ns)
         with self._lock:
             if not self._open:
                 return
-            message.processing_s = 0.0 if entry_s is None else time.monotonic() - entry_s
-            latency_s = seconds_between(self._clock.now().nanoseconds, decision.t_ns)
-            message.latency_s = latency_s
-            self._activity.publish(message)
-        self.latency_s, self.processing_s = latency_s, message.processing_s
-        self.newest = (frame, message)
+            processing_s = 0.0 if entry_s is None else time.monotonic() - entry_s
+            latency_s = seconds_between(now_ns(self._clock), decision.t_ns)
+            self._activity.publish(
+                self._writer.complete(written, latency_s=latency_s, processing_s=processing_s)
+            )
+        self.latency_s, self.processing_s = latency_s, processing_s
+        self.newest = Published(decision, frame, self._frame_id, latency_s, processing_s)
+
+    def message(self, published: Published) -> ActivityStamped:
+        """Return what was published as a message."""
+        message = to_message(
+            published.decision,
+            self._labels,
+            frame_id=published.frame_id,
+            subject_id=self._subject,
+        )
+        message.latency_s, message.processing_s = published.latency_s, published.processing_s
+        return message
 
     def _note_frames(self, window: Window) -> Frame | None:
         """Remember the frame of reference of what came last; return the newest image known."""
-        frame = self.newest[0] if self.newest and not window.reset else None
+        frame = self.newest.frame if self.newest and not window.reset else None
         for sample in window.samples:
             self._frame_id = sample.frame_id or self._frame_id
             if isinstance(sample, Frame):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from activity_recognition.config import RecognizerConfig
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.trace_file import TracedEngine
+from activity_recognition.ros.clocks import now_ns
 from activity_recognition.ros.diagnostics import Snapshot
 from activity_recognition.ros.feed import Feed, audio_format
 from activity_recognition.ros.outcome import Outcome
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 
 LOOK_PERIOD_S = 0.2
 """How often the graph is looked at for publishers that came, went or changed."""
-POLLS_PER_PERIOD = 3
+POLLS_PER_PERIOD = 2
+"""Polls of a stream between two decisions while frames stay away. Counted from the last frame, the
+third one comes just when the synchroniser decides without one, a period and a half later."""
 SHORTEST_POLL_S = 0.01
 STOP_TIMEOUT_S = 1.0
 """How long the step in progress may take when the node is deactivated."""
@@ -55,9 +59,7 @@ class Running:
         self._config = config
         self._outcomes = outcomes
         self._last_log_s = -LOG_PERIOD_S
-        self.feeds = {
-            name: Feed(node, config, engine.config.audio, name) for name in engine.streams
-        }
+        self.feeds = {name: Feed(node, config, engine.config, name) for name in engine.streams}
         self._trace = (
             TracedEngine(engine, Path(config.trace), smoothing=config.smoothing)
             if config.trace
@@ -125,18 +127,23 @@ class Running:
     def _set_rates(self) -> None:
         period_s = 1.0 / (self._config.sync.decision_rate_hz or IDLE_RATE_HZ)
         poll_s = max(period_s / POLLS_PER_PERIOD, SHORTEST_POLL_S)
-        # The node's clock: with sim time, decisions follow the simulation's pace.
-        self._every('poll', poll_s, self._poll, clock=self._node.get_clock())
+        clock = self._node.get_clock()
+        for name, feed in self.feeds.items():
+            # The node's clock: with sim time, decisions follow the simulation's pace.
+            timer = self._every(f'poll {name}', poll_s, partial(self._poll, feed), clock=clock)
+            # Every waking of the executor costs it as much as a frame: none while frames come.
+            feed.filter.on_frame = timer.reset
         self._every('overlay', 1.0 / self._config.overlay_rate_hz, self._show)
 
     def _every(
         self, name: str, period_s: float, call: Callable[[], None], clock: Clock | None = None
-    ) -> None:
+    ) -> Timer:
         """Call something periodically, on a steady clock unless told otherwise."""
         if name in self._timers:
             self._node.destroy_timer(self._timers[name])
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers[name] = self._node.create_timer(period_s, call, clock=clock or steady)
+        return self._timers[name]
 
     def _cancel_timers(self) -> None:
         for timer in self._timers.values():
@@ -151,10 +158,8 @@ class Running:
         for feed in self.feeds.values():
             feed.synchronizer.reset()
 
-    def _poll(self) -> None:
-        now_ns = self._node.get_clock().now().nanoseconds
-        for feed in self.feeds.values():
-            feed.filter.poll(now_ns)
+    def _poll(self, feed: Feed) -> None:
+        feed.filter.poll(now_ns(self._node.get_clock()))
 
     def _show(self) -> None:
         for outcome in self._outcomes.values():

@@ -117,6 +117,8 @@ class TypeRegistry:
         if prefixes is None:
             prefixes = filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep))
         self._shares = tuple(Path(prefix) / 'share' for prefix in prefixes)
+        self._found: dict[str, MessageType] = {}
+        """Types looked up, by the name asked for: a topic asks with every message."""
 
     def resolve(self, type_name: str, definition: str = '', *, ros1: bool = False) -> MessageType:
         """Return the reader of a type.
@@ -138,7 +140,10 @@ class TypeRegistry:
         Raises:
             DecodeError: when the type is unknown or the buffer is broken.
         """
-        return self.resolve(type_name).deserialise(cdr)
+        found = self._found.get(type_name)
+        if found is None:
+            found = self._found[type_name] = self.resolve(type_name)
+        return found.deserialise(cdr)
 
 
 # Compiling a type's code takes tens of milliseconds and a recording has a dozen types.

@@ -11,6 +11,7 @@ from activity_recognition.errors import DecodeError
 from activity_recognition.sensors.audio import AudioDecoder
 from activity_recognition.sensors.cdr import TypeRegistry
 from activity_recognition.sensors.image import decode_image
+from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.sensors.transcript import TranscriptDecoder
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class SensorDecoders:
         reset_after_s: float = _SYNC.reset_after_s,
         audio_fallback: AudioFormat | None = None,
         transcript_field: str = '',
+        image_side_px: int = 0,
         types: TypeRegistry | None = None,
     ) -> None:
         """Make decoders that have seen nothing.
@@ -72,6 +74,8 @@ class SensorDecoders:
             reset_after_s: ``sync.reset_after_s``, seconds.
             audio_fallback: format to assume until an AudioInfo arrives; None refuses until then.
             transcript_field: dotted field of the text; empty for the known one of a known type.
+            image_side_px: ``video.input_size_px`` of the model: large images come no smaller than
+                this, or than :data:`~activity_recognition.sensors.size.LEAST_SIDE_PX`.
             types: where message types are looked up; a new registry by default.
         """
         self.audio = AudioDecoder(
@@ -82,6 +86,7 @@ class SensorDecoders:
         )
         self._types = types or TypeRegistry()
         self._transcript_field = transcript_field
+        self._least_side_px = max(image_side_px, LEAST_SIDE_PX)
         self._transcripts: dict[str, TranscriptDecoder] = {}
 
     @property
@@ -114,7 +119,7 @@ class SensorDecoders:
                 and is the same for every such message, so it serves to count by.
             ConfigError: when the transcript's field has to be named.
         """
-        if Role(role) is Role.TRANSCRIPT and len(cdr) > MAX_TRANSCRIPT_BYTES:
+        if len(cdr) > MAX_TRANSCRIPT_BYTES and Role(role) is Role.TRANSCRIPT:
             raise DecodeError(
                 f'transcript length: {len(cdr)} bytes are more than the {MAX_TRANSCRIPT_BYTES} '
                 'allowed for one message'
@@ -131,7 +136,7 @@ class SensorDecoders:
                 f'{role} topic type: expected one of {", ".join(_TYPES[role])}, got {type_name}'
             )
         if role is Role.IMAGE:
-            return decode_image(message, arrival_ns)
+            return decode_image(message, arrival_ns, least_side_px=self._least_side_px)
         if role is Role.AUDIO:
             return self.audio.decode(message, arrival_ns)
         if role is Role.AUDIO_INFO:

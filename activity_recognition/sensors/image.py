@@ -1,7 +1,8 @@
 """sensor_msgs Image and CompressedImage -> :class:`~activity_recognition.types.Frame`.
 
 Conversions agree with cv_bridge's to ``rgb8``. Bytes that already are what is wanted are not
-copied: the frame of a tight ``rgb8`` image is a read-only view of the message's buffer.
+copied: the frame of a tight ``rgb8`` image is a read-only view of the message's buffer. Large
+images come at a part of their size (:mod:`activity_recognition.sensors.size`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
 from activity_recognition.sensors.compressed import decode_compressed
+from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Frame
 
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 """Largest image taken; a header that claims more is refused before anything is decoded."""
+
+_PIXELWISE = (
+    None,
+    cv2.COLOR_BGR2RGB,
+    cv2.COLOR_RGBA2RGB,
+    cv2.COLOR_BGRA2RGB,
+    cv2.COLOR_GRAY2RGB,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,11 @@ class _Layout:
     bits: int = 8
     planes: int = 2
     """Rows of the buffer per two rows of the image: 3 for 4:2:0 with chroma below luma."""
+
+    @property
+    def keeps_pixels_apart(self) -> bool:
+        """Whether the conversion treats each pixel alone, so that it may come after averaging."""
+        return self.bits == 8 and self.conversion in _PIXELWISE
 
 
 # OpenCV names a Bayer pattern by the second row's first pixels, ROS by the first row's.
@@ -74,13 +89,21 @@ IMAGE_ENCODINGS = tuple(_LAYOUTS)
 """Encodings of sensor_msgs Image that can be decoded."""
 
 
-def decode_image(message: Message, arrival_ns: int, *, max_pixels: int = MAX_PIXELS) -> Frame:
+def decode_image(
+    message: Message,
+    arrival_ns: int,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    least_side_px: int = LEAST_SIDE_PX,
+) -> Frame:
     """Return the frame in a sensor_msgs Image or CompressedImage.
 
     Args:
         message: a message object of either type.
         arrival_ns: when it could be known; its stamp too where the header has none.
         max_pixels: refuse larger images, before decoding them.
+        least_side_px: keep both sides of the image at least this long where they are; larger
+            ones may come at a half, a quarter or an eighth of their size.
 
     Raises:
         UnsupportedEncodingError: for a format that holds no colour image.
@@ -89,9 +112,14 @@ def decode_image(message: Message, arrival_ns: int, *, max_pixels: int = MAX_PIX
     stamp_ns = header_stamp_ns(message)
     compressed = hasattr(message, 'format')
     pixels = (
-        decode_compressed(message.data, str(message.format), max_pixels=max_pixels)
+        decode_compressed(
+            message.data,
+            str(message.format),
+            max_pixels=max_pixels,
+            least_side_px=least_side_px,
+        )
         if compressed
-        else _decode_raw(message, max_pixels)
+        else _decode_raw(message, max_pixels, least_side_px)
     )
     return Frame(
         stamp_ns=arrival_ns if stamp_ns is None else stamp_ns,
@@ -101,9 +129,11 @@ def decode_image(message: Message, arrival_ns: int, *, max_pixels: int = MAX_PIX
     )
 
 
-def _decode_raw(message: Message, max_pixels: int) -> NDArray[np.uint8]:
+def _decode_raw(message: Message, max_pixels: int, least_side_px: int) -> NDArray[np.uint8]:
     layout = _layout_of(str(message.encoding))
     pixels = _as_array(message, layout, max_pixels)
+    if layout.keeps_pixels_apart:
+        pixels = halved(pixels, least_side_px)
     if layout.conversion is not None:
         try:
             pixels = cv2.cvtColor(pixels, layout.conversion)
@@ -114,6 +144,8 @@ def _decode_raw(message: Message, max_pixels: int) -> NDArray[np.uint8]:
             ) from error
     if layout.bits == 16:
         pixels = cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
+    if not layout.keeps_pixels_apart:
+        pixels = halved(pixels, least_side_px)
     return np.ascontiguousarray(pixels)
 
 
@@ -153,5 +185,7 @@ def _as_array(message: Message, layout: _Layout, max_pixels: int) -> NDArray[np.
         buffer=data,
         strides=(step, layout.channels * itemsize, itemsize)[: 2 if layout.channels == 1 else 3],
     )
+    if itemsize == 1:
+        return pixels
     # OpenCV wants native numbers at even addresses; a buffer promises neither.
     return np.require(pixels, f'=u{itemsize}', 'A')

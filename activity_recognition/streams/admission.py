@@ -18,9 +18,14 @@ from activity_recognition.types import (
     Modality,
     Sample,
     Utterance,
-    modality_of,
     to_ns,
 )
+
+VIDEO, _, TEXT = MODALITIES
+"""Names of their own: finding a member of an Enum takes longer than comparing all stamps."""
+
+NEVER_NS = -(1 << 63)
+"""Before every stamp and every arrival: where nothing has come yet."""
 
 
 class DropReason(str, Enum):
@@ -66,16 +71,6 @@ class InputCounters:
         gone = self.dropped[DropReason.OVERLOAD] + self.dropped[DropReason.RESET]
         return self.admitted - self.taken - gone
 
-    def copy(self) -> InputCounters:
-        """Return an independent copy."""
-        return InputCounters(
-            received=self.received,
-            admitted=self.admitted,
-            taken=self.taken,
-            resets=self.resets,
-            dropped=dict(self.dropped),
-        )
-
 
 class RateLimit:
     """Thins stamps to a rate, evenly and without starving a source that jitters around it.
@@ -85,38 +80,45 @@ class RateLimit:
     between samples achieves.
     """
 
+    __slots__ = ('_due_ns', '_period_ns', 'is_set')
+
     def __init__(self, rate_hz: float) -> None:
-        self._due_ns: int | None = None
+        self._due_ns = NEVER_NS
         self.set_rate(rate_hz)
 
     def set_rate(self, rate_hz: float) -> None:
         """Change the limit; 0 takes everything."""
         self._period_ns = round(NANOSECONDS / rate_hz) if rate_hz > 0 else 0
+        self.is_set = self._period_ns > 0
+        if not self.is_set:
+            self.reset()
 
     def admits(self, stamp_ns: int) -> bool:
         """Return whether a sample of this stamp is within the rate; changes nothing."""
-        if not self._period_ns or self._due_ns is None:
-            return True
-        return stamp_ns >= self._due_ns - self._period_ns // 2
+        return not self.is_set or stamp_ns >= self._due_ns - self._period_ns // 2
 
     def take(self, stamp_ns: int) -> None:
         """Note that the sample of this stamp is used."""
-        due = stamp_ns if self._due_ns is None else self._due_ns
-        self._due_ns = max(due + self._period_ns, stamp_ns)
+        if not self.is_set:
+            return
+        due_ns = stamp_ns if self._due_ns == NEVER_NS else self._due_ns
+        self._due_ns = max(due_ns + self._period_ns, stamp_ns)
 
     def reset(self) -> None:
         """Forget all stamps."""
-        self._due_ns = None
+        self._due_ns = NEVER_NS
 
 
 class Admission:
     """State of the rule: the newest admitted stamp per modality and the newest arrival."""
 
+    __slots__ = ('_last_arrival_ns', '_last_text', '_newest_ns', '_rate', '_reset_after_ns')
+
     def __init__(self, config: SyncConfig) -> None:
         self._reset_after_ns = to_ns(config.reset_after_s)
-        self._newest_ns: dict[Modality, int | None] = dict.fromkeys(MODALITIES)
+        self._newest_ns = dict.fromkeys(MODALITIES, NEVER_NS)
         self._last_text = ''
-        self._last_arrival_ns: int | None = None
+        self._last_arrival_ns = NEVER_NS
         self._rate = RateLimit(config.max_frame_rate_hz)
 
     def update(self, config: SyncConfig) -> None:
@@ -125,57 +127,77 @@ class Admission:
 
     def reset(self) -> None:
         """Forget every stamp and arrival: what comes next is the beginning of a new time line."""
-        self._newest_ns = dict.fromkeys(MODALITIES)
+        self._newest_ns = dict.fromkeys(MODALITIES, NEVER_NS)
         self._last_text = ''
-        self._last_arrival_ns = None
+        self._last_arrival_ns = NEVER_NS
         self._rate.reset()
+
+    def admit_next(self, sample: Sample) -> bool:
+        """Admit a sample whose stamp and arrival are the newest, as nearly all are, in one look.
+
+        Returns:
+            False where the whole rule has to be asked; then nothing has changed.
+        """
+        modality, stamp_ns, arrival_ns = sample.modality, sample.stamp_ns, sample.arrival_ns
+        if stamp_ns <= self._newest_ns[modality] or arrival_ns <= self._last_arrival_ns:
+            return False
+        if modality is VIDEO:
+            rate = self._rate
+            if rate.is_set:
+                if not rate.admits(stamp_ns):
+                    return False
+                rate.take(stamp_ns)
+        elif isinstance(sample, Utterance):
+            self._last_text = sample.text
+        self._newest_ns[modality] = stamp_ns
+        self._last_arrival_ns = arrival_ns
+        return True
 
     def is_jump(self, sample: Sample) -> bool:
         """Return whether this sample's stamp or arrival says that time was set back."""
         if self.clock_jumped(sample.arrival_ns):
             return True
-        newest = self._newest_ns[modality_of(sample)]
-        if newest is None or isinstance(sample, Utterance):
+        if isinstance(sample, Utterance):
             return False
-        return newest - sample.stamp_ns >= self._reset_after_ns
+        return self._newest_ns[sample.modality] - sample.stamp_ns >= self._reset_after_ns
 
     def clock_jumped(self, now_ns: int) -> bool:
         """Return whether the clock of arrivals was set back by ``reset_after_s`` or more."""
-        last = self._last_arrival_ns
-        return last is not None and last - now_ns >= self._reset_after_ns
+        return self._last_arrival_ns - now_ns >= self._reset_after_ns
 
     def refusal(self, modality: Modality, stamp_ns: int, text: str = '') -> DropReason | None:
         """Return why a sample that is no jump may not pass, or None; changes nothing."""
-        newest = self._newest_ns[modality]
-        if newest is None:
-            return None
-        if modality is Modality.TEXT:
-            same = stamp_ns == newest and text == self._last_text
+        newest_ns = self._newest_ns[modality]
+        if modality is TEXT:
+            same = stamp_ns == newest_ns and text == self._last_text
             return DropReason.DUPLICATE if same else None
-        if stamp_ns == newest:
+        if stamp_ns == newest_ns:
             return DropReason.DUPLICATE
-        if stamp_ns < newest:
+        if stamp_ns < newest_ns:
             return DropReason.OUT_OF_ORDER
-        if modality is Modality.VIDEO and not self._rate.admits(stamp_ns):
+        if modality is VIDEO and not self._rate.admits(stamp_ns):
             return DropReason.RATE
         return None
 
+    @property
+    def thins_frames(self) -> bool:
+        """Whether the rate of frames is limited."""
+        return self._rate.is_set
+
     def over_rate(self, stamp_ns: int) -> bool:
         """Return whether a frame of this stamp would be refused for the rate alone."""
-        return self.refusal(Modality.VIDEO, stamp_ns) is DropReason.RATE
+        return self.refusal(VIDEO, stamp_ns) is DropReason.RATE
 
     def admit(self, sample: Sample) -> int:
         """Note a sample as admitted and return its arrival, later than every one before it."""
-        modality = modality_of(sample)
-        self._newest_ns[modality] = sample.stamp_ns
+        self._newest_ns[sample.modality] = sample.stamp_ns
         if isinstance(sample, Utterance):
             self._last_text = sample.text
-        elif modality is Modality.VIDEO:
+        elif sample.modality is VIDEO:
             self._rate.take(sample.stamp_ns)
         return self.arrive(sample.arrival_ns)
 
     def arrive(self, now_ns: int) -> int:
         """Return ``now_ns``, moved past the newest arrival if need be, and keep it as that."""
-        last = self._last_arrival_ns
-        self._last_arrival_ns = now_ns if last is None else max(now_ns, last + 1)
+        self._last_arrival_ns = max(now_ns, self._last_arrival_ns + 1)
         return self._last_arrival_ns

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import TypeAlias
 
 from activity_recognition.types import NANOSECONDS, AudioChunk, Sample
 
-
-class Entry(NamedTuple):
-    """A waiting sample and its place in the total order."""
-
-    segment: int
-    """Number of resets before it."""
-    arrival_ns: int
-    sample: Sample
+Entry: TypeAlias = tuple[int, Sample]
+"""The number of time jumps before a waiting sample, and the sample."""
 
 
 def cost_of(sample: Sample) -> int:
@@ -27,28 +21,49 @@ def cost_of(sample: Sample) -> int:
 class StampedRing:
     """Samples of one modality in the order of their arrival; appending and taking are O(1)."""
 
-    def __init__(self, capacity: int) -> None:
-        """Hold entries of at most ``capacity`` in total, and always the newest one."""
-        self._capacity = capacity
-        self._entries: deque[Entry] = deque()
-        self._cost = 0
+    __slots__ = ('_capacity', '_cost', '_past', 'waiting')
 
-    def append(self, entry: Entry) -> int:
-        """Add an entry and return how many of the oldest were dropped for it."""
-        self._entries.append(entry)
-        self._cost += cost_of(entry.sample)
+    def __init__(self, capacity: int) -> None:
+        """Hold samples of at most ``capacity`` in total, and always the newest one."""
+        self._capacity = capacity
+        self._cost = 0
+        """Of everything that waits, once there are two."""
+        self._past: deque[Entry] = deque()
+        self.waiting: deque[Sample] = deque()
+        """What came since the last time jump, oldest first; who takes all of it clears it."""
+
+    def append(self, sample: Sample) -> int:
+        """Add a sample and return how many of the oldest were dropped for it."""
+        self.waiting.append(sample)
+        # There is room for one whatever it costs: where all is taken at once, nobody adds up.
+        return 0 if len(self) == 1 else self._make_room(sample)
+
+    def close(self, segment: int) -> None:
+        """See a time jump: what waits came after ``segment`` jumps, what follows after one more."""
+        self._past.extend((segment, sample) for sample in self.waiting)
+        self.waiting.clear()
+
+    def drain(self, segment: int) -> list[Entry]:
+        """Remove and return everything, oldest first.
+
+        Args:
+            segment: jumps before what waits.
+        """
+        entries = [*self._past, *((segment, sample) for sample in self.waiting)]
+        self._past.clear()
+        self.waiting.clear()
+        return entries
+
+    def _make_room(self, newest: Sample) -> int:
+        if len(self) == 2:
+            self._cost = cost_of(self._past[0][1] if self._past else self.waiting[0])
+        self._cost += cost_of(newest)
         dropped = 0
-        while self._cost > self._capacity and len(self._entries) > 1:
-            self._cost -= cost_of(self._entries.popleft().sample)
+        while self._cost > self._capacity and len(self) > 1:
+            gone = self._past.popleft()[1] if self._past else self.waiting.popleft()
+            self._cost -= cost_of(gone)
             dropped += 1
         return dropped
 
-    def drain(self) -> list[Entry]:
-        """Remove and return everything, oldest first."""
-        entries = list(self._entries)
-        self._entries.clear()
-        self._cost = 0
-        return entries
-
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._past) + len(self.waiting)

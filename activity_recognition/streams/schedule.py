@@ -23,7 +23,7 @@ class DecisionSchedule:
 
     def __init__(self, config: SyncConfig) -> None:
         self._every_frame = False
-        self._period_ns = 0
+        self._period_ns = self._grace_ns = 0
         self._tolerance_ns = to_ns(config.reset_after_s)
         self._cell: int | None = None
         self._last_t_ns: int | None = None
@@ -39,6 +39,7 @@ class DecisionSchedule:
             self._cell = None
         self._every_frame = rate_hz == 0
         self._period_ns = period_ns
+        self._grace_ns = period_ns + period_ns // 2
 
     @property
     def period_s(self) -> float:
@@ -51,10 +52,9 @@ class DecisionSchedule:
         self._last_t_ns = None
         self.due_ns = None
 
-    def on_sample(self, arrival_ns: int) -> None:
-        """Start the timer with the first sample, whatever it is."""
-        if self.due_ns is None:
-            self.due_ns = arrival_ns + self._grace_ns
+    def begin(self, arrival_ns: int) -> None:
+        """Start the timer, with the first sample, whatever it is."""
+        self.due_ns = arrival_ns + self._grace_ns
 
     def on_frame(self, stamp_ns: int, arrival_ns: int) -> bool:
         """Note an admitted frame; return whether a decision at its stamp is due."""
@@ -74,10 +74,6 @@ class DecisionSchedule:
         is_late = now_ns - due_ns > self._period_ns // 2
         self.due_ns = (now_ns if is_late else due_ns) + self._period_ns
         return self._accept(now_ns)
-
-    @property
-    def _grace_ns(self) -> int:
-        return self._period_ns + self._period_ns // 2
 
     def _accept(self, t_ns: int) -> bool:
         """Refuse a time just behind the last decision: frames are older than the timer's now."""

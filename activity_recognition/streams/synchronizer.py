@@ -13,22 +13,27 @@ import dataclasses
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from heapq import merge
+from operator import attrgetter
 
 from activity_recognition.config import SyncConfig
-from activity_recognition.streams.admission import Admission, DropReason, InputCounters
-from activity_recognition.streams.rings import Entry, StampedRing
+from activity_recognition.streams.admission import (
+    VIDEO,
+    Admission,
+    DropReason,
+    InputCounters,
+)
+from activity_recognition.streams.lanes import Lane
+from activity_recognition.streams.rings import Entry
 from activity_recognition.streams.schedule import DecisionSchedule
 from activity_recognition.types import (
-    MODALITIES,
     NANOSECONDS,
     DecisionTime,
-    Frame,
     Modality,
     Sample,
     Utterance,
     Window,
-    modality_of,
     to_ns,
 )
 
@@ -45,8 +50,17 @@ class _Segment:
     """What was drained of one stretch between two resets."""
 
     number: int
-    entries: list[Entry]
+    samples: list[Sample]
     decisions: list[DecisionTime]
+
+
+_arrival = attrgetter('arrival_ns')
+_make_window = partial(tuple.__new__, Window)
+"""Takes the fields as one tuple; ``Window(…)`` would cost more than admitting a sample."""
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    return entry[0], entry[1].arrival_ns
 
 
 class WindowSynchronizer:
@@ -59,15 +73,16 @@ class WindowSynchronizer:
         self._lock = threading.Lock()
         self._admission = Admission(config)
         self._schedule = DecisionSchedule(config)
-        self._rings = {
-            Modality.VIDEO: StampedRing(config.queue_frames),
-            Modality.AUDIO: StampedRing(to_ns(config.queue_audio_s)),
-            Modality.TEXT: StampedRing(config.queue_utterances),
+        self._lanes = {
+            Modality.VIDEO: Lane(config.queue_frames),
+            Modality.AUDIO: Lane(to_ns(config.queue_audio_s)),
+            Modality.TEXT: Lane(config.queue_utterances),
         }
+        self._rings = tuple(lane.ring for lane in self._lanes.values())
+        self._waiting = tuple(ring.waiting for ring in self._rings)
         self._decisions: deque[tuple[int, DecisionTime]] = deque()
         self._segment = 0
         self._taken_segment = 0
-        self._counters = {modality: InputCounters() for modality in MODALITIES}
         self._resets = 0
         self._decisions_skipped = 0
 
@@ -77,22 +92,42 @@ class WindowSynchronizer:
             self._admission.update(config)
             self._schedule.update(config)
 
-    def push(self, sample: Sample) -> None:
-        """Take one received sample: admit it, drop and count it, or see a time jump in it."""
-        modality = modality_of(sample)
-        with self._lock:
-            counters = self._counters[modality]
-            counters.received += 1
-            if self._admission.is_jump(sample):
-                counters.resets += 1
-                self._reset()
-            text = sample.text if isinstance(sample, Utterance) else ''
-            reason = self._admission.refusal(modality, sample.stamp_ns, text)
-            if reason is not None:
-                counters.dropped[reason] += 1
-                return
-            counters.admitted += 1
-            self._enqueue(modality, sample)
+    def push(self, sample: Sample) -> bool:
+        """Take one received sample: admit it, drop and count it, or see a time jump in it.
+
+        Returns:
+            Whether it was admitted.
+        """
+        modality = sample.modality
+        lane = self._lanes[modality]
+        self._lock.acquire()  # A ``with`` costs twice as much, for every message.
+        try:
+            lane.received += 1
+            if not self._admission.admit_next(sample):
+                settled = self._settle(lane, sample)
+                if settled is None:
+                    return False
+                sample = settled
+            waiting = lane.ring.waiting
+            # Where nothing waits there is room.
+            if waiting or self._segment != self._taken_segment:
+                lane.dropped[DropReason.OVERLOAD] += lane.ring.append(sample)
+            else:
+                waiting.append(sample)
+            schedule, arrival_ns = self._schedule, sample.arrival_ns
+            if modality is VIDEO:
+                if schedule.on_frame(sample.stamp_ns, arrival_ns):
+                    self._decide(sample.stamp_ns, arrival_ns)
+            elif schedule.due_ns is None:
+                schedule.begin(arrival_ns)
+            return True
+        finally:
+            self._lock.release()
+
+    @property
+    def thins_frames(self) -> bool:
+        """Whether ``max_frame_rate_hz`` is set, so that asking about a frame can save something."""
+        return self._admission.thins_frames
 
     def wants_frame(self, stamp_ns: int) -> bool:
         """Return whether a frame is within ``max_frame_rate_hz``; ask before decoding it.
@@ -102,16 +137,13 @@ class WindowSynchronizer:
         with self._lock:
             if not self._admission.over_rate(stamp_ns):
                 return True
-            counters = self._counters[Modality.VIDEO]
-            counters.received += 1
-            counters.dropped[DropReason.RATE] += 1
+            self._lanes[Modality.VIDEO].refuse(DropReason.RATE)
             return False
 
     def refuse(self, modality: Modality, reason: DropReason = DropReason.UNREADABLE) -> None:
         """Count a message of this modality that gave no sample, and why."""
         with self._lock:
-            self._counters[modality].received += 1
-            self._counters[modality].dropped[reason] += 1
+            self._lanes[modality].refuse(reason)
 
     def poll(self, now_ns: int) -> None:
         """Decide now if frames have stayed away; call it several times per period.
@@ -140,7 +172,7 @@ class WindowSynchronizer:
     def counters(self) -> dict[Modality, InputCounters]:
         """What became of the samples so far, per modality; a copy."""
         with self._lock:
-            return {modality: counters.copy() for modality, counters in self._counters.items()}
+            return {modality: lane.counters() for modality, lane in self._lanes.items()}
 
     @property
     def resets(self) -> int:
@@ -162,38 +194,64 @@ class WindowSynchronizer:
                 are counted as skipped, and nothing from before a time jump is returned. The first
                 window ends with that decision; a second one holds what arrived after it.
         """
-        with self._lock:
+        self._lock.acquire()
+        try:
+            if self._segment == self._taken_segment and len(self._decisions) < 2:
+                return self._take_one()
             segments = self._drain()
             if newest_only:
                 segments = self._newest(segments)
             taken, self._taken_segment = self._taken_segment, self._segment
-            for segment in segments:
-                for entry in segment.entries:
-                    self._counters[modality_of(entry.sample)].taken += 1
+        finally:
+            self._lock.release()
         result: list[Window] = []
         for segment in segments:
             result.extend(_cut(segment, reset=segment.number != taken))
             taken = segment.number
         return result
 
+    def _take_one(self) -> list[Window]:
+        """Return what waits where no time jump and no second decision is in it, as is usual."""
+        samples: tuple[Sample, ...] = ()
+        for waiting in self._waiting:
+            if waiting:
+                if samples:
+                    samples = tuple(sorted((*samples, *waiting), key=_arrival))
+                else:
+                    samples = tuple(waiting)
+                waiting.clear()
+        if not self._decisions:
+            return [_make_window((False, samples, None))] if samples else []
+        _, decision = self._decisions.popleft()
+        if not samples or samples[-1].arrival_ns <= decision.arrival_ns:
+            return [_make_window((False, samples, decision))]
+        return list(_cut(_Segment(self._segment, list(samples), [decision]), reset=False))
+
     def _reset(self) -> None:
+        for ring in self._rings:
+            ring.close(self._segment)
         self._segment += 1
         self._resets += 1
         self._admission.reset()
         self._schedule.reset()
 
-    def _enqueue(self, modality: Modality, sample: Sample) -> None:
+    def _settle(self, lane: Lane, sample: Sample) -> Sample | None:
+        """Ask the whole rule; return the sample as it is admitted, or None where it is not."""
+        if self._admission.is_jump(sample):
+            lane.resets += 1
+            self._reset()
+        text = sample.text if isinstance(sample, Utterance) else ''
+        reason = self._admission.refusal(sample.modality, sample.stamp_ns, text)
+        if reason is not None:
+            lane.dropped[reason] += 1
+            return None
         arrival_ns = self._admission.admit(sample)
-        if arrival_ns != sample.arrival_ns:
-            sample = dataclasses.replace(sample, arrival_ns=arrival_ns)
-        dropped = self._rings[modality].append(Entry(self._segment, arrival_ns, sample))
-        self._counters[modality].dropped[DropReason.OVERLOAD] += dropped
-        self._schedule.on_sample(arrival_ns)
-        if isinstance(sample, Frame) and self._schedule.on_frame(sample.stamp_ns, arrival_ns):
-            self._decide(sample.stamp_ns, arrival_ns)
+        if arrival_ns == sample.arrival_ns:
+            return sample
+        return dataclasses.replace(sample, arrival_ns=arrival_ns)
 
     def _decide(self, t_ns: int, arrival_ns: int) -> None:
-        self._decisions.append((self._segment, DecisionTime(t_ns=t_ns, arrival_ns=arrival_ns)))
+        self._decisions.append((self._segment, DecisionTime(t_ns, arrival_ns)))
         if len(self._decisions) > WAITING_DECISIONS:
             self._decisions.popleft()
             self._decisions_skipped += 1
@@ -205,8 +263,9 @@ class WindowSynchronizer:
         def segment(number: int) -> _Segment:
             return segments.setdefault(number, _Segment(number, [], []))
 
-        for entry in merge(*(ring.drain() for ring in self._rings.values()), key=lambda e: e[:2]):
-            segment(entry.segment).entries.append(entry)
+        rings = (ring.drain(self._segment) for ring in self._rings)
+        for number, sample in merge(*rings, key=_place):
+            segment(number).samples.append(sample)
         while self._decisions:
             number, decision = self._decisions.popleft()
             segment(number).decisions.append(decision)
@@ -218,25 +277,24 @@ class WindowSynchronizer:
         *past, current = segments
         for segment in past:
             self._decisions_skipped += len(segment.decisions)
-            for entry in segment.entries:
-                self._counters[modality_of(entry.sample)].dropped[DropReason.RESET] += 1
+            for sample in segment.samples:
+                self._lanes[sample.modality].dropped[DropReason.RESET] += 1
         self._decisions_skipped += max(len(current.decisions) - 1, 0)
-        return [_Segment(current.number, current.entries, current.decisions[-1:])]
+        return [_Segment(current.number, current.samples, current.decisions[-1:])]
 
 
 def _cut(segment: _Segment, *, reset: bool) -> Iterator[Window]:
     """Yield one window per decision of a segment and one for what follows the last."""
-    entries = segment.entries
+    samples = segment.samples
     start = 0
     for decision in segment.decisions:
         stop = start
-        while stop < len(entries) and entries[stop].arrival_ns <= decision.arrival_ns:
+        while stop < len(samples) and samples[stop].arrival_ns <= decision.arrival_ns:
             stop += 1
-        samples = tuple(entry.sample for entry in entries[start:stop])
-        yield Window(reset=reset, samples=samples, decision=decision)
+        yield Window(reset=reset, samples=tuple(samples[start:stop]), decision=decision)
         start, reset = stop, False
-    if reset or start < len(entries):
-        yield Window(reset=reset, samples=tuple(entry.sample for entry in entries[start:]))
+    if reset or start < len(samples):
+        yield Window(reset=reset, samples=tuple(samples[start:]))
 
 
 def windows(samples: Iterable[Sample], config: SyncConfig) -> Iterator[Window]:

@@ -184,7 +184,7 @@ class TestSmoke:
 
     def test_preprocessing(self, tmp_path):
         outcome = run_script(preprocessing.main, tmp_path, '--seconds', '1', '--rounds', '1')
-        assert [len(table['rows']) for table in outcome['tables']] == [3, 2, 3, 3]
+        assert [len(table['rows']) for table in outcome['tables']] == [3, 2, 4, 3]
 
     def test_synchroniser(self, tmp_path):
         outcome = run_script(synchroniser.main, tmp_path, '--seconds', '1', '--rounds', '1')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,7 +105,7 @@ def play(
                     windows[name] = left[name].pop(0)
                     if rng.random() < 0.03:
                         engine.reset(name)
-                        visit.taken.append(dataclasses.replace(windows[name], reset=True))
+                        visit.taken.append(windows[name]._replace(reset=True))
                     else:
                         visit.taken.append(windows[name])
             _note(here, engine.apply(windows), listener)

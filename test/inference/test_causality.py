@@ -54,7 +54,7 @@ def changed(sample, *, where_ns=None):
 
 
 def with_changes(window, change):
-    return dataclasses.replace(window, samples=tuple(change(s) for s in window.samples))
+    return window._replace(samples=tuple(change(s) for s in window.samples))
 
 
 def raw_logits(checkpoint, trace):

@@ -184,7 +184,7 @@ class TestEvidence:
     def test_a_reset_forgets_the_ages(self, checkpoint):
         engine = make_engine(checkpoint)
         engine.apply(deciding(1.0, frame_at(1.0), said(0.5)))
-        decision = engine.apply(dataclasses.replace(deciding(1.1), reset=True))
+        decision = engine.apply(deciding(1.1)._replace(reset=True))
         assert all(math.isnan(e.age_s) for e in decision.evidence)
 
     def test_each_modality_answers_with_its_own_head(self, checkpoint, trace):
@@ -221,9 +221,7 @@ class TestEvidence:
         decision = run(engine, trace)[-1]
         assert all(evidence.present for evidence in decision.evidence)
         bare = [
-            dataclasses.replace(
-                w, samples=tuple(s for s in w.samples if modality_of(s) is not hidden)
-            )
+            w._replace(samples=tuple(s for s in w.samples if modality_of(s) is not hidden))
             for w in trace
         ]
         logits = dense(checkpoint, bare).logits[-1]
@@ -246,7 +244,7 @@ class TestReset:
     def test_so_does_a_window_that_says_reset(self, checkpoint, trace):
         engine = make_engine(checkpoint)
         first = run(engine, trace)
-        again = run(engine, [dataclasses.replace(trace[0], reset=True), *trace[1:]])
+        again = run(engine, [trace[0]._replace(reset=True), *trace[1:]])
         assert_same(again, first)
 
     def test_warming_up_leaves_no_trace(self, checkpoint, trace):

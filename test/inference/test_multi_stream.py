@@ -213,8 +213,8 @@ class TestIndependence:
         engine = make_engine(exact, 'a', 'b')
         wrong = dataclasses.replace(frame_at(0.1), image=np.zeros((8, 8), np.uint8))
         first = engine.apply({name: tick(0, 3) for name in 'ab'})
-        spoilt = dataclasses.replace(tick(1, 3), reset=True)
-        spoilt = dataclasses.replace(spoilt, samples=(*spoilt.samples, wrong))
+        spoilt = tick(1, 3)._replace(reset=True)
+        spoilt = spoilt._replace(samples=(*spoilt.samples, wrong))
         with pytest.raises(ShapeError):
             engine.apply({'a': tick(1, 3), 'b': spoilt})
         then = engine.apply({name: tick(1, 3) for name in 'ab'})

@@ -32,10 +32,7 @@ def test_the_keys_are_those_of_forward(trace):
 
 @pytest.mark.parametrize('kind', [(), Frame, AudioChunk, Utterance])
 def test_a_missing_modality_leaves_empty_arrays_of_the_right_shape(trace, kind):
-    bare = [
-        dataclasses.replace(w, samples=tuple(s for s in w.samples if isinstance(s, kind)))
-        for w in trace
-    ]
+    bare = [w._replace(samples=tuple(s for s in w.samples if isinstance(s, kind))) for w in trace]
     (arrays,) = recording(bare)
     check_batch(to_batch(arrays))
     assert arrays['frames'].shape[1:] == (32, 32, 3)

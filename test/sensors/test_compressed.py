@@ -54,6 +54,45 @@ def test_jpeg_gives_the_colours_that_went_in(decode, image_format):
     assert (frame.stamp_ns, frame.arrival_ns, frame.frame_id) == (5, 9, 'eye')
 
 
+def shaded(width, height):
+    """Smooth in both directions, each colour in another way."""
+    x, y = np.meshgrid(np.linspace(0, 200, width), np.linspace(0, 200, height))
+    return np.stack((x, y, 255 - x), axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('size', 'least_px', 'expected'),
+    [
+        ((1920, 1080), None, (960, 540)),
+        ((1280, 720), None, (640, 360)),
+        ((3840, 2160), None, (960, 540)),
+        ((640, 480), None, (640, 480)),
+        ((1920, 1080), 600, (1920, 1080)),
+        ((640, 480), 60, (80, 60)),
+        ((637, 481), 120, (160, 121)),  # rounded up, as libjpeg does
+    ],
+)
+@pytest.mark.parametrize('image_format', ['jpeg', 'rgb8; jpeg compressed rgb8'])
+def test_a_large_jpeg_comes_at_a_part_of_its_size(decode, size, least_px, expected, image_format):
+    options = {} if least_px is None else {'least_side_px': least_px}
+    pixels = shaded(*size)
+    stored = pixels[..., ::-1] if image_format != 'jpeg' else pixels
+    image = decode(jpeg(stored), image_format, **options).image
+    assert image.shape == (*expected[::-1], 3)
+    assert image.flags.c_contiguous
+    area = cv2.resize(pixels, expected, interpolation=cv2.INTER_AREA)
+    assert np.abs(image.astype(int) - area).max() <= 6
+
+
+def test_a_png_comes_whole(decode):
+    assert decode(png(shaded(1280, 720))).image.shape == (720, 1280, 3)
+
+
+def test_padding_behind_a_jpeg_hides_nothing(decode):
+    padded = bytes(jpeg()) + bytes(5000)
+    assert decode(padded).image.shape == RED_OVER_BLUE.shape
+
+
 @pytest.mark.parametrize('image_format', ['png', 'rgb8; png compressed bgr8'])
 def test_png_is_exact(decode, image_format):
     np.testing.assert_array_equal(decode(png(), image_format).image, RED_OVER_BLUE)

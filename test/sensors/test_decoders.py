@@ -13,6 +13,7 @@ from activity_recognition.sensors import AudioFormat, Drops, Role, SensorDecoder
 from activity_recognition.types import AudioChunk, Frame, Utterance
 
 IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 AUDIO = 'audio_common_msgs/msg/AudioDataStamped'
 INFO = 'audio_common_msgs/msg/AudioInfo'
 STRING = 'std_msgs/msg/String'
@@ -51,6 +52,16 @@ def test_every_role_gives_its_sample(image_cdr, ros_drivers, publisher):
     empty = publisher.cdr(publisher.make(STRING, data=''))
     assert decoders.decode('transcript', STRING, empty, 5) is None
     assert decoders.empty_transcripts == 1
+
+
+@pytest.mark.parametrize(('side_px', 'expected_px'), [(0, 360), (224, 360), (384, 720)])
+def test_a_large_jpeg_is_decoded_no_smaller_than_the_network_sees(side_px, expected_px, publisher):
+    done, payload = cv2.imencode('.jpg', np.zeros((720, 1280, 3), np.uint8))
+    assert done
+    fields = {'header': (1, 'eye'), 'format': 'jpeg', 'data': payload.reshape(-1)}
+    cdr = publisher.cdr(publisher.make(COMPRESSED, **fields))
+    frame = SensorDecoders(image_side_px=side_px).decode('image', COMPRESSED, cdr, 1)
+    assert frame.image.shape[0] == expected_px
 
 
 def test_the_configured_field_and_fallback_are_used(ros_drivers, portaudio):

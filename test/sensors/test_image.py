@@ -16,8 +16,8 @@ BAYER = ('bayer_rggb', 'bayer_bggr', 'bayer_gbrg', 'bayer_grbg')
 REGISTRY = TypeRegistry(prefixes=())
 
 
-def decode(cdr, arrival_ns=9):
-    return decode_image(REGISTRY.deserialise(cdr, 'sensor_msgs/msg/Image'), arrival_ns)
+def decode(cdr, arrival_ns=9, **options):
+    return decode_image(REGISTRY.deserialise(cdr, 'sensor_msgs/msg/Image'), arrival_ns, **options)
 
 
 @pytest.fixture
@@ -257,3 +257,34 @@ def test_damaged_images_raise_nothing_but_decode_errors(image_cdr, cut, flips, e
         return
     assert frame.image.ndim == 3
     assert frame.image.shape[2] == 3
+
+
+BYTES_PER_PIXEL = {'rgb8': 3, 'bgra8': 4, 'mono8': 1, 'rgb16': 6, 'yuyv': 2, 'bayer_rggb8': 1}
+
+
+@pytest.mark.parametrize(
+    ('size', 'least_px', 'expected'),
+    [
+        ((1280, 720), 320, (640, 360)),
+        ((1920, 1080), 320, (960, 540)),
+        ((1920, 1080), 200, (480, 270)),
+        ((640, 480), 320, (640, 480)),
+        ((642, 482), 200, (321, 241)),
+        ((641, 480), 200, (641, 480)),
+    ],
+)
+@pytest.mark.parametrize('encoding', BYTES_PER_PIXEL)
+def test_a_large_image_comes_at_half_its_size(encoding, size, least_px, expected, image_cdr):
+    width, height = size
+    if width % 2 and encoding == 'yuyv':
+        return  # its pixels come in pairs
+    row_bytes = width * BYTES_PER_PIXEL[encoding]
+    rows = np.random.default_rng(1).integers(0, 256, (height, row_bytes), np.uint8)
+    cdr = image_cdr(encoding, rows, width, height, padding=4)
+    image = decode(cdr, least_side_px=least_px).image
+    assert image.shape == (*expected[::-1], 3)
+    assert image.flags.c_contiguous
+    whole = decode(cdr, least_side_px=max(size)).image
+    assert whole.shape == (height, width, 3)
+    area = cv2.resize(whole, expected, interpolation=cv2.INTER_AREA)
+    assert np.abs(image.astype(int) - area).max() <= 1

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.streams.admission import RateLimit
-from activity_recognition.streams.rings import Entry, StampedRing
+from activity_recognition.streams.rings import StampedRing
 from activity_recognition.types import AudioChunk, Utterance
 
 SECOND = 1_000_000_000
@@ -57,11 +57,26 @@ def test_no_limit_takes_everything():
 def test_a_ring_counts_what_it_drops_and_starts_afresh_when_drained():
     ring = StampedRing(3)
     texts = [Utterance(stamp_ns=n, arrival_ns=n, text=str(n)) for n in range(10)]
-    dropped = [ring.append(Entry(0, n, text)) for n, text in enumerate(texts)]
+    dropped = [ring.append(text) for text in texts]
     assert dropped == [0, 0, 0] + [1] * 7
     assert len(ring) == 3
-    assert [entry.sample for entry in ring.drain()] == texts[7:]
-    assert [ring.append(Entry(0, n, texts[n])) for n in range(4)] == [0, 0, 0, 1]
+    assert ring.drain(3) == [(3, text) for text in texts[7:]]
+    assert [ring.append(text) for text in texts[:4]] == [0, 0, 0, 1]
+
+
+def test_a_ring_keeps_what_came_before_a_time_jump_until_there_is_no_room():
+    ring = StampedRing(3)
+    texts = [Utterance(stamp_ns=n, arrival_ns=n, text=str(n)) for n in range(5)]
+    for text in texts[:2]:
+        ring.append(text)
+    ring.close(0)
+    assert [ring.append(text) for text in texts[2:]] == [0, 1, 1]
+    assert ring.drain(1) == [(1, text) for text in texts[2:]]
+    ring.append(texts[0])
+    ring.close(1)
+    ring.append(texts[1])
+    assert ring.drain(2) == [(1, texts[0]), (2, texts[1])]
+    assert len(ring) == 0
 
 
 @pytest.mark.parametrize('rate', [8000, 16000, 44100])
@@ -71,5 +86,5 @@ def test_audio_fills_a_ring_by_its_duration(rate):
         chunk = AudioChunk(
             stamp_ns=n, arrival_ns=n, samples=np.zeros(rate // 20, np.float32), sample_rate_hz=rate
         )
-        ring.append(Entry(0, n, chunk))
+        ring.append(chunk)
     assert 20 <= len(ring) <= 21

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.streams import DropReason, WindowSynchronizer, windows
+from activity_recognition.streams.admission import Admission
+from activity_recognition.streams.synchronizer import _cut
 from activity_recognition.types import MODALITIES, Modality, Sample, Window, modality_of
 from factories.timed import chunk, decisions_of, frame, words
 
@@ -48,6 +50,32 @@ def one_by_one(samples: list[Sample], config: SyncConfig) -> Iterator[Window]:
             yield from synchronizer.take(newest_only=False)
         synchronizer.push(sample)
         yield from synchronizer.take(newest_only=False)
+
+
+class Plodder(WindowSynchronizer):
+    """Asks the whole rule of every sample, and cuts every take as if anything could be in it."""
+
+    def __init__(self, config: SyncConfig) -> None:
+        super().__init__(config)
+        self._admission = WholeRule(config)
+
+    def take(self, *, newest_only: bool) -> list[Window]:
+        segments = self._drain()
+        if newest_only:
+            segments = self._newest(segments)
+        numbers = [segment.number for segment in segments]
+        before = [self._taken_segment, *numbers]
+        self._taken_segment = self._segment
+        return [
+            window
+            for segment, last in zip(segments, before, strict=False)
+            for window in _cut(segment, reset=segment.number != last)
+        ]
+
+
+class WholeRule(Admission):
+    def admit_next(self, sample: Sample) -> bool:
+        return False
 
 
 def flat(trace: Iterable[Window]) -> list[object]:
@@ -153,3 +181,38 @@ def test_live_and_offline_agree_on_samples_and_live_decisions_are_among_offline_
     assert sum(len(w.samples) for w in live) + discarded == sum(len(w.samples) for w in offline)
     skipped = live_node.decisions_skipped
     assert len(decisions_of(live)) + skipped == len(decisions_of(offline))
+
+
+@given(
+    samples_in_any_order,
+    st.integers(1, 7),
+    st.booleans(),
+    st.sampled_from([0.0, 9.0]),
+    st.sampled_from([0.0, 10.0]),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_quick_way_of_plain_samples_gives_what_the_whole_rule_gives(
+    drawn, every, newest_only, frame_rate, decision_rate
+):
+    config = SyncConfig(
+        queue_frames=3,
+        queue_audio_s=0.1,
+        queue_utterances=2,
+        max_frame_rate_hz=frame_rate,
+        decision_rate_hz=decision_rate,
+    )
+    both = [WindowSynchronizer(config), Plodder(config)]
+    traces: tuple[list[Window], list[Window]] = ([], [])
+    for number, sample in enumerate(make(drawn)):
+        for synchronizer, trace in zip(both, traces, strict=True):
+            synchronizer.push(sample)
+            synchronizer.poll(sample.arrival_ns)
+            if number % every == 0:
+                trace.extend(synchronizer.take(newest_only=newest_only))
+    assert cuts(traces[0]) == cuts(traces[1])
+    assert both[0].counters == both[1].counters
+    assert both[0].decisions_skipped == both[1].decisions_skipped
+
+
+def cuts(trace: list[Window]) -> list[tuple[object, ...]]:
+    return [(w.reset, w.decision, [(s.stamp_ns, s.arrival_ns) for s in w.samples]) for w in trace]

@@ -7,16 +7,19 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip('rclpy')
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message, serialize_message
 
 from activity_recognition.config import RecognizerConfig, SyncConfig, TopicsConfig
 from activity_recognition.errors import DecodeError, ShapeError, UnsupportedEncodingError
+from activity_recognition.msg import ActivityStamped
 from activity_recognition.ros import message_filters_stand_in
+from activity_recognition.ros.activity_cdr import ActivityWriter
 from activity_recognition.ros.conversions import no_data_message, to_message, to_time
 from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
 from activity_recognition.ros.filters import EntryTimes, SynchronizerFilter
@@ -37,6 +40,7 @@ from activity_recognition.types import (
     Modality,
     ModalityEvidence,
     Status,
+    Utterance,
     Window,
 )
 
@@ -137,7 +141,6 @@ def test_a_stamp_is_read_from_the_buffer_of_a_message(seconds, nanoseconds, litt
 
 
 def test_a_real_message_has_its_stamp_where_it_is_looked_for():
-    from rclpy.serialization import serialize_message
     from sensor_msgs.msg import CompressedImage, Image
 
     for cls in (Image, CompressedImage):
@@ -354,6 +357,67 @@ def test_unknown_and_no_data_as_messages():
     assert no_data_message(7).status == nothing.status == 2
 
 
+unit = st.floats(0.0, 1.0, width=32)
+text = st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs']), max_size=9)
+moments = st.integers(-SECOND, 2**31 * SECOND - 1)
+
+
+@st.composite
+def any_decision(draw):
+    labels = draw(st.lists(text, min_size=1, max_size=5, unique=True))
+    status = draw(st.sampled_from(Status))
+    class_id = draw(st.integers(0, len(labels) - 1)) if status is Status.OK else -1
+    evidence = draw(
+        st.lists(
+            st.builds(
+                ModalityEvidence,
+                modality=st.sampled_from(Modality),
+                present=st.booleans(),
+                age_s=st.floats(-1.0, 1e6, width=32) | st.just(math.nan),
+                label=st.sampled_from([*labels, '', 'of another model']),
+                confidence=unit | st.just(math.nan),
+                weight=st.floats(-1.0, 1.0, width=32) | st.just(math.nan),
+            ),
+            max_size=3,
+            unique_by=lambda item: item.modality,
+        )
+    )
+    count = len(labels)
+    probabilities = draw(st.lists(unit, min_size=count, max_size=count))
+    return labels, Decision(
+        t_ns=draw(moments),
+        arrival_ns=0,
+        status=status,
+        class_id=class_id,
+        label=labels[class_id] if status is Status.OK else '',
+        confidence=draw(unit),
+        probabilities=np.array(probabilities, np.float32),
+        logits=np.zeros(count, np.float32),
+        evidence=tuple(evidence),
+        window_start_ns=draw(moments),
+        stable_since_ns=draw(moments),
+    )
+
+
+@given(any_decision(), text, text, st.floats(-5.0, 5.0, width=32), unit)
+@settings(max_examples=200, deadline=None)
+def test_a_decision_is_written_as_its_message_would_be(
+    case, frame_id, subject_id, latency_s, processing_s
+):
+    labels, any_one = case
+    writer = ActivityWriter(labels, subject_id=subject_id)
+    written = writer.complete(
+        writer.write(any_one, frame_id=frame_id), latency_s=latency_s, processing_s=processing_s
+    )
+    message = to_message(any_one, labels, frame_id=frame_id, subject_id=subject_id)
+    message.latency_s, message.processing_s = latency_s, processing_s
+    theirs = serialize_message(message)
+    assert len(written) == len(theirs)
+    # Gaps hold whatever was in memory, and NaN is nothing's equal: words, not bytes, are compared.
+    found, expected = (deserialize_message(cdr, ActivityStamped) for cdr in (written, theirs))
+    assert str(found) == str(expected)
+
+
 @given(st.integers(-(10**18), 2**31 * SECOND - 1))
 def test_times_survive_the_message(stamp_ns):
     time = to_time(stamp_ns)
@@ -433,6 +497,16 @@ def test_every_field_of_the_configuration_is_a_described_parameter():
     assert fields['sync.decision_rate_hz'].live
     assert fields['smoothing.hysteresis'].description.startswith('By how much')
     assert [name for name, item in fields.items() if not item.description] == []
+
+
+def test_only_frames_that_were_admitted_put_the_timer_off():
+    source = SynchronizerFilter(WindowSynchronizer(SyncConfig()))
+    told = []
+    source.on_frame = lambda: told.append(True)
+    words = Utterance(stamp_ns=0, arrival_ns=SECOND, text='hello')
+    for sample in (frame(1), frame(1), frame(0), words, frame(2)):
+        source.add(sample, 0.0)
+    assert len(told) == 2
 
 
 def test_windows_reach_every_callback_of_the_synchroniser_filter():

@@ -1,0 +1,41 @@
+"""How small a camera's image may come: the networks see a small part of a large one's pixels.
+
+A large image is taken at a half, a quarter or an eighth of its size as early as that can be had,
+before anything else is done with every pixel of it. The rule is the same for live topics and
+recordings, so that both give the same frames.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAST_SIDE_PX = 320
+"""Both sides of an image that is taken at a part of its size are at least this long.
+
+No preset's network sees more than 224 pixels a side; a picture for people is 640 wide.
+"""
+
+
+def halved(image: NDArray[np.uint8], least_side_px: int) -> NDArray[np.uint8]:
+    """Return an image at half its size, as often as its sides are even and stay long enough.
+
+    Each pixel is the mean of four. OpenCV averages four pixels several times as fast as it
+    averages areas with parts of pixels in them, which are what is left then.
+
+    Args:
+        image: uint8, (H, W) or (H, W, C).
+        least_side_px: what both sides have to keep.
+    """
+    height, width = image.shape[:2]
+    while not height % 2 and not width % 2 and min(height, width) // 2 >= least_side_px:
+        height, width = height // 2, width // 2
+        image = np.asarray(
+            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return image
