@@ -70,7 +70,7 @@ def listened(engine: StreamingEngine) -> list[Tensor]:
 
     def decision(newest: Tensor, *memories: Tensor) -> Tensor:
         logits = decide(newest, *memories)
-        rows.append(logits[:, 0, 0].clone())
+        rows.append(logits[:, 0, 0].cpu().clone())
         return logits
 
     engine.backend.decision = decision  # type: ignore[method-assign]
