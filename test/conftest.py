@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             reason = REASONS_TO_SKIP.get(marker.name, lambda: None)()
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the tests, and all they start, a cache of their own: no export of the user's is found.
+
+    What other programs cache is linked, so that nothing is downloaded or built anew. The verdict on
+    the executor is copied: it is on the installation, and without it every node starts a trial.
+    """
+    users = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    folder = tmp_path_factory.mktemp('cache')
+    ours = folder / 'activity_recognition'
+    ours.mkdir()
+    for path in users.iterdir() if users.is_dir() else ():
+        if path.name != ours.name:
+            (folder / path.name).symlink_to(path)
+    for path in (users / ours.name).glob('events_executor-*'):
+        shutil.copy(path, ours)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(folder))
+        yield folder
+
+
+@pytest.fixture(scope='session')
+def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the exported steps of the tiny network, never to be changed."""
+    pytest.importorskip('onnxscript')
+    from activity_recognition.models.exporting import export_steps
+    from factories.networks import make_system
+
+    folder = tmp_path_factory.mktemp('exported') / 'onnx'
+    return export_steps(make_system(), folder, checkpoint='made-up')
 
 
 @pytest.fixture(scope='session')

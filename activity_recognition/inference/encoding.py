@@ -58,8 +58,13 @@ class BatchEncoder:
         stamps_ns = [stamp_ns for _, prepared in intake for stamp_ns in prepared.image_stamps_ns]
         frames = self._upload(images)
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
-        parts = [self._backend.frame(part) for part in frames.split(limit)]
-        tokens = parts[0] if len(parts) == 1 else torch.cat(parts)
+        parts = frames.split(limit)
+        # Of several parts each is copied: a backend may overwrite it with the next one's.
+        tokens = (
+            self._backend.frame(frames)
+            if len(parts) == 1
+            else torch.cat([self._backend.frame(part).clone() for part in parts])
+        )
         if self._motion is not None:
             states = [self._state.motion[slot] for slot in slots]
             tokens = tokens + self._motion.step(frames, stamps_ns, states)

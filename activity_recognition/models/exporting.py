@@ -206,9 +206,8 @@ def _export(
                 verbose=False,
             )
     except Exception as error:  # the exporter has no base of its own errors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackendError(
-            f'the step {name!r} of this network cannot be exported to ONNX: {reason}; '
+            f'the step {name!r} of this network cannot be exported to ONNX: {_reason(error)}; '
             "it runs with engine.backend 'torch'"
         ) from error
     return {
@@ -219,6 +218,14 @@ def _export(
         ],
         'outputs': list(output_names),
     }
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the error at the bottom; those above it tell of the exporter."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _names(step: str, count: int) -> tuple[list[str], list[str]]:

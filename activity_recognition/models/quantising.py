@@ -6,7 +6,10 @@ convolutions and attention stay float32. What it costs in accuracy is for an eva
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from activity_recognition.errors import MissingExtraError
@@ -33,13 +36,28 @@ def quantise_steps(folder: Path) -> Path:
     staged.mkdir()
     for step in STEPS:
         name = f'{step}.onnx'
-        quantize_dynamic(
-            folder / name,
-            staged / name,
-            op_types_to_quantize=['MatMul', 'Gemm'],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            extra_options={'MatMulConstBOnly': True},
-        )
+        with _without_advice():
+            quantize_dynamic(
+                folder / name,
+                staged / name,
+                op_types_to_quantize=['MatMul', 'Gemm'],
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                extra_options={'MatMulConstBOnly': True},
+            )
     shutil.rmtree(folder / QUANTISED, ignore_errors=True)
     return staged.rename(folder / QUANTISED)
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Drop the advice to fold constants and to infer shapes first, which the exporter has done."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith('Please consider')
+
+    logging.root.addFilter(is_news)
+    try:
+        yield
+    finally:
+        logging.root.removeFilter(is_news)

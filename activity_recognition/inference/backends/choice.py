@@ -160,5 +160,10 @@ def _make(name: str, checkpoint: Checkpoint, precision: Precision, num_threads: 
         raise BackendError(f'{name} runs float32 weights, got {like.dtype}')
     folder = exported(checkpoint)
     if name == INT8:
+        if not (folder / QUANTISED).is_dir():
+            raise BackendError(
+                f'expected steps with 8-bit weights in {folder / QUANTISED}, found none; '
+                'export them with `activity-recognition export --int8`'
+            )
         return OnnxRuntimeBackend(folder / QUANTISED, num_threads=num_threads, name=INT8)
     return OnnxRuntimeBackend(folder, num_threads=num_threads)

@@ -56,6 +56,8 @@ class CudaGraphBackend:
             )
         self._eager = eager
         self._precision = precision
+        # One for all graphs: cuBLAS keeps a workspace for every stream that it has seen.
+        self._stream = torch.cuda.Stream(precision.device)
         self._captured: dict[_Key, _Captured] = {}
 
     def frame(self, images: Tensor) -> Tensor:
@@ -105,13 +107,16 @@ class CudaGraphBackend:
             enabled=self._precision.dtype is not torch.float32,
             cache_enabled=False,
         )
-        stream = torch.cuda.Stream(device)
+        stream = self._stream
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream), autocast:
             for _ in range(_WARM_UP):
                 call(*kept)
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph), autocast:
+        # Its own stream is one of the current device, which need not be this one. Other threads may
+        # allocate meanwhile.
+        capturing = torch.cuda.graph(graph, stream=stream, capture_error_mode='thread_local')
+        with torch.cuda.device(device), capturing, autocast:
             outputs = call(*kept)
         return _Captured(graph=graph, inputs=kept, outputs=outputs)

@@ -1,0 +1,190 @@
+"""CUDA graphs, and what the engine must do for a backend that overwrites its results."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from activity_recognition.config import EngineConfig, SyncConfig
+from activity_recognition.errors import BackendError
+from activity_recognition.inference import (
+    MultiStreamEngine,
+    StreamingEngine,
+    encoding,
+    multi_stream,
+)
+from activity_recognition.inference.backends import cuda_graph
+from activity_recognition.inference.backends.choice import Choice
+from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
+from activity_recognition.inference.backends.eager import EagerBackend
+from activity_recognition.inference.backends.trial import hold_against
+from activity_recognition.inference.precision import choose_precision
+from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.streams import windows
+from activity_recognition.types import DecisionTime, Modality, Window
+from factories.answers import assert_equal, dense, run
+from factories.backends import asked
+from factories.networks import MOVING, TINY, WRAPPING, make_checkpoint, make_system
+from factories.streams import Scene, by_hand, samples
+
+TROUBLED = Scene(
+    seed=5,
+    frame_rate_hz=12.0,
+    lost_frames=0.2,
+    chunks=(333, 801, 50),
+    utterances=6,
+    silences=((Modality.VIDEO, 1.0, 1.6), (Modality.AUDIO, 0.8, 1.3)),
+    jumps=(2.2,),
+)
+
+
+def test_it_is_refused_on_a_cpu():
+    precision = choose_precision(EngineConfig(device='cpu'))
+    eager = EagerBackend(Steps(make_system()).eval())
+    with pytest.raises(BackendError, match=r"'cudagraph' needs a CUDA device, got .*set engine"):
+        CudaGraphBackend(eager, precision)
+
+
+class Overwriting:
+    """PyTorch with the manners of a CUDA graph: fixed views, and one result per step and shape."""
+
+    name, fixed = 'overwriting', True
+
+    def __init__(self, system):
+        self._eager = EagerBackend(Steps(system).eval())
+        self._results = {}
+        self.shapes = {step: set() for step in STEPS}
+
+    def __getattr__(self, step):
+        if step not in STEPS:
+            raise AttributeError(step)
+
+        def call(*inputs):
+            shapes = tuple(tuple(tensor.shape) for tensor in inputs)
+            self.shapes[step].add(shapes)
+            result = getattr(self._eager, step)(*inputs)
+            several = result if isinstance(result, tuple) else (result,)
+            kept = self._results.setdefault((step, shapes), [torch.zeros_like(r) for r in several])
+            for old, new in zip(kept, several, strict=True):
+                old.copy_(new)
+            return tuple(kept) if isinstance(result, tuple) else kept[0]
+
+        return call
+
+
+@pytest.fixture
+def overwriting(monkeypatch):
+    """Have every engine run by such a backend; return those that were made."""
+    made = []
+
+    def choose(name, checkpoint, precision, *, num_threads):
+        made.append(Overwriting(checkpoint.system))
+        return Choice(backend=made[-1], reason='for the test')
+
+    monkeypatch.setattr(multi_stream, 'choose_backend', choose)
+    return made
+
+
+@pytest.mark.parametrize('config', [TINY, WRAPPING, MOVING], ids=['tiny', 'wrapping', 'moving'])
+@pytest.mark.parametrize('by_rate', [True, False], ids=['rate', 'crowds'])
+def test_an_engine_keeps_copies(overwriting, config, by_rate):
+    trace = list(windows(samples(TROUBLED), SyncConfig())) if by_rate else by_hand(TROUBLED)
+    checkpoint = make_checkpoint(config)
+    found, _ = asked(checkpoint, trace, EngineConfig(device='cpu', evidence_every=3))
+    assert_equal(found, dense(checkpoint, trace), 1e-5)
+
+
+def test_more_frames_than_go_at_once_keep_their_tokens(overwriting, monkeypatch):
+    """The parts of one batch are calls of one shape."""
+    monkeypatch.setitem(encoding.FRAMES_AT_ONCE, 'cpu', 3)
+    found = samples(Scene(duration_s=0.9, frame_rate_hz=14.0, utterances=2))
+    last_ns = found[-1].arrival_ns
+    moment = DecisionTime(t_ns=max(s.stamp_ns for s in found), arrival_ns=last_ns)
+    trace = [Window(samples=tuple(found), decision=moment)]
+    checkpoint = make_checkpoint()
+    answers, _ = asked(checkpoint, trace, EngineConfig(device='cpu'))
+    assert (3, 32, 32, 3) in {shapes[0] for shapes in overwriting[0].shapes['frame']}
+    assert_equal(answers, dense(checkpoint, trace), 1e-5)
+
+
+def test_few_shapes_occur(overwriting):
+    """Each would be a graph: the past and the memories are seen whole."""
+    engine = StreamingEngine(make_checkpoint(), engine=EngineConfig(device='cpu', evidence_every=3))
+    run(engine, list(windows(samples(TROUBLED), SyncConfig())))
+    shapes = overwriting[0].shapes
+    assert len(shapes['look_back']) == 1
+    assert len(shapes['decision']) == 2, 'with and without the evidence'
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, 'allow_tf32', False)
+
+
+@pytest.mark.gpu
+def test_auto_is_a_graph_on_cuda():
+    taken = MultiStreamEngine(make_checkpoint(), engine=EngineConfig(device='cuda')).choice
+    assert taken.backend.name == 'cudagraph'
+    assert not taken.problem
+
+
+@pytest.mark.gpu
+def test_its_numbers_are_those_of_torch(exact):
+    system = make_system().to('cuda')
+    precision = choose_precision(EngineConfig(device='cuda', precision='fp32'))
+    eager = EagerBackend(Steps(system).eval())
+    backend = CudaGraphBackend(eager, precision)
+    for _ in range(2):  # captured, then replayed with other inputs
+        hold_against(backend, eager, system)
+    inputs = [example_inputs(system, Sizes(), seed=seed) for seed in (1, 2)]
+    with torch.inference_mode():
+        for step in STEPS:
+            first = getattr(backend, step)(*inputs[0][step])
+            second = getattr(backend, step)(*inputs[1][step])
+            wanted = getattr(eager, step)(*inputs[1][step])
+            assert isinstance(first, tuple) == isinstance(second, tuple)
+            torch.testing.assert_close(second, wanted, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(first, second, atol=0, rtol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('config', [TINY, WRAPPING, MOVING], ids=['tiny', 'wrapping', 'moving'])
+def test_streaming_equals_dense_on_cuda(exact, config):
+    checkpoint = make_checkpoint(config)
+    for trace in (list(windows(samples(TROUBLED), SyncConfig())), by_hand(TROUBLED)):
+        asking = EngineConfig(
+            device='cuda', precision='fp32', backend='cudagraph', evidence_every=3
+        )
+        found, _ = asked(checkpoint, trace, asking)
+        expected = dense(checkpoint, trace, device='cuda')
+        expected = dataclasses.replace(
+            expected, logits=expected.logits.cpu(), unimodal=expected.unimodal.cpu()
+        )
+        assert_equal(found, expected, 1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('precision', ['bf16', 'fp16'])
+def test_half_precision_stays_close_to_that_of_torch(precision):
+    trace = list(windows(samples(TROUBLED), SyncConfig()))
+    beliefs = []
+    for backend in ('cudagraph', 'torch'):
+        config = EngineConfig(device='cuda', precision=precision, backend=backend)
+        engine = StreamingEngine(make_checkpoint(), engine=config)
+        assert engine.backend.name == backend
+        beliefs.append([torch.from_numpy(d.logits).softmax(-1) for d in run(engine, trace)])
+    difference = torch.stack(beliefs[0]) - torch.stack(beliefs[1])
+    assert difference.abs().max() <= 2e-2
+
+
+@pytest.mark.gpu
+def test_shapes_beyond_the_most_run_without_a_graph(monkeypatch, exact):
+    monkeypatch.setattr(cuda_graph, 'MOST_GRAPHS', 2)
+    system = make_system().to('cuda')
+    precision = choose_precision(EngineConfig(device='cuda', precision='fp32'))
+    eager = EagerBackend(Steps(system).eval())
+    backend = CudaGraphBackend(eager, precision)
+    hold_against(backend, eager, system)
+    assert len(backend._captured) == 2
