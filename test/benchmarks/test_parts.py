@@ -64,7 +64,7 @@ def test_a_part_that_fails_is_counted_all_the_same():
 @pytest.fixture(scope='module')
 def engine():
     torch.set_num_threads(1)
-    return make_engine(untrained_checkpoint('nano'), threads=1)
+    return make_engine(untrained_checkpoint('nano'), threads=1, backend='torch')
 
 
 @pytest.fixture

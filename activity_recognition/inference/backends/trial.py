@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from activity_recognition.errors import BackendError
 from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.precision import Precision
 from activity_recognition.models.examples import Sizes, example_inputs
 from activity_recognition.models.steps import STEPS
 from activity_recognition.models.system import ActivityRecognitionSystem
 
-TOLERANCE = 1e-5
-"""Absolute and relative, of float32."""
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
+"""Absolute and relative, by the dtype of matrix products."""
 _COMPARED = (
     Sizes(streams=1, rows=16, blocks=1),
     Sizes(streams=1, rows=64, blocks=2, decisions=4),
@@ -27,27 +29,42 @@ _TIMED = Sizes(streams=1, rows=64, blocks=2)
 _ROUNDS, _WARM_UP = 15, 3
 
 
-def hold_against(backend: Backend, reference: Backend, system: ActivityRecognitionSystem) -> None:
+def hold_against(
+    backend: Backend,
+    reference: Backend,
+    system: ActivityRecognitionSystem,
+    precision: Precision | None = None,
+) -> None:
     """Compare all steps.
+
+    Args:
+        backend: what is looked at.
+        reference: what it should equal.
+        system: the network.
+        precision: what it runs in; float32 by default.
 
     Raises:
         BackendError: a step gives other numbers than ``reference``.
     """
+    dtype = torch.float32 if precision is None else precision.dtype
+    autocast = nullcontext if precision is None else precision.autocast
+    tolerance = TOLERANCE[dtype]
     for sizes in _COMPARED:
         inputs = example_inputs(system, sizes)
         for step in STEPS:
-            got, wanted = (_results(b, step, inputs[step]) for b in (backend, reference))
+            with torch.inference_mode(), autocast():
+                got, wanted = (_results(b, step, inputs[step]) for b in (backend, reference))
             for one, other in zip(got, wanted, strict=True):
                 if one.shape != other.shape:
                     raise BackendError(
                         f'the step {step!r} by {backend.name} returns the shape '
                         f'{tuple(one.shape)}, expected {tuple(other.shape)}; it is not used'
                     )
-                excess = (one - other).abs() - TOLERANCE * other.abs()
-                if not bool((excess <= TOLERANCE).all()):
+                excess = (one - other).abs() - tolerance * other.abs()
+                if not bool((excess <= tolerance).all()):
                     raise BackendError(
                         f'the step {step!r} by {backend.name} differs from PyTorch by '
-                        f'{float((one - other).abs().max()):.2g}, expected at most {TOLERANCE:g} '
+                        f'{float((one - other).abs().max()):.2g}, expected at most {tolerance:g} '
                         'and as much per size; it is not used'
                     )
 
@@ -77,10 +94,11 @@ def step_times(
 def _timed(call: Callable[..., object], inputs: tuple[Tensor, ...]) -> float:
     before_s = time.perf_counter()
     call(*inputs)
+    if inputs[0].is_cuda:
+        torch.cuda.synchronize(inputs[0].device)  # work is only queued until then
     return time.perf_counter() - before_s
 
 
 def _results(backend: Backend, step: str, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    with torch.inference_mode():
-        result: Any = getattr(backend, step)(*inputs)
+    result: Any = getattr(backend, step)(*inputs)
     return result if isinstance(result, tuple) else (result,)
