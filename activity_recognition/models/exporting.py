@@ -13,7 +13,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -25,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from activity_recognition import __version__
+from activity_recognition.cache_dir import cache_dir
 from activity_recognition.errors import BackendError, MissingExtraError
 from activity_recognition.models.examples import Sizes, StepInputs, example_inputs
 from activity_recognition.models.steps import STEPS, Steps
@@ -63,9 +63,18 @@ _INPUTS = {
 
 
 def cache_folder(system: ActivityRecognitionSystem) -> Path:
-    """Return where the exported steps of a network are kept on this machine (XDG directories)."""
-    base = os.environ.get('XDG_CACHE_HOME') or str(Path.home() / '.cache')
-    return Path(base) / 'activity_recognition' / 'onnx' / weights_digest(system)
+    """Return where the exported steps of a network are kept on this machine.
+
+    Raises:
+        BackendError: there is no such place.
+    """
+    try:
+        return cache_dir() / 'onnx' / weights_digest(system)
+    except RuntimeError as error:
+        raise BackendError(
+            f'expected a home directory to keep exported steps in, found none ({error}); set '
+            'XDG_CACHE_HOME, or export into the folder onnx of the checkpoint'
+        ) from error
 
 
 def weights_digest(system: ActivityRecognitionSystem) -> str:

@@ -20,6 +20,8 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import Executor, SingleThreadedExecutor
 
+from activity_recognition.cache_dir import cache_dir
+
 CHOICE_VARIABLE = 'ACTIVITY_RECOGNITION_EXECUTOR'
 """Environment variable that decides without a trial: ``events`` or ``single``."""
 WORKS, FAILS = 'works', 'fails'
@@ -83,8 +85,7 @@ def verdict_file() -> Path:
     path = Path(rclpy.__file__)
     identity = f'{path} {version} {path.stat().st_mtime_ns}'
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    folder = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(folder) / 'activity_recognition' / f'events_executor-{digest}'
+    return cache_dir() / f'events_executor-{digest}'
 
 
 def _verdict() -> str:
