@@ -210,22 +210,39 @@ class MotionState:
 
 
 @dataclass(slots=True, eq=False)
+class DirectionState(MotionState):
+    """What a stream keeps to remember which ways things moved."""
+
+    votes: deque[tuple[int, Tensor]] = field(default_factory=deque)
+    """Stamps and votes (C, G, G) of the frames within the memory, in order of arrival."""
+
+    def clear(self) -> None:
+        """Forget every frame."""
+        self.frames.clear()
+        self.votes.clear()
+
+
+@dataclass(slots=True, eq=False)
 class VideoState:
     """State of :class:`VideoTransformer`: keys and values of its temporal blocks."""
 
     ring: TokenRing
     motion: list[MotionState]
     """One per slot."""
+    directions: list[DirectionState]
+    """One per slot."""
 
     def clear(self, slot: int) -> None:
         """Forget every frame of a slot."""
         self.ring.clear(slot)
         self.motion[slot].clear()
+        self.directions[slot].clear()
 
     def grow(self, slots: int) -> None:
         """Make room for ``slots`` slots in all."""
         self.ring.grow(slots)
         self.motion += [MotionState() for _ in range(slots - len(self.motion))]
+        self.directions += [DirectionState() for _ in range(slots - len(self.directions))]
 
 
 @dataclass(slots=True, eq=False)

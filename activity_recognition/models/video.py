@@ -22,8 +22,16 @@ from activity_recognition.models.attention import (
     visible,
 )
 from activity_recognition.models.backbones import PretrainedFrameEncoder
+from activity_recognition.models.directions import MotionDirections
 from activity_recognition.models.motion import MotionEncoder
-from activity_recognition.models.state import MotionState, Rows, TokenRing, VideoState, turns
+from activity_recognition.models.state import (
+    DirectionState,
+    MotionState,
+    Rows,
+    TokenRing,
+    VideoState,
+    turns,
+)
 
 QUERY_CHUNK = 256
 """Queries handled at once by a dense pass, so that memory grows with time and not its square."""
@@ -117,6 +125,21 @@ class FrameEncoder(nn.Module):
         return token
 
 
+class Unseen(nn.Module):
+    """Stands in for a frame encoder where single pictures are not to be read: tokens of zeros."""
+
+    nothing: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Create a token of ``config.hidden_dim`` without weights."""
+        super().__init__()
+        self.register_buffer('nothing', torch.zeros(1, config.hidden_dim), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return tokens (B, D) for images (B, S, S, 3)."""
+        return self.nothing.expand(len(frames), -1)
+
+
 class TemporalBlock(nn.Module):
     """Pre-norm causal block over frames; position is the age in seconds."""
 
@@ -159,10 +182,9 @@ class VideoTransformer(nn.Module):
         """
         super().__init__()
         self.config = config
-        self.frame_encoder: FrameEncoder | PretrainedFrameEncoder = (
-            PretrainedFrameEncoder(config) if config.video.backbone else FrameEncoder(config)
-        )
+        self.frame_encoder = _frame_encoder(config)
         self.motion = MotionEncoder(config) if config.video.motion_channels else None
+        self.directions = MotionDirections(config) if config.video.motion_memory_s else None
         self.blocks = nn.ModuleList(
             TemporalBlock(config) for _ in range(config.video.temporal_depth)
         )
@@ -177,7 +199,8 @@ class VideoTransformer(nn.Module):
     @property
     def receptive_field_s(self) -> float:
         """How far back one token has seen, seconds."""
-        before_s = self.motion.receptive_field_s if self.motion is not None else 0.0
+        moving = [part for part in (self.motion, self.directions) if part is not None]
+        before_s = max((part.receptive_field_s for part in moving), default=0.0)
         return len(self.blocks) * self.config.video.window_s + before_s
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
@@ -192,9 +215,10 @@ class VideoTransformer(nn.Module):
             (B, T, D); the token at t depends on frames up to t alone.
         """
         x = self.encode_frames(frames, mask)
-        if self.motion is not None:
-            moved = self.motion(frames, stamps_ns, mask).to(x.dtype)
-            x = x.index_put((mask,), moved, accumulate=True)
+        for part in (self.motion, self.directions):
+            if part is not None:
+                moved = part(frames, stamps_ns, mask).to(x.dtype)
+                x = x.index_put((mask,), moved, accumulate=True)
         for block in self.blocks:
             x = self._dense_block(block, x, stamps_ns, mask)  # type: ignore[arg-type]
         return self.norm(x)
@@ -255,7 +279,11 @@ class VideoTransformer(nn.Module):
             head_dim=self.config.hidden_dim // self.config.num_heads,
             like=self.norm.weight,
         )
-        return VideoState(ring=ring, motion=[MotionState() for _ in range(slots)])
+        return VideoState(
+            ring=ring,
+            motion=[MotionState() for _ in range(slots)],
+            directions=[DirectionState() for _ in range(slots)],
+        )
 
     def step(
         self, frames: Tensor, stamps_ns: Sequence[int], slots: Sequence[int], state: VideoState
@@ -275,6 +303,9 @@ class VideoTransformer(nn.Module):
         x = torch.cat([self.frame_encoder(part) for part in frames.split(size)])
         if self.motion is not None:
             x = x + self.motion.step(frames, stamps_ns, [state.motion[slot] for slot in slots])
+        if self.directions is not None:
+            past = [state.directions[slot] for slot in slots]
+            x = x + self.directions.step(frames, stamps_ns, past)
         chosen = turns(slots)
         if len(chosen) == 1:
             return self._advance(x, stamps_ns, slots, state)
@@ -309,3 +340,9 @@ class VideoTransformer(nn.Module):
             x = block.mix(x, mixed)
         token: Tensor = self.norm(x)
         return token.squeeze(1)
+
+
+def _frame_encoder(config: ModelConfig) -> FrameEncoder | PretrainedFrameEncoder | Unseen:
+    if not config.video.appearance:
+        return Unseen(config)
+    return PretrainedFrameEncoder(config) if config.video.backbone else FrameEncoder(config)
