@@ -73,6 +73,12 @@ class VideoConfig(Ranged):
     added to the frame's; empty for none. For a camera that stands still."""
     motion_span_s: float = setting(0.2, low=0.02, high=2.0, late=True)
     """Least age of the frame compared with, seconds."""
+    motion_memory_s: float = setting(0.0, low=0.0, high=60.0, late=True)
+    """How long what has changed is averaged at each place, with its direction, seconds; a token
+    read from how much and how disordered it is is added to the frame's. 0 for none. For a camera
+    that stands still."""
+    appearance: bool = setting(True, late=True)
+    """Whether single pictures are read; without, only what moves counts."""
 
     @property
     def patch_size_px(self) -> int:
@@ -88,6 +94,8 @@ class VideoConfig(Ranged):
         """Check that patches tile the image and heads tile the width."""
         Ranged.__post_init__(self)
         self._check_positive('stem_channels', 'motion_channels')
+        if not self.appearance:
+            self._check_motion_alone()
         if any(value <= 0 for value in self.image_std):
             raise ConfigError(f'video.image_std must lie above 0, got {self.image_std}')
         if not self.backbone and self.input_size_px % self.patch_size_px:
@@ -99,6 +107,17 @@ class VideoConfig(Ranged):
             raise ConfigError(
                 f'video.width must be a multiple of video.spatial_heads={self.spatial_heads}, '
                 f'got {self.width}'
+            )
+
+    def _check_motion_alone(self) -> None:
+        if not self.motion_channels and not self.motion_memory_s:
+            raise ConfigError(
+                'expected video.motion_channels or video.motion_memory_s with video.appearance: '
+                'false, got neither: nothing would be seen'
+            )
+        if self.backbone:
+            raise ConfigError(
+                f'expected no video.backbone with video.appearance: false, got {self.backbone}'
             )
 
 

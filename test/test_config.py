@@ -92,6 +92,11 @@ class TestDataclasses:
             (lambda: VideoConfig(input_size_px=100), 'multiple of 16 .* got 100'),
             (lambda: VideoConfig(width=130), 'multiple of video.spatial_heads=4, got 130'),
             (lambda: VideoConfig(stem_channels=(8, 0, 8)), 'stem_channels must hold .* from 1'),
+            (lambda: VideoConfig(appearance=False), 'nothing would be seen'),
+            (
+                lambda: VideoConfig(appearance=False, motion_memory_s=1.0, backbone='any'),
+                'expected no video.backbone .* got any',
+            ),
             (lambda: AudioConfig(channels=(8,)), 'two entries'),
             (lambda: AudioConfig(channels=(8, -1)), 'channels must hold numbers from 1 up'),
             (lambda: AudioConfig(dilations=(1, 0)), 'dilations must hold numbers from 1 up'),

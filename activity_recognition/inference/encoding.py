@@ -40,6 +40,7 @@ class BatchEncoder:
         self._backend = backend
         self._state = state
         self._motion = system.video_encoder.motion
+        self._directions = system.video_encoder.directions
         self._window_s = system.config.video.window_s
         like = system.classifier.weight
         self._device, self._dtype = like.device, like.dtype
@@ -66,8 +67,11 @@ class BatchEncoder:
             else torch.cat([self._backend.frame(part).clone() for part in parts])
         )
         if self._motion is not None:
-            states = [self._state.motion[slot] for slot in slots]
-            tokens = tokens + self._motion.step(frames, stamps_ns, states)
+            moved = [self._state.motion[slot] for slot in slots]
+            tokens = tokens + self._motion.step(frames, stamps_ns, moved)
+        if self._directions is not None:
+            turned = [self._state.directions[slot] for slot in slots]
+            tokens = tokens + self._directions.step(frames, stamps_ns, turned)
         for turn in turns(slots):
             alone = len(turn) == len(slots)
             self._look_back(

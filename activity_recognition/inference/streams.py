@@ -10,6 +10,7 @@ from torch import Tensor
 
 from activity_recognition.inference.frontend import FrontEnd
 from activity_recognition.inference.rings import Ring, grown
+from activity_recognition.models.directions import DirectionState
 from activity_recognition.models.motion import MotionState
 from activity_recognition.models.smoothing import SmoothingState
 from activity_recognition.models.system import ActivityRecognitionSystem
@@ -111,6 +112,7 @@ class NetworkState:
         """Keys and values of the temporal blocks."""
         self.sound = SoundState(system, slots)
         self.motion = [MotionState() for _ in range(slots)]
+        self.directions = [DirectionState() for _ in range(slots)]
         self.memories = {
             m: Ring(slots, limits[m], (3, config.hidden_dim), like=like) for m in MODALITIES
         }
@@ -121,12 +123,14 @@ class NetworkState:
         for part in self._parts():
             part.clear(slot)
         self.motion[slot].clear()
+        self.directions[slot].clear()
 
     def grow(self, slots: int) -> None:
         """Make room for ``slots`` streams in all."""
         for part in self._parts():
             part.grow(slots)
         self.motion += [MotionState() for _ in range(slots - len(self.motion))]
+        self.directions += [DirectionState() for _ in range(slots - len(self.directions))]
 
     def _parts(self) -> tuple[Ring | SoundState, ...]:
         return (self.past, self.sound, *self.memories.values())

@@ -19,6 +19,8 @@ LONGEST = 4.0
 """Times ``motion_span_s`` after which a frame is too old to be compared with."""
 AT_ONCE = 256
 """Frames handled at once, so that memory does not grow with a recording."""
+FULL_SCALE = 64.0
+"""Levels of 255 that are 1 for a network."""
 _NEVER_NS = torch.iinfo(torch.int64).max
 
 
@@ -34,24 +36,79 @@ class MotionState:
         self.frames.clear()
 
 
-class MotionEncoder(nn.Module):
+class FrameComparison(nn.Module):
+    """Finds the frame that another is compared with.
+
+    That is the newest one that is at least ``motion_span_s`` older, so that the camera's rate
+    matters little. Where there is no such frame, nothing moves.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Take the span from ``config.video``."""
+        super().__init__()
+        span_s = config.video.motion_span_s
+        self.span_ns = to_ns(span_s)
+        self.longest_ns = to_ns(span_s * LONGEST)
+
+    def recall(
+        self, greys: Tensor, stamps_ns: Sequence[int], states: Sequence[MotionState]
+    ) -> tuple[Tensor, list[bool]]:
+        """Return what the next frames (N, S, S) are compared with, and remember them.
+
+        Args:
+            greys: of any streams, those of one stream in order of arrival.
+            stamps_ns: N stamps.
+            states: per frame the state of its stream.
+
+        Returns:
+            (N, S, S), the frame itself where there is no earlier one, and whether there is.
+        """
+        earlier, found = [], []
+        for grey, stamp_ns, state in zip(greys, stamps_ns, states, strict=True):
+            old = self._compared(stamp_ns, state)
+            earlier.append(grey if old is None else old)
+            found.append(old is not None)
+            # A copy: a view would keep the whole batch.
+            state.frames.append((stamp_ns, grey.clone()))
+        return torch.stack(earlier), found
+
+    def _compared(self, stamp_ns: int, state: MotionState) -> Tensor | None:
+        """Return the grey frame to compare one of ``stamp_ns`` with; forgets those too old."""
+        kept = state.frames
+        while kept and stamp_ns - kept[0][0] > self.longest_ns:
+            kept.popleft()
+        old = [past for past_ns, past in kept if stamp_ns - past_ns >= self.span_ns]
+        return old[-1] if old else None
+
+    def earlier(self, stamps_ns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the index of the frame that each is compared with, and whether there is one.
+
+        Args:
+            stamps_ns: int64 (B, T), increasing along T.
+            mask: bool (B, T), False for padding, which comes last in a row.
+        """
+        ordered = stamps_ns.masked_fill(~mask, _NEVER_NS)
+        latest_ns = stamps_ns - self.span_ns
+        index = torch.searchsorted(ordered, latest_ns, right=True) - 1
+        found = index >= 0
+        index = index.clamp(min=0)
+        age_ns = stamps_ns - stamps_ns.gather(1, index)
+        return index, found & (age_ns <= self.longest_ns)
+
+
+class MotionEncoder(FrameComparison):
     """Convolutions over a difference of grey levels; pooled, so that it matters little where.
 
-    A frame is compared with the newest one that is at least ``motion_span_s`` older, so that the
-    camera's rate matters little, too. Differences tell a movement from a background from few
-    examples (compare the temporal stream of Simonyan & Zisserman 2014). Where there is no such
-    frame, nothing moves.
+    Differences tell a movement from a background from few examples (compare the temporal stream of
+    Simonyan & Zisserman 2014).
     """
 
     def __init__(self, config: ModelConfig) -> None:
         """Create one stride-2 convolution per entry of ``video.motion_channels``."""
-        super().__init__()
-        video = config.video
-        self.span_ns = to_ns(video.motion_span_s)
-        self.longest_ns = to_ns(video.motion_span_s * LONGEST)
+        super().__init__(config)
         layers: list[nn.Module] = []
         inputs = 2
-        for outputs in video.motion_channels:
+        for outputs in config.video.motion_channels:
             layers += [
                 nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
                 nn.GroupNorm(1, outputs),
@@ -77,11 +134,12 @@ class MotionEncoder(nn.Module):
         Returns:
             (N, D), row by row without the padding.
         """
-        index, found = self._earlier(stamps_ns, mask)
+        index, found = self.earlier(stamps_ns, mask)
+        dtype = self.project.weight.dtype
         tokens = [
             self.encode(
-                self.grey(frames[row, place]),
-                self.grey(frames[row, index[row, place]]),
+                grey_levels(frames[row, place], dtype),
+                grey_levels(frames[row, index[row, place]], dtype),
                 found[row, place],
             )
             for row, place in (part.unbind(-1) for part in mask.nonzero().split(AT_ONCE))
@@ -98,27 +156,9 @@ class MotionEncoder(nn.Module):
             stamps_ns: N stamps.
             states: per frame the state of its stream.
         """
-        greys = self.grey(frames)
-        earlier, found = [], []
-        for grey, stamp_ns, state in zip(greys, stamps_ns, states, strict=True):
-            old = self._compared(stamp_ns, state)
-            earlier.append(grey if old is None else old)
-            found.append(old is not None)
-            # A copy: a view would keep the whole batch.
-            state.frames.append((stamp_ns, grey.clone()))
-        return self.encode(greys, torch.stack(earlier), torch.tensor(found, device=greys.device))
-
-    def _compared(self, stamp_ns: int, state: MotionState) -> Tensor | None:
-        """Return the grey frame to compare one of ``stamp_ns`` with; forgets those too old."""
-        kept = state.frames
-        while kept and stamp_ns - kept[0][0] > self.longest_ns:
-            kept.popleft()
-        old = [past for past_ns, past in kept if stamp_ns - past_ns >= self.span_ns]
-        return old[-1] if old else None
-
-    def grey(self, frames: Tensor) -> Tensor:
-        """Return uint8 frames (N, S, S, 3) as levels (N, S, S) around 0."""
-        return (frames.to(self.project.weight.dtype).mean(-1) - 127.5) / 64.0
+        greys = grey_levels(frames, self.project.weight.dtype)
+        earlier, found = self.recall(greys, stamps_ns, states)
+        return self.encode(greys, earlier, torch.tensor(found, device=greys.device))
 
     def encode(self, grey: Tensor, earlier: Tensor, found: Tensor) -> Tensor:
         """Encode differences of (N, S, S) to (N, D), of nothing where ``found`` (N,) is False."""
@@ -128,12 +168,7 @@ class MotionEncoder(nn.Module):
         token: Tensor = self.project(pooled)
         return token
 
-    def _earlier(self, stamps_ns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the index of the frame that each is compared with, and whether there is one."""
-        ordered = stamps_ns.masked_fill(~mask, _NEVER_NS)
-        latest_ns = stamps_ns - self.span_ns
-        index = torch.searchsorted(ordered, latest_ns, right=True) - 1
-        found = index >= 0
-        index = index.clamp(min=0)
-        age_ns = stamps_ns - stamps_ns.gather(1, index)
-        return index, found & (age_ns <= self.longest_ns)
+
+def grey_levels(frames: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return uint8 frames (N, S, S, 3) as levels (N, S, S) around 0."""
+    return (frames.to(dtype).mean(-1) - 127.5) / FULL_SCALE

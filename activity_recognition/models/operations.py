@@ -21,6 +21,7 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.models.attention import NUM_KNOTS
 from activity_recognition.models.audio import KERNEL
+from activity_recognition.models.directions import CELLS, DIRECTIONS, NUMBERS
 from activity_recognition.models.steps import viewed_rows
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import MODALITIES, Modality
@@ -90,9 +91,11 @@ def frame_work(config: ModelConfig, *, held: int | None = None) -> dict[str, Wor
             f'backbone {config.video.backbone!r}; measure it instead'
         )
     held = config.video.max_tokens if held is None else held
-    parts = {'frame encoder': _frame_encoder(config)}
+    parts = {'frame encoder': _frame_encoder(config)} if config.video.appearance else {}
     if config.video.motion_channels:
         parts['motion'] = _motion(config)
+    if config.video.motion_memory_s:
+        parts['directions'] = _directions(config)
     parts['temporal blocks'] = _temporal_blocks(config, held)
     return {**parts, 'keys and values': _keys_and_values(config, Modality.VIDEO)}
 
@@ -213,6 +216,14 @@ def _motion(config: ModelConfig) -> Work:
     products += 2 * inputs * config.hidden_dim
     return Work(
         products=PER_MULTIPLY_ADD * products, weight_bytes=_weights(config, 'video_encoder.motion')
+    )
+
+
+def _directions(config: ModelConfig) -> Work:
+    votes = CELLS**2 * 2 * DIRECTIONS
+    return Work(
+        products=PER_MULTIPLY_ADD * (votes + NUMBERS * config.hidden_dim),
+        weight_bytes=_weights(config, 'video_encoder.directions'),
     )
 
 

@@ -20,6 +20,7 @@ from activity_recognition.models.attention import (
     visible,
 )
 from activity_recognition.models.backbones import PretrainedFrameEncoder
+from activity_recognition.models.directions import MotionDirections
 from activity_recognition.models.motion import MotionEncoder
 
 PIXEL_MEAN, PIXEL_SCALE = 127.5, 64.0
@@ -115,6 +116,21 @@ class FrameEncoder(nn.Module):
         return token
 
 
+class Unseen(nn.Module):
+    """Stands in for a frame encoder where single pictures are not to be read: tokens of zeros."""
+
+    nothing: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Create a token of ``config.hidden_dim`` without weights."""
+        super().__init__()
+        self.register_buffer('nothing', torch.zeros(1, config.hidden_dim), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return tokens (B, D) for images (B, S, S, 3)."""
+        return self.nothing.expand(frames.shape[0], -1)
+
+
 class TemporalBlock(nn.Module):
     """Pre-norm causal block over frames; position is the age in seconds."""
 
@@ -157,10 +173,9 @@ class VideoTransformer(nn.Module):
         """
         super().__init__()
         self.config = config
-        self.frame_encoder: FrameEncoder | PretrainedFrameEncoder = (
-            PretrainedFrameEncoder(config) if config.video.backbone else FrameEncoder(config)
-        )
+        self.frame_encoder = _frame_encoder(config)
         self.motion = MotionEncoder(config) if config.video.motion_channels else None
+        self.directions = MotionDirections(config) if config.video.motion_memory_s else None
         self.blocks = nn.ModuleList(
             TemporalBlock(config) for _ in range(config.video.temporal_depth)
         )
@@ -175,7 +190,8 @@ class VideoTransformer(nn.Module):
     @property
     def receptive_field_s(self) -> float:
         """How far back one token has seen, seconds."""
-        before_s = self.motion.receptive_field_s if self.motion is not None else 0.0
+        moving = [part for part in (self.motion, self.directions) if part is not None]
+        before_s = max((part.receptive_field_s for part in moving), default=0.0)
         return len(self.blocks) * self.config.video.window_s + before_s
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
@@ -190,9 +206,10 @@ class VideoTransformer(nn.Module):
             (B, T, D); the token at t depends on frames up to t alone.
         """
         x = self.encode_frames(frames, mask)
-        if self.motion is not None:
-            moved = self.motion(frames, stamps_ns, mask).to(x.dtype)
-            x = x.index_put((mask,), moved, accumulate=True)
+        for part in (self.motion, self.directions):
+            if part is not None:
+                moved = part(frames, stamps_ns, mask).to(x.dtype)
+                x = x.index_put((mask,), moved, accumulate=True)
         for block in self.blocks:
             x = self._dense_block(block, x, stamps_ns, mask)  # type: ignore[arg-type]
         return self.norm(x)
@@ -270,3 +287,9 @@ class VideoTransformer(nn.Module):
             query = own[:, :, 0].transpose(1, 2)
             x = block.mix(x, attend(query, keys, values, block.age_bias(knots), seen))
         return self.norm(x).squeeze(1), torch.stack(rows, 1) if rows else past[:, 0]
+
+
+def _frame_encoder(config: ModelConfig) -> FrameEncoder | PretrainedFrameEncoder | Unseen:
+    if not config.video.appearance:
+        return Unseen(config)
+    return PretrainedFrameEncoder(config) if config.video.backbone else FrameEncoder(config)

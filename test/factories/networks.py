@@ -57,6 +57,12 @@ MOVING = dataclasses.replace(
 )
 """Frames are also compared with earlier ones."""
 
+MOVING_ALONE = dataclasses.replace(
+    TINY,
+    video=dataclasses.replace(TINY.video, appearance=False, motion_memory_s=0.5, motion_span_s=0.1),
+)
+"""Only what has moved of late is seen, not the pictures."""
+
 
 @cache
 def tokenizer_for(config: ModelConfig) -> TextTokenizer:

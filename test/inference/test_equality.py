@@ -26,7 +26,7 @@ from activity_recognition.types import (
     to_ns,
 )
 from factories.answers import Answers, assert_equal, dense, streamed
-from factories.networks import MOVING, TINY, WRAPPING, make_checkpoint
+from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
 from factories.streams import (
     RATE_HZ,
     START_NS,
@@ -56,7 +56,7 @@ scenes = st.builds(
     jumps=st.lists(st.floats(0.2, 2.5), max_size=2).map(tuple),
 )
 rates = st.sampled_from((None, 0.0, 4.0, 10.0))
-configs = st.sampled_from((TINY, WRAPPING, MOVING))
+configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE))
 
 TROUBLED = Scene(
     seed=5,

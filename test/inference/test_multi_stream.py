@@ -26,7 +26,7 @@ from activity_recognition.types import (
 from factories.answers import assert_equal, dense, run
 from factories.counting import Operations
 from factories.crowds import Visit, play
-from factories.networks import MOVING, TINY, WRAPPING, make_checkpoint
+from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
 from factories.streams import RATE_HZ, START_NS, Scene, by_hand, noise, samples
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -82,7 +82,7 @@ def check(config, dtype, *, streams, seed, haste):
 
 
 crowds = given(
-    config=st.sampled_from((TINY, WRAPPING, MOVING)),
+    config=st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE)),
     streams=st.integers(1, len(NAMES)),
     seed=st.integers(0, 2**16),
     haste=st.sampled_from((0.4, 0.8, 1.0)),
@@ -93,6 +93,7 @@ crowds = given(
 @crowds
 @example(config=WRAPPING, streams=5, seed=0, haste=0.8)
 @example(config=MOVING, streams=3, seed=1, haste=1.0)
+@example(config=MOVING_ALONE, streams=3, seed=1, haste=1.0)
 @settings(max_examples=6)
 def test_any_streams_equal_forward_over_each(config, streams, seed, haste, dtype):
     """Whoever joins, leaves, is reset or falls silent beside them."""

@@ -14,7 +14,7 @@ from activity_recognition.models.checkpoint import (
     save_checkpoint,
 )
 from factories.batches import random_batch
-from factories.networks import MOVING, TINY, make_system, tokenizer_for
+from factories.networks import MOVING, MOVING_ALONE, TINY, make_system, tokenizer_for
 
 FILES = {'model.safetensors', 'config.json', 'tokenizer.json', 'metrics.json', 'README.md'}
 
@@ -82,13 +82,14 @@ class TestRoundTrip:
         with torch.no_grad():
             assert torch.equal(loaded.system(batch), make_system(TINY)(batch))
 
-    def test_late_settings_are_written_where_they_say_something(self, saved, tmp_path):
+    @pytest.mark.parametrize('config', [MOVING, MOVING_ALONE])
+    def test_late_settings_are_written_where_they_say_something(self, saved, tmp_path, config):
         video = json.loads((saved / 'config.json').read_text(encoding='utf-8'))['model']['video']
-        assert not any(name.startswith('motion') for name in video)
+        assert not any(name.startswith(('motion', 'appearance')) for name in video)
         save_checkpoint(
-            tmp_path / 'moving', make_system(MOVING), tokenizer_for(MOVING), temperature=1.0
+            tmp_path / 'moving', make_system(config), tokenizer_for(config), temperature=1.0
         )
-        assert load_checkpoint(tmp_path / 'moving').config == MOVING
+        assert load_checkpoint(tmp_path / 'moving').config == config
 
     def test_a_path_may_be_a_string(self, saved):
         assert load_checkpoint(str(saved)).id == load_checkpoint(saved).id

@@ -37,10 +37,10 @@ from activity_recognition.types import (
     Window,
     to_ns,
 )
-from factories.networks import MOVING, TEXTS, TINY, WRAPPING, make_checkpoint
+from factories.networks import MOVING, MOVING_ALONE, TEXTS, TINY, WRAPPING, make_checkpoint
 
 START_NS = to_ns(1_700_000_000.0)
-CONFIGS = {'tiny': TINY, 'rings wrap': WRAPPING, 'motion': MOVING}
+CONFIGS = {'tiny': TINY, 'rings wrap': WRAPPING, 'motion': MOVING, 'motion alone': MOVING_ALONE}
 
 
 def counted(step) -> int:
