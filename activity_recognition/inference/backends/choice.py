@@ -96,6 +96,8 @@ def choose_backend(
         backend = _make(name, checkpoint, precision, num_threads)
         if name != INT8:
             hold_against(backend, eager, system, precision)
+        if isinstance(backend, CudaGraphBackend):
+            backend.forget()  # shapes that do not come again
     except BackendError as error:
         return Choice(backend=eager, reason=f'torch instead of {name}', problem=str(error))
     return Choice(backend=backend, reason=f'{name}, as asked for')
@@ -126,8 +128,8 @@ def _fastest(
         hold_against(other, eager, system, precision)
         with torch.inference_mode(), precision.autocast():
             times_s = step_times({TORCH: eager, rival: other}, system)
-        # Made anew: what it captured for the trial need not stay.
-        other = _make(rival, checkpoint, precision, num_threads) if rival == CUDA_GRAPH else other
+        if isinstance(other, CudaGraphBackend):
+            other.forget()
     except (BackendError, RuntimeError) as error:  # CUDA's own errors are RuntimeErrors
         return Choice(backend=eager, reason=f'torch: {error}')
     faster = {step: other if t[rival] < t[TORCH] else eager for step, t in times_s.items()}

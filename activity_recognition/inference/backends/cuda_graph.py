@@ -60,6 +60,10 @@ class CudaGraphBackend:
         self._stream = torch.cuda.Stream(precision.device)
         self._captured: dict[_Key, _Captured] = {}
 
+    def forget(self) -> None:
+        """Give up all graphs and their memory; what comes is captured anew."""
+        self._captured.clear()
+
     def frame(self, images: Tensor) -> Tensor:
         """Do :class:`FrameStep`."""
         return self._run('frame', lambda *x: (self._eager.frame(*x),), images)[0]
@@ -91,7 +95,14 @@ class CudaGraphBackend:
         if captured is None:
             if len(self._captured) >= MOST_GRAPHS:
                 return call(*inputs)
-            captured = self._captured[key] = self._capture(call, inputs)
+            try:
+                captured = self._captured[key] = self._capture(call, inputs)
+            except RuntimeError as error:
+                first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise BackendError(
+                    f'the step {step!r} cannot be captured as a CUDA graph: {first}; '
+                    "set engine.backend to 'torch'"
+                ) from error
         return captured.replay(inputs)
 
     def _capture(
@@ -114,9 +125,11 @@ class CudaGraphBackend:
                 call(*kept)
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        # Its own stream is one of the current device, which need not be this one. Other threads may
-        # allocate meanwhile.
+        # Left to itself it takes a stream of the current device, which need not be this one, and
+        # forbids other threads to allocate.
         capturing = torch.cuda.graph(graph, stream=stream, capture_error_mode='thread_local')
-        with torch.cuda.device(device), capturing, autocast:
+        # A capture that fails would leave its stream the current one.
+        before = torch.cuda.stream(torch.cuda.current_stream(device))
+        with torch.cuda.device(device), before, capturing, autocast:
             outputs = call(*kept)
         return _Captured(graph=graph, inputs=kept, outputs=outputs)

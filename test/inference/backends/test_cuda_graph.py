@@ -1,6 +1,7 @@
 """CUDA graphs, and what the engine must do for a backend that overwrites its results."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,12 +14,12 @@ from activity_recognition.inference import (
     encoding,
     multi_stream,
 )
-from activity_recognition.inference.backends import cuda_graph
-from activity_recognition.inference.backends.choice import Choice
+from activity_recognition.inference.backends import choice, cuda_graph
+from activity_recognition.inference.backends.choice import Choice, choose_backend
 from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.trial import hold_against
-from activity_recognition.inference.precision import choose_precision
+from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.examples import Sizes, example_inputs
 from activity_recognition.models.steps import STEPS, Steps
 from activity_recognition.streams import windows
@@ -44,6 +45,91 @@ def test_it_is_refused_on_a_cpu():
     eager = EagerBackend(Steps(make_system()).eval())
     with pytest.raises(BackendError, match=r"'cudagraph' needs a CUDA device, got .*set engine"):
         CudaGraphBackend(eager, precision)
+
+
+CUDA = Precision(device=torch.device('cuda'), dtype=torch.float32)
+"""Where the choice is made, nothing asks whether it is there."""
+
+
+class Uncaptured(CudaGraphBackend):
+    """Stands where CUDA is: every shape is noted, and run without a graph."""
+
+    def __init__(self, eager, precision):
+        self._eager, self._precision, self._captured = eager, precision, {}
+        self.tried = set()
+
+    def _capture(self, call, inputs):
+        self.tried.add(tuple(inputs[0].shape))
+        return SimpleNamespace(replay=lambda new: call(*new))
+
+
+class Uncapturable(Uncaptured):
+    """Stands for a network that waits for a result in its step of sound."""
+
+    def _capture(self, call, inputs):
+        if inputs[0].dim() == 4 and inputs[0].is_floating_point():
+            raise RuntimeError('operation not permitted when stream is capturing\nmore of it')
+        return super()._capture(call, inputs)
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """Let CUDA seem to be there where the choice is made; the network stays on the CPU."""
+
+    def choose(backend, kind):
+        monkeypatch.setattr(choice, 'CudaGraphBackend', kind)
+        return choose_backend(backend, make_checkpoint(), CUDA, num_threads=1)
+
+    return choose
+
+
+@pytest.mark.parametrize('asked_for', ['auto', 'cudagraph'])
+def test_what_cannot_be_captured_is_known_before_the_first_sample(pretended, asked_for):
+    taken = pretended(asked_for, Uncapturable)
+    assert taken.backend.name == 'torch'
+    told = taken.problem or taken.reason.removeprefix('torch: ')
+    assert told == (
+        "the step 'sound' cannot be captured as a CUDA graph: operation not permitted when "
+        "stream is capturing; set engine.backend to 'torch'"
+    )
+    assert bool(taken.problem) == (asked_for == 'cudagraph')
+
+
+@pytest.mark.parametrize('asked_for', ['auto', 'cudagraph'])
+def test_graphs_of_made_up_inputs_are_given_up(pretended, monkeypatch, asked_for):
+    """They would count among those that may be captured."""
+    made = []
+
+    class Noted(Uncaptured):
+        def __init__(self, eager, precision):
+            super().__init__(eager, precision)
+            made.append(self)
+
+    monkeypatch.setattr(choice, 'step_times', faster_graphs)
+    taken = pretended(asked_for, Noted)
+    assert taken.backend.name == 'cudagraph'
+    assert taken.backend.fixed
+    assert not taken.problem
+    assert made[-1].tried
+    assert not any(backend._captured for backend in made)
+
+
+def test_a_mixture_with_graphs_wants_whole_rings(pretended, monkeypatch):
+    monkeypatch.setattr(
+        choice,
+        'step_times',
+        lambda *given: faster_graphs(*given) | {'sound': {'torch': 1.0, 'cudagraph': 2.0}},
+    )
+    taken = pretended('auto', Uncaptured)
+    assert taken.backend.name == 'cudagraph+torch'
+    assert taken.backend.fixed
+    assert taken.reason.startswith('the faster of torch and cudagraph for each step: frame cuda')
+    assert 'sound torch (1000.00 and 2000.00 ms)' in taken.reason
+
+
+def faster_graphs(backends, system):
+    assert set(backends) == {'torch', 'cudagraph'}
+    return {step: {'torch': 2.0, 'cudagraph': 1.0} for step in STEPS}
 
 
 class Overwriting:
@@ -124,9 +210,10 @@ def exact(monkeypatch):
 
 
 @pytest.mark.gpu
-def test_auto_is_a_graph_on_cuda():
+def test_auto_takes_graphs_on_cuda():
+    """Launches outweigh the work of a tiny network."""
     taken = MultiStreamEngine(make_checkpoint(), engine=EngineConfig(device='cuda')).choice
-    assert taken.backend.name == 'cudagraph'
+    assert 'cudagraph' in taken.backend.name
     assert not taken.problem
 
 
