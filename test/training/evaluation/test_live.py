@@ -13,7 +13,7 @@ import pytest
 from activity_recognition.bags import RecordingReader
 from activity_recognition.config import SmoothingConfig, SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.inference.trace_file import (
     AdmissionTrace,
@@ -74,7 +74,8 @@ def play(
 ) -> Path:
     """Stream a recording as a node would that gets it disturbed, and return the trace."""
     path = folder / f'{recording.name}.jsonl'
-    engine = StreamingEngine(checkpoint)
+    engine = MultiStreamEngine(checkpoint)
+    engine.join('')
     traced = TracedEngine(engine, path, smoothing=SmoothingConfig())
     counters = {m: InputCounters() for m in MODALITIES}
     with RecordingReader(
@@ -84,7 +85,7 @@ def play(
     for sample in given:
         counters[modality_of(sample)].received += 1
     for window in windows(given, SyncConfig()):
-        traced.apply(window)
+        traced.apply({'': window})
     traced.close(counters, decisions_skipped=0, failed_steps=0)
     return path
 
