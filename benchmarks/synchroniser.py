@@ -4,7 +4,8 @@ Both take the same stamps in the same order, message by message. Ours also hands
 after each message, as an idle node's worker does: the most that can be asked of it. It is measured
 bare, and as the node has it, a filter fed by filters. Two inputs: a camera at 30 Hz with sound in
 chunks of 64 ms and an utterance every four seconds, for which the goal is, and three topics that
-all come at 30 Hz, which match at once.
+all come at 30 Hz, which match at once. The other one is in the ROS package message_filters; where
+there is only its source (branch jazzy), its folder ``src`` on PYTHONPATH is enough.
 """
 
 from __future__ import annotations

@@ -111,7 +111,9 @@ class WindowSynchronizer:
             waiting = lane.ring.waiting
             # Where nothing waits there is room.
             if waiting or self._segment != self._taken_segment:
-                lane.dropped[DropReason.OVERLOAD] += lane.ring.append(sample)
+                dropped = lane.ring.append(sample)
+                if dropped:
+                    lane.dropped[DropReason.OVERLOAD] += dropped
             else:
                 waiting.append(sample)
             schedule, arrival_ns = self._schedule, sample.arrival_ns
