@@ -110,7 +110,8 @@ class MotionDirections(FrameComparison):
             stamps, there = stamps_ns[:, first:stop], found[:, first:stop]
             tokens.append(self.read(self._averaged(held, stamps, there, stop - start)))
             if stop < count:
-                forgotten = (stamps_ns[:, stop, None] - stamps > self.memory_ns) | ~there
+                old = stamps_ns[:, stop, None] - stamps > self.memory_ns
+                forgotten = old | ~there | ~mask[:, stop, None]
                 drop = int(forgotten.all(0).long().cumprod(0).sum())
                 held, first = held[:, drop:], first + drop
         return torch.cat(tokens, dim=1)[mask]
@@ -155,11 +156,11 @@ class MotionDirections(FrameComparison):
         area = xx * yy - xy * xy
         moved = torch.stack(((xy * yt - yy * xt) / area, (xy * xt - xx * yt) / area), dim=-1)
         length = (moved.square().sum(-1, keepdim=True) + _SLOW_PX**2).sqrt()
-        share = (_SHARPNESS * (moved / length) @ self.axes.to(moved.dtype)).softmax(-1)
-        return (
-            torch.cat((share.movedim(-1, 1), torch.ones_like(changed)[:, None]), 1)
-            * changed[:, None]
-        )
+        # Directions need more bits than autocast would leave them.
+        with torch.autocast(grey.device.type, enabled=False):
+            share = (_SHARPNESS * (moved / length) @ self.axes.to(moved.dtype)).softmax(-1)
+        parts = torch.cat((share.movedim(-1, 1), torch.ones_like(changed)[:, None]), dim=1)
+        return parts * changed[:, None]
 
     def numbers(self, votes: Tensor) -> Tensor:
         """Sum up averaged votes (..., C, G, G).
@@ -216,7 +217,9 @@ class MotionDirections(FrameComparison):
         past = order <= order[count - newest :, None]
         weights = ((age_ns <= self.memory_ns) & past & found[:, None, :]).to(votes.dtype)
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1.0)
-        return (weights @ votes.flatten(2)).unflatten(-1, votes.shape[2:])
+        # So do votes: a stream adds them up in 32 bits.
+        with torch.autocast(votes.device.type, enabled=False):
+            return (weights @ votes.flatten(2)).unflatten(-1, votes.shape[2:])
 
 
 def _gradients(images: Tensor) -> tuple[Tensor, Tensor]:

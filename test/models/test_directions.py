@@ -201,6 +201,39 @@ def test_sixteen_bits_lose_no_gradients(encoder):
     )
 
 
+def test_autocast_leaves_directions_and_memory_alone(encoder):
+    single = make_encoder().float()
+    frames = moving([RIGHT, DOWN, RIGHT, UP])
+    index, found = single.earlier(times(5), torch.ones(1, 5, dtype=torch.bool))
+
+    def averaged():
+        greys = grey_levels(frames[0], torch.float32)
+        votes = single.votes(greys, greys[index[0]])[None]
+        return single._averaged(votes, times(5), found, 5)
+
+    exact = averaged()
+    with torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(averaged(), exact)
+
+
+def test_what_is_forgotten_leaves_a_dense_pass(encoder, monkeypatch):
+    """Memory does not grow with a recording, even beside one that has ended."""
+    monkeypatch.setattr('activity_recognition.models.directions.AT_ONCE', 4)
+    lengths: list[int] = []
+    average = encoder._averaged
+    monkeypatch.setattr(
+        encoder,
+        '_averaged',
+        lambda votes, *rest: lengths.append(votes.shape[1]) or average(votes, *rest),
+    )
+    stamps = times(40).repeat(2, 1)
+    mask = torch.ones(2, 40, dtype=torch.bool)
+    mask[1, 3:] = False
+    stamps[1, 3:] = 0
+    dense(encoder, moving([]).expand(2, 40, -1, -1, -1), stamps, mask)
+    assert max(lengths) <= round(MEMORY_S / SPAN_S) + 4
+
+
 def test_its_weights_learn():
     video = make_system(MOVING_ALONE).train().video_encoder
     assert video.directions is not None
