@@ -88,7 +88,7 @@ def _equal(one, other):
 
 def test_an_untrained_network_is_the_presets():
     checkpoint = untrained_checkpoint('clips', seed=3)
-    assert checkpoint.config.video.motion_channels
+    assert not checkpoint.config.video.appearance
     assert all(
         torch.equal(one, other)
         for one, other in zip(
