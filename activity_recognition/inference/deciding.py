@@ -140,9 +140,9 @@ class BatchDecider:
                 ),
             )
         logits = self._backend.decision(torch.from_numpy(newest).to(self._device), *memories)
-        on_host = logits.cpu().double()
-        beliefs = (on_host / self._temperature).softmax(-1).float().numpy()
-        answers = on_host[0, :, 0].float().numpy()
+        on_host = logits.cpu().numpy()
+        beliefs = _softmax(on_host / np.float64(self._temperature))
+        answers = on_host[0, :, 0].astype(np.float32)
         for row in range(len(streams)):
             yield _Believed(
                 logits=answers[row].copy(),
@@ -228,3 +228,10 @@ def _absent(modality: Modality, t_ns: int, stream: Stream) -> ModalityEvidence:
     newest_ns = stream.newest_stamp_ns.get(modality)
     age_s = math.nan if newest_ns is None else seconds_between(t_ns, newest_ns)
     return ModalityEvidence(modality=modality, present=False, age_s=age_s)
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return probabilities (..., C), computed in float64."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    result: NDArray[np.float32] = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
+    return result
