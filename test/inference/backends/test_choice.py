@@ -217,7 +217,7 @@ def test_eight_bits_need_eight_bit_steps(complete):
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda result: result + 1e-3, 'differs from PyTorch by 0.001, expected at most 1e-05'),
+        (lambda result: result + 1e-3, 'differs from PyTorch by 0.001, expected at most '),
         (lambda result: result * torch.nan, 'differs from PyTorch by nan'),
         (lambda result: result[..., :-1], 'returns the shape'),
     ],
