@@ -1,9 +1,8 @@
-"""torch.compile: kernels made for this network on this machine, by TorchInductor."""
+"""torch.compile: kernels for this network on this machine, by TorchInductor."""
 
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,36 +10,38 @@ from torch import Tensor
 from activity_recognition.errors import BackendError
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.models.examples import Sizes, example_inputs
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 
-_MADE_FOR = (Sizes(streams=1, rows=32, blocks=2), Sizes(streams=2, rows=48, blocks=3, decisions=4))
-"""Calls of both kinds that occur; other sizes need no other kernels."""
+_STREAMS = (1, 2)
+"""Numbers of frames that are compiled for: one, and any other number."""
 
 
 class CompiledBackend(EagerBackend):
-    """Calls the compiled steps; takes a minute or more to make, and a C++ compiler."""
+    """Calls the compiled frame step, which is most of the arithmetic, and the others as they are.
+
+    The others take inputs of many sizes, and a compiler makes kernels anew for every kind of size:
+    minutes in all, some of them while a robot waits.
+    """
 
     name = 'compile'
 
     def __init__(self, system: ActivityRecognitionSystem) -> None:
-        """Compile the steps of ``system`` for its device and dtype.
+        """Compile for the device and the dtype of ``system``, which takes half a minute.
 
         Raises:
-            BackendError: there is no compiler, or it does not take a step.
+            BackendError: there is no compiler, or it does not take the step.
         """
         if system.classifier.weight.device.type == 'cpu' and not _has_compiler():
             raise BackendError(
                 "the backend 'compile' needs a C++ compiler on the PATH (g++ or clang++), "
                 "found none; install one, or set engine.backend to 'auto'"
             )
-        steps = Steps(system).eval()
-        for name in STEPS:
-            compiled: Any = torch.compile(getattr(steps, name), dynamic=True)
-            setattr(steps, name, compiled)
-        super().__init__(steps)
+        super().__init__(Steps(system).eval())
+        self._frame = torch.compile(self._steps.frame, dynamic=True)
         try:
-            self._make(system)
+            for streams in _STREAMS:
+                self.frame(*example_inputs(system, Sizes(streams=streams))['frame'])
         except Exception as error:  # the compiler's errors are many
             first = str(error).strip().splitlines()[0] if str(error).strip() else ''
             raise BackendError(
@@ -48,14 +49,10 @@ class CompiledBackend(EagerBackend):
                 "set engine.backend to 'auto'"
             ) from error
 
-    def _make(self, system: ActivityRecognitionSystem) -> None:
-        """Call every step once per kind of sizes, which compiles it."""
-        for sizes in _MADE_FOR:
-            inputs = example_inputs(system, sizes)
-            for name in STEPS:
-                call: Any = getattr(self, name)
-                result: Tensor | tuple[Tensor, ...] = call(*inputs[name])
-                del result
+    def frame(self, images: Tensor) -> Tensor:
+        """Do :class:`FrameStep`."""
+        tokens: Tensor = self._frame(images)
+        return tokens
 
 
 def _has_compiler() -> bool:
