@@ -210,16 +210,21 @@ class MotionDirections(FrameComparison):
         return result
 
     def _averaged(self, votes: Tensor, stamps_ns: Tensor, found: Tensor, newest: int) -> Tensor:
-        """Return the mean (B, Q, C, G, G) over the memory of each of the ``newest`` frames."""
-        count = votes.shape[1]
-        age_ns = stamps_ns[:, count - newest :, None] - stamps_ns[:, None, :]
-        order = torch.arange(count, device=votes.device)
-        past = order <= order[count - newest :, None]
-        weights = ((age_ns <= self.memory_ns) & past & found[:, None, :]).to(votes.dtype)
-        weights = weights / weights.sum(-1, keepdim=True).clamp(min=1.0)
-        # So do votes: a stream adds them up in 32 bits.
-        with torch.autocast(votes.device.type, enabled=False):
-            return (weights @ votes.flatten(2)).unflatten(-1, votes.shape[2:])
+        """Return the mean (B, Q, C, G, G) over the memory of each of the ``newest`` frames.
+
+        Frame by frame, as :meth:`step` does, to the last bit: among cells that changed as much as
+        each other, rounding decides which are the strongest.
+        """
+        first = votes.shape[1] - newest
+        result = votes.new_zeros(len(votes), newest, *votes.shape[2:])
+        for row, (stamps, there) in enumerate(zip(stamps_ns, found, strict=True)):
+            for place in range(newest):
+                last = first + place
+                remembered = stamps[last] - stamps[: last + 1] <= self.memory_ns
+                kept = votes[row, : last + 1][remembered & there[: last + 1]]
+                if len(kept):
+                    result[row, place] = kept.mean(0)
+        return result
 
 
 def _gradients(images: Tensor) -> tuple[Tensor, Tensor]:

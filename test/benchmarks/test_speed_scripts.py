@@ -175,7 +175,7 @@ class TestSmoke:
         import precision
 
         words = ('--seconds', '1', '--rounds', '1', '--compared', '2')
-        ways = ('--ways', 'bf16 autocast', 'dynamic int8')
+        ways = ('--ways', 'torch bf16', 'onnxruntime int8')
         outcome = run_script(precision.main, tmp_path, *words, *ways)
         differences = [float(row[-1]) for row in outcome['tables'][0]['rows']]
         assert len(differences) == 6
