@@ -131,7 +131,7 @@ class MultiStreamEngine:
             count = len(self._streams)
             self._state.grow(2 * count)
             self._free = list(range(count, 2 * count))
-        # The lowest: slots that are neighbours are read without a copy.
+        # The lowest, so that it does not depend on who left in which order.
         slot = min(self._free)
         self._free.remove(slot)
         front_end = FrontEnd(self.config, self.checkpoint.tokenizer, dtype=self._dtype)
