@@ -105,7 +105,7 @@ def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
         (frontend, 'resize_frame', RESIZE),
         (backend, 'frame', FRAME),
         (backend, 'look_back', TEMPORAL),
-        (LogMelBlocks, 'forward', LOG_MEL),
+        (LogMelBlocks, '__call__', LOG_MEL),
         (backend, 'sound', AUDIO),
         (backend, 'utterance', TEXT),
         (backend, 'decision', _decision_part),

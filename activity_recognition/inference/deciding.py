@@ -6,8 +6,9 @@ Shapes: n decisions, N rows of memory, C activities.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,8 @@ class _Believed:
     """(C,), probabilities."""
     unimodal: NDArray[np.float32]
     """(3, C), probabilities."""
+    best: list[int]
+    """(3,), the label that each modality believes most by itself."""
     without: NDArray[np.float32] | None
     """(3, C), probabilities with each modality masked; None where it is not weighed."""
 
@@ -77,8 +80,7 @@ class BatchDecider:
         self._state = state
         self._windows_s = system.windows_s
         self._reach_ns = {m: to_ns(reach_s) for m, reach_s in system.receptive_field_s.items()}
-        like = system.classifier.weight
-        self._device, self._dtype = like.device, like.dtype
+        self._device = system.classifier.weight.device
         self._temperature = temperature
         self.smoothing = smoothing
         self.evidence_every = evidence_every
@@ -87,69 +89,67 @@ class BatchDecider:
     def decide(self, due: Due) -> list[Decision]:
         """Return one decision per entry, in order."""
         slots, t_ns = [stream.slot for stream, _ in due], [moment.t_ns for _, moment in due]
-        sights = {
-            m: self._state.memories[m].sight(
-                slots, t_ns, self._windows_s[m], whole=self._backend.fixed
-            )
+        whole = self._backend.fixed
+        sights = [
+            self._state.memories[m].sight(slots, t_ns, self._windows_s[m], whole=whole)
             for m in MODALITIES
-        }
+        ]
         believed = self._believe([stream for stream, _ in due], sights)
         return [
             self._no_data(*entry)
             if belief is None
-            else self._answer(*entry, {m: s.newest_age_s[row] for m, s in sights.items()}, belief)
+            else self._answer(*entry, [sight.newest_age_s[row] for sight in sights], belief)
             for row, (entry, belief) in enumerate(zip(due, believed, strict=True))
         ]
 
     def _believe(
-        self, streams: Sequence[Stream], sights: Mapping[Modality, Sight]
+        self, streams: Sequence[Stream], sights: Sequence[Sight]
     ) -> list[_Believed | None]:
         """Run the network for the streams that see something; those to weigh are asked apart."""
-        there = np.logical_or.reduce([sight.present for sight in sights.values()])
         result: list[_Believed | None] = [None] * len(streams)
-        weighed = np.array([self._weighs(stream) for stream in streams])
-        for weigh in (False, True):
-            rows = there & (weighed == weigh)
-            if not rows.any():
-                continue
-            chosen = np.flatnonzero(rows).tolist()
-            seeing = sights if rows.all() else {m: s.select(rows) for m, s in sights.items()}
-            asked = [streams[row] for row in chosen]
-            for row, belief in zip(chosen, self._ask(asked, seeing, weigh=weigh), strict=True):
-                result[row] = belief
-            for stream in asked:
+        asked: dict[bool, list[int]] = {False: [], True: []}
+        for row, stream in enumerate(streams):
+            if any(sight.newest[row] >= 0 for sight in sights):
+                asked[self._weighs(stream)].append(row)
                 stream.decisions += 1
+        for weigh, rows in asked.items():
+            if rows:
+                slots = [streams[row].slot for row in rows]
+                seeing = [sight.select(rows) for sight in sights]
+                for row, belief in zip(rows, self._ask(slots, seeing, weigh=weigh), strict=True):
+                    result[row] = belief
         return result
 
     def _ask(
-        self, streams: Sequence[Stream], sights: Mapping[Modality, Sight], *, weigh: bool
+        self, slots: Sequence[int], sights: Sequence[Sight], *, weigh: bool
     ) -> Iterator[_Believed]:
-        """Run the network once for all ``streams``; to weigh, also without each modality."""
-        slots = [stream.slot for stream in streams]
-        newest = np.stack([sights[m].newest for m in MODALITIES], -1)[:, None]
-        newest = np.where(_VARIANTS, newest, -1) if weigh else newest
+        """Run the network once for all ``slots``; to weigh, also without each modality."""
+        newest = np.array([sight.newest_of_all() for sight in sights]).T[:, None]
+        newest = np.where(_VARIANTS, newest, -1) if weigh else np.ascontiguousarray(newest)
         memories: list[Tensor] = []
-        for index, modality in enumerate(MODALITIES):
-            sight = sights[modality]
+        for index, (modality, sight) in enumerate(zip(MODALITIES, sights, strict=True)):
             seen = sight.seen[:, None]
             memories += (
                 self._state.memories[modality].view(slots, sight),
-                torch.from_numpy(sight.age_s).to(self._device, self._dtype),
-                torch.from_numpy(seen & _VARIANTS[:, index, None] if weigh else seen).to(
-                    self._device
-                ),
+                self._on_device(sight.age_s),
+                self._on_device(seen & _VARIANTS[:, index, None] if weigh else seen),
             )
-        logits = self._backend.decision(torch.from_numpy(newest).to(self._device), *memories)
-        on_host = logits.cpu().numpy()
-        beliefs = _softmax(on_host / np.float64(self._temperature))
-        answers = on_host[0, :, 0].astype(np.float32)
-        for row in range(len(streams)):
+        logits = self._backend.decision(self._on_device(newest), *memories).cpu().numpy()
+        beliefs = _softmax(logits / np.float64(self._temperature))
+        best = beliefs[1:, :, 0].argmax(-1)
+        answers = logits[0, :, 0].astype(np.float32)
+        for row in range(len(slots)):
             yield _Believed(
                 logits=answers[row].copy(),
                 fused=beliefs[0, row, 0].copy(),
                 unimodal=beliefs[1:, row, 0],
+                best=best[:, row].tolist(),
                 without=beliefs[0, row, 1:] if weigh else None,
             )
+
+    def _on_device(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(array)
+        return tensor if self._device.type == 'cpu' else tensor.to(self._device)
 
     def _weighs(self, stream: Stream) -> bool:
         return self.evidence_every > 0 and stream.decisions % self.evidence_every == 0
@@ -165,36 +165,32 @@ class BatchDecider:
         self,
         stream: Stream,
         moment: DecisionTime,
-        ages_s: Mapping[Modality, float],
+        ages_s: Sequence[float],
         believed: _Believed,
     ) -> Decision:
         """Smooth what the network believes of one decision and say what it rests on."""
         fused, without = believed.fused, believed.without
         smoothed = self.smoothing.step(fused, moment.t_ns, stream.smoothing)
-        winner = smoothed.class_id if smoothed.class_id >= 0 else int(fused.argmax())
-        weights = np.full(3, np.nan) if without is None else fused[winner] - without[:, winner]
+        weights = [math.nan] * len(MODALITIES)
+        if without is not None:
+            winner = smoothed.class_id if smoothed.class_id >= 0 else int(fused.argmax())
+            weights = (fused[winner] - without[:, winner]).tolist()
         evidence = tuple(
             _absent(m, moment.t_ns, stream)
-            if math.isnan(ages_s[m])
-            else self._evidence(m, float(ages_s[m]), believed.unimodal[i], weights[i])
+            if math.isnan(ages_s[i])
+            else ModalityEvidence(
+                modality=m,
+                present=True,
+                age_s=ages_s[i],
+                label=self._labels[believed.best[i]],
+                confidence=float(believed.unimodal[i, believed.best[i]]),
+                weight=weights[i],
+            )
             for i, m in enumerate(MODALITIES)
         )
-        present = [m for m in MODALITIES if not math.isnan(ages_s[m])]
+        present = [m for m, age_s in zip(MODALITIES, ages_s, strict=True) if not math.isnan(age_s)]
         start_ns = self._window_start_ns(stream, moment.t_ns, present)
         return self._decision(moment, smoothed, believed.logits, evidence, start_ns)
-
-    def _evidence(
-        self, modality: Modality, age_s: float, beliefs: NDArray[np.float32], weight: np.floating
-    ) -> ModalityEvidence:
-        """Return what a modality that is there believes by itself, (C,), and what it weighs."""
-        return ModalityEvidence(
-            modality=modality,
-            present=True,
-            age_s=age_s,
-            label=self._labels[int(beliefs.argmax())],
-            confidence=float(beliefs.max()),
-            weight=float(weight),
-        )
 
     def _window_start_ns(self, stream: Stream, t_ns: int, present: Sequence[Modality]) -> int:
         """Return the oldest moment that can have influenced a decision at ``t_ns``."""
@@ -231,7 +227,8 @@ def _absent(modality: Modality, t_ns: int, stream: Stream) -> ModalityEvidence:
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return probabilities (..., C), computed in float64."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    result: NDArray[np.float32] = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
-    return result
+    """Return probabilities (..., C), computed in float64 and in place."""
+    logits -= logits.max(-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(-1, keepdims=True)
+    return logits.astype(np.float32)

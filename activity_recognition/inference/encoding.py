@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ class BatchEncoder:
 
     def _upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Return the images on the device; to a GPU from pinned memory, without waiting."""
-        frames = torch.from_numpy(np.stack(images))
+        frames = torch.from_numpy(stacked(images))
         if self._device.type == 'cuda':
             return frames.pin_memory().to(self._device, non_blocking=True)
         return frames.to(self._device)
@@ -120,9 +121,9 @@ class BatchEncoder:
     def _encode_runs(self, runs: Sequence[tuple[Stream, AudioBlocks]]) -> None:
         """Encode and remember one run each of different streams, all of one length."""
         slots = [stream.slot for stream, _ in runs]
-        blocks = torch.stack([run.values for _, run in runs]).to(self._device)
+        blocks = torch.from_numpy(stacked([run.values for _, run in runs]))
         sound = self._state.sound
-        rows, *after = self._backend.sound(blocks, *sound.of(slots))
+        rows, after = self._backend.sound(blocks.to(self._device, self._dtype), sound.of(slots))
         sound.store(slots, after)
         for i, (stream, run) in enumerate(runs):
             stamps_ns = run.stamps_ns.tolist()
@@ -145,6 +146,11 @@ class BatchEncoder:
         memory = self._state.memories[Modality.TEXT]
         for i, (slot, stamp_ns) in enumerate(zip(slots, stamps_ns, strict=True)):
             memory.append(slot, (stamp_ns,), rows[i : i + 1])
+
+
+def stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Stack arrays along a new first axis; a single one is not copied."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def turns(slots: Sequence[int]) -> list[list[int]]:
@@ -174,7 +180,7 @@ def joined(sound: Iterable[AudioBlocks]) -> list[AudioBlocks]:
             continue
         result.append(
             AudioBlocks(
-                values=torch.cat([run.values for run in runs]),
+                values=np.concatenate([run.values for run in runs]),
                 mask=np.concatenate([run.mask for run in runs]),
                 stamps_ns=np.concatenate([run.stamps_ns for run in runs]),
                 arrival_ns=runs[-1].arrival_ns,

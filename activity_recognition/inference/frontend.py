@@ -11,14 +11,20 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from activity_recognition.config import AudioConfig, ModelConfig
 from activity_recognition.errors import ShapeError
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.models.tokenizer import TextTokenizer
-from activity_recognition.types import AudioChunk, Frame, Sample, Utterance, seconds_between
+from activity_recognition.types import (
+    NANOSECONDS,
+    AudioChunk,
+    Frame,
+    Sample,
+    Utterance,
+    seconds_between,
+)
 
 
 def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
@@ -52,7 +58,7 @@ def check_frame(frame: Frame) -> None:
 class AudioBlocks:
     """Consecutive log-mel blocks on one convolution grid."""
 
-    values: torch.Tensor
+    values: NDArray[np.floating]
     """(A, K, M), zero where masked."""
     mask: NDArray[np.bool_]
     """(A,), False for a hole."""
@@ -75,11 +81,11 @@ class AudioFrontEnd:
     missing from the spectrogram, at most as many as the network can remember.
     """
 
-    def __init__(self, config: AudioConfig, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, config: AudioConfig, *, dtype: DTypeLike = np.float32) -> None:
         """Create the front end; ``dtype`` is that of the spectrogram."""
         self._config = config
         self._dtype = dtype
-        self._log_mel = LogMelBlocks(config).to(dtype)
+        self._log_mel = LogMelBlocks(config, dtype=dtype)
         self._samples: NDArray[np.float32] = np.zeros(0, np.float32)
         self._end_ns: int | None = None
         self._last_stamp_ns = -(2**62)
@@ -136,7 +142,7 @@ class AudioFrontEnd:
         self._samples = np.zeros(0, np.float32)
         config = self._config
         return AudioBlocks(
-            values=torch.zeros(count, config.columns_per_token, config.num_mels, dtype=self._dtype),
+            values=np.zeros((count, config.columns_per_token, config.num_mels), self._dtype),
             mask=np.zeros(count, np.bool_),
             stamps_ns=np.full(count, chunk.stamp_ns, np.int64),
             arrival_ns=chunk.arrival_ns,
@@ -144,20 +150,19 @@ class AudioFrontEnd:
 
     def _transform(self, count: int, chunk: AudioChunk) -> AudioBlocks:
         hop, span = self._log_mel.block_hop, self._log_mel.block_span
-        used = self._samples[: span + (count - 1) * hop]
-        values = self._log_mel(torch.from_numpy(used).to(self._dtype))
-        after = len(self._samples) - span - hop * np.arange(count)
-        stamps_ns = chunk.end_ns - np.rint(after * 1e9 / self._config.sample_rate_hz).astype(
-            np.int64
-        )
-        # Drift correction may pull a stamp back by a little; tokens stay in order all the same.
-        stamps_ns = np.maximum.accumulate(np.maximum(stamps_ns, self._last_stamp_ns))
-        self._last_stamp_ns = int(stamps_ns[-1])
+        values = self._log_mel(self._samples)
+        stamps_ns = []
+        for index in range(count):
+            after = len(self._samples) - span - index * hop
+            stamp_ns = chunk.end_ns - round(after * NANOSECONDS / self._config.sample_rate_hz)
+            # Drift correction may pull it back by a little; tokens stay in order all the same.
+            self._last_stamp_ns = max(self._last_stamp_ns, stamp_ns)
+            stamps_ns.append(self._last_stamp_ns)
         self._samples = self._samples[count * hop :].copy()
         return AudioBlocks(
             values=values,
             mask=np.ones(count, np.bool_),
-            stamps_ns=stamps_ns,
+            stamps_ns=np.array(stamps_ns, np.int64),
             arrival_ns=chunk.arrival_ns,
         )
 
@@ -180,7 +185,7 @@ class FrontEnd:
     """All three modalities' way into the network."""
 
     def __init__(
-        self, config: ModelConfig, tokenizer: TextTokenizer, *, dtype: torch.dtype = torch.float32
+        self, config: ModelConfig, tokenizer: TextTokenizer, *, dtype: DTypeLike = np.float32
     ) -> None:
         """Create the front end of a network; ``dtype`` is that of the spectrogram."""
         self._size_px = config.video.input_size_px

@@ -65,7 +65,8 @@ class MultiStreamEngine:
         if self.precision.device.type == 'cpu':
             self.num_threads = engine.num_threads or fewest_threads(system)
             torch.set_num_threads(self.num_threads)
-        self._dtype = system.classifier.weight.dtype
+        double = system.classifier.weight.dtype is torch.float64
+        self._front_end_type = np.float64 if double else np.float32
         self._smoothing = ActivitySmoothing(config=smoothing)
         self._state = NetworkState(system, slots=1)
         self.choice = choose_backend(
@@ -134,7 +135,7 @@ class MultiStreamEngine:
         # The lowest, so that it does not depend on who left in which order.
         slot = min(self._free)
         self._free.remove(slot)
-        front_end = FrontEnd(self.config, self.checkpoint.tokenizer, dtype=self._dtype)
+        front_end = FrontEnd(self.config, self.checkpoint.tokenizer, dtype=self._front_end_type)
         self._streams[name] = Stream(slot, front_end, self._smoothing.new_state())
 
     def leave(self, name: str) -> None:

@@ -5,9 +5,9 @@ Shapes: B slots, one per stream; n streams of a step; N capacity; V rows that a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,34 +20,41 @@ from activity_recognition.types import NANOSECONDS, to_ns
 _NEVER_NS = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Sight:
     """What one query per stream sees of a ring: a view of its rows, some of them masked."""
 
-    start: NDArray[np.int64]
+    start: list[int]
     """(n,) place of the first row of each stream's view."""
-    age_s: NDArray[np.float64]
-    """(n, V) ages of the rows, seconds; anything where not seen."""
+    age_s: NDArray[np.floating]
+    """(n, V) ages of the rows, seconds, in the ring's dtype; anything where not seen."""
     seen: NDArray[np.bool_]
     """(n, V) whether each is there and inside the window."""
-    newest: NDArray[np.int64]
+    newest: list[int]
     """(n,) which row of the view is the newest one seen, -1 where none is."""
-    newest_age_s: NDArray[np.float64]
+    newest_age_s: list[float]
     """(n,) its age, seconds; NaN where none is."""
 
     @property
-    def present(self) -> NDArray[np.bool_]:
+    def present(self) -> list[bool]:
         """(n,) whether anything is seen."""
-        return self.newest >= 0
+        return [at >= 0 for at in self.newest]
 
-    def select(self, streams: NDArray[np.bool_]) -> Sight:
-        """Return the sight of some of the streams, a mask (n,)."""
+    def newest_of_all(self) -> list[int]:
+        """Return the newest rows seen (n,), counted over the rows of all streams; -1 for none."""
+        rows = self.seen.shape[1]
+        return [at if at < 0 else at + row * rows for row, at in enumerate(self.newest)]
+
+    def select(self, streams: Sequence[int]) -> Sight:
+        """Return the sight of some of the streams."""
+        if len(streams) == len(self.start):
+            return self
         return Sight(
-            start=self.start[streams],
+            start=[self.start[i] for i in streams],
             age_s=self.age_s[streams],
             seen=self.seen[streams],
-            newest=self.newest[streams],
-            newest_age_s=self.newest_age_s[streams],
+            newest=[self.newest[i] for i in streams],
+            newest_age_s=[self.newest_age_s[i] for i in streams],
         )
 
 
@@ -70,6 +77,7 @@ class Ring:
         self._end = [0] * slots
         # Whether a slot's stamps came in order: sight and sound always do.
         self._in_order = [True] * slots
+        self._age_type = np.float64 if like.dtype is torch.float64 else np.float32
 
     @property
     def filled(self) -> list[int]:
@@ -97,7 +105,8 @@ class Ring:
         start, end = self._end[slot], self._end[slot] + count
         newest_ns = self._stamps_ns[slot, start - 1] if self._filled[slot] else stamps_ns[0]
         for stamp_ns in stamps_ns:
-            self._in_order[slot] &= bool(newest_ns <= stamp_ns)
+            if stamp_ns < newest_ns:
+                self._in_order[slot] = False
             newest_ns = stamp_ns
         self.rows[slot, start:end] = rows
         self._stamps_ns[slot, start:end] = stamps_ns
@@ -134,24 +143,13 @@ class Ring:
         firsts = [
             self._first(slot, t, window_ns, most) for slot, t in zip(slots, t_ns, strict=True)
         ]
-        needed = max(self._end[slot] - first for slot, first in zip(slots, firsts, strict=True))
+        needed = max([self._end[slot] - first for slot, first in zip(slots, firsts, strict=True)])
         count = self.capacity if whole else viewed_rows(needed, self.capacity)
-        views = [
-            self._look(slot, first, t, window_ns, count)
-            for slot, first, t in zip(slots, firsts, t_ns, strict=True)
-        ]
-        starts, age_ns, seen, newest = zip(*views, strict=True)
-        ages_s = [
-            age[place] / NANOSECONDS if place >= 0 else np.nan
-            for age, place in zip(age_ns, newest, strict=True)
-        ]
-        return Sight(
-            start=np.array(starts),
-            age_s=_rows(age_ns) / NANOSECONDS,
-            seen=_rows(seen),
-            newest=np.array(newest),
-            newest_age_s=np.array(ages_s),
-        )
+        shape = (len(slots), count)
+        sight = Sight([], np.empty(shape, self._age_type), np.zeros(shape, np.bool_), [], [])
+        for slot, first, t in zip(slots, firsts, t_ns, strict=True):
+            self._look(slot, first, t, window_ns, sight)
+        return sight
 
     def _first(self, slot: int, t_ns: int, window_ns: int, most: int | None) -> int:
         """Return the place of the first row that may be seen and is young enough, or the end."""
@@ -163,39 +161,37 @@ class Ring:
         young = stamps_ns >= t_ns - window_ns
         return start + int(young.argmax()) if young.any() else end
 
-    def _look(
-        self, slot: int, first: int, t_ns: int, window_ns: int, count: int
-    ) -> tuple[int, NDArray[np.int64], NDArray[np.bool_], int]:
-        """View ``count`` rows of a stream, of which those before ``first`` are not seen.
-
-        Returns:
-            Where the view starts, and what :class:`Sight` holds of it, ages in nanoseconds.
-        """
-        end = self._end[slot]
+    def _look(self, slot: int, first: int, t_ns: int, window_ns: int, sight: Sight) -> None:
+        """Add to ``sight`` what one more stream sees, no row before ``first``."""
+        row, (_, count) = len(sight.start), sight.seen.shape
+        end, seen = self._end[slot], sight.seen[row]
         start = max(0, end - count)
         age_ns = t_ns - self._stamps_ns[slot, start : start + count]
-        seen = age_ns >= 0
-        seen[: first - start] = False
-        seen[end - start :] = False
-        if not self._in_order[slot]:
-            seen &= age_ns <= window_ns
+        np.divide(age_ns, NANOSECONDS, out=sight.age_s[row], casting='same_kind')
+        sight.start.append(start)
+        if self._in_order[slot]:
+            # What is seen lies in one piece, up to the end or to the first from the future.
+            newest = end - 1 - start
+            while newest >= first - start and age_ns[newest] < 0:
+                newest -= 1
+            seen[first - start : newest + 1] = True
+        else:
+            held = slice(first - start, end - start)
+            seen[held] = (age_ns[held] >= 0) & (age_ns[held] <= window_ns)
             youngest_ns = np.where(seen, age_ns, _NEVER_NS)[::-1]
             newest = count - 1 - int(youngest_ns.argmin())
-            return start, age_ns, seen, newest if seen[newest] else -1
-        # In order, what is seen lies in one piece, up to the end or to the first from the future.
-        newest = end - 1 - start
-        while newest >= 0 and not seen[newest]:
-            newest -= 1
-        return start, age_ns, seen, newest
+        there = bool(seen[newest])
+        sight.newest.append(newest if there else -1)
+        sight.newest_age_s.append(int(age_ns[newest]) / NANOSECONDS if there else math.nan)
 
     def view(self, slots: Sequence[int], sight: Sight) -> Tensor:
         """Return the rows that ``sight`` speaks of, (n, V, ...); of a single stream, no copy."""
         count = sight.seen.shape[1]
         if len(slots) == 1:
-            slot, start = slots[0], int(sight.start[0])
+            slot, start = slots[0], sight.start[0]
             return self.rows[slot : slot + 1, start : start + count]
-        first = np.array(slots)[:, None] * (2 * self.capacity) + sight.start[:, None]
-        places = torch.from_numpy(first + np.arange(count)).to(self.rows.device)
+        first = np.array(slots) * (2 * self.capacity) + np.array(sight.start)
+        places = torch.from_numpy(first[:, None] + np.arange(count)).to(self.rows.device)
         return self.rows.flatten(0, 1)[places]
 
     def clear(self, slot: int) -> None:
@@ -213,10 +209,6 @@ class Ring:
         self._filled += [0] * more
         self._end += [0] * more
         self._in_order += [True] * more
-
-
-def _rows(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def grown(old: Tensor, slots: int) -> Tensor:

@@ -57,47 +57,40 @@ class SoundState:
 
     def __init__(self, system: ActivityRecognitionSystem, slots: int) -> None:
         """Allocate ``slots`` streams that have heard nothing."""
-        past = system.audio_encoder.new_past(slots)
-        self._columns, self._tokens = past.columns, past.tokens
+        self._encoder = system.audio_encoder
+        self._past = self._encoder.new_past(slots)
+        """(B, X)."""
 
-    def of(self, slots: Sequence[int]) -> list[Tensor]:
-        """Return the tensors of :class:`SoundPast`, one row per slot; of one slot, no copy."""
+    def of(self, slots: Sequence[int]) -> Tensor:
+        """Return the past of some slots, (n, X); of one, no copy."""
         if len(slots) == 1:
-            return [past[slots[0] : slots[0] + 1] for past in self._all()]
-        index = torch.tensor(slots, device=self._columns[0].device)
-        return [past[index] for past in self._all()]
+            return self._past[slots[0] : slots[0] + 1]
+        return self._past[torch.tensor(slots, device=self._past.device)]
 
-    def store(self, slots: Sequence[int], after: Sequence[Tensor]) -> None:
-        """Replace the past of some streams, one row each."""
+    def store(self, slots: Sequence[int], after: Tensor) -> None:
+        """Replace the past of some slots by (n, X)."""
         if len(slots) == 1:
-            for past, new in zip(self._all(), after, strict=True):
-                past[slots[0]] = new[0]
-            return
-        index = torch.tensor(slots, device=self._columns[0].device)
-        for past, new in zip(self._all(), after, strict=True):
-            past[index] = new.to(past.dtype)
+            self._past[slots[0]] = after[0]
+        else:
+            self._past[torch.tensor(slots, device=self._past.device)] = after
 
     def skip(self, slot: int, blocks: int) -> None:
         """Let a hole pass, which is what masked blocks leave behind: zeros."""
-        for past in self._columns:
-            past[slot] = 0
-        for past in self._tokens:
-            kept = past[slot, blocks:].clone()
-            past[slot] = 0
-            past[slot, : len(kept)] = kept
+        columns, tokens = self._encoder.parts_of(self._past[slot : slot + 1])
+        for past in columns:
+            past.zero_()
+        for past in tokens:
+            kept = past[:, blocks:].clone()
+            past.zero_()
+            past[:, : kept.shape[1]] = kept
 
     def clear(self, slot: int) -> None:
         """Return a slot to the state before the first block."""
-        for past in self._all():
-            past[slot] = 0
+        self._past[slot] = 0
 
     def grow(self, slots: int) -> None:
         """Make room for ``slots`` slots in all."""
-        self._columns = [grown(past, slots) for past in self._columns]
-        self._tokens = [grown(past, slots) for past in self._tokens]
-
-    def _all(self) -> list[Tensor]:
-        return [*self._columns, *self._tokens]
+        self._past = grown(self._past, slots)
 
 
 class NetworkState:
@@ -106,9 +99,9 @@ class NetworkState:
     def __init__(self, system: ActivityRecognitionSystem, slots: int) -> None:
         """Allocate the memory of ``slots`` streams."""
         config, like = system.config, system.classifier.weight
-        head = (config.num_heads, config.hidden_dim // config.num_heads)
         layers, limits = config.video.temporal_depth, system.max_tokens
-        self.past = Ring(slots, limits[Modality.VIDEO], (layers, 2, *head), like=like)
+        past_shape = (layers, 2, config.hidden_dim)
+        self.past = Ring(slots, limits[Modality.VIDEO], past_shape, like=like)
         """Keys and values of the temporal blocks."""
         self.sound = SoundState(system, slots)
         self.motion = [MotionState() for _ in range(slots)]

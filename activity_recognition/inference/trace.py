@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.inference.frontend import AudioBlocks, AudioFrontEnd, resize_frame
@@ -63,7 +63,7 @@ class Segment:
     def audio_arrays(self, config: ModelConfig) -> Arrays:
         """Return the arrays of the log-mel blocks."""
         shape = (0, config.audio.columns_per_token, config.audio.num_mels)
-        values = [part.values.numpy() for part in self.audio]
+        values = [part.values for part in self.audio]
         arrivals = [np.full(len(part.mask), part.arrival_ns, np.int64) for part in self.audio]
         return {
             'spectrograms': np.concatenate([np.zeros(shape, np.float32), *values]),
@@ -94,7 +94,7 @@ def text_arrays(utterances: Iterable[Utterance], tokenizer: TextTokenizer) -> Ar
 
 
 def segments(
-    windows: Iterable[Window], config: ModelConfig, *, dtype: torch.dtype = torch.float32
+    windows: Iterable[Window], config: ModelConfig, *, dtype: DTypeLike = np.float32
 ) -> list[Segment]:
     """Run the front ends over a trace and cut it at the resets; empty stretches are left out."""
     front_end = AudioFrontEnd(config.audio, dtype=dtype)
@@ -115,7 +115,7 @@ def dense_recording(
     config: ModelConfig,
     tokenizer: TextTokenizer,
     *,
-    dtype: torch.dtype = torch.float32,
+    dtype: DTypeLike = np.float32,
 ) -> list[Arrays]:
     """Return one dictionary of arrays per stretch between resets, as ``forward`` takes them."""
     return [part.arrays(config, tokenizer) for part in segments(windows, config, dtype=dtype)]

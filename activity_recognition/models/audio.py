@@ -1,12 +1,12 @@
 """AudioCNN: causal convolutions over a log-mel spectrogram, 25 tokens a second.
 
 Shapes: B batch, A blocks (= tokens), K columns per block, M mels, C channels, T columns, F
-frequencies, D width.
+frequencies, D width, X numbers of the past.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from itertools import pairwise
 
 import torch
@@ -17,16 +17,6 @@ from activity_recognition.config import AudioConfig, ModelConfig
 
 KERNEL = 3
 """Taps along time of every convolution."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SoundPast:
-    """The past columns that each convolution still needs; zeros are a hole, or nothing."""
-
-    columns: list[Tensor]
-    """One per spectrogram convolution, (B, C, 1, F)."""
-    tokens: list[Tensor]
-    """One per dilated convolution, (B, 2 * dilation, D)."""
 
 
 class SpectrogramConv(nn.Module):
@@ -66,14 +56,17 @@ class DilatedBlock(nn.Module):
         x = self.norm(x)
         return x if weight is None else x * weight.unsqueeze(-1)
 
+    def taps(self, padded: Tensor, count: int) -> list[Tensor]:
+        """Return what each tap of the kernel reads for ``count`` tokens, (B, count, D)."""
+        return [padded.narrow(1, tap * self.dilation, count) for tap in range(KERNEL)]
+
     def forward(self, x: Tensor, padded: Tensor) -> Tensor:
         """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D).
 
         As one matrix product over the taps: a convolution call costs more than its arithmetic for
         the two or three tokens that a step brings.
         """
-        count = x.shape[1]
-        taps = [padded.narrow(1, tap * self.dilation, count) for tap in range(KERNEL)]
+        taps = self.taps(padded, x.shape[1])
         # Channel by channel like the kernel, which is larger and so had better not be rearranged.
         taps_last = torch.stack(taps, dim=-1).flatten(2)
         mixed = F.gelu(F.linear(taps_last, self.conv.weight.flatten(1), self.conv.bias))
@@ -110,59 +103,65 @@ class AudioCNN(nn.Module):
         columns = audio.receptive_field_tokens * audio.columns_per_token - 1
         return ((columns - 1) * audio.hop_samples + audio.fft_samples) / audio.sample_rate_hz
 
-    def new_past(self, rows: int = 1) -> SoundPast:
-        """Return what lies before the first block, for ``rows`` streams."""
-        like, audio = self.norm.weight, self.config.audio
-        frequencies, columns = audio.num_mels, []
+    @property
+    def past_shapes(self) -> list[tuple[int, ...]]:
+        """What each convolution still needs of the past: columns (C, 1, F), tokens (k, D)."""
+        audio, frequencies = self.config.audio, self.config.audio.num_mels
+        shapes: list[tuple[int, ...]] = []
         for inputs in (1, audio.channels[0]):
-            columns.append(like.new_zeros(rows, inputs, 1, frequencies))
+            shapes.append((inputs, 1, frequencies))
             frequencies = (frequencies + 1) // 2
         width = self.config.hidden_dim
-        tokens = [
-            like.new_zeros(rows, (KERNEL - 1) * dilation, width) for dilation in audio.dilations
-        ]
-        return SoundPast(columns=columns, tokens=tokens)
+        return shapes + [((KERNEL - 1) * dilation, width) for dilation in audio.dilations]
+
+    def new_past(self, rows: int = 1) -> Tensor:
+        """Return what lies before the first block, for ``rows`` streams, (rows, X) zeros."""
+        return self.norm.weight.new_zeros(rows, sum(map(math.prod, self.past_shapes)))
+
+    def parts_of(self, past: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return views of the past (B, X): columns (B, C, 1, F) and tokens (B, k, D)."""
+        shapes = self.past_shapes
+        flat = past.split([math.prod(shape) for shape in shapes], dim=1)
+        parts = [part.unflatten(1, shape) for part, shape in zip(flat, shapes, strict=True)]
+        return parts[: len(self.convs)], parts[len(self.convs) :]
 
     def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
         """Encode a recording's blocks (B, A, K, M) with mask (B, A) to tokens (B, A, D)."""
-        start = self.new_past()
-        past = SoundPast(
-            columns=[past.expand(len(blocks), -1, -1, -1) for past in start.columns],
-            tokens=[past.expand(len(blocks), -1, -1) for past in start.tokens],
-        )
+        past = self.new_past().expand(len(blocks), -1)
         return self.advance(blocks, past, mask)[0]
 
     def advance(
-        self, blocks: Tensor, past: SoundPast, mask: Tensor | None = None
-    ) -> tuple[Tensor, SoundPast]:
+        self, blocks: Tensor, past: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Encode the next blocks of some streams.
 
         Args:
             blocks: (B, A, K, M), any A >= 1.
-            past: what lies before them; stays as it is.
+            past: (B, X), what lies before them; zeros are a hole, or nothing. Stays as it is.
             mask: bool (B, A); None says that nothing is masked.
 
         Returns:
-            Tokens (B, A, D), and what lies before the next blocks.
+            Tokens (B, A, D), and what lies before the next blocks, (B, X).
         """
         columns_per_token = self.config.audio.columns_per_token
         weight = None if mask is None else mask.to(blocks.dtype)
         if weight is not None:
             blocks = blocks * weight[..., None, None]
         x = blocks.flatten(1, 2).unsqueeze(1)
-        after = SoundPast([], [])
-        for conv, before in zip(self.convs, past.columns, strict=True):
-            after.columns.append(x[:, :, -1:])
+        columns, tokens = self.parts_of(past)
+        after = []
+        for conv, before in zip(self.convs, columns, strict=True):
+            after.append(x[:, :, -1:])
             x = conv(x, before.to(x.dtype))
             columns_per_token //= 2
             if weight is not None:
                 column_mask = weight.repeat_interleave(columns_per_token, dim=1)
                 x = x * column_mask[:, None, :, None].to(x.dtype)
         x = self.embed(x.transpose(1, 2).flatten(2))
-        for block, before in zip(self.blocks, past.tokens, strict=True):
+        for block, before in zip(self.blocks, tokens, strict=True):
             assert isinstance(block, DilatedBlock)
             inputs = block.inputs(x, weight)
             padded = torch.cat((before.to(inputs.dtype), inputs), dim=1)
-            after.tokens.append(padded[:, -block.history :])
+            after.append(padded[:, -block.history :])
             x = block(x, padded)
-        return self.norm(x), after
+        return self.norm(x), torch.cat([part.flatten(1).to(past.dtype) for part in after], 1)

@@ -46,8 +46,7 @@ def example_inputs(system: ActivityRecognitionSystem, sizes: Sizes, *, seed: int
         return torch.randint(0, limit, shape, generator=generator).to(like.device)
 
     size_px, audio = config.video.input_size_px, config.audio
-    past_shape = (config.video.temporal_depth, 2, config.num_heads, width // config.num_heads)
-    sound = system.audio_encoder.new_past(streams)
+    past_shape = (config.video.temporal_depth, 2, width)
     memories: list[Tensor] = []
     for modality in MODALITIES:
         memories += (
@@ -55,6 +54,9 @@ def example_inputs(system: ActivityRecognitionSystem, sizes: Sizes, *, seed: int
             ages(system.windows_s[modality]),
             chosen(streams, sizes.decisions, rows),
         )
+    newest = whole(rows + 1, streams, sizes.decisions, 3) - 1
+    first = rows * torch.arange(streams, device=newest.device)[:, None, None]
+    newest = torch.where(newest < 0, newest, newest + first)
     there = torch.arange(sizes.pieces) < whole(sizes.pieces, streams, 1).cpu() + 1
     return {
         'frame': (whole(256, streams, size_px, size_px, 3).to(torch.uint8),),
@@ -66,11 +68,11 @@ def example_inputs(system: ActivityRecognitionSystem, sizes: Sizes, *, seed: int
         ),
         'sound': (
             number(streams, sizes.blocks, audio.columns_per_token, audio.num_mels),
-            *(number(*past.shape) for past in (*sound.columns, *sound.tokens)),
+            number(*system.audio_encoder.new_past(streams).shape),
         ),
         'utterance': (
             whole(config.text.vocab_size, streams, sizes.pieces),
             there.to(like.device),
         ),
-        'decision': (whole(rows + 1, streams, sizes.decisions, 3) - 1, *memories),
+        'decision': (newest, *memories),
     }

@@ -26,13 +26,14 @@ from torch import Tensor, nn
 from activity_recognition import __version__
 from activity_recognition.cache_dir import cache_dir
 from activity_recognition.errors import BackendError, MissingExtraError
+from activity_recognition.models.audio import DilatedBlock
 from activity_recognition.models.examples import Sizes, StepInputs, example_inputs
 from activity_recognition.models.steps import STEPS, Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.video import FrameEncoder
 from activity_recognition.types import MODALITIES
 
-SCHEMA = 1
+SCHEMA = 2
 OPSET = 23
 """The first with an operator for attention."""
 DESCRIPTION = 'steps.json'
@@ -41,19 +42,22 @@ _TRACED = Sizes(streams=2, rows=48, blocks=3, pieces=7, decisions=4)
 _FREE = {
     'frame': (1,),
     'look_back': (1, 2, 2, 2),
+    'sound': (2, 1),
     'utterance': (2, 2),
     'decision': (2, *(2, 2, 3) * 3),
 }
-"""How many leading dimensions of each input may change; of ``sound``: see :func:`_free`."""
+"""How many leading dimensions of each input may change."""
 _OUTPUTS = {
     'frame': ('tokens',),
     'look_back': ('rows', 'own'),
+    'sound': ('rows', 'after'),
     'utterance': ('rows',),
     'decision': ('logits',),
 }
 _INPUTS = {
     'frame': ('images',),
     'look_back': ('tokens', 'past', 'age_s', 'seen'),
+    'sound': ('blocks', 'past'),
     'utterance': ('pieces', 'there'),
     'decision': (
         'newest',
@@ -147,6 +151,23 @@ class WholeNorm(nn.Module):
         return normal * self.weight[:, None, None] + self.bias[:, None, None]
 
 
+class TapByTap(DilatedBlock):
+    """A block whose kernel is arranged tap by tap, so that tokens are joined end on."""
+
+    def __init__(self, block: DilatedBlock) -> None:
+        """Take over what ``block`` has learnt."""
+        super().__init__(block.project.in_features, block.dilation, dropout=0.0)
+        self.load_state_dict(block.state_dict())
+        self.kernel = self.conv.weight.detach().permute(0, 2, 1).flatten(1).contiguous()
+
+    def forward(self, x: Tensor, padded: Tensor) -> Tensor:
+        """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D)."""
+        taps = torch.cat(self.taps(padded, x.shape[1]), -1)
+        mixed = nn.functional.gelu(nn.functional.linear(taps, self.kernel, self.conv.bias))
+        output: Tensor = x + self.project(mixed)
+        return output
+
+
 def fused(system: ActivityRecognitionSystem) -> ActivityRecognitionSystem:
     """Return a copy of a network that computes the same with fewer operators over images.
 
@@ -164,6 +185,10 @@ def fused(system: ActivityRecognitionSystem) -> ActivityRecognitionSystem:
         for index, layer in enumerate(encoder.stem):
             if isinstance(layer, nn.GroupNorm) and layer.num_groups == 1:
                 encoder.stem[index] = WholeNorm(layer)
+    blocks = system.audio_encoder.blocks
+    for index, block in enumerate(blocks):
+        assert isinstance(block, DilatedBlock)
+        blocks[index] = TapByTap(block)
     return system
 
 
@@ -199,7 +224,6 @@ def _export(
     name: str, step: nn.Module, inputs: StepInputs, folder: Path, opset: int
 ) -> dict[str, Any]:
     arguments = inputs[name]
-    input_names, output_names = _names(name, len(arguments))
     try:
         with _quiet(), torch.no_grad():
             torch.onnx.export(
@@ -208,9 +232,9 @@ def _export(
                 folder / f'{name}.onnx',
                 dynamo=True,
                 opset_version=opset,
-                input_names=input_names,
-                output_names=output_names,
-                dynamic_shapes=_free(name, arguments),
+                input_names=list(_INPUTS[name]),
+                output_names=list(_OUTPUTS[name]),
+                dynamic_shapes=_free(name),
                 external_data=False,
                 verbose=False,
             )
@@ -223,9 +247,9 @@ def _export(
         'file': f'{name}.onnx',
         'inputs': [
             {'name': n, 'dtype': str(t.dtype).removeprefix('torch.'), 'dimensions': t.dim()}
-            for n, t in zip(input_names, arguments, strict=True)
+            for n, t in zip(_INPUTS[name], arguments, strict=True)
         ],
-        'outputs': list(output_names),
+        'outputs': list(_OUTPUTS[name]),
     }
 
 
@@ -237,27 +261,10 @@ def _reason(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _names(step: str, count: int) -> tuple[list[str], list[str]]:
-    """Return names of a step's inputs and outputs."""
-    if step == 'sound':
-        past = [str(number) for number in range(count - 1)]
-        return (
-            ['blocks', *(f'past_{number}' for number in past)],
-            ['rows', *(f'after_{number}' for number in past)],
-        )
-    return list(_INPUTS[step]), list(_OUTPUTS[step])
-
-
-def _free(step: str, arguments: tuple[Tensor, ...]) -> tuple[Any, ...]:
+def _free(step: str) -> tuple[Any, ...]:
     """Return which sizes may change, as ``torch.export`` wants to be told."""
-
-    def leading(count: int) -> dict[int, Any]:
-        return dict.fromkeys(range(count), torch.export.Dim.DYNAMIC)
-
-    if step == 'sound':
-        return leading(2), tuple(leading(1) for _ in arguments[1:])
-    counts = [leading(count) for count in _FREE[step]]
-    if step == 'decision':
+    counts = [dict.fromkeys(range(count), torch.export.Dim.DYNAMIC) for count in _FREE[step]]
+    if step == 'decision':  # all but its first input are one
         return counts[0], tuple(counts[1:])
     return tuple(counts)
 

@@ -5,7 +5,7 @@ Shapes: B batch, H heads, Q decisions, N tokens, D width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,10 +18,15 @@ from activity_recognition.models.attention import (
     FeedForward,
     age_knots,
     attend,
+    attend_few,
+    head_places,
     split_heads,
     split_projections,
 )
 from activity_recognition.types import MODALITIES, Modality
+
+HIDDEN = -1e9
+"""Added to the score of what a query does not see; finite, because some is multiplied by zeros."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +76,15 @@ class ModalityQuery(nn.Module):
         self.mlp = FeedForward(width, dropout)
         self.norm_out = nn.LayerNorm(width)
 
+    def begin(self, token: Tensor, knots: Tensor, present: Tensor) -> Tensor:
+        """Return the state (..., D) that this modality asks from.
+
+        The newest token (..., D) with its age as weights of knots (..., K) where it is ``present``,
+        bool (...), and what was learnt for its absence elsewhere.
+        """
+        aged = token + self.age(knots)
+        return torch.where(present.unsqueeze(-1), aged, self.absent.to(aged.dtype))
+
     def ask(self, state: Tensor) -> Tensor:
         """Turn this modality's state (B, Q, D) into its query (B, Q, D)."""
         return self.query(self.norm_query(state))
@@ -87,6 +101,8 @@ class CrossModalAttention(nn.Module):
     An absent modality has its keys masked and asks with a learned query; a null key keeps the
     softmax defined when nothing else is there. Compare cross-modal transformers (Tsai et al. 2019).
     """
+
+    heads: Tensor
 
     def __init__(
         self,
@@ -106,6 +122,7 @@ class CrossModalAttention(nn.Module):
             }
         )
         self.null_key_value = nn.Parameter(torch.randn(2, hidden_dim) * 0.02)
+        self.register_buffer('heads', head_places(num_heads, hidden_dim), persistent=False)
 
     def layers(self, modality: Modality) -> ModalityQuery:
         """Return the layers of one modality."""
@@ -124,41 +141,6 @@ class CrossModalAttention(nn.Module):
         both = self.layers(modality).key_value(tokens)
         return torch.cat((both, tokens), -1).unflatten(-1, (3, -1))
 
-    def recall(self, rows: Tensor, age_s: Tensor, seen: Tensor, newest: Tensor) -> Memory:
-        """Return what decisions at one moment see of each stream.
-
-        Args:
-            rows: (B, N, 3, D), from :meth:`memorise`.
-            age_s: (B, N), seconds.
-            seen: bool (B, Q, N).
-            newest: int64 (B, Q), the newest row seen, -1 where none is.
-        """
-        keys, values = (
-            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for part in (rows[:, :, 0], rows[:, :, 1])
-        )
-        at, present = newest.clamp(min=0), newest >= 0
-        stream = torch.arange(rows.shape[0], device=rows.device).unsqueeze(-1)
-        return Memory(
-            keys=keys,
-            values=values,
-            ages_s=age_s.unsqueeze(1).expand(-1, newest.shape[1], -1),
-            seen=seen,
-            state=rows[stream, at, 2],
-            state_age_s=age_s.gather(1, at) * present,
-            present=present,
-        )
-
-    def states(self, memories: Mapping[Modality, Memory], knots: AgeKnots) -> list[Tensor]:
-        """Return each modality's newest state with its age, or the learned one, (B, Q, D)."""
-        states = []
-        for index, modality in enumerate(MODALITIES):
-            layers, memory = self.layers(modality), memories[modality]
-            aged = memory.state + layers.age(knots.states[:, :, index])
-            absent = layers.absent.to(aged.dtype)
-            states.append(torch.where(memory.present.unsqueeze(-1), aged, absent))
-        return states
-
     def forward(self, memories: Mapping[Modality, Memory]) -> tuple[Tensor, list[Tensor]]:
         """Fuse the three modalities.
 
@@ -166,11 +148,73 @@ class CrossModalAttention(nn.Module):
             The fused features (B, Q, 3 * D) and each modality's own state (B, Q, D).
         """
         knots = self._knots(memories)
-        states = self.states(memories, knots)
-        mixed = self._attend(memories, states, knots).unflatten(1, (len(MODALITIES), -1)).unbind(1)
+        states = [
+            self.layers(m).begin(memories[m].state, knots.states[:, :, index], memories[m].present)
+            for index, m in enumerate(MODALITIES)
+        ]
+        mixed = self._attend(memories, states, knots).unflatten(1, (len(MODALITIES), -1))
+        return self._finish(states, mixed.unbind(1))
+
+    def recall(
+        self,
+        newest: Tensor,
+        rows: Sequence[Tensor],
+        ages_s: Sequence[Tensor],
+        seen: Sequence[Tensor],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Fuse what few decisions of some streams see; the same as :meth:`forward`.
+
+        Args:
+            newest: int64 (B, Q, 3), of each modality the newest row seen, counted over the rows of
+                all streams; -1 where none is.
+            rows: per modality (B, N, 3, D), from :meth:`memorise`.
+            ages_s: per modality (B, N), seconds.
+            seen: per modality bool (B, Q, N).
+
+        Returns:
+            The fused features (B * Q, 3 * D) and each modality's own state (B * Q, D).
+        """
+        states, biases = [], []
+        for index, modality in enumerate(MODALITIES):
+            layers, at = self.layers(modality), newest[:, :, index].flatten()
+            knots = age_knots(ages_s[index], self.horizon(modality))
+            biases.append(self._bias_of_rows(index, knots))
+            place = at.clamp(min=0)
+            token = rows[index].flatten(0, 1).index_select(0, place)[:, 2]
+            states.append(layers.begin(token, knots.flatten(0, 1)[place], at >= 0))
+        count, (streams, queries, _) = len(MODALITIES), newest.shape
+        query = [self.layers(m).ask(x) for m, x in zip(MODALITIES, states, strict=True)]
+        # Of each stream the queries of the first modality, then of the second, and of the third.
+        asked = torch.stack(query).unflatten(1, (streams, queries)).transpose(0, 1).flatten(1, 2)
+        bias = torch.cat(biases, 1).transpose(1, 2).unflatten(1, (count, 1, self.num_heads))
+        hidden = ~torch.cat(list(seen), -1)[:, None, :, None]
+        mixed = attend_few(
+            asked,
+            torch.cat([of[:, :, 0] for of in rows], 1),
+            torch.cat([of[:, :, 1] for of in rows], 1),
+            bias.masked_fill(hidden, HIDDEN).flatten(1, 2),
+            self.heads,
+            always=(self.null_key_value[0], self.null_key_value[1]),
+        )
+        mixed = mixed.unflatten(1, (count, -1)).transpose(0, 1).flatten(1, 2)
+        return self._finish(states, mixed.unbind())
+
+    def _bias_of_rows(self, index: int, knots: Tensor) -> Tensor:
+        """Return what the age of a modality's rows adds to the score of each modality's heads.
+
+        From knots (B, N, K), (B, N, 3 * H); its own query does not see them.
+        """
+        table = self.layers(MODALITIES[index]).age_bias.table
+        tables: list[Tensor] = [table] * len(MODALITIES)
+        tables[index] = torch.full_like(table, HIDDEN)
+        # Ages need more bits than autocast would leave them.
+        with torch.autocast(knots.device.type, enabled=False):
+            return knots.to(table.dtype) @ torch.cat(tables, 1)
+
+    def _finish(self, states: list[Tensor], mixed: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         fused = [
-            self.layers(m).finish(state, asked)
-            for m, state, asked in zip(MODALITIES, states, mixed, strict=True)
+            self.layers(m).finish(state, answer)
+            for m, state, answer in zip(MODALITIES, states, mixed, strict=True)
         ]
         return torch.cat(fused, dim=-1), states
 

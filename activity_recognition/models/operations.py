@@ -159,12 +159,12 @@ def decision_work(
     tokens = sum(viewed_rows(inside[m], full[m]) for m in MODALITIES)
     rows, askers = (1 + len(MODALITIES) if weighed else 1), len(MODALITIES)
     width, classes = config.hidden_dim, config.num_activities
-    ages = askers * NUM_KNOTS * width + NUM_KNOTS * config.num_heads * tokens
-    layers = askers * (2 + 8) * width**2  # query, output and the feed-forward
+    ages = rows * askers * NUM_KNOTS * width + NUM_KNOTS * askers * config.num_heads * tokens
+    layers = rows * askers * (2 + 8) * width**2  # query, output and the feed-forward
     heads = askers * width * classes
     fusion = Work(
-        products=PER_MULTIPLY_ADD * rows * (ages + layers),
-        attention=rows * _attention(askers, 1 + tokens, width),
+        products=PER_MULTIPLY_ADD * (ages + layers),
+        attention=_attention(rows * askers * config.num_heads, tokens, width),
         weight_bytes=_weights(config, 'cross_attention') - _key_value_bytes(config) * askers,
         cache_bytes=FLOAT_BYTES * 2 * tokens * width,
     )
@@ -230,11 +230,10 @@ def _directions(config: ModelConfig) -> Work:
 def _temporal_blocks(config: ModelConfig, held: int) -> Work:
     depth, width = config.video.temporal_depth, config.hidden_dim
     viewed = viewed_rows(held - 1, config.video.max_tokens)
-    keys = viewed + 1
-    per_block = _BLOCK_WEIGHTS * width**2 + NUM_KNOTS * config.num_heads * keys
+    per_block = _BLOCK_WEIGHTS * width**2 + NUM_KNOTS * config.num_heads * viewed
     return Work(
         products=PER_MULTIPLY_ADD * depth * per_block,
-        attention=depth * _attention(1, keys, width),
+        attention=depth * _attention(config.num_heads, viewed, width),
         weight_bytes=_weights(config, 'video_encoder.blocks')
         + _weights(config, 'video_encoder.norm'),
         cache_bytes=FLOAT_BYTES * 2 * depth * viewed * width,
@@ -267,7 +266,11 @@ def _key_value_bytes(config: ModelConfig) -> int:
 
 
 def _attention(queries: int, keys: int, width: int) -> int:
-    """Return the operations of scores and of the sum over values, for all heads together."""
+    """Return the operations of scores and of the sum over values.
+
+    All heads of a query count as one query where each reads its own part of a key, and as one each
+    where it reads whole keys (:func:`attend_few`).
+    """
     return 2 * PER_MULTIPLY_ADD * queries * keys * width
 
 

@@ -1,40 +1,52 @@
-"""Log-mel blocks: the audio front end that the node and training share."""
+"""Log-mel blocks: the audio front end that the node and training share.
+
+In numpy, because a robot hears a few columns at a time: for so few, half of PyTorch's time goes to
+calling its operators.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torchaudio
-from torch import Tensor, nn
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import DTypeLike, NDArray
 
 from activity_recognition.config import AudioConfig
 
+LOWEST_HZ = 50.0
+"""Lower edge of the lowest mel band."""
 FLOOR = 1e-6
 """Added to the mel energies before the logarithm."""
 MEAN, SCALE = -7.0, 4.0
 """Fixed normalisation: a level in time must not depend on what came before or after it."""
 
 
-class LogMelBlocks(nn.Module):
+class LogMelBlocks:
     """Samples on the token grid to log-mel blocks, ``columns_per_token`` columns each.
 
-    The grid is anchored at the first sample (``center=False``) and nothing is normalised over
-    time, so the blocks do not depend on how the samples were cut up.
+    The grid is anchored at the first sample (nothing is centred or padded) and nothing is
+    normalised over time, so the blocks do not depend on how the samples were cut up. The energies
+    are those of ``torchaudio.transforms.MelSpectrogram`` with ``center=False``.
     """
 
-    def __init__(self, config: AudioConfig) -> None:
-        """Create the transform of ``config``."""
-        super().__init__()
+    def __init__(self, config: AudioConfig, *, dtype: DTypeLike = np.float32) -> None:
+        """Create the transform of ``config``, which computes in ``dtype``."""
         self.config = config
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            sample_rate=config.sample_rate_hz,
-            n_fft=config.fft_samples,
-            win_length=config.frame_samples,
-            hop_length=config.hop_samples,
-            f_min=50.0,
+        window = torch.hann_window(config.frame_samples, dtype=torch.float64)
+        self._window: NDArray[np.floating] = window.numpy().astype(dtype)
+        # The window lies in the middle of the transform's samples; zeros around it add nothing, and
+        # where they lie turns phases alone.
+        self._offset = (config.fft_samples - config.frame_samples) // 2
+        bands = torchaudio.functional.melscale_fbanks(
+            config.fft_samples // 2 + 1,
+            f_min=LOWEST_HZ,
+            f_max=config.sample_rate_hz / 2,
             n_mels=config.num_mels,
-            center=False,
-            power=2.0,
+            sample_rate=config.sample_rate_hz,
         )
+        self.bands: NDArray[np.floating] = bands.numpy().astype(dtype)
+        """(frequencies, mels), what each frequency's power adds to each band."""
 
     @property
     def block_hop(self) -> int:
@@ -50,33 +62,27 @@ class LogMelBlocks(nn.Module):
         """Number of whole blocks in a run of ``num_samples`` samples from the grid's anchor."""
         return max(0, (num_samples - self.block_span) // self.block_hop + 1)
 
-    @torch.no_grad()
-    def forward(self, samples: Tensor) -> Tensor:
+    def __call__(self, samples: NDArray[np.floating]) -> NDArray[np.floating]:
         """Transform samples (N,), float in [-1, 1], to the blocks they fill, (A, columns, mels)."""
-        blocks = self.num_blocks(len(samples))
-        columns, mels = self.config.columns_per_token, self.config.num_mels
+        blocks, columns = self.num_blocks(len(samples)), self.config.columns_per_token
         if not blocks:
-            return samples.new_zeros(0, columns, mels)
-        used = samples[: self.block_span + (blocks - 1) * self.block_hop]
-        # A microphone's range needs more bits than autocast would leave the mel filters.
-        with torch.autocast(samples.device.type, enabled=False):
-            energies = self._energies(used)
-        level = (torch.log(energies + FLOOR) - MEAN) / SCALE
-        return level.reshape(blocks, columns, mels)
+            return np.zeros((0, columns, self.config.num_mels), self.bands.dtype)
+        levels = self.energies(samples, blocks * columns)
+        levels += FLOOR
+        np.log(levels, out=levels)
+        levels -= MEAN
+        levels /= SCALE
+        return levels.reshape(blocks, columns, -1)
 
-    def _energies(self, samples: Tensor) -> Tensor:
-        """Return what ``self.mel(samples).T`` would, (columns, mels), without its detours."""
-        spectrogram = self.mel.spectrogram
-        spectrum = torch.stft(
-            samples,
-            spectrogram.n_fft,
-            spectrogram.hop_length,
-            spectrogram.win_length,
-            spectrogram.window,
-            center=False,
-            normalized=False,
-            onesided=True,
-            return_complex=True,
-        )
-        energies: Tensor = spectrum.abs().square().T @ self.mel.mel_scale.fb
+    def energies(self, samples: NDArray[np.floating], columns: int) -> NDArray[np.floating]:
+        """Return the mel energies (columns, mels) of the first columns of samples (N,)."""
+        config = self.config
+        (stride,) = samples.strides
+        shape = (columns, config.frame_samples)
+        frames = as_strided(samples[self._offset :], shape, (config.hop_samples * stride, stride))
+        spectrum = np.fft.rfft(frames * self._window, config.fft_samples)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        # numpy 1 transforms in float64 whatever it is given.
+        energies: NDArray[np.floating] = power.astype(self.bands.dtype, copy=False) @ self.bands
         return energies

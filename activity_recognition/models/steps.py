@@ -4,9 +4,9 @@ An engine calls them, a backend compiles or exports them. Together they compute 
 ``ActivityRecognitionSystem.forward`` does, one sample or decision at a time. What lies between them
 is the caller's: which rows of the past are seen, how old they are, and keeping them.
 
-Shapes: B streams, S image side, N rows of the past, A audio blocks, K columns, M mels, L word
-pieces, T temporal blocks, H heads, D width, Q decisions, C activities. A *row* is what later
-decisions need of a token: key, value and the token itself, (3, D).
+Shapes: B streams, S image side, N rows of the past, A audio blocks, K columns, M mels, X numbers of
+sound's past, L word pieces, T temporal blocks, H heads, D width, Q decisions, C activities. A *row*
+is what later decisions need of a token: key, value and the token itself, (3, D).
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from activity_recognition.models.audio import SoundPast
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import Modality
 
 VIEW_ROWS = 16
 """A view of the past has a multiple of so many rows, so that few shapes occur: what plans memory or
@@ -60,12 +59,12 @@ class LookBackStep(nn.Module):
 
         Args:
             tokens: (B, D), from :class:`FrameStep`.
-            past: (B, N, T, 2, H, D / H), what earlier calls returned.
+            past: (B, N, T, 2, D), what earlier calls returned.
             age_s: (B, N), how much older than the frame each of them is, seconds.
             seen: bool (B, N), which of them lie in the window.
 
         Returns:
-            Rows (B, 3, D), and what to pass as one of the past from now on (B, T, 2, H, D / H).
+            Rows (B, 3, D), and what to pass as one of the past from now on (B, T, 2, D).
         """
         looked, own = self.video.look_back(tokens, past, age_s, seen)
         return self.fusion.memorise(Modality.VIDEO, looked), own
@@ -78,21 +77,19 @@ class SoundStep(nn.Module):
         """Step with the weights of ``system``."""
         super().__init__()
         self.audio, self.fusion = system.audio_encoder, system.cross_attention
-        self.num_columns = len(self.audio.convs)
 
-    def forward(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Encode log-mel blocks.
 
         Args:
             blocks: (B, A, K, M), any A >= 1.
-            past: the tensors of :class:`SoundPast`, one after the other.
+            past: (B, X), what the last call returned; see :class:`AudioCNN`.
 
         Returns:
-            Rows (B, A, 3, D), and the past of the next call.
+            Rows (B, A, 3, D), and the past of the next call (B, X).
         """
-        columns, tokens = list(past[: self.num_columns]), list(past[self.num_columns :])
-        heard, after = self.audio.advance(blocks, SoundPast(columns, tokens))
-        return self.fusion.memorise(Modality.AUDIO, heard), *after.columns, *after.tokens
+        heard, after = self.audio.advance(blocks, past)
+        return self.fusion.memorise(Modality.AUDIO, heard), after
 
 
 class UtteranceStep(nn.Module):
@@ -121,7 +118,8 @@ class DecisionStep(nn.Module):
         """Decide.
 
         Args:
-            newest: int64 (B, Q, 3), of each modality the newest row seen, -1 where none is.
+            newest: int64 (B, Q, 3), of each modality the newest row seen, counted over the rows of
+                all streams; -1 where none is.
             memories: of video, audio and text in turn the rows (B, N, 3, D), their ages (B, N) in
                 seconds, and which are seen, bool (B, Q, N).
 
@@ -129,14 +127,11 @@ class DecisionStep(nn.Module):
             Raw logits (4, B, Q, C): fused, and each modality's own, which mean nothing where it is
             absent.
         """
-        recalled = {}
-        for index, modality in enumerate(MODALITIES):
-            rows, age_s, seen = memories[3 * index : 3 * index + 3]
-            recalled[modality] = self.system.cross_attention.recall(
-                rows, age_s, seen, newest[..., index]
-            )
-        output = self.system.classify(recalled)
-        return torch.stack((output.logits, *(output.unimodal[m] for m in MODALITIES)))
+        fused, states = self.system.cross_attention.recall(
+            newest, memories[::3], memories[1::3], memories[2::3]
+        )
+        answers = torch.stack(self.system.read_out(fused, states))
+        return answers.unflatten(1, newest.shape[:2])
 
 
 class Steps(nn.Module):

@@ -6,7 +6,7 @@ C activities, D width. The batch's keys are listed in :data:`BATCH_KEYS`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -263,16 +263,23 @@ class ActivityRecognitionSystem(nn.Module):
     def classify(self, memories: Mapping[Modality, Memory]) -> ModelOutput:
         """Decide from what is visible of each modality; the same for a recording and a stream."""
         fused, states = self.cross_attention(memories)
-        unimodal = {
-            m: _at_least_float32(self.unimodal_heads[m.value](state))
-            for m, state in zip(MODALITIES, states, strict=True)
-        }
+        logits, *unimodal = self.read_out(fused, states)
         return ModelOutput(
-            logits=_at_least_float32(self.classifier(fused)),
-            unimodal=unimodal,
+            logits=logits,
+            unimodal=dict(zip(MODALITIES, unimodal, strict=True)),
             present={m: memories[m].present for m in MODALITIES},
             states=dict(zip(MODALITIES, states, strict=True)),
         )
+
+    def read_out(self, fused: Tensor, states: Sequence[Tensor]) -> list[Tensor]:
+        """Return raw logits (..., C) from what :class:`CrossModalAttention` returns.
+
+        Of all modalities together first, then each modality's own.
+        """
+        own = [
+            self.unimodal_heads[m.value](state) for m, state in zip(MODALITIES, states, strict=True)
+        ]
+        return [_at_least_float32(logits) for logits in (self.classifier(fused), *own)]
 
     def _decide(
         self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor

@@ -16,6 +16,8 @@ from activity_recognition.models.attention import (
     age_knots,
     ages_s,
     attend,
+    attend_few,
+    head_places,
     split_projections,
     visible,
 )
@@ -60,11 +62,12 @@ class SpatialBlock(nn.Module):
         self.norm2 = nn.LayerNorm(config.width)
         self.mlp = FeedForward(config.width, dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Mix patch tokens (B, P, W)."""
-        query, key, value = split_projections(self.qkv(self.norm1(x)), 3, self.num_heads)
+    def forward(self, x: Tensor, patches: int) -> Tensor:
+        """Mix the patch tokens of each frame, (B * P, W): ``patches`` of them after each other."""
+        projected = self.qkv(self.norm1(x)).unflatten(0, (-1, patches))
+        query, key, value = split_projections(projected, 3, self.num_heads)
         mixed = F.scaled_dot_product_attention(query, key, value)
-        x = x + self.out(mixed.transpose(1, 2).flatten(2))
+        x = x + self.out(mixed.transpose(1, 2).flatten(2).flatten(0, 1))
         return x + self.mlp(self.norm2(x))
 
 
@@ -103,10 +106,11 @@ class FrameEncoder(nn.Module):
             x = x / self.scale
         patches = self.stem(x).flatten(2).transpose(1, 2)
         x = torch.cat((self.summary.expand(patches.shape[0], -1, -1), patches), dim=1)
-        x = x + self.position
+        x, count = x + self.position, x.shape[1]
+        x = x.flatten(0, 1)
         for block in self.blocks:
-            x = block(x)
-        encoded: Tensor = self.norm(x)
+            x = block(x, count)
+        encoded: Tensor = self.norm(x).unflatten(0, (-1, count))
         return encoded
 
     def read(self, encoded: Tensor) -> Tensor:
@@ -134,6 +138,8 @@ class Unseen(nn.Module):
 class TemporalBlock(nn.Module):
     """Pre-norm causal block over frames; position is the age in seconds."""
 
+    heads: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         """Create attention and feed-forward of ``config.hidden_dim``."""
         super().__init__()
@@ -142,6 +148,7 @@ class TemporalBlock(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.age_bias = AgeBias(config.num_heads, config.video.window_s)
+        self.register_buffer('heads', head_places(self.num_heads, width), persistent=False)
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = FeedForward(width, config.dropout)
@@ -267,26 +274,35 @@ class VideoTransformer(nn.Module):
 
         Args:
             tokens: (B, D), of the frames by themselves.
-            past: (B, N, L, 2, H, D / H), keys and values of earlier frames in the L temporal
-                blocks.
+            past: (B, N, L, 2, D), keys and values of earlier frames in the L temporal blocks.
             age_s: (B, N), how much older they are, seconds.
             seen: bool (B, N), which of them are seen.
 
         Returns:
-            The frames' tokens (B, D), and their own keys and values (B, L, 2, H, D / H).
+            The frames' tokens (B, D), and their own keys and values (B, L, 2, D).
         """
-        knots = age_knots(F.pad(age_s, (0, 1)), self.config.video.window_s).unsqueeze(1)
-        seen = F.pad(seen, (0, 1), value=True).unsqueeze(1)
-        x, rows = tokens.unsqueeze(1), []
+        knots = age_knots(age_s, self.config.video.window_s)
+        hidden = ~seen.unsqueeze(-1)
+        x, rows, width = tokens, [], tokens.shape[-1]
+        # Slices of one axis: of several, an exporter takes apart and copies all of them.
+        flat = past.flatten(2)
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, TemporalBlock)
-            own = block.qkv(block.norm1(x)).unflatten(-1, (3, block.num_heads, -1))
-            rows.append(own[:, 0, 1:])
-            cached = torch.cat((past[:, :, layer].to(own.dtype), own[:, :, 1:]), 1)
-            keys, values = cached.permute(2, 0, 3, 1, 4).unbind()
-            query = own[:, :, 0].transpose(1, 2)
-            x = block.mix(x, attend(query, keys, values, block.age_bias(knots), seen))
-        return self.norm(x).squeeze(1), torch.stack(rows, 1) if rows else past[:, 0]
+            own = block.qkv(block.norm1(x)).unflatten(-1, (3, -1))
+            rows.append(own[:, 1:])
+            # Over that of the frame itself, whose age is 0: the softmax knows differences alone.
+            bias = block.age_bias(knots) - block.age_bias.table[0]
+            bias = bias.masked_fill(hidden, float('-inf'))
+            mixed = attend_few(
+                own[:, :1],
+                flat.narrow(2, 2 * layer * width, width),
+                flat.narrow(2, (2 * layer + 1) * width, width),
+                bias.transpose(1, 2).unsqueeze(1),
+                block.heads,
+                always=(own[:, 1:2], own[:, 2:]),
+            )
+            x = block.mix(x, mixed.squeeze(1))
+        return self.norm(x), torch.stack(rows, 1) if rows else past[:, 0]
 
 
 def _frame_encoder(config: ModelConfig) -> FrameEncoder | PretrainedFrameEncoder | Unseen:

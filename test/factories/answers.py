@@ -46,7 +46,7 @@ def recorded(system: ActivityRecognitionSystem) -> Iterator[Recorder]:
     recorder = Recorder()
 
     def into(rows: list[Tensor]):
-        return lambda module, inputs, output: rows.append(output[0, 0].detach().clone())
+        return lambda module, inputs, output: rows.append(output.flatten(0, -2)[0].detach().clone())
 
     handles = [system.classifier.register_forward_hook(into(recorder.fused))]
     for modality, rows in zip(MODALITIES, recorder.unimodal, strict=True):
@@ -110,7 +110,10 @@ def dense(
     autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=enabled)
     with torch.inference_mode(), autocast:
         for arrays in dense_recording(
-            windows, checkpoint.config, checkpoint.tokenizer, dtype=dtype
+            windows,
+            checkpoint.config,
+            checkpoint.tokenizer,
+            dtype=np.float64 if dtype is torch.float64 else np.float32,
         ):
             output = system.forward_detailed(to_batch(arrays, device))
             logits.append(output.logits[0])

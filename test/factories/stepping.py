@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from activity_recognition.inference.rings import Ring
-from activity_recognition.models.audio import AudioCNN, SoundPast
+from activity_recognition.models.audio import AudioCNN
 from activity_recognition.models.video import VideoTransformer
 
 
 def new_past(encoder: VideoTransformer, slots: int = 1) -> Ring:
     """Return a ring for the keys and values of frames."""
     config = encoder.config
-    head = (config.num_heads, config.hidden_dim // config.num_heads)
-    shape = (config.video.temporal_depth, 2, *head)
+    shape = (config.video.temporal_depth, 2, config.hidden_dim)
     return Ring(slots, config.video.max_tokens, shape, like=encoder.norm.weight)
 
 
@@ -55,7 +54,7 @@ def listen_through(
 ) -> Tensor:
     """Encode blocks (B, A, K, M), masked (B, A), in steps of ``sizes`` to tokens (B, A, D)."""
     masks = [None] * len(sizes) if mask is None else mask.split(list(sizes), 1)
-    past: SoundPast = encoder.new_past(len(blocks))
+    past = encoder.new_past(len(blocks))
     tokens = []
     with torch.no_grad():
         for part, part_mask in zip(blocks.split(list(sizes), 1), masks, strict=True):

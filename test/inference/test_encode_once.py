@@ -100,7 +100,7 @@ def test_once_the_rings_are_full_a_step_never_changes_size(checkpoint, trace):
             counts.append(len(shapes))
     assert counts[0] == counts[1] > 0
     fused = {found for name, found, _ in shapes if name == 'classifier'}
-    assert fused == {((1, 1, 3 * WRAPPING.hidden_dim),)}
+    assert fused == {((1, 3 * WRAPPING.hidden_dim),)}
 
 
 def test_tensors_kept_between_samples_keep_their_memory(checkpoint, trace):

@@ -87,7 +87,7 @@ def push_all(front_end, chunks):
 def joined(parts):
     """Return values, mask and stamps of all blocks."""
     return (
-        torch.cat([part.values for part in parts]),
+        np.concatenate([part.values for part in parts]),
         np.concatenate([part.mask for part in parts]),
         np.concatenate([part.stamps_ns for part in parts]),
     )
@@ -100,9 +100,9 @@ def end_of_block(index, start=0):
 
 class TestGrid:
     def test_blocks_are_those_of_the_whole_sound(self):
-        whole = LogMelBlocks(AUDIO)(torch.from_numpy(PCM))
+        whole = LogMelBlocks(AUDIO)(PCM)
         values, mask, stamps_ns = joined(push_all(AudioFrontEnd(AUDIO), [chunk(PCM, 0, 16_000)]))
-        assert torch.equal(values, whole)
+        np.testing.assert_array_equal(values, whole)
         assert mask.all()
         assert stamps_ns.tolist() == [end_of_block(index) for index in range(len(whole))]
 
@@ -113,7 +113,7 @@ class TestGrid:
         chunks = [chunk(PCM, *pair) for pair in itertools.pairwise(cuts)]
         whole = joined(push_all(AudioFrontEnd(AUDIO), [chunk(PCM, 0, 16_000)]))
         found = joined(push_all(AudioFrontEnd(AUDIO), chunks))
-        torch.testing.assert_close(found[0], whole[0], atol=1e-5, rtol=1e-5)
+        np.testing.assert_allclose(found[0], whole[0], atol=1e-5, rtol=1e-5)
         np.testing.assert_array_equal(found[1], whole[1])
         np.testing.assert_array_equal(found[2], whole[2])
 
@@ -160,7 +160,7 @@ class TestGrid:
         front_end.push(chunk(PCM, 4000, 4111))
         front_end.clear()
         again = joined(push_all(front_end, [chunk(PCM, 0, 4000)]))
-        assert torch.equal(first[0], again[0])
+        np.testing.assert_array_equal(first[0], again[0])
         np.testing.assert_array_equal(first[2], again[2])
 
 
@@ -183,8 +183,8 @@ class TestHoles:
         front_end = AudioFrontEnd(AUDIO)
         front_end.push(chunk(PCM, 0, 4001))
         _, after = front_end.push(chunk(PCM, 8000, 12_000))
-        fresh = LogMelBlocks(AUDIO)(torch.from_numpy(PCM[8000:12_000]))
-        assert torch.equal(after.values, fresh)
+        fresh = LogMelBlocks(AUDIO)(PCM[8000:12_000])
+        np.testing.assert_array_equal(after.values, fresh)
         assert after.stamps_ns[0] == end_of_block(0, start=8000)
 
     def test_a_hole_is_no_longer_than_the_network_remembers(self):
@@ -228,7 +228,7 @@ class TestWrongAudio:
         rest = front_end.push(chunk(PCM, 4000, 8000))
         whole = joined(push_all(AudioFrontEnd(AUDIO), [chunk(PCM, 0, 8000)]))
         found = joined([*first, *rest])
-        torch.testing.assert_close(found[0], whole[0], atol=1e-5, rtol=1e-5)
+        np.testing.assert_allclose(found[0], whole[0], atol=1e-5, rtol=1e-5)
 
 
 def test_words_become_the_tokenizers_ids():
@@ -238,6 +238,6 @@ def test_words_become_the_tokenizers_ids():
 
 
 def test_the_dtype_of_the_spectrogram_is_the_networks():
-    front_end = FrontEnd(TINY, tokenizer_for(TINY), dtype=torch.float64)
+    front_end = FrontEnd(TINY, tokenizer_for(TINY), dtype=np.float64)
     (blocks,) = front_end.audio.push(chunk(PCM, 0, 4000))
-    assert blocks.values.dtype == torch.float64
+    assert blocks.values.dtype == np.float64

@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference.trace import dense_recording, segments, to_batch
@@ -88,6 +87,6 @@ def test_full_size_pictures_are_not_kept():
 
 
 def test_the_spectrogram_follows_the_networks_dtype(trace):
-    (arrays,) = recording(trace, dtype=torch.float64)
+    (arrays,) = recording(trace, dtype=np.float64)
     assert arrays['spectrograms'].dtype == np.float64
     check_batch(to_batch(arrays))

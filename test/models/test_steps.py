@@ -10,7 +10,7 @@ from factories.networks import TINY, make_system
 from factories.streams import START_NS
 
 B, Q = 3, 4
-HEADS, WIDTH = TINY.num_heads, TINY.hidden_dim
+WIDTH = TINY.hidden_dim
 VARIANTS = torch.cat((torch.ones(1, 3), 1 - torch.eye(3))).bool()
 """(4, 3) which modalities a decision sees: all, then without each in turn."""
 
@@ -71,7 +71,7 @@ def test_looking_back(system, steps):
     encoded = system.video_encoder(frames, stamps, torch.ones(B, len(times_s)).bool())
     expected = remembered(system, Modality.VIDEO, encoded)
     layers, room = TINY.video.temporal_depth, 9
-    past = drawn(B, room, layers, 2, HEADS, WIDTH // HEADS, seed=1)
+    past = drawn(B, room, layers, 2, WIDTH, seed=1)
     for index in range(len(times_s)):
         age_ns = torch.full((B, room), to_ns(0.1))
         age_ns[:, :index] = stamps[:, index, None] - stamps[:, :index]
@@ -80,7 +80,7 @@ def test_looking_back(system, steps):
             steps.frame(frames[:, index]), past, age_ns.double() / 1e9, seen
         )
         assert rows.shape == (B, 3, WIDTH)
-        assert own.shape == (B, layers, 2, HEADS, WIDTH // HEADS)
+        assert own.shape == (B, layers, 2, WIDTH)
         assert_same(rows, expected[:, index])
         past[:, index] = own
 
@@ -89,11 +89,10 @@ def test_looking_back(system, steps):
 def test_sound(system, steps, sizes):
     blocks = drawn(B, sum(sizes), TINY.audio.columns_per_token, TINY.audio.num_mels)
     heard = system.audio_encoder(blocks, torch.ones(B, sum(sizes)).bool())
-    start = system.audio_encoder.new_past(B)
-    past, found = [*start.columns, *start.tokens], []
+    past, found = system.audio_encoder.new_past(B), []
     for part in blocks.split(list(sizes), 1):
-        rows, *after = steps.sound(part, *past)
-        assert [tensor.shape for tensor in after] == [tensor.shape for tensor in past]
+        rows, after = steps.sound(part, past)
+        assert after.shape == past.shape
         found.append(rows)
         past = after
     assert_same(torch.cat(found, 1), remembered(system, Modality.AUDIO, heard))
@@ -118,7 +117,8 @@ def memories_of(tokens, age_s, seen):
     newest, memories = [], []
     for modality in MODALITIES:
         ages = age_s[modality][:, None].masked_fill(~seen[modality], torch.inf)
-        found = torch.where(seen[modality].any(-1), ages.argmin(-1), -1)
+        first = age_s[modality].shape[1] * torch.arange(B)[:, None]
+        found = torch.where(seen[modality].any(-1), ages.argmin(-1) + first, -1)
         newest.append(found)
         memories += (tokens[modality], age_s[modality], seen[modality])
     return torch.stack(newest, -1), memories

@@ -28,7 +28,7 @@ class Backend(Protocol):
         """Do :class:`LookBackStep`."""
         ...
 
-    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Do :class:`SoundStep`."""
         ...
 

@@ -62,9 +62,9 @@ class MixedBackend:
         """Do :class:`LookBackStep`."""
         return self._by_step['look_back'].look_back(tokens, past, age_s, seen)
 
-    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Do :class:`SoundStep`."""
-        return self._by_step['sound'].sound(blocks, *past)
+        return self._by_step['sound'].sound(blocks, past)
 
     def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
         """Do :class:`UtteranceStep`."""

@@ -75,9 +75,10 @@ class CudaGraphBackend:
         rows, own = self._run('look_back', self._eager.look_back, tokens, past, age_s, seen)
         return rows, own
 
-    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Do :class:`SoundStep`."""
-        return self._run('sound', self._eager.sound, blocks, *past)
+        rows, after = self._run('sound', self._eager.sound, blocks, past)
+        return rows, after
 
     def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
         """Do :class:`UtteranceStep`."""

@@ -29,10 +29,10 @@ class EagerBackend:
         rows, own = self._steps.look_back(tokens, past, age_s, seen)
         return rows, own
 
-    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Do :class:`SoundStep`."""
-        results: tuple[Tensor, ...] = self._steps.sound(blocks, *past)
-        return results
+        rows, after = self._steps.sound(blocks, past)
+        return rows, after
 
     def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
         """Do :class:`UtteranceStep`."""

@@ -49,9 +49,10 @@ class OnnxRuntimeBackend:
         rows, own = self._run('look_back', tokens, past, age_s, seen)
         return rows, own
 
-    def sound(self, blocks: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Do :class:`SoundStep`."""
-        return self._run('sound', blocks, *past)
+        rows, after = self._run('sound', blocks, past)
+        return rows, after
 
     def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
         """Do :class:`UtteranceStep`."""
@@ -62,10 +63,9 @@ class OnnxRuntimeBackend:
         return self._run('decision', newest, *memories)[0]
 
     def _run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
-        # Arrays over the tensors' own memory; only what does not lie in one piece is copied.
+        # Arrays over the tensors' own memory; ONNX Runtime copies what does not lie in one piece.
         fed = {
-            name: tensor.contiguous().numpy()
-            for name, tensor in zip(self._inputs[step], inputs, strict=True)
+            name: tensor.numpy() for name, tensor in zip(self._inputs[step], inputs, strict=True)
         }
         results: list[Any] = self._sessions[step].run(None, fed)
         return tuple(torch.from_numpy(result) for result in results)
