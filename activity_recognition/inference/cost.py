@@ -53,7 +53,7 @@ class MeasureConfig(Ranged):
     """How costs are measured."""
 
     seconds: float = setting(15.0, low=0.1, high=3600.0)
-    """For one network, all thread counts together."""
+    """For one network, all thread counts together; making the engines comes before."""
     width_px: int = setting(640, low=16, high=8192)
     """Of the camera's images, which are resized to the network's."""
     height_px: int = setting(480, low=16, high=8192)
@@ -158,11 +158,12 @@ def measure(
         BackendError: the backend asked for cannot be had.
     """
     config = config or MeasureConfig()
-    end_s = time.monotonic() + config.seconds
     with _threads_restored():
         # One of each, for what runs the steps may fix its threads when it is made.
         engines = {count: _engine(checkpoint, config, count) for count in threads}
         streams = {count: _Stream(engine, config) for count, engine in engines.items()}
+        # Choosing a backend runs every step many times; a large network would have no time left.
+        end_s = time.monotonic() + config.seconds
         share_s = FILLING_SHARE * config.seconds / len(streams)
         held = min(stream.fill(time.monotonic() + share_s) for stream in streams.values())
         rounds = _rounds(streams, end_s, seed=config.seed)
