@@ -143,6 +143,43 @@ def test_the_performance_page_says_what_the_record_says(capsys):
     )
 
 
+LAUNCH_LOG = (ROOT / 'docs' / 'ros2_launch.md').read_text(encoding='utf-8')
+
+
+@pytest.mark.ros
+@pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+def test_the_log_of_a_launch_lists_the_parameters_of_today():
+    """Those of the logged run, and those that the page says have come since."""
+    pytest.importorskip('rclpy')
+    from activity_recognition.config import RecognizerConfig
+    from activity_recognition.ros.parameters import config_fields
+
+    logged = LAUNCH_LOG.partition('$ ros2 param list /recognizer\n')[2].partition('\n\n')[0]
+    since = re.search(r'it has the parameters (.*), which are not in the list below', LAUNCH_LOG)
+    assert since is not None
+    listed = {name for name in logged.split() if not name.startswith('qos_overrides.')}
+    new = set(re.findall(r'`([\w.]+)`', since[1]))
+    of_every_node = {'autostart', 'start_type_description_service', 'use_sim_time'}
+    assert not listed & new
+    assert (listed | new) - of_every_node == set(config_fields(RecognizerConfig))
+
+
+def test_the_log_of_a_launch_names_the_shipped_checkpoint():
+    """In the line that a node says today; and labels are still those of the logged run."""
+    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.models.exporting import weights_digest
+
+    shipped = load_checkpoint(default_checkpoint())
+    said = re.search(r'```text\n(.*)\n```', LAUNCH_LOG)
+    assert said is not None
+    assert f'checkpoint {shipped.id} with {len(shipped.config.labels)} activities' in said[1]
+    assert f'/onnx/{weights_digest(shipped.system)},' in said[1]
+    labels = LAUNCH_LOG.partition('\nlabels:\n')[2].partition('checkpoint_id')[0]
+    assert tuple(line.removeprefix('- ') for line in labels.split('\n') if line) == (
+        shipped.config.labels
+    )
+
+
 EVALUATION = ROOT / 'docs' / 'evaluation'
 
 

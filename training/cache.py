@@ -22,6 +22,7 @@ from activity_recognition.bags import label_files, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.training.intake import (
     MAPPED,
     SMALL,
@@ -114,9 +115,13 @@ def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
 
 def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
     """Return all that the arrays of a recording depend on, beside the recording."""
+    side_px = model.video.input_size_px
+    # Below the bound that all share, keys stay those that checkpoints remember (ADR 22).
+    decoded = {'least_side_px': side_px} if side_px > LEAST_SIDE_PX else {}
     return {
         'layout': LAYOUT,
-        'input_size_px': model.video.input_size_px,
+        'input_size_px': side_px,
+        **decoded,
         'audio': to_mapping(model.audio),
         'sync': to_mapping(sync),
     }

@@ -73,17 +73,8 @@ def take_in(
     Raises:
         RecordingError: it is damaged, or nothing in it can be read.
     """
-    audio = model.audio
     wide: list[NDArray[np.uint8]] = []
-    with (
-        one_thread(),
-        RecordingReader(
-            recording,
-            sample_rate_hz=audio.sample_rate_hz,
-            max_gap_s=audio.max_gap_s,
-            reset_after_s=sync.reset_after_s,
-        ) as reader,
-    ):
+    with one_thread(), RecordingReader.for_model(recording, model, sync) as reader:
         admitted: Iterable[Window] = windows(reader.samples(), sync)
         if wide_px:
             admitted = _keeping_wide(admitted, wide_px, wide)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.rosbag2 import Reader as Rosbag2Reader
 
+    from activity_recognition.config import ModelConfig
     from activity_recognition.sensors.cdr import Message, MessageType
     from activity_recognition.types import Sample
 
@@ -101,6 +102,28 @@ class RecordingReader:
             raise RecordingError(f'{self.path}: the recording holds no messages')
         self.topics = self._list_topics()
         """All topics, by name."""
+
+    @classmethod
+    def for_model(
+        cls, path: str | Path, model: ModelConfig, sync: SyncConfig = _SYNC
+    ) -> RecordingReader:
+        """Open a recording whose samples are to be those that a node with this network gets.
+
+        Args:
+            path: as of the constructor.
+            model: of the network.
+            sync: of what takes the samples.
+
+        Raises:
+            RecordingError: when it is missing, damaged or empty.
+        """
+        return cls(
+            path,
+            sample_rate_hz=model.audio.sample_rate_hz,
+            max_gap_s=model.audio.max_gap_s,
+            reset_after_s=sync.reset_after_s,
+            image_side_px=model.video.input_size_px,
+        )
 
     def __enter__(self) -> RecordingReader:
         return self

@@ -3,8 +3,10 @@
 Times one frame, one second of sound, one utterance and one decision for every network and number of
 threads, in about a minute; from that it computes what the machine sustains with a headroom, and
 proposes network, frame rate, decision rate and threads. Networks have random weights, which cost
-what trained ones do. --out writes the proposal as a parameter file:
-    activity-recognition bench --out robot.yaml
+what trained ones do. What was never exported runs by PyTorch; with --backend auto or onnxruntime
+every network is exported first, half a minute each, and the node's own choice is timed. --out
+writes the proposal as a parameter file:
+    activity-recognition bench --backend auto --out robot.yaml
     ros2 launch activity_recognition activity_recognition.launch.py params_file:=$PWD/robot.yaml
 
 --save keeps the times, and --from computes from kept ones without measuring:
@@ -15,9 +17,12 @@ what trained ones do. --out writes the proposal as a parameter file:
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import importlib.util
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +38,7 @@ HELP = 'measure what recognising costs on this machine, and propose settings'
 TAKES_ROS_ARGUMENTS = False
 
 PRESETS = ('nano', 'small', 'base')
+BACKENDS = ('auto', 'torch', 'onnxruntime')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='numbers of intra-op threads (default: 1, 2, 4, … up to the cores)',
     )
     parser.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N (default: cpu)')
+    parser.add_argument(
+        '--backend',
+        choices=BACKENDS,
+        help='what runs the networks, exported if need be: auto takes the fastest for each step '
+        '(default: auto, without exporting)',
+    )
     parser.add_argument(
         '--image', type=_size, default=(640, 480), metavar='WxH', help='(default: 640x480)'
     )
@@ -107,6 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         config = found.proposal.recognizer(
             checkpoint=str(arguments.checkpoint.resolve()) if arguments.checkpoint else '',
             device=found.measured.device,
+            backend=found.measured.backend,
         )
         write_parameter_file(arguments.out, config, comments=comments(found, found.proposal))
         print(f'written: {arguments.out}', file=sys.stderr)
@@ -155,14 +168,14 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such file, or it holds something else.
     """
-    from activity_recognition.inference.findings import SCHEMA
+    from activity_recognition.inference.findings import READABLE, SCHEMA
 
     try:
         record = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise ConfigError(f'cannot read the costs {path}: {error}') from error
     schema = record.get('schema') if isinstance(record, dict) else None
-    if schema != SCHEMA:
+    if schema not in READABLE:
         raise ConfigError(
             f'{path}: expected what `bench --save` of schema {SCHEMA} wrote, got {schema}; '
             'measure again'
@@ -187,14 +200,19 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
         height_px=height_px,
         seed=arguments.seed,
         device=arguments.device,
+        backend=arguments.backend or 'auto',
     )
     machine, load = conditions(), os.getloadavg()[0]
     costs: list[Cost] = []
     models: dict[str, Any] = {}
     for network in networks:
-        print(f'measuring {network}', file=sys.stderr, flush=True)
         name, checkpoint = _network(network, arguments.seed)
-        costs += measure(checkpoint, name=name, threads=threads, config=config)
+        with tempfile.TemporaryDirectory(prefix='activity_recognition-') as scratch:
+            if _must_export(checkpoint, arguments.backend, arguments.device):
+                checkpoint = _exported(checkpoint, name, Path(scratch))
+                config = dataclasses.replace(config, exported=True)
+            print(f'measuring {name}', file=sys.stderr, flush=True)
+            costs += measure(checkpoint, name=name, threads=threads, config=config)
         models[name] = to_mapping(checkpoint.config)
     return {
         'schema': SCHEMA,
@@ -205,6 +223,40 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
         'costs': [to_mapping(cost) for cost in costs],
         'models': models,
     }
+
+
+def _must_export(checkpoint: Checkpoint, backend: str | None, device: str) -> bool:
+    """Return whether what is asked for needs steps that are not there.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is asked for by name and not installed.
+    """
+    from activity_recognition.errors import BackendError, MissingExtraError
+    from activity_recognition.inference.backends.choice import exported
+
+    if backend not in ('auto', 'onnxruntime') or device != 'cpu':
+        return False
+    if importlib.util.find_spec('onnxruntime') is None:
+        if backend == 'auto':  # which then takes torch, as the node does
+            return False
+        raise MissingExtraError(
+            '--backend onnxruntime needs onnxruntime: pip install activity_recognition[onnx]'
+        )
+    try:
+        exported(checkpoint)
+    except BackendError:
+        return True
+    return False
+
+
+def _exported(checkpoint: Checkpoint, name: str, folder: Path) -> Checkpoint:
+    """Export a network's steps into a folder, and return it with them beside it."""
+    from activity_recognition.inference.backends.choice import ONNX_FOLDER
+    from activity_recognition.models.exporting import export_steps
+
+    print(f'exporting {name}: about half a minute', file=sys.stderr, flush=True)
+    export_steps(checkpoint.system, folder / ONNX_FOLDER, checkpoint=checkpoint.id)
+    return dataclasses.replace(checkpoint, path=folder)
 
 
 def _network(network: Path | str, seed: int) -> tuple[str, Checkpoint]:

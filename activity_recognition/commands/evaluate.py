@@ -7,6 +7,9 @@ pictures, and report.html, which needs nothing else to be shown. docs/metrics.md
 number means. Example:
     activity-recognition evaluate --checkpoint runs/first --data recordings --out reports/first
 
+DATA may also be shards that `prepare` made for the checkpoint's preset: the decisions are those on
+the recordings, and what a decision costs is not measured, for which limits are then not reached.
+
 With --live, which needs ROS 2, the same recordings are then played, in real time, through topics
 into the recogniser node, and its decisions are held against those of the network on what the node
 admitted.
@@ -47,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='RUN',
         help='folder of a checkpoint or of a training run (default: the one shipped)',
     )
-    parser.add_argument('--data', type=Path, help='folder with labelled recordings')
+    parser.add_argument(
+        '--data', help='folder with labelled recordings, or folder or URL of shards'
+    )
     parser.add_argument('--out', type=Path, required=True, help='folder of the report')
     parser.add_argument(
         '--gate',

@@ -75,16 +75,10 @@ def recognise(recording: Path, checkpoint: str, device: str) -> dict[str, Any]:
 
     engine = StreamingEngine.load(checkpoint, EngineConfig(device=device))
     engine.warm_up()
-    audio, side_px = engine.config.audio, engine.config.video.input_size_px
-    began_s = time.monotonic()
-    with RecordingReader(
-        recording,
-        sample_rate_hz=audio.sample_rate_hz,
-        max_gap_s=audio.max_gap_s,
-        image_side_px=side_px,
-    ) as reader:
+    began_s, sync = time.monotonic(), SyncConfig()
+    with RecordingReader.for_model(recording, engine.config, sync) as reader:
         start_ns = reader.start_ns
-        applied = (engine.apply(window) for window in windows(reader.samples(), SyncConfig()))
+        applied = (engine.apply(window) for window in windows(reader.samples(), sync))
         decisions = [decision for decision in applied if decision is not None]
     took_s = time.monotonic() - began_s
     return {

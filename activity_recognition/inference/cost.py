@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from activity_recognition.config import EngineConfig
+from activity_recognition.errors import BackendError
 from activity_recognition.inference.artificial import (
     SENTENCES,
     artificial_stream,
@@ -52,13 +53,17 @@ class MeasureConfig(Ranged):
     """How costs are measured."""
 
     seconds: float = setting(15.0, low=0.1, high=3600.0)
-    """For one network, all thread counts together."""
+    """For one network, all thread counts together; making the engines comes before."""
     width_px: int = setting(640, low=16, high=8192)
     """Of the camera's images, which are resized to the network's."""
     height_px: int = setting(480, low=16, high=8192)
     seed: int = setting(0, low=0, high=2**31 - 1)
     device: str = 'cpu'
     """``cpu``, ``cuda`` or ``cuda:N``."""
+    backend: str = 'auto'
+    """``engine.backend``; what it came to is in each :class:`Cost`."""
+    exported: bool = False
+    """Whether steps were exported to be measured; a robot's checkpoint has to be exported too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +104,9 @@ class Cost:
     network: str
     """The preset, or the checkpoint's name."""
     device: str
+    """With precision and backend, in words."""
+    backend: str
+    """What ran the steps, several joined by ``+``: of ``auto`` each may have been the fastest."""
     threads: int
     frame: Timing
     """One image of the camera, resizing included."""
@@ -147,13 +155,15 @@ def measure(
 
     Raises:
         DeviceError: the device is not there.
+        BackendError: the backend asked for cannot be had.
     """
     config = config or MeasureConfig()
-    end_s = time.monotonic() + config.seconds
     with _threads_restored():
         # One of each, for what runs the steps may fix its threads when it is made.
-        engines = {count: _engine(checkpoint, config.device, count) for count in threads}
+        engines = {count: _engine(checkpoint, config, count) for count in threads}
         streams = {count: _Stream(engine, config) for count, engine in engines.items()}
+        # Choosing a backend runs every step many times; a large network would have no time left.
+        end_s = time.monotonic() + config.seconds
         share_s = FILLING_SHARE * config.seconds / len(streams)
         held = min(stream.fill(time.monotonic() + share_s) for stream in streams.values())
         rounds = _rounds(streams, end_s, seed=config.seed)
@@ -165,6 +175,7 @@ def measure(
             rounds[count],
             name=name,
             device=engine.device_name,
+            backend=engine.backend.name,
             threads=count,
             chunk_s=chunk_s,
             pieces=pieces,
@@ -175,11 +186,19 @@ def measure(
     ]
 
 
-def _engine(checkpoint: Checkpoint, device: str, threads: int) -> StreamingEngine:
+def _engine(checkpoint: Checkpoint, config: MeasureConfig, threads: int) -> StreamingEngine:
     engine = StreamingEngine(
         checkpoint,
-        engine=EngineConfig(device=device, num_threads=threads, evidence_every=EVIDENCE_EVERY),
+        engine=EngineConfig(
+            device=config.device,
+            backend=config.backend,
+            num_threads=threads,
+            evidence_every=EVIDENCE_EVERY,
+        ),
     )
+    if engine.choice.problem:
+        # What an engine falls back on is not what was asked about.
+        raise BackendError(engine.choice.problem)
     engine.warm_up()
     return engine
 
@@ -270,6 +289,7 @@ def _summary(
     *,
     name: str,
     device: str,
+    backend: str,
     threads: int,
     chunk_s: float,
     pieces: int,
@@ -290,6 +310,7 @@ def _summary(
     return Cost(
         network=name,
         device=device,
+        backend=backend,
         threads=threads,
         frame=timing('frame'),
         chunk=timing('chunk'),

@@ -32,8 +32,10 @@ from activity_recognition.models.operations import (
     weight_count,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 """Of a record of costs."""
+READABLE = (1, SCHEMA)
+"""Schemas that can be computed from; the first told the backend among the words of the device."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +70,7 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
         ConfigError: the record is damaged.
     """
     try:
-        costs = [build_config(Cost, item, where='costs') for item in record['costs']]
+        costs = [build_config(Cost, _with_backend(item), where='costs') for item in record['costs']]
         models = {
             name: build_config(ModelConfig, item, where=name)
             for name, item in record['models'].items()
@@ -88,8 +90,41 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
     )
 
 
+def _with_backend(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one cost as this version has it; before there were backends, all was PyTorch."""
+    return {'backend': item['device'].partition(' by ')[2] or 'torch', **item}
+
+
+def timed_by(found: Findings) -> str:
+    """Say which backends were timed, and how to time the other one."""
+    of_backend: dict[str, list[str]] = {}
+    for cost in found.costs:
+        of_backend.setdefault(cost.backend, []).append(f'{cost.network} with {cost.threads}')
+    backends = sorted(of_backend)
+    told = backends[0]
+    if len(backends) > 1:
+        told = '; '.join(f'{name} ({", ".join(of_backend[name])} thread(s))' for name in backends)
+    if found.measured.exported:
+        return (
+            f'Timed by {told}, from steps exported for it: the node takes these times with a '
+            'checkpoint that `activity-recognition export` exported; `bench --backend torch` '
+            'times one that was not.'
+        )
+    if backends == ['torch'] and found.measured.device == 'cpu':
+        return (
+            'Timed by torch. The node runs an exported checkpoint (`activity-recognition export`) '
+            'by ONNX Runtime where that is faster: `bench --backend auto` exports what it '
+            'measures, half a minute for each network, and times that.'
+        )
+    return f'Timed by {told}; `bench --backend torch` times PyTorch alone.'
+
+
 def sentences(found: Findings) -> list[str]:
-    """Return the proposal in words."""
+    """Return in words what was timed, and the proposal."""
+    return [timed_by(found), *_proposed(found)]
+
+
+def _proposed(found: Findings) -> list[str]:
     best, headroom = found.proposal, found.sizing.headroom
     if best is None:
         return [
@@ -127,6 +162,7 @@ def comments(found: Findings, best: Proposal) -> list[str]:
         f'Measured on {found.machine.get("processor", "an unknown processor")}, '
         f'network {best.cost.network}, {best.cost.device}.',
         f'Computed: the engine is busy {best.busy:.0%} of the time.',
+        timed_by(found),
         *filter(None, [caution(found)]),
     ]
 
@@ -148,6 +184,7 @@ def as_json(found: Findings) -> dict[str, Any]:
         if best is None
         else {
             'network': best.cost.network,
+            'backend': best.cost.backend,
             'threads': best.cost.threads,
             'frame_rate_hz': best.frame_rate_hz,
             'decision_rate_hz': best.decision_rate_hz,

@@ -100,11 +100,13 @@ class Proposal:
     enough: bool
     """Whether it keeps the headroom at the least frame rate asked for."""
 
-    def recognizer(self, *, checkpoint: str = '', device: str = 'auto') -> RecognizerConfig:
+    def recognizer(
+        self, *, checkpoint: str = '', device: str = 'auto', backend: str = 'auto'
+    ) -> RecognizerConfig:
         """Return the node's settings."""
         return RecognizerConfig(
             checkpoint=checkpoint,
-            engine=EngineConfig(device=device, num_threads=self.cost.threads),
+            engine=EngineConfig(device=device, backend=backend, num_threads=self.cost.threads),
             sync=SyncConfig(
                 max_frame_rate_hz=self.frame_rate_hz, decision_rate_hz=self.decision_rate_hz
             ),

@@ -87,6 +87,11 @@ class MotionDirections(FrameComparison):
         """How far back the oldest frame compared with may lie, seconds."""
         return (self.memory_ns + self.longest_ns) / NANOSECONDS
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of everything before the projection: products of gradients do not fit in 16 bits."""
+        return torch.promote_types(self.project.weight.dtype, torch.float32)
+
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
         """Encode the frames of a recording that are there.
 
@@ -102,7 +107,7 @@ class MotionDirections(FrameComparison):
         found = found & mask
         first, count, tokens = 0, mask.shape[1], []
         held = torch.zeros(
-            len(mask), 0, DIRECTIONS + 1, CELLS, CELLS, dtype=self._dtype, device=mask.device
+            len(mask), 0, DIRECTIONS + 1, CELLS, CELLS, dtype=self.dtype, device=mask.device
         )
         for start in range(0, max(count, 1), AT_ONCE):
             stop = min(start + AT_ONCE, count)
@@ -126,7 +131,7 @@ class MotionDirections(FrameComparison):
             stamps_ns: N stamps.
             states: per frame the state of its stream.
         """
-        greys = grey_levels(frames, self._dtype)
+        greys = grey_levels(frames, self.dtype)
         earlier, found = self.recall(greys, stamps_ns, states)
         votes = self.votes(greys, earlier)
         averaged = []
@@ -190,23 +195,14 @@ class MotionDirections(FrameComparison):
         token: Tensor = self.project(scaled.to(self.project.weight.dtype))
         return token
 
-    @property
-    def _dtype(self) -> torch.dtype:
-        """Of everything before the projection: products of gradients do not fit in 16 bits."""
-        return torch.promote_types(self.project.weight.dtype, torch.float32)
-
     def _votes_of(
         self, frames: Tensor, index: Tensor, found: Tensor, start: int, stop: int
     ) -> Tensor:
         """Return the votes (B, stop - start, C, G, G) of some frames, 0 without an earlier one."""
         size = (len(frames), stop - start, DIRECTIONS + 1, CELLS, CELLS)
-        result = torch.zeros(size, dtype=self._dtype, device=frames.device)
-        for row, place in (x.unbind(-1) for x in found[:, start:stop].nonzero().split(AT_ONCE)):
-            at = place + start
-            result[row, place] = self.votes(
-                grey_levels(frames[row, at], self._dtype),
-                grey_levels(frames[row, index[row, at]], self._dtype),
-            )
+        result = torch.zeros(size, dtype=self.dtype, device=frames.device)
+        for some in self.pairs(frames, index, found[:, start:stop], first=start):
+            result[some.row, some.place - start] = self.votes(some.grey, some.earlier)
         return result
 
     def _averaged(self, votes: Tensor, stamps_ns: Tensor, found: Tensor, newest: int) -> Tensor:

@@ -6,8 +6,9 @@ Shapes: B batch, T frames, N frames of any rows, S image side, D width.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +37,28 @@ class MotionState:
         self.frames.clear()
 
 
+class Pairs(NamedTuple):
+    """Some frames of padded rows, and what they are compared with."""
+
+    row: Tensor
+    """int64 (N,)."""
+    place: Tensor
+    """int64 (N,), in the row."""
+    grey: Tensor
+    """(N, S, S), levels."""
+    earlier: Tensor
+    """(N, S, S), levels."""
+
+
 class FrameComparison(nn.Module):
     """Finds the frame that another is compared with.
 
     That is the newest one that is at least ``motion_span_s`` older, so that the camera's rate
     matters little. Where there is no such frame, nothing moves.
     """
+
+    project: nn.Linear
+    """The last layer, to a token; its weights tell the precision."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Take the span from ``config.video``."""
@@ -95,6 +112,35 @@ class FrameComparison(nn.Module):
         age_ns = stamps_ns - stamps_ns.gather(1, index)
         return index, found & (age_ns <= self.longest_ns)
 
+    def pairs(
+        self, frames: Tensor, index: Tensor, wanted: Tensor, *, first: int = 0
+    ) -> Iterator[Pairs]:
+        """Yield the wanted frames of padded rows, row by row, each with what it is compared with.
+
+        Args:
+            frames: uint8 (B, T, S, S, 3).
+            index: int64 (B, T), of :meth:`earlier`.
+            wanted: bool (B, W), of the W frames from the place ``first`` on.
+            first: in 0 .. T - W.
+
+        Yields:
+            At most :data:`AT_ONCE` frames at a time; one without any where none is wanted.
+        """
+        for row, offset in (part.unbind(-1) for part in wanted.nonzero().split(AT_ONCE)):
+            place = offset + first
+            yield Pairs(
+                row=row,
+                place=place,
+                grey=grey_levels(frames[row, place], self.dtype),
+                earlier=grey_levels(frames[row, index[row, place]], self.dtype),
+            )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the grey levels: that of the weights."""
+        weight: Tensor = self.project.weight
+        return weight.dtype
+
 
 class MotionEncoder(FrameComparison):
     """Convolutions over a difference of grey levels; pooled, so that it matters little where.
@@ -135,14 +181,9 @@ class MotionEncoder(FrameComparison):
             (N, D), row by row without the padding.
         """
         index, found = self.earlier(stamps_ns, mask)
-        dtype = self.project.weight.dtype
         tokens = [
-            self.encode(
-                grey_levels(frames[row, place], dtype),
-                grey_levels(frames[row, index[row, place]], dtype),
-                found[row, place],
-            )
-            for row, place in (part.unbind(-1) for part in mask.nonzero().split(AT_ONCE))
+            self.encode(some.grey, some.earlier, found[some.row, some.place])
+            for some in self.pairs(frames, index, mask)
         ]
         return torch.cat(tokens)
 
@@ -156,7 +197,7 @@ class MotionEncoder(FrameComparison):
             stamps_ns: N stamps.
             states: per frame the state of its stream.
         """
-        greys = grey_levels(frames, self.project.weight.dtype)
+        greys = grey_levels(frames, self.dtype)
         earlier, found = self.recall(greys, stamps_ns, states)
         return self.encode(greys, earlier, torch.tensor(found, device=greys.device))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
+import shutil
 
 import pytest
 
 from activity_recognition.commands.bench import thread_counts
 from activity_recognition.config import RecognizerConfig
+from activity_recognition.models import exporting
 from activity_recognition.models.checkpoint import save_checkpoint
+from activity_recognition.models.exporting import read_description
 from activity_recognition.parameter_files import read_parameter_file
 from factories.networks import TINY, make_system, tokenizer_for
 
@@ -63,6 +67,129 @@ def test_the_record_says_what_was_measured_and_on_what(record):
     assert content['settings']['width_px'] == 64
     assert [cost['threads'] for cost in content['costs']] == [1]
     assert list(content['models']) == [content['costs'][0]['network']]
+
+
+def test_unasked_nothing_is_exported_and_that_is_said(command, record):
+    content = json.loads(record.read_text(encoding='utf-8'))
+    assert content['schema'] == 2
+    assert (content['settings']['backend'], content['settings']['exported']) == ('auto', False)
+    assert [cost['backend'] for cost in content['costs']] == ['torch']
+    _, printed, _ = command('bench', '--from', record)
+    assert 'Timed by torch.' in printed
+    assert '`bench --backend auto` exports what it measures' in printed
+
+
+@pytest.mark.parametrize(
+    ('device', 'said'),
+    [
+        ('x86_64 (cpu, fp32)', 'Timed by torch.'),
+        ('x86_64 (cpu, fp32) by torch', 'Timed by torch.'),
+        ('x86_64 (cpu, fp32) by onnxruntime+torch', 'Timed by onnxruntime+torch; `bench'),
+    ],
+)
+def test_a_record_of_the_first_schema_told_the_backend_with_the_device(
+    command, record, tmp_path, device, said
+):
+    content = json.loads(record.read_text(encoding='utf-8'))
+    content['schema'] = 1
+    for key in ('backend', 'exported'):
+        del content['settings'][key]
+    for cost in content['costs']:
+        del cost['backend']
+        cost['device'] = device
+    path = tmp_path / 'first.json'
+    path.write_text(json.dumps(content), encoding='utf-8')
+    status, printed, _ = command('bench', '--from', path)
+    assert status == 0
+    assert said in printed
+
+
+@pytest.fixture
+def ready(monkeypatch, tiny_export, tmp_path):
+    """Spare the seconds of exporting once more; this machine's cache is empty."""
+    made = []
+
+    def export(system, folder, *, checkpoint):
+        read_description(tiny_export, system)
+        made.append(folder)
+        return shutil.copytree(tiny_export, folder)
+
+    monkeypatch.setattr(exporting, 'export_steps', export)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    return made
+
+
+@pytest.mark.parametrize('backend', ['auto', 'onnxruntime'])
+def test_a_backend_that_is_asked_for_is_exported_for_and_timed(
+    command, checkpoint, ready, tmp_path, backend
+):
+    pytest.importorskip('onnxruntime')
+    path, file = tmp_path / 'costs.json', tmp_path / 'robot.yaml'
+    words = ('--checkpoint', checkpoint, *QUICK, '--headroom', 0, '--backend', backend)
+    status, printed, errors = command('bench', *words, '--save', path, '--out', file)
+    assert 'about half a minute' in errors
+    [folder] = ready
+    assert not folder.exists()
+    content = json.loads(path.read_text(encoding='utf-8'))
+    assert (content['settings']['backend'], content['settings']['exported']) == (backend, True)
+    [cost] = content['costs']
+    # Which of the two is faster at a step is for the machine to say.
+    assert set(cost['backend'].split('+')) <= {'onnxruntime', 'torch'}
+    assert backend == 'auto' or cost['backend'] == 'onnxruntime'
+    assert f'Timed by {cost["backend"]}, from steps exported for it' in printed
+    if status == 0:  # else too busy a machine for even one frame a second
+        assert read_parameter_file(file, RecognizerConfig).engine.backend == backend
+        assert f'Timed by {cost["backend"]}' in file.read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize('backend', ['auto', 'torch', None])
+def test_what_is_exported_already_is_not_exported_again(
+    command, checkpoint, ready, tiny_export, tmp_path, backend
+):
+    pytest.importorskip('onnxruntime')
+    beside = shutil.copytree(checkpoint, tmp_path / 'exported')
+    shutil.copytree(tiny_export, beside / 'onnx')
+    path = tmp_path / 'costs.json'
+    asked = ('--backend', backend) if backend else ()
+    command('bench', '--checkpoint', beside, *QUICK, *asked, '--save', path)
+    assert ready == []
+    content = json.loads(path.read_text(encoding='utf-8'))
+    assert content['settings']['exported'] is False
+    if backend == 'torch':
+        assert [cost['backend'] for cost in content['costs']] == ['torch']
+
+
+def test_onnxruntime_that_is_not_there_is_not_timed_as_something_else(
+    command, checkpoint, ready, monkeypatch, tmp_path
+):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else found(name)
+    )
+    words = ('bench', '--checkpoint', checkpoint, *QUICK)
+    status, _, errors = command(*words, '--backend', 'onnxruntime')
+    assert status != 0
+    assert 'pip install activity_recognition[onnx]' in errors
+    path = tmp_path / 'costs.json'
+    command(*words, '--backend', 'auto', '--save', path)
+    content = json.loads(path.read_text(encoding='utf-8'))
+    assert ready == []
+    assert content['settings']['exported'] is False
+    assert [cost['backend'] for cost in content['costs']] == ['torch']
+
+
+@pytest.mark.slow
+def test_a_preset_is_exported_for_real(command, monkeypatch, tmp_path):
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnxscript')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    path = tmp_path / 'costs.json'
+    words = ('--presets', 'nano', '--threads', 1, '--seconds', 3, '--backend', 'onnxruntime')
+    _, printed, _ = command('bench', *words, '--save', path)
+    assert 'Timed by onnxruntime, from steps exported for it' in printed
+    [cost] = json.loads(path.read_text(encoding='utf-8'))['costs']
+    assert cost['backend'] == 'onnxruntime'
+    assert not (tmp_path / 'cache' / 'activity_recognition' / 'onnx').exists()
 
 
 def test_tables_and_proposal_are_printed(command, record):
@@ -140,9 +267,11 @@ def test_a_busy_machine_is_said(command, record, tmp_path):
     ('content', 'sentence'),
     [
         ('{', 'cannot read the costs'),
-        ('{"schema": 99}', 'of schema 1 wrote, got 99; measure again'),
+        ('{"schema": 99}', 'of schema 2 wrote, got 99; measure again'),
         ('{"schema": 1}', "the record of costs is damaged: KeyError('costs')"),
-        ('[]', 'of schema 1 wrote, got None'),
+        ('{"schema": 2}', "the record of costs is damaged: KeyError('costs')"),
+        ('{"schema": 1, "costs": [{}]}', "the record of costs is damaged: KeyError('device')"),
+        ('[]', 'of schema 2 wrote, got None'),
     ],
 )
 def test_a_wrong_record_is_refused(command, tmp_path, content, sentence):

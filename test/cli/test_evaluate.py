@@ -16,6 +16,7 @@ from activity_recognition.commands.evaluate import checkpoint_folder
 from activity_recognition.models.checkpoint import default_checkpoint, save_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
 from factories.networks import TINY, make_system, tokenizer_for
+from factories.shards import prepare
 
 QUICK = ('--timed', 10, '--resamples', 20, '--jobs', 1, '--device', 'cpu', '--quiet')
 
@@ -166,6 +167,35 @@ def test_a_damaged_recording_is_left_out_and_named_unless_strict(
     metrics = json.loads((tmp_path / 'report' / 'metrics.json').read_text(encoding='utf-8'))
     [reason] = metrics['data']['left_out']
     assert 'recording_1' in reason
+
+
+@pytest.mark.parametrize('as_url', [False, True])
+def test_shards_are_measured_as_recordings_are(command, run_folder, data, report, tmp_path, as_url):
+    shards = tmp_path / 'shards'
+    prepare(data, shards, wide_px=0)
+    place = f'file://{shards}' if as_url else shards
+    words = ('--checkpoint', run_folder, '--data', place, '--out', tmp_path / 'report')
+    status, _, err = command('evaluate', *words, *QUICK)
+    assert (status, err) == (0, '')
+    of_bags, of_shards = (
+        json.loads((folder / 'metrics.json').read_text(encoding='utf-8'))
+        for folder in (report, tmp_path / 'report')
+    )
+    assert of_shards['combinations'] == of_bags['combinations']
+    assert of_shards['recordings'] == of_bags['recordings']
+    assert of_shards['cost'] is None
+    assert str(tmp_path) not in (tmp_path / 'report' / 'metrics.json').read_text(encoding='utf-8')
+
+
+@pytest.mark.ros
+def test_shards_cannot_be_played(command, run_folder, data, tmp_path):
+    pytest.importorskip('rclpy')
+    prepare(data, tmp_path / 'shards', wide_px=0)
+    words = ('--checkpoint', run_folder, '--data', tmp_path / 'shards', '--out', tmp_path / 'out')
+    status, _, err = command('evaluate', *words, '--live', *QUICK)
+    assert status == 2
+    assert 'expected recordings to play, got prepared shards' in err
+    assert not (tmp_path / 'out').exists()
 
 
 def test_a_gate_without_a_report_says_what_to_do(command, tmp_path):

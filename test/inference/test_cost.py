@@ -11,7 +11,7 @@ import torch
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import build_config, to_mapping
-from activity_recognition.errors import DeviceError
+from activity_recognition.errors import BackendError, DeviceError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.cost import (
     EVIDENCE_EVERY,
@@ -137,6 +137,13 @@ def test_mean_of_plain_and_weighed_decisions(costs):
 def test_what_cannot_be_measured_is_refused():
     with pytest.raises(DeviceError):
         measure(make_checkpoint(), name='tiny', threads=[1], config=MeasureConfig(device='cuda:99'))
+
+
+def test_a_backend_that_cannot_be_had_is_not_timed_as_another(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    asked = dataclasses.replace(SHORT, backend='onnxruntime')
+    with pytest.raises(BackendError, match='expected exported steps'):
+        measure(make_checkpoint(), name='tiny', threads=[1], config=asked)
 
 
 @pytest.mark.gpu

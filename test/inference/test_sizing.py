@@ -31,6 +31,7 @@ def timing(seconds: float) -> Timing:
 
 def cost(frame_s=0.01, *, network='nano', threads=1, chunk_s=0.0005, decision_s=0.002) -> Cost:
     return Cost(
+        backend='torch',
         network=network,
         device='cpu',
         threads=threads,

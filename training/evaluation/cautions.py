@@ -47,3 +47,8 @@ def cautions(data: Mapping[str, Any]) -> Iterator[str]:
             f'{data["passed_over"]} recordings were passed over because they were trained on; '
             'measure those with --split train'
         )
+    if data.get('source') == 'shards':
+        yield (
+            'What a decision costs was not measured: shards no longer hold what sensors sent; '
+            'measure the recordings that they were made of'
+        )

@@ -147,13 +147,7 @@ def _first_windows(
     """Yield the windows up to the given number of decisions."""
     if decisions < 1:
         return
-    audio = engine.config.audio
-    with RecordingReader(
-        recording,
-        sample_rate_hz=audio.sample_rate_hz,
-        max_gap_s=audio.max_gap_s,
-        reset_after_s=sync.reset_after_s,
-    ) as reader:
+    with RecordingReader.for_model(recording, engine.config, sync) as reader:
         for window in windows(reader.samples(), sync):
             yield window
             decisions -= window.decision is not None

@@ -33,7 +33,12 @@ from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers,
 from activity_recognition.training.evaluation.decisions import Stretch, answer
 from activity_recognition.training.evaluation.detection import measure_detection
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
-from activity_recognition.training.evaluation.recordings import Recordings, keys_of, open_recordings
+from activity_recognition.training.evaluation.recordings import (
+    SHARDS,
+    Recordings,
+    keys_of,
+    open_recordings,
+)
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, SECTIONS, Metrics
 from activity_recognition.training.evaluation.temporal import (
     measure_temporal,
@@ -49,6 +54,7 @@ from activity_recognition.training.predict import (
     combination_name,
     predict_segment,
 )
+from activity_recognition.training.sharding.manifest import holds_shards
 from activity_recognition.training.train import CHECKPOINT
 from activity_recognition.types import MODALITIES, LabelSpan, seconds_between
 
@@ -120,7 +126,7 @@ class Evaluation:
 
 def evaluate_checkpoint(
     checkpoint: Checkpoint,
-    data: Path,
+    data: Path | str,
     *,
     cache: Path,
     config: EvaluationConfig | None = None,
@@ -128,11 +134,14 @@ def evaluate_checkpoint(
     console: Console | None = None,
     play: Play | None = None,
 ) -> Evaluation:
-    """Decide over the labelled recordings below a folder as the node would, and measure it.
+    """Decide over the labelled recordings at a place as the node would, and measure it.
+
+    Shards give the decisions of the recordings that they were made of. They hold nothing as sensors
+    send it: what a decision costs is not measured on them, and they cannot be played.
 
     Args:
         checkpoint: what to measure.
-        data: folder with recordings.
+        data: folder with recordings, or folder or URL of shards.
         cache: where prepared arrays are kept, and found again.
         config: how to measure.
         conditions: versions and machine, for the record.
@@ -141,12 +150,19 @@ def evaluate_checkpoint(
             none.
 
     Raises:
-        RecordingError: no recording can be used, or with ``strict`` not every one.
+        RecordingError: no recording can be used, or with ``strict`` not every one, or a shard is
+            damaged or was prepared for another network.
+        ConfigError: shards are to be played.
         ActivityRecognitionError: a node failed.
         DeviceError: the device or precision asked for is not there.
     """
     config = config or EvaluationConfig()
     precision = choose_precision(config.engine)
+    if play is not None and holds_shards(data):
+        raise ConfigError(
+            f'{data}: expected recordings to play, got prepared shards, which no longer hold what '
+            'sensors sent; give the folder of the recordings that they were made of'
+        )
     recordings = open_recordings(
         data,
         checkpoint.config,
@@ -214,7 +230,7 @@ def _decide_one(
             stretches[combination].append(stretch)
     num_classes = len(checkpoint.config.labels)
     return Decided(
-        name=recordings.name(recording),
+        name=recordings.names[recording.recording],
         start_ns=recording.start_ns,
         spans=recordings.spans[recording.recording],
         counts={c: count(found, num_classes) for c, found in stretches.items()},
@@ -312,7 +328,7 @@ def _cost(
     config: EvaluationConfig,
     console: Console | None,
 ) -> Cost | None:
-    if not config.cost_decisions:
+    if not config.cost_decisions or recordings.source == SHARDS:
         return None
     return measure_cost(
         checkpoint,
@@ -344,7 +360,8 @@ def _about(
             'weights': sum(p.numel() for p in checkpoint.system.parameters()),
         },
         'data': {
-            'name': recordings.folder.name or str(recordings.folder),
+            'name': recordings.name,
+            'source': recordings.source,
             'split': recordings.split,
             'recordings': len(decided),
             'seconds': sum(recording.seconds for recording in decided),

@@ -164,14 +164,9 @@ def _read(
 ) -> _Shelf:
     """Keep the samples that a trace names, frames at the network's size."""
     wanted = {(s.modality, s.digest) for window in trace.windows for s in window.samples}
-    audio, size_px = checkpoint.config.audio, checkpoint.config.video.input_size_px
+    size_px = checkpoint.config.video.input_size_px
     shelf = _Shelf()
-    with RecordingReader(
-        recording,
-        sample_rate_hz=audio.sample_rate_hz,
-        max_gap_s=audio.max_gap_s,
-        reset_after_s=sync.reset_after_s,
-    ) as reader:
+    with RecordingReader.for_model(recording, checkpoint.config, sync) as reader:
         for sample in reader.samples():
             modality = modality_of(sample)
             shelf.recorded[modality] += 1

@@ -1,0 +1,58 @@
+"""What a stream of the node decodes is what training reads from a recording of it, to the pixel."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from rclpy.context import Context
+from rclpy.lifecycle import LifecycleNode
+
+from activity_recognition.bags import RecordingReader, RecordingWriter
+from activity_recognition.config import RecognizerConfig, SyncConfig
+from activity_recognition.inference.frontend import resize_frame
+from activity_recognition.ros.feed import Feed
+from activity_recognition.ros.filters import RawMessage
+from activity_recognition.sensors import Role
+from activity_recognition.training.intake import take_in
+from activity_recognition.types import NANOSECONDS, Frame
+from factories.networks import TINY
+
+pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
+
+START_NS = 1_700_000_000 * NANOSECONDS
+
+
+@pytest.fixture
+def node():
+    context = Context()
+    context.init(args=[])
+    node = LifecycleNode('fed', context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+@pytest.mark.parametrize('image', ['jpeg', 'raw'])
+@pytest.mark.parametrize('side_px', [128, 600])
+def test_a_large_camera_looks_the_same_to_the_node_and_to_training(node, tmp_path, image, side_px):
+    down, right = np.mgrid[:1080, :1920]
+    picture = (np.stack((right * 3, down * 5, (right + down) * 7), axis=-1) % 256).astype(np.uint8)
+    with RecordingWriter(tmp_path / 'bag', start_ns=START_NS, image=image) as writer:
+        writer.write(Frame(stamp_ns=START_NS, arrival_ns=START_NS, image=picture))
+    model = dataclasses.replace(TINY, video=dataclasses.replace(TINY.video, input_size_px=side_px))
+    feed = Feed(node, RecognizerConfig(), model, '')
+    [decoder] = [item.decoder for item in feed.inputs.each if item.role is Role.IMAGE]
+    live = []
+    decoder.registerCallback(lambda sample, _: live.append(sample))
+    with RecordingReader(tmp_path / 'bag') as reader:
+        for record in reader.records([reader.roles.image]):
+            decoder.add(RawMessage(record.type_name, record.cdr, record.record_ns, 0.0))
+    feed.inputs.close()
+    [frame] = live
+    [segment] = take_in(tmp_path / 'bag', model, SyncConfig()).segments
+    np.testing.assert_array_equal(segment.arrays['frames'], [resize_frame(frame, side_px)])

@@ -1,0 +1,148 @@
+"""The engine's thread: what it applies, what it survives, how it ends."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import ShapeError
+from activity_recognition.ros.filters import SynchronizerFilter
+from activity_recognition.ros.worker import EngineWorker
+from activity_recognition.streams import WindowSynchronizer
+from factories.timed import frame
+
+pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
+
+
+class CountingEngine:
+    """Remembers what it was given; fails where told to."""
+
+    def __init__(self, fails=()):
+        self.windows, self.resets, self.fails = [], 0, set(fails)
+        self.threads = set()
+
+    def apply(self, windows):
+        self.threads.add(threading.current_thread().name)
+        self.windows.append(windows)
+        if len(self.windows) in self.fails:
+            raise ValueError('bad luck')
+        return {name: w.decision for name, w in windows.items() if w.decision is not None}
+
+    def reset(self, name):
+        self.resets += 1
+
+
+def worker_on(engine, *, deliver=lambda stream, decision, window: None, errors=None):
+    synchronizer = WindowSynchronizer(SyncConfig(decision_rate_hz=0.0))
+    source = SynchronizerFilter(synchronizer)
+    errors = [] if errors is None else errors
+    worker = EngineWorker({'': source}, engine, deliver=deliver, on_error=errors.append)
+    return source, worker
+
+
+def test_a_worker_applies_everything_on_its_own_thread_and_lives_through_errors():
+    engine, errors, delivered = CountingEngine(fails=[2]), [], []
+    came = threading.Event()
+
+    def deliver(stream, decision, window):
+        delivered.append(window)
+        came.set()
+
+    source, worker = worker_on(engine, deliver=deliver, errors=errors)
+    worker.start()
+    for n in range(3):
+        came.clear()
+        source.add(frame(100.0 * n), 0.0)
+        assert n == 1 or came.wait(30)
+        if n == 1:
+            done = threading.Event()
+            worker.submit(done.set)
+            assert done.wait(30)
+    report = worker.report()
+    assert worker.stop(30)
+    assert [len(w.samples) for w in delivered] == [1, 1]
+    assert (engine.resets, len(errors), report.errors) == (1, 1, 1)
+    assert 'bad luck' in report.last_error
+    assert engine.threads == {'engine'}
+
+
+def test_a_worker_that_is_stuck_says_so_and_stops_in_bounded_time():
+    free, entered = threading.Event(), threading.Event()
+
+    class Stuck(CountingEngine):
+        def apply(self, windows):
+            entered.set()
+            free.wait(60)
+            return {}
+
+    source, worker = worker_on(Stuck())
+    worker.start()
+    source.add(frame(0.0), 0.0)
+    assert entered.wait(30)
+    assert worker.report().busy_s >= 0
+    assert not worker.stop(0.01)
+    free.set()
+    assert worker.stop(30)
+
+
+class Picky(CountingEngine):
+    """Refuses every window of the stream ``bad``, and with it the step."""
+
+    def apply(self, windows):
+        decisions = super().apply(windows)
+        if 'bad' in windows:
+            raise ShapeError('image: expected another')
+        return decisions
+
+
+def worker_of_three(engine, delivered, errors):
+    sources = {
+        name: SynchronizerFilter(WindowSynchronizer(SyncConfig(decision_rate_hz=0.0)))
+        for name in ('good', 'bad', 'silent')
+    }
+    worker = EngineWorker(
+        sources,
+        engine,
+        deliver=lambda stream, decision, window: delivered.append(stream),
+        on_error=errors.append,
+    )
+    return sources, worker
+
+
+def test_streams_share_a_step_and_the_silent_one_is_left_out():
+    engine, delivered, applied = CountingEngine(), [], []
+    sources, worker = worker_of_three(engine, delivered, [])
+    for name in ('good', 'bad'):
+        sources[name].registerCallback(lambda window, name=name: applied.append(name))
+        sources[name].add(frame(0.0), 0.0)
+    done = threading.Event()
+    worker.start()
+    worker.submit(done.set)
+    assert done.wait(30)
+    assert worker.stop(30)
+    assert [sorted(windows) for windows in engine.windows] == [['bad', 'good']]
+    assert sorted(delivered) == sorted(applied) == ['bad', 'good']
+    assert [worker.report(name).decisions for name in sources] == [1, 1, 0]
+
+
+def test_a_sample_that_is_refused_costs_its_own_stream_alone():
+    engine, delivered, errors = Picky(), [], []
+    sources, worker = worker_of_three(engine, delivered, errors)
+    for name in ('good', 'bad'):
+        sources[name].add(frame(0.0), 0.0)
+    done = threading.Event()
+    worker.start()
+    worker.submit(done.set)
+    assert done.wait(30)
+    assert worker.stop(30)
+    assert delivered == ['good']
+    assert (engine.resets, len(errors)) == (1, 1)
+    assert worker.report('bad').decisions == 0
+
+
+def test_a_worker_that_never_started_stops():
+    assert worker_on(CountingEngine())[1].stop(1)
