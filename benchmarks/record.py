@@ -98,7 +98,7 @@ def provenance() -> Provenance:
     changes = _git('status', '--porcelain', '--', '.', ':!docs/benchmarks')
     return Provenance(
         date=dt.datetime.now(dt.timezone.utc).isoformat(timespec='seconds'),
-        command=f'python benchmarks/{shlex.join(arguments)}',
+        command=f'{_tunables()}python benchmarks/{shlex.join(arguments)}',
         commit=_git('rev-parse', 'HEAD')[:12],
         dirty=bool(changes),
         cpu=_cpu_model(),
@@ -109,6 +109,12 @@ def provenance() -> Provenance:
         python=platform.python_version(),
         packages={name: version for name in PACKAGES if (version := _version(name))},
     )
+
+
+def _tunables() -> str:
+    """Return how memory was asked for to be had, where it is not as usual."""
+    given = os.environ.get('GLIBC_TUNABLES')
+    return f'GLIBC_TUNABLES={given} ' if given else ''
 
 
 def _git(*arguments: str) -> str:

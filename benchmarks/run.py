@@ -1,9 +1,13 @@
-"""Run all benchmarks, each in a process of its own, and show which goals are reached."""
+"""Run all benchmarks, each in a process of its own, and show which goals are reached.
+
+All of them, peers too, have their memory in large pages, as the launch files start the recogniser.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +16,8 @@ from typing import Any
 
 from record import Table
 
+from activity_recognition.large_pages import large_pages
+
 HERE = Path(__file__).resolve().parent
 BENCHMARKS = (
     'decision_rate',
@@ -19,6 +25,7 @@ BENCHMARKS = (
     'peers',
     'components',
     'roofline',
+    'large_pages',
     'precision',
     'preprocessing',
     'synchroniser',
@@ -83,7 +90,11 @@ def run(name: str, options: list[str], *, verbose: bool) -> dict[str, Any] | Non
         path = Path(folder) / 'outcome.json'
         command = [sys.executable, str(HERE / f'{name}.py'), '--json', str(path), *options]
         done = subprocess.run(
-            command, stdout=None if verbose else subprocess.PIPE, text=True, check=False
+            command,
+            env={**os.environ, **large_pages(os.environ)},
+            stdout=None if verbose else subprocess.PIPE,
+            text=True,
+            check=False,
         )
         if done.returncode or not path.exists():
             print(done.stdout or '', file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 from launch import Action, Event, LaunchContext, LaunchDescription
@@ -24,6 +25,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
+from activity_recognition.large_pages import large_pages
 from activity_recognition.ros.transport import image_transport
 from activity_recognition.startup import (
     Argument,
@@ -109,7 +111,7 @@ def _recognizer(
     on_refusal: Callable[[str], list[Action]],
 ) -> tuple[LifecycleNode, list[Action]]:
     spec = recognizer_spec(values, use_sim_time=use_sim_time)
-    environment, warnings = _transport(spec)
+    environment, warnings = _environment(spec)
     node = LifecycleNode(**_settings(spec), additional_env=environment)
     if not values.get('autostart', True):
         return node, [*warnings, node]
@@ -156,13 +158,15 @@ def _shut_down(reason: str) -> list[Action]:
 
 def _player(spec: NodeSpec) -> tuple[list[Action], Node]:
     """Return the player, and what is to be said of its transport."""
-    environment, warnings = _transport(spec)
+    environment, warnings = _environment(spec)
     return warnings, Node(**_settings(spec), additional_env=environment)
 
 
-def _transport(spec: NodeSpec) -> tuple[dict[str, str], list[Action]]:
-    environment, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
-    return environment, [LogInfo(msg=warning)] if warning else []
+def _environment(spec: NodeSpec) -> tuple[dict[str, str], list[Action]]:
+    """Return what a node's process is started with beside the launch's own, and warnings."""
+    transport, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
+    memory = large_pages(os.environ) if spec.large_pages else {}
+    return {**memory, **transport}, [LogInfo(msg=warning)] if warning else []
 
 
 def _full_namespace(context: LaunchContext, given: str) -> str:
