@@ -23,7 +23,7 @@ from activity_recognition.types import Modality
 
 Intake = Sequence[tuple[Stream, Prepared]]
 """Per stream what its new samples are to the encoders, in order of the slots."""
-FRAMES_AT_ONCE = {'cpu': 8, 'cuda': 64}
+FRAMES_AT_ONCE = {'cpu': 4, 'cuda': 64}
 """Frames of all streams encoded by one call; a CPU's caches do not hold more."""
 
 
