@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,6 +31,10 @@ class Answers:
     """bool (Q, 3)."""
     no_data: list[bool]
     """Of every decision, also those without data, whether it had none."""
+
+    def on_host(self) -> Answers:
+        """Return the same in the memory of the host."""
+        return replace(self, logits=self.logits.cpu(), unimodal=self.unimodal.cpu())
 
 
 @dataclass
@@ -135,6 +140,52 @@ def assert_equal(found: Answers, expected: Answers, tolerance: float) -> None:
     np.testing.assert_array_equal(found.present, expected.present)
     torch.testing.assert_close(found.logits, expected.logits, atol=tolerance, rtol=tolerance)
     torch.testing.assert_close(found.unimodal, expected.unimodal, atol=tolerance, rtol=tolerance)
+
+
+def largest_difference(found: Answers, expected: Answers) -> float:
+    """Return by how much logits differ at most, fused and unimodal; 0 where there are none."""
+    if not len(found.logits):
+        return 0.0
+    pairs = ((found.logits, expected.logits), (found.unimodal, expected.unimodal))
+    return max(float((one - other).abs().max()) for one, other in pairs)
+
+
+def assert_near(found: Answers, expected: Answers) -> float:
+    """Compare what 8-bit weights give: near, and not the same; return the difference of beliefs.
+
+    Where the best class leads clearly it stays the best.
+    """
+    assert found.no_data == expected.no_data
+    np.testing.assert_array_equal(found.present, expected.present)
+    ours, theirs = found.logits.softmax(-1), expected.logits.softmax(-1)
+    difference = float((ours - theirs).abs().max())
+    assert 1e-5 < difference < 0.1
+    best_two = theirs.topk(2).values
+    clear = best_two[:, 0] - best_two[:, 1] > 2 * difference
+    assert clear.any()
+    assert torch.equal(ours.argmax(-1)[clear], theirs.argmax(-1)[clear])
+    return difference
+
+
+def assert_same_decisions(
+    found: Sequence[Decision], expected: Sequence[Decision], tolerance: float = 1e-6
+) -> None:
+    """Compare whole decisions: discrete parts and times exactly, numbers within a tolerance."""
+    close = partial(np.testing.assert_allclose, rtol=tolerance)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        for name in ('t_ns', 'arrival_ns', 'window_start_ns', 'stable_since_ns'):
+            assert getattr(one, name) == getattr(other, name)
+        for name in ('status', 'class_id', 'label'):
+            assert getattr(one, name) == getattr(other, name)
+        for name in ('logits', 'probabilities', 'confidence'):
+            close(getattr(one, name), getattr(other, name), atol=tolerance)
+        for ours, theirs in zip(one.evidence, other.evidence, strict=True):
+            for name in ('modality', 'present', 'label'):
+                assert getattr(ours, name) == getattr(theirs, name)
+            # A weight is the difference of two probabilities.
+            for name in ('age_s', 'confidence', 'weight'):
+                close(getattr(ours, name), getattr(theirs, name), atol=2 * tolerance)
 
 
 def _stack(rows: list[Tensor], none: Tensor) -> Tensor:

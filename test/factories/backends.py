@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from activity_recognition.config import EngineConfig, ModelConfig
-from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference import MultiStreamEngine, StreamingEngine, multi_stream
+from activity_recognition.inference.backends import choice
+from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.backends.choice import Choice
+from activity_recognition.inference.backends.eager import EagerBackend
+from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import DESCRIPTION, weights_digest
+from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import MODALITIES, Decision, Status, Window
 from factories.answers import Answers, run
 from factories.networks import TINY, make_checkpoint
@@ -44,6 +54,11 @@ def beside(checkpoint: Checkpoint, export: Path, folder: Path) -> Checkpoint:
     return dataclasses.replace(checkpoint, path=folder)
 
 
+def by(backend: str, device: str = 'cpu') -> EngineConfig:
+    """Return settings that ask for a backend, and for float32 to compare its numbers in."""
+    return EngineConfig(device=device, precision='fp32', backend=backend, evidence_every=3)
+
+
 def asked(
     checkpoint: Checkpoint, windows: Sequence[Window], config: EngineConfig
 ) -> tuple[Answers, list[Decision]]:
@@ -52,26 +67,95 @@ def asked(
     assert not engine.choice.problem
     logits = listened(engine)
     decisions = run(engine, windows)
+    labels = len(checkpoint.config.labels)
+    rows = torch.cat(logits, dim=1).transpose(0, 1) if logits else torch.zeros(0, 4, labels)
+    return answers_of(rows, decisions), decisions
+
+
+def answers_of(rows: Tensor, decisions: Sequence[Decision]) -> Answers:
+    """Return answers made of logits (Q, 4, C) of the Q decisions with data among ``decisions``."""
     there = [d for d in decisions if d.status is not Status.NO_DATA]
     present = np.array([[e.present for e in d.evidence] for d in there], bool)
     present = present.reshape(-1, len(MODALITIES))
-    labels = len(checkpoint.config.labels)
-    rows = torch.stack(logits) if logits else torch.zeros(0, 4, labels)
     seen = torch.from_numpy(present).unsqueeze(-1)
     unimodal = torch.where(seen, rows[:, 1:], torch.zeros_like(rows[:, 1:]))
     no_data = [d.status is Status.NO_DATA for d in decisions]
-    return Answers(rows[:, 0], unimodal, present, no_data), decisions
+    return Answers(rows[:, 0], unimodal, present, no_data)
 
 
-def listened(engine: StreamingEngine) -> list[Tensor]:
-    """Return a list that the logits (4, C) of every decision from now on are appended to."""
-    rows: list[Tensor] = []
+def listened(engine: StreamingEngine | MultiStreamEngine) -> list[Tensor]:
+    """Return a list that the logits (4, B, C) of every call from now on are appended to.
+
+    A Decision holds them in float32 alone. Of several decisions of one stream, as of one that
+    weighs its modalities, the first counts.
+    """
+    calls: list[Tensor] = []
     decide = engine.backend.decision
 
     def decision(newest: Tensor, *memories: Tensor) -> Tensor:
         logits = decide(newest, *memories)
-        rows.append(logits[:, 0, 0].cpu().clone())
+        calls.append(logits[:, :, 0].cpu().clone())
         return logits
 
     engine.backend.decision = decision  # type: ignore[method-assign]
-    return rows
+    return calls
+
+
+class Overwriting:
+    """PyTorch with the manners of a CUDA graph: fixed views, and one result per step and shape."""
+
+    name, fixed = 'overwriting', True
+
+    def __init__(self, system: ActivityRecognitionSystem) -> None:
+        self._eager = EagerBackend(Steps(system).eval())
+        self._results: dict[tuple, list[Tensor]] = {}
+        self.shapes: dict[str, set] = {step: set() for step in STEPS}
+        """Of the inputs that came."""
+
+    def __getattr__(self, step: str) -> Callable:
+        if step not in STEPS:
+            raise AttributeError(step)
+
+        def call(*inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+            shapes = tuple(tuple(tensor.shape) for tensor in inputs)
+            self.shapes[step].add(shapes)
+            result = getattr(self._eager, step)(*inputs)
+            several = result if isinstance(result, tuple) else (result,)
+            kept = self._results.setdefault((step, shapes), [torch.zeros_like(r) for r in several])
+            for old, new in zip(kept, several, strict=True):
+                old.copy_(new)
+            return tuple(kept) if isinstance(result, tuple) else kept[0]
+
+        return call
+
+
+@contextmanager
+def overwriting() -> Iterator[list[Overwriting]]:
+    """Have every engine run by such a backend; yield those that are made."""
+    made: list[Overwriting] = []
+
+    def choose(
+        name: str, checkpoint: Checkpoint, precision: Precision, *, num_threads: int
+    ) -> Choice:
+        made.append(Overwriting(checkpoint.system))
+        return Choice(backend=made[-1], reason='for the test')
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multi_stream, 'choose_backend', choose)
+        yield made
+
+
+@contextmanager
+def half_of_the_steps() -> Iterator[None]:
+    """Let ONNX Runtime seem to be faster at every other step, and torch at those between."""
+    faster = dict(zip(choice.STEPS, itertools.cycle((choice.TORCH, choice.ONNX))))
+
+    def times(backends: Mapping[str, Backend], system: object) -> dict[str, dict[str, float]]:
+        return {
+            step: {name: 1.0 if name == faster[step] else 2.0 for name in backends}
+            for step in faster
+        }
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, 'step_times', times)
+        yield

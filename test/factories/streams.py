@@ -40,6 +40,8 @@ class Scene:
     """Share of the frames that never arrive."""
     chunks: tuple[int, ...] = (400,)
     """Lengths of the audio chunks in samples, over and over again."""
+    sample_rate_hz: int = RATE_HZ
+    """Of the sound."""
     utterances: int = 3
     silences: tuple[tuple[Modality, float, float], ...] = ()
     """Modality, start and end of what is missing."""
@@ -73,30 +75,33 @@ def frames(scene: Scene, rng: np.random.Generator) -> Iterator[Frame]:
 
 def audio(scene: Scene, rng: np.random.Generator) -> Iterator[AudioChunk]:
     """Yield noise of changing loudness in chunks; a silence leaves out whole chunks."""
-    pcm = noise(rng, int(scene.duration_s * RATE_HZ))
+    rate_hz = scene.sample_rate_hz
+    pcm = noise(rng, int(scene.duration_s * rate_hz))
     start, index = 0, 0
     while start < len(pcm):
         stop = start + scene.chunks[index % len(scene.chunks)]
-        if not scene.misses(Modality.AUDIO, start / RATE_HZ):
-            yield chunk(pcm, start, stop)
+        if not scene.misses(Modality.AUDIO, start / rate_hz):
+            yield chunk(pcm, start, stop, rate_hz=rate_hz)
         start, index = stop, index + 1
 
 
 def noise(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Return noise whose loudness changes four times a second."""
+    """Return noise whose loudness changes every 2000 samples."""
     loudness = np.repeat(rng.uniform(0.0, 0.3, count // 2000 + 1), 2000)[:count]
     return np.clip(rng.standard_normal(count) * loudness, -1, 1).astype(np.float32)
 
 
-def chunk(pcm: np.ndarray, start: int, stop: int, *, start_ns: int = START_NS) -> AudioChunk:
+def chunk(
+    pcm: np.ndarray, start: int, stop: int, *, start_ns: int = START_NS, rate_hz: int = RATE_HZ
+) -> AudioChunk:
     """Return the samples of ``pcm`` from ``start`` to ``stop``, arriving when the last is taken."""
     part = pcm[start:stop]
-    stamp_ns = start_ns + start * NANOSECONDS // RATE_HZ
+    stamp_ns = start_ns + start * NANOSECONDS // rate_hz
     return AudioChunk(
         stamp_ns=stamp_ns,
-        arrival_ns=stamp_ns + len(part) * NANOSECONDS // RATE_HZ,
+        arrival_ns=stamp_ns + len(part) * NANOSECONDS // rate_hz,
         samples=part,
-        sample_rate_hz=RATE_HZ,
+        sample_rate_hz=rate_hz,
     )
 
 

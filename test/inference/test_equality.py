@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.config import SyncConfig
@@ -27,11 +27,11 @@ from activity_recognition.types import (
 )
 from factories.answers import Answers, assert_equal, dense, streamed
 from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
+from factories.scenes import ANY_RATE, ANY_SCENE, SILENT, TROUBLED, deciding_trace_of, trace_of
 from factories.streams import (
     RATE_HZ,
     START_NS,
     Scene,
-    by_hand,
     chunk,
     noise,
     samples,
@@ -40,33 +40,7 @@ from factories.streams import (
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
-moments = st.floats(0.0, 3.0)
-silences = st.tuples(st.sampled_from(MODALITIES), moments, moments)
-scenes = st.builds(
-    Scene,
-    seed=st.integers(0, 2**16),
-    duration_s=st.floats(0.1, 2.5),
-    frame_rate_hz=st.sampled_from((2.0, 7.0, 12.0)),
-    lost_frames=st.sampled_from((0.0, 0.3)),
-    chunks=st.lists(st.integers(1, 4000), min_size=1, max_size=5)
-    .filter(lambda lengths: np.mean(lengths) > 200)
-    .map(tuple),
-    utterances=st.integers(0, 6),
-    silences=st.lists(silences, max_size=3).map(tuple),
-    jumps=st.lists(st.floats(0.2, 2.5), max_size=2).map(tuple),
-)
-rates = st.sampled_from((None, 0.0, 4.0, 10.0))
 configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE))
-
-TROUBLED = Scene(
-    seed=5,
-    frame_rate_hz=12.0,
-    lost_frames=0.2,
-    chunks=(333, 801, 50),
-    utterances=6,
-    silences=((Modality.VIDEO, 1.0, 1.6), (Modality.AUDIO, 0.8, 1.3)),
-    jumps=(2.2,),
-)
 
 
 def check(config, trace, dtype):
@@ -78,49 +52,23 @@ def check(config, trace, dtype):
     return found, decisions
 
 
-def trace_of(scene, rate_hz):
-    """Return a scene's windows; a rate of None has them made by hand."""
-    if rate_hz is None:
-        return by_hand(scene)
-    return list(windows(samples(scene), SyncConfig(decision_rate_hz=rate_hz)))
-
-
-SILENT = Scene(
-    seed=0,
-    duration_s=0.125,
-    frame_rate_hz=2.0,
-    lost_frames=0.0,
-    chunks=(201,),
-    utterances=0,
-    silences=(),
-    jumps=(),
-)
-"""Too short for anything to be seen or heard: every decision is without data."""
-
-
-def check_any(scene, config, rate_hz, dtype):
-    trace = trace_of(scene, rate_hz)
-    assume(any(window.decision for window in trace))
-    check(config, trace, dtype)
-
-
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
-@given(scene=scenes, config=configs, rate_hz=rates)
+@given(scene=ANY_SCENE, config=configs, rate_hz=ANY_RATE)
 @example(scene=TROUBLED, config=TINY, rate_hz=10.0)
 @example(scene=TROUBLED, config=WRAPPING, rate_hz=None)
 @example(scene=SILENT, config=TINY, rate_hz=None)
 @settings(max_examples=10)
 def test_any_trace(scene, config, rate_hz, dtype):
-    check_any(scene, config, rate_hz, dtype)
+    check(config, deciding_trace_of(scene, rate_hz), dtype)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
-@given(scene=scenes, config=configs, rate_hz=rates)
+@given(scene=ANY_SCENE, config=configs, rate_hz=ANY_RATE)
 @settings(max_examples=100)
 def test_very_many_traces(scene, config, rate_hz, dtype):
-    check_any(scene, config, rate_hz, dtype)
+    check(config, deciding_trace_of(scene, rate_hz), dtype)
 
 
 def assert_close_in_belief(found: Answers, expected: Answers) -> None:
@@ -139,7 +87,7 @@ def assert_close_in_belief(found: Answers, expected: Answers) -> None:
 @pytest.mark.parametrize('reference', ['bf16', 'fp32'])
 def test_bfloat16_stays_close(seed, reference):
     scene = dataclasses.replace(TROUBLED, seed=seed)
-    trace = list(windows(samples(scene), SyncConfig()))
+    trace = trace_of(scene)
     checkpoint = make_checkpoint(TINY, seed=seed)
     found, _ = streamed(checkpoint, trace, precision='bf16')
     assert_close_in_belief(found, dense(checkpoint, trace, precision=reference))
@@ -147,10 +95,8 @@ def test_bfloat16_stays_close(seed, reference):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(('precision', 'dtype'), [('fp32', torch.float64), ('fp32', torch.float32)])
-def test_equality_on_cuda(precision, dtype, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
-    monkeypatch.setattr(torch.backends.cuda.matmul, 'allow_tf32', False)
-    trace = list(windows(samples(TROUBLED), SyncConfig()))
+def test_equality_on_cuda(precision, dtype, without_tf32):
+    trace = trace_of(TROUBLED)
     for config in (TINY, WRAPPING):
         checkpoint = make_checkpoint(config, dtype=dtype)
         found, _ = streamed(checkpoint, trace, precision=precision, device='cuda')
@@ -161,7 +107,7 @@ def test_equality_on_cuda(precision, dtype, monkeypatch):
 @pytest.mark.gpu
 @pytest.mark.parametrize('reference', ['bf16', 'fp32'])
 def test_bfloat16_stays_close_on_cuda(reference):
-    trace = list(windows(samples(TROUBLED), SyncConfig()))
+    trace = trace_of(TROUBLED)
     checkpoint = make_checkpoint(TINY)
     found, _ = streamed(checkpoint, trace, precision='bf16', device='cuda')
     expected = dense(checkpoint, trace, precision=reference, device='cuda')
@@ -214,7 +160,7 @@ def test_equal_stamps_of_text_are_told_apart_by_arrival():
 def test_the_cuts_of_a_dense_pass_do_not_show(config, monkeypatch):
     monkeypatch.setattr(video, 'QUERY_CHUNK', 7)
     monkeypatch.setattr(system, 'QUERY_CHUNK', 5)
-    check(config, list(windows(samples(TROUBLED), SyncConfig())), torch.float64)
+    check(config, trace_of(TROUBLED), torch.float64)
 
 
 def edges_of(count, rng, forced):

@@ -9,51 +9,28 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
+from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import ConfigError, ShapeError
 from activity_recognition.inference import MultiStreamEngine, StreamingEngine, encoding
-from activity_recognition.streams import windows
 from activity_recognition.types import (
     AudioChunk,
     DecisionTime,
     Frame,
-    Modality,
     Status,
     Utterance,
     Window,
     to_ns,
 )
-from factories.answers import assert_equal, dense, run
+from factories.answers import assert_same_decisions, run
+from factories.backends import by
 from factories.counting import Operations
-from factories.crowds import Visit, play
+from factories.crowds import ANY_STAYS, alone, check_crowd, crowd_of
 from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
-from factories.streams import RATE_HZ, START_NS, Scene, by_hand, noise, samples
+from factories.scenes import TROUBLED
+from factories.streams import RATE_HZ, START_NS, noise
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 NAMES = ('kitchen', 'hall', 'robot_1', 'robot_2', 'door')
-
-
-def scene_of(rng):
-    """Return a scene in which senses fall silent, text comes late and the clock jumps."""
-    modality = rng.choice(list(Modality))
-    start_s = float(rng.uniform(0.0, 1.5))
-    return Scene(
-        seed=int(rng.integers(2**16)),
-        duration_s=float(rng.uniform(0.3, 2.0)),
-        frame_rate_hz=float(rng.choice((3.0, 8.0, 12.0))),
-        lost_frames=float(rng.choice((0.0, 0.3))),
-        chunks=tuple(rng.integers(100, 2000, 3).tolist()),
-        utterances=int(rng.integers(0, 6)),
-        silences=((Modality(modality), start_s, start_s + float(rng.uniform(0.2, 2.0))),),
-        jumps=tuple(rng.uniform(0.3, 1.5, int(rng.integers(0, 2))).tolist()),
-    )
-
-
-def trace_of(rng):
-    scene = scene_of(rng)
-    if rng.random() < 0.4:
-        return by_hand(scene)
-    return list(windows(samples(scene), SyncConfig(decision_rate_hz=float(rng.choice((0.0, 6.0))))))
 
 
 def make_engine(checkpoint, *names, smoothing=None, **keywords):
@@ -67,77 +44,39 @@ def make_engine(checkpoint, *names, smoothing=None, **keywords):
     return engine
 
 
-def check(config, dtype, *, streams, seed, haste):
-    rng = np.random.default_rng(seed)
-    names = [*NAMES[:streams], *NAMES[: int(rng.integers(0, streams + 1))]]
-    visits = [Visit(name, trace_of(rng)) for name in names]
-    checkpoint = make_checkpoint(config, dtype=dtype)
-    play(make_engine(checkpoint, evidence_every=3), visits, rng, haste=haste)
-    for visit in visits:
-        if not any(window.decision for window in visit.taken):
-            continue
-        found = visit.answers(checkpoint.system.classifier.bias.detach())
-        assert_equal(found, dense(checkpoint, visit.taken), TOLERANCES[dtype])
-    return checkpoint, visits
+configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE))
+short = dataclasses.replace(TROUBLED, duration_s=1.5, jumps=())
 
 
-crowds = given(
-    config=st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE)),
-    streams=st.integers(1, len(NAMES)),
-    seed=st.integers(0, 2**16),
-    haste=st.sampled_from((0.4, 0.8, 1.0)),
-)
-
-
-@pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
-@crowds
-@example(config=WRAPPING, streams=5, seed=0, haste=0.8)
-@example(config=MOVING, streams=3, seed=1, haste=1.0)
-@example(config=MOVING_ALONE, streams=3, seed=1, haste=1.0)
+@pytest.mark.parametrize('dtype', TOLERANCES, ids=['float64', 'float32'])
+@given(config=configs, stays=ANY_STAYS)
+@example(config=WRAPPING, stays=crowd_of(8, short))
+@example(config=MOVING, stays=crowd_of(3, short))
+@example(config=MOVING_ALONE, stays=crowd_of(3, short))
 @settings(max_examples=6)
-def test_any_streams_equal_forward_over_each(config, streams, seed, haste, dtype):
+def test_any_streams_equal_forward_over_each(config, stays, dtype):
     """Whoever joins, leaves, is reset or falls silent beside them."""
-    check(config, dtype, streams=streams, seed=seed, haste=haste)
+    check_crowd(make_checkpoint(config, dtype=dtype), stays, by('torch'), TOLERANCES[dtype])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize('dtype', [torch.float64, torch.float32], ids=['float64', 'float32'])
-@crowds
+@pytest.mark.parametrize('dtype', TOLERANCES, ids=['float64', 'float32'])
+@given(config=configs, stays=ANY_STAYS)
 @settings(max_examples=60)
-def test_very_many_crowds(config, streams, seed, haste, dtype):
-    check(config, dtype, streams=streams, seed=seed, haste=haste)
+def test_very_many_crowds(config, stays, dtype):
+    check_crowd(make_checkpoint(config, dtype=dtype), stays, by('torch'), TOLERANCES[dtype])
 
 
-def assert_same_decisions(found, expected):
-    """Compare whole decisions: discrete parts and times exactly, numbers within float32."""
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        for name in ('t_ns', 'arrival_ns', 'status', 'class_id', 'label', 'window_start_ns'):
-            assert getattr(one, name) == getattr(other, name)
-        assert one.stable_since_ns == other.stable_since_ns
-        np.testing.assert_allclose(one.logits, other.logits, atol=1e-6)
-        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
-        for ours, theirs in zip(one.evidence, other.evidence, strict=True):
-            assert (ours.modality, ours.present, ours.label) == (
-                theirs.modality,
-                theirs.present,
-                theirs.label,
-            )
-            numbers = [(e.age_s, e.confidence, e.weight) for e in (ours, theirs)]
-            np.testing.assert_allclose(*numbers, atol=1e-6)
-
-
-@pytest.mark.parametrize('seed', range(2))
-def test_whole_decisions_are_those_of_an_engine_of_ones_own(seed):
+@given(config=configs, stays=ANY_STAYS)
+@example(config=TINY, stays=crowd_of(8, short))
+@settings(max_examples=2)
+def test_whole_decisions_are_those_of_an_engine_of_ones_own(config, stays):
     """Smoothing, evidence, weights and times, too."""
-    checkpoint, visits = check(TINY, torch.float64, streams=4, seed=100 + seed, haste=0.7)
-    assert any(visit.decisions for visit in visits)
-    for visit in visits:
-        alone = StreamingEngine(
-            checkpoint, engine=EngineConfig(device='cpu', backend='torch', evidence_every=3)
-        )
-        assert_same_decisions(visit.decisions, run(alone, visit.taken))
+    checkpoint = make_checkpoint(config, dtype=torch.float64)
+    for visit in check_crowd(checkpoint, stays, by('torch'), 1e-10):
+        expected = alone(checkpoint, visit.stay)
+        assert_same_decisions(visit.decisions, expected.decisions if expected else [])
 
 
 @pytest.fixture(scope='module')

@@ -6,38 +6,29 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from activity_recognition.config import EngineConfig, SyncConfig
+from activity_recognition.config import EngineConfig
 from activity_recognition.errors import BackendError
 from activity_recognition.inference import (
     MultiStreamEngine,
     StreamingEngine,
     encoding,
-    multi_stream,
 )
 from activity_recognition.inference.backends import choice, cuda_graph
-from activity_recognition.inference.backends.choice import Choice, choose_backend
+from activity_recognition.inference.backends.choice import choose_backend
 from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.trial import hold_against
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.examples import Sizes, example_inputs
 from activity_recognition.models.steps import STEPS, Steps
-from activity_recognition.streams import windows
-from activity_recognition.types import DecisionTime, Modality, Window
+from activity_recognition.types import DecisionTime, Window
 from factories.answers import assert_equal, dense, run
-from factories.backends import asked
+from factories.backends import asked, by, overwriting
+from factories.crowds import check_crowd, crowd_of
+from factories.matrix import STREAMS
 from factories.networks import MOVING, TINY, WRAPPING, make_checkpoint, make_system
-from factories.streams import Scene, by_hand, samples
-
-TROUBLED = Scene(
-    seed=5,
-    frame_rate_hz=12.0,
-    lost_frames=0.2,
-    chunks=(333, 801, 50),
-    utterances=6,
-    silences=((Modality.VIDEO, 1.0, 1.6), (Modality.AUDIO, 0.8, 1.3)),
-    jumps=(2.2,),
-)
+from factories.scenes import TROUBLED, trace_of
+from factories.streams import Scene, samples
 
 
 def test_it_is_refused_on_a_cpu():
@@ -132,56 +123,30 @@ def faster_graphs(backends, system):
     return {step: {'torch': 2.0, 'cudagraph': 1.0} for step in STEPS}
 
 
-class Overwriting:
-    """PyTorch with the manners of a CUDA graph: fixed views, and one result per step and shape."""
-
-    name, fixed = 'overwriting', True
-
-    def __init__(self, system):
-        self._eager = EagerBackend(Steps(system).eval())
-        self._results = {}
-        self.shapes = {step: set() for step in STEPS}
-
-    def __getattr__(self, step):
-        if step not in STEPS:
-            raise AttributeError(step)
-
-        def call(*inputs):
-            shapes = tuple(tuple(tensor.shape) for tensor in inputs)
-            self.shapes[step].add(shapes)
-            result = getattr(self._eager, step)(*inputs)
-            several = result if isinstance(result, tuple) else (result,)
-            kept = self._results.setdefault((step, shapes), [torch.zeros_like(r) for r in several])
-            for old, new in zip(kept, several, strict=True):
-                old.copy_(new)
-            return tuple(kept) if isinstance(result, tuple) else kept[0]
-
-        return call
-
-
 @pytest.fixture
-def overwriting(monkeypatch):
-    """Have every engine run by such a backend; return those that were made."""
-    made = []
-
-    def choose(name, checkpoint, precision, *, num_threads):
-        made.append(Overwriting(checkpoint.system))
-        return Choice(backend=made[-1], reason='for the test')
-
-    monkeypatch.setattr(multi_stream, 'choose_backend', choose)
-    return made
+def overwritten():
+    """Have every engine run by a backend with the manners of this one; return those made."""
+    with overwriting() as made:
+        yield made
 
 
 @pytest.mark.parametrize('config', [TINY, WRAPPING, MOVING], ids=['tiny', 'wrapping', 'moving'])
 @pytest.mark.parametrize('by_rate', [True, False], ids=['rate', 'crowds'])
-def test_an_engine_keeps_copies(overwriting, config, by_rate):
-    trace = list(windows(samples(TROUBLED), SyncConfig())) if by_rate else by_hand(TROUBLED)
+def test_an_engine_keeps_copies(overwritten, config, by_rate):
+    trace = trace_of(TROUBLED, 10.0 if by_rate else None)
     checkpoint = make_checkpoint(config)
-    found, _ = asked(checkpoint, trace, EngineConfig(device='cpu', evidence_every=3))
+    found, _ = asked(checkpoint, trace, by('auto'))
     assert_equal(found, dense(checkpoint, trace), 1e-5)
 
 
-def test_more_frames_than_go_at_once_keep_their_tokens(overwriting, monkeypatch):
+@pytest.mark.parametrize('streams', STREAMS)
+def test_an_engine_of_many_keeps_copies(overwritten, streams):
+    stays = crowd_of(streams, dataclasses.replace(TROUBLED, duration_s=1.5, jumps=()))
+    check_crowd(make_checkpoint(WRAPPING), stays, by('auto'), 1e-5)
+    assert overwritten
+
+
+def test_more_frames_than_go_at_once_keep_their_tokens(overwritten, monkeypatch):
     """The parts of one batch are calls of one shape."""
     monkeypatch.setitem(encoding.FRAMES_AT_ONCE, 'cpu', 3)
     found = samples(Scene(duration_s=0.9, frame_rate_hz=14.0, utterances=2))
@@ -190,23 +155,17 @@ def test_more_frames_than_go_at_once_keep_their_tokens(overwriting, monkeypatch)
     trace = [Window(samples=tuple(found), decision=moment)]
     checkpoint = make_checkpoint()
     answers, _ = asked(checkpoint, trace, EngineConfig(device='cpu'))
-    assert (3, 32, 32, 3) in {shapes[0] for shapes in overwriting[0].shapes['frame']}
+    assert (3, 32, 32, 3) in {shapes[0] for shapes in overwritten[0].shapes['frame']}
     assert_equal(answers, dense(checkpoint, trace), 1e-5)
 
 
-def test_few_shapes_occur(overwriting):
+def test_few_shapes_occur(overwritten):
     """Each would be a graph: the past and the memories are seen whole."""
     engine = StreamingEngine(make_checkpoint(), engine=EngineConfig(device='cpu', evidence_every=3))
-    run(engine, list(windows(samples(TROUBLED), SyncConfig())))
-    shapes = overwriting[0].shapes
+    run(engine, trace_of(TROUBLED))
+    shapes = overwritten[0].shapes
     assert len(shapes['look_back']) == 1
     assert len(shapes['decision']) == 2, 'with and without the evidence'
-
-
-@pytest.fixture
-def exact(monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
-    monkeypatch.setattr(torch.backends.cuda.matmul, 'allow_tf32', False)
 
 
 @pytest.mark.gpu
@@ -218,7 +177,7 @@ def test_auto_takes_graphs_on_cuda():
 
 
 @pytest.mark.gpu
-def test_its_numbers_are_those_of_torch(exact):
+def test_its_numbers_are_those_of_torch(without_tf32):
     system = make_system().to('cuda')
     precision = choose_precision(EngineConfig(device='cuda', precision='fp32'))
     eager = EagerBackend(Steps(system).eval())
@@ -237,25 +196,9 @@ def test_its_numbers_are_those_of_torch(exact):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize('config', [TINY, WRAPPING, MOVING], ids=['tiny', 'wrapping', 'moving'])
-def test_streaming_equals_dense_on_cuda(exact, config):
-    checkpoint = make_checkpoint(config)
-    for trace in (list(windows(samples(TROUBLED), SyncConfig())), by_hand(TROUBLED)):
-        asking = EngineConfig(
-            device='cuda', precision='fp32', backend='cudagraph', evidence_every=3
-        )
-        found, _ = asked(checkpoint, trace, asking)
-        expected = dense(checkpoint, trace, device='cuda')
-        expected = dataclasses.replace(
-            expected, logits=expected.logits.cpu(), unimodal=expected.unimodal.cpu()
-        )
-        assert_equal(found, expected, 1e-5)
-
-
-@pytest.mark.gpu
 @pytest.mark.parametrize('precision', ['bf16', 'fp16'])
 def test_half_precision_stays_close_to_that_of_torch(precision):
-    trace = list(windows(samples(TROUBLED), SyncConfig()))
+    trace = trace_of(TROUBLED)
     beliefs = []
     for backend in ('cudagraph', 'torch'):
         config = EngineConfig(device='cuda', precision=precision, backend=backend)
@@ -267,7 +210,7 @@ def test_half_precision_stays_close_to_that_of_torch(precision):
 
 
 @pytest.mark.gpu
-def test_shapes_beyond_the_most_run_without_a_graph(monkeypatch, exact):
+def test_shapes_beyond_the_most_run_without_a_graph(monkeypatch, without_tf32):
     monkeypatch.setattr(cuda_graph, 'MOST_GRAPHS', 2)
     system = make_system().to('cuda')
     precision = choose_precision(EngineConfig(device='cuda', precision='fp32'))

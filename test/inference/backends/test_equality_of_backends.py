@@ -1,66 +1,33 @@
-"""Streaming by any backend equals the dense forward on the same admission trace."""
+"""Streaming by any backend equals the dense forward on the same admission trace: tiny networks."""
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.config import EngineConfig, SyncConfig
-from activity_recognition.config_io import load_model_config
-from activity_recognition.inference import MultiStreamEngine, StreamingEngine
-from activity_recognition.inference.backends import choice
-from activity_recognition.models.exporting import export_steps
+from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.quantising import quantise_steps
-from activity_recognition.streams import windows
-from activity_recognition.types import MODALITIES, AudioChunk, Modality
-from factories.answers import assert_equal, dense, run
-from factories.backends import asked, beside, tiny_weights
-from factories.networks import MOVING, TINY, WRAPPING, make_checkpoint
-from factories.streams import Scene, by_hand, samples
+from activity_recognition.types import MODALITIES
+from factories.answers import assert_equal, assert_near, assert_same_decisions, dense, run
+from factories.backends import asked, beside, by, half_of_the_steps, tiny_weights
+from factories.crowds import ANY_STAYS, alone, answers_to, attend, check_crowd, crowd_of, presence
+from factories.matrix import STREAMS, ways
+from factories.networks import MOVING, TINY, WRAPPING
+from factories.scenes import ANY_RATE, ANY_SCENE, SILENT, TROUBLED, deciding_trace_of, trace_of
+from factories.streams import Scene
 
 pytest.importorskip('onnxruntime')
 
 # The first that needs the export waits for it.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures('without_tf32')]
 
 TOLERANCE = 1e-5
 CONFIGS = {'tiny': TINY, 'wrapping': WRAPPING, 'moving': MOVING}
-
-moments = st.floats(0.0, 3.0)
-scenes = st.builds(
-    Scene,
-    seed=st.integers(0, 2**16),
-    duration_s=st.floats(0.1, 2.5),
-    frame_rate_hz=st.sampled_from((2.0, 7.0, 12.0)),
-    lost_frames=st.sampled_from((0.0, 0.3)),
-    chunks=st.lists(st.integers(1, 4000), min_size=1, max_size=5)
-    .filter(lambda lengths: np.mean(lengths) > 200)
-    .map(tuple),
-    utterances=st.integers(0, 6),
-    silences=st.lists(st.tuples(st.sampled_from(MODALITIES), moments, moments), max_size=3).map(
-        tuple
-    ),
-    jumps=st.lists(st.floats(0.2, 2.5), max_size=2).map(tuple),
-)
-rates = st.sampled_from((None, 0.0, 4.0, 10.0))
-
-TROUBLED = Scene(
-    seed=5,
-    frame_rate_hz=12.0,
-    lost_frames=0.2,
-    chunks=(333, 801, 50),
-    utterances=6,
-    silences=((Modality.VIDEO, 1.0, 1.6), (Modality.AUDIO, 0.8, 1.3)),
-    jumps=(2.2,),
-)
-SILENT = Scene(
-    seed=0, duration_s=0.125, frame_rate_hz=2.0, chunks=(201,), utterances=0, silences=(), jumps=()
-)
-"""Too short for anything to be seen or heard: every decision is without data."""
 
 
 @pytest.fixture(scope='module')
@@ -73,65 +40,45 @@ def checkpoints(tiny_export, tmp_path_factory):
     return made
 
 
-def trace_of(scene, rate_hz):
-    """Return a scene's windows; a rate of None has them made by hand."""
-    if rate_hz is None:
-        return by_hand(scene)
-    return list(windows(samples(scene), SyncConfig(decision_rate_hz=rate_hz)))
-
-
-def by(backend, **more):
-    return EngineConfig(device='cpu', precision='fp32', backend=backend, evidence_every=3, **more)
-
-
-def check(checkpoint, trace, backend):
-    found, decisions = asked(checkpoint, trace, by(backend))
-    expected = dense(checkpoint, trace)
+def check(checkpoint, trace, backend, device='cpu'):
+    found, decisions = asked(checkpoint, trace, by(backend, device))
+    expected = dense(checkpoint, trace, device=device).on_host()
     assert len(decisions) == len(expected.no_data)
     assert_equal(found, expected, TOLERANCE)
-    return found, decisions
+    return found
 
 
-def check_any(checkpoint, scene, rate_hz, backend):
-    trace = trace_of(scene, rate_hz)
-    assume(any(window.decision for window in trace))
-    check(checkpoint, trace, backend)
-
-
-@given(scene=scenes, config=st.sampled_from(tuple(CONFIGS)), rate_hz=rates)
+@given(scene=ANY_SCENE, config=st.sampled_from(tuple(CONFIGS)), rate_hz=ANY_RATE)
 @example(scene=TROUBLED, config='tiny', rate_hz=10.0)
 @example(scene=TROUBLED, config='wrapping', rate_hz=None)
 @example(scene=TROUBLED, config='moving', rate_hz=0.0)
 @example(scene=SILENT, config='tiny', rate_hz=None)
 @settings(max_examples=10)
 def test_onnx_runtime_on_any_trace(checkpoints, scene, config, rate_hz):
-    check_any(checkpoints[config], scene, rate_hz, 'onnxruntime')
+    check(checkpoints[config], deciding_trace_of(scene, rate_hz), 'onnxruntime')
 
 
 @pytest.mark.slow
-@given(scene=scenes, config=st.sampled_from(tuple(CONFIGS)), rate_hz=rates)
+@given(scene=ANY_SCENE, config=st.sampled_from(tuple(CONFIGS)), rate_hz=ANY_RATE)
 @settings(max_examples=100)
 def test_onnx_runtime_on_very_many_traces(checkpoints, scene, config, rate_hz):
-    check_any(checkpoints[config], scene, rate_hz, 'onnxruntime')
+    check(checkpoints[config], deciding_trace_of(scene, rate_hz), 'onnxruntime')
 
 
 @pytest.mark.parametrize('config', CONFIGS)
-def test_a_mixture_equals_too(checkpoints, config, monkeypatch):
+@pytest.mark.parametrize(('backend', 'device'), ways(but_slow=True))
+def test_any_backend(checkpoints, config, backend, device):
+    for rate_hz in (10.0, None):
+        check(checkpoints[config], trace_of(TROUBLED, rate_hz), backend, device)
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+def test_a_mixture_equals_too(checkpoints, config):
     """Half of the steps by either."""
-    faster = dict(zip(choice.STEPS, itertools.cycle(('torch', 'onnxruntime'))))
-    monkeypatch.setattr(
-        choice,
-        'step_times',
-        lambda backends, system: {
-            step: {name: 1.0 if name == faster[step] else 2.0 for name in backends}
-            for step in faster
-        },
-    )
-    trace = trace_of(TROUBLED, 10.0)
-    check(checkpoints[config], trace, 'auto')
-    assert StreamingEngine(checkpoints[config], engine=by('auto')).backend.name == (
-        'onnxruntime+torch'
-    )
+    with half_of_the_steps():
+        check(checkpoints[config], trace_of(TROUBLED), 'auto')
+        engine = StreamingEngine(checkpoints[config], engine=by('auto'))
+    assert engine.backend.name == 'onnxruntime+torch'
 
 
 SETS = [chosen for count in (1, 2, 3) for chosen in itertools.combinations(MODALITIES, count)]
@@ -141,8 +88,8 @@ SETS = [chosen for count in (1, 2, 3) for chosen in itertools.combinations(MODAL
 def test_any_set_of_modalities(checkpoints, chosen):
     scene = dataclasses.replace(TROUBLED, duration_s=1.5, silences=(), jumps=(), utterances=3)
     silences = tuple((m, 0.0, 9.0) for m in MODALITIES if m not in chosen)
-    trace = trace_of(dataclasses.replace(scene, silences=silences), 10.0)
-    answers, _ = check(checkpoints['tiny'], trace, 'onnxruntime')
+    trace = trace_of(dataclasses.replace(scene, silences=silences))
+    answers = check(checkpoints['tiny'], trace, 'onnxruntime')
     ever = {m for index, m in enumerate(MODALITIES) if answers.present[:, index].any()}
     assert ever == set(chosen)
 
@@ -164,95 +111,75 @@ def test_compiled_steps_equal(checkpoints):
         )
 
 
-def assert_same(found, expected, tolerance):
-    """Compare whole decisions: times and presence exactly, numbers within a tolerance."""
-    assert len(found) == len(expected) > 0
-    for one, other in zip(found, expected, strict=True):
-        for name in ('t_ns', 'arrival_ns', 'status', 'class_id', 'window_start_ns'):
-            assert getattr(one, name) == getattr(other, name)
-        for name in ('logits', 'probabilities'):
-            ours, theirs = getattr(one, name), getattr(other, name)
-            np.testing.assert_allclose(ours, theirs, atol=tolerance, rtol=tolerance)
-        for ours, theirs in zip(one.evidence, other.evidence, strict=True):
-            assert (ours.modality, ours.present) == (theirs.modality, theirs.present)
-            for name in ('age_s', 'confidence', 'weight'):
-                np.testing.assert_allclose(
-                    getattr(ours, name), getattr(theirs, name), atol=2 * tolerance, rtol=tolerance
-                )
+@pytest.fixture(scope='module')
+def crowds(checkpoints):
+    """What each of many streams is answered by itself, which is the same for every backend."""
+
+    @functools.cache
+    def crowd(config, streams, device):
+        stays = crowd_of(streams, dataclasses.replace(TROUBLED, duration_s=1.2, jumps=()))
+        return [(stay, alone(checkpoints[config], stay, device=device)) for stay in stays]
+
+    return crowd
+
+
+def check_streams(checkpoint, crowd, streams, backend, device):
+    visits, counts = attend(checkpoint, [stay for stay, _ in crowd], by(backend, device))
+    assert counts >= {n for n in STREAMS if n <= streams}
+    assert max(counts) == streams
+    assert presence(visits).any(axis=0).all()
+    for visit, (_, expected) in zip(visits, crowd, strict=True):
+        assert_equal(answers_to(visit, checkpoint), expected.answers, TOLERANCE)
+        assert_same_decisions(visit.decisions, expected.decisions, TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ('config', 'streams'), [*(('tiny', n) for n in STREAMS), ('wrapping', 8), ('moving', 8)]
+)
+@pytest.mark.parametrize(('backend', 'device'), ways(but_slow=True))
+def test_streams_that_come_and_go_decide_as_each_alone(
+    checkpoints, crowds, config, streams, backend, device
+):
+    """Out of step, with different senses, several frames at once, and one in another's place."""
+    crowd = crowds(config, streams, device)
+    check_streams(checkpoints[config], crowd, streams, backend, device)
 
 
 @pytest.mark.parametrize('config', CONFIGS)
-def test_streams_that_come_and_go_decide_as_each_alone_by_torch(checkpoints, config):
-    """Three at once and a fourth in the place of the first, out of step with each other."""
-    checkpoint = checkpoints[config]
-    scenes_of = {
-        'kitchen': dataclasses.replace(TROUBLED, duration_s=1.2, jumps=()),
-        'hall': dataclasses.replace(TROUBLED, seed=6),
-        'door': Scene(seed=7, frame_rate_hz=7.0, chunks=(1500,), utterances=5),
-        'robot': Scene(seed=8, duration_s=1.5, frame_rate_hz=3.0, chunks=(120, 900)),
-    }
-    traces = {name: trace_of(scene, 6.0) for name, scene in scenes_of.items()}
-    joins = {'kitchen': 0, 'hall': 0, 'door': 4, 'robot': len(traces['kitchen']) + 1}
-    engine = MultiStreamEngine(checkpoint, engine=by('onnxruntime'))
-    assert engine.backend.name == 'onnxruntime'
-    found = {name: [] for name in traces}
-    together = 0
-    for step in itertools.count():
-        given = {}
-        for name, trace in traces.items():
-            if step == joins[name]:
-                engine.join(name)
-            if 0 <= step - joins[name] < len(trace):
-                given[name] = trace[step - joins[name]]
-            elif step - joins[name] == len(trace):
-                engine.leave(name)
-        if not given and not engine.streams:
-            break
-        together = max(together, len(given))
-        for name, decision in engine.apply(given).items():
-            found[name].append(decision)
-    assert together == 3
-    for name, trace in traces.items():
-        alone = run(StreamingEngine(checkpoint, engine=by('torch')), trace)
-        assert_same(found[name], alone, TOLERANCE)
+def test_streams_by_a_mixture(checkpoints, crowds, config):
+    with half_of_the_steps():
+        check_streams(checkpoints[config], crowds(config, 8, 'cpu'), 8, 'auto', 'cpu')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('streams', STREAMS)
+def test_streams_by_compiled_steps(checkpoints, crowds, streams):
+    check_streams(checkpoints['tiny'], crowds('tiny', streams, 'cpu'), streams, 'compile', 'cpu')
+
+
+@given(config=st.sampled_from(tuple(CONFIGS)), stays=ANY_STAYS)
+@settings(max_examples=6)
+def test_onnx_runtime_whoever_joins_and_leaves(checkpoints, config, stays):
+    check_crowd(checkpoints[config], stays, by('onnxruntime'), TOLERANCE)
+
+
+@given(config=st.sampled_from(tuple(CONFIGS)), stays=ANY_STAYS)
+@settings(max_examples=4)
+def test_a_mixture_whoever_joins_and_leaves(checkpoints, config, stays):
+    with half_of_the_steps():
+        check_crowd(checkpoints[config], stays, by('auto'), TOLERANCE)
+
+
+@pytest.mark.slow
+@given(config=st.sampled_from(tuple(CONFIGS)), stays=ANY_STAYS)
+@settings(max_examples=50)
+def test_onnx_runtime_with_very_many_crowds(checkpoints, config, stays):
+    check_crowd(checkpoints[config], stays, by('onnxruntime'), TOLERANCE)
 
 
 def test_eight_bits_are_near(checkpoints):
     """How near is for an evaluation to say; numbers that are the same were not quantised."""
-    trace = trace_of(TROUBLED, 10.0)
+    trace = trace_of(TROUBLED)
     checkpoint = checkpoints['tiny']
     found, _ = asked(checkpoint, trace, by('onnxruntime-int8'))
-    expected = dense(checkpoint, trace)
-    np.testing.assert_array_equal(found.present, expected.present)
-    ours, theirs = found.logits.softmax(-1), expected.logits.softmax(-1)
-    difference = (ours - theirs).abs().max()
-    assert 1e-5 < difference < 0.1
-    best_two = theirs.topk(2).values
-    clear = best_two[:, 0] - best_two[:, 1] > 0.1
-    assert clear.any()
-    assert torch.equal(ours.argmax(-1)[clear], theirs.argmax(-1)[clear])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('preset', ['nano', 'small'])
-def test_presets(preset, tmp_path):
-    config = load_model_config(preset, labels=('none', 'waving', 'knocking', 'typing'))
-    checkpoint = dataclasses.replace(make_checkpoint(config), path=tmp_path)
-    export_steps(checkpoint.system, tmp_path / 'onnx', checkpoint=checkpoint.id)
-    scene = Scene(
-        seed=3,
-        duration_s=1.5,
-        frame_rate_hz=6.0,
-        chunks=(1000, 317),
-        silences=((Modality.AUDIO, 0.6, 0.9),),
-    )
-    found = [
-        dataclasses.replace(s, sample_rate_hz=config.audio.sample_rate_hz)
-        if isinstance(s, AudioChunk)
-        else s
-        for s in samples(scene)
-    ]
-    trace = list(windows(found, SyncConfig(decision_rate_hz=4.0)))
-    answers, decisions = check(checkpoint, trace, 'onnxruntime')
-    assert len(decisions) >= 6
-    assert answers.present.any(axis=0).all()
+    assert_near(found, dense(checkpoint, trace))
