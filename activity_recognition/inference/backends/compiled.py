@@ -38,7 +38,9 @@ class CompiledBackend(EagerBackend):
                 "found none; install one, or set engine.backend to 'auto'"
             )
         super().__init__(Steps(system).eval())
-        self._frame = torch.compile(self._steps.frame, dynamic=True)
+        # In one piece or not at all: past its limit of networks in one process, and where it cannot
+        # follow the step, the compiler would run it as it is and say nothing.
+        self._frame = torch.compile(self._steps.frame, dynamic=True, fullgraph=True)
         try:
             for streams in _STREAMS:
                 self.frame(*example_inputs(system, Sizes(streams=streams))['frame'])
@@ -51,7 +53,9 @@ class CompiledBackend(EagerBackend):
 
     def frame(self, images: Tensor) -> Tensor:
         """Do :class:`FrameStep`."""
-        tokens: Tensor = self._frame(images)
+        # Of one image the first stride is any number (numpy.stack), which would be compiled for,
+        # while a robot waits.
+        tokens: Tensor = self._frame(images.flatten().view(images.shape))
         return tokens
 
 
