@@ -206,6 +206,11 @@ def wrapping():
 class TestCost:
     """Counted, not timed."""
 
+    @pytest.fixture(autouse=True)
+    def all_frames_at_once(self, monkeypatch):
+        """How many go into one call is a matter of caches, not of the number of streams."""
+        monkeypatch.setitem(encoding.FRAMES_AT_ONCE, 'cpu', 8)
+
     def test_each_module_is_called_once_for_all_streams(self, checkpoint):
         system, calls = checkpoint.system, Counter()
         handles = [
