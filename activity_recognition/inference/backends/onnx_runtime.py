@@ -32,6 +32,7 @@ class OnnxRuntimeBackend:
             BackendError: ONNX Runtime is not installed, or does not take a graph.
         """
         self.name = name
+        self._folder = folder
         self._sessions = {step: _session(folder / f'{step}.onnx', num_threads) for step in STEPS}
         self._inputs = {
             step: [entry.name for entry in session.get_inputs()]
@@ -63,11 +64,18 @@ class OnnxRuntimeBackend:
         return self._run('decision', newest, *memories)[0]
 
     def _run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
-        # Arrays over the tensors' own memory; ONNX Runtime copies what does not lie in one piece.
-        fed = {
-            name: tensor.numpy() for name, tensor in zip(self._inputs[step], inputs, strict=True)
-        }
-        results: list[Any] = self._sessions[step].run(None, fed)
+        try:
+            # Arrays over the tensors' own memory; what does not lie in one piece is copied inside.
+            fed = {
+                name: tensor.numpy()
+                for name, tensor in zip(self._inputs[step], inputs, strict=True)
+            }
+            results: list[Any] = self._sessions[step].run(None, fed)
+        except Exception as error:  # the library has no public base of its errors
+            raise BackendError(
+                f'the step {step!r} in {self._folder} does not run: {error}; '
+                'export the checkpoint again with `activity-recognition export`'
+            ) from error
         return tuple(torch.from_numpy(result) for result in results)
 
 

@@ -298,6 +298,19 @@ def test_the_export_beside_a_checkpoint_is_preferred_to_the_cache(
     assert 'export the checkpoint again' in taken.problem
 
 
+@pytest.mark.parametrize('backend', ['auto', 'onnxruntime'])
+@pytest.mark.parametrize('instead', ['utterance', 'look_back'])
+def test_steps_that_take_other_inputs_are_replaced_and_said(complete, backend, instead):
+    """Files that were mixed up: another number of inputs, and as many of other shapes."""
+    folder = complete.path / 'onnx'
+    shutil.copy(folder / f'{instead}.onnx', folder / 'sound.onnx')
+    taken = choose(complete, backend)
+    assert taken.backend.name == 'torch'
+    said = taken.problem or taken.reason
+    assert f"the step 'sound' in {folder} does not run" in said
+    assert 'activity-recognition export' in said
+
+
 def test_an_export_of_other_weights_beside_a_checkpoint_is_refused(complete):
     other = dataclasses.replace(make_checkpoint(seed=1), path=complete.path)
     taken = choose(other)
