@@ -288,19 +288,24 @@ class EngineConfig(Ranged):
     backend: str = 'auto'
     """What runs the network's steps: ``torch``, ``compile``, ``onnxruntime``, ``onnxruntime-int8``,
     ``cudagraph``, or ``auto`` for the fastest at hand that gives the numbers of torch."""
+    resize: str = 'host'
+    """Where images are brought to the network's size: on the ``host``, or on the ``device``, for
+    many streams on a GPU, where a pixel may differ by one level."""
     num_threads: int = setting(1, low=0, high=1024)
     """Intra-op threads on a CPU; 0 measures and takes the fewest that are nearly the fastest."""
     evidence_every: int = setting(5, live=True, low=0, high=1000)
     """Decisions between two measurements of the modalities' weights; 0 never measures."""
 
     def __post_init__(self) -> None:
-        """Check the names of device, precision and backend."""
+        """Check the names of device, precision, backend and where to resize."""
         Ranged.__post_init__(self)
         if self.backend not in BACKENDS:
             raise ConfigError(
                 f'engine.backend must be one of {", ".join(map(repr, BACKENDS))}, '
                 f'got {self.backend!r}'
             )
+        if self.resize not in ('host', 'device'):
+            raise ConfigError(f"engine.resize must be 'host' or 'device', got {self.resize!r}")
         if self.precision not in ('auto', 'fp32', 'bf16', 'fp16'):
             raise ConfigError(
                 f"engine.precision must be 'auto', 'fp32', 'bf16' or 'fp16', got {self.precision!r}"

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from record import Table, provenance
 from torch.nn import functional as F
 
-from activity_recognition.inference.frontend import resize_frame
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.sensors.compressed import decode_compressed
 from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
 from activity_recognition.simulation import SimulationConfig, simulate

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from activity_recognition.inference.frontend import resize_frame
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.simulation import Still, draw_stills, simulate
 from activity_recognition.simulation.movements import MOTIONS
 from activity_recognition.training.config import PretrainConfig

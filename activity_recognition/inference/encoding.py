@@ -17,6 +17,7 @@ from torch import Tensor
 
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.frontend import AudioBlocks, Prepared
+from activity_recognition.inference.resizing import stack_on
 from activity_recognition.inference.streams import NetworkState, Stream
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import Modality
@@ -43,6 +44,7 @@ class BatchEncoder:
         self._motion = system.video_encoder.motion
         self._directions = system.video_encoder.directions
         self._window_s = system.config.video.window_s
+        self._size_px = system.config.video.input_size_px
         like = system.classifier.weight
         self._device, self._dtype = like.device, like.dtype
 
@@ -58,7 +60,7 @@ class BatchEncoder:
             return
         slots = [stream.slot for stream, prepared in intake for _ in prepared.images]
         stamps_ns = [stamp_ns for _, prepared in intake for stamp_ns in prepared.image_stamps_ns]
-        frames = self._upload(images)
+        frames = stack_on(images, self._size_px, self._device)
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
         parts = frames.split(limit)
         # Of several parts each is copied: a backend may overwrite it with the next one's.
@@ -80,13 +82,6 @@ class BatchEncoder:
                 [stamps_ns[i] for i in turn],
                 tokens if alone else tokens[turn],
             )
-
-    def _upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """Return the images on the device; to a GPU from pinned memory, without waiting."""
-        frames = torch.from_numpy(stacked(images))
-        if self._device.type == 'cuda':
-            return frames.pin_memory().to(self._device, non_blocking=True)
-        return frames.to(self._device)
 
     def _look_back(self, slots: Sequence[int], stamps_ns: Sequence[int], tokens: Tensor) -> None:
         """Let one frame of each of some streams look back, and remember it."""

@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from activity_recognition.config import AudioConfig, ModelConfig
 from activity_recognition.errors import ShapeError
+from activity_recognition.inference.resizing import check_frame, resize_frame, shrinks, writable
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.types import (
@@ -25,33 +25,6 @@ from activity_recognition.types import (
     Utterance,
     seconds_between,
 )
-
-
-def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
-    """Return the frame as the network sees it, uint8 RGB (S, S, 3), area-resampled.
-
-    The whole image is kept; its aspect ratio is not.
-
-    Raises:
-        ShapeError: the image is not uint8 (H, W, 3).
-    """
-    check_frame(frame)
-    image = frame.image
-    if image.shape[:2] == (size_px, size_px):
-        # Views of a message's bytes are read-only, which torch does not know how to share.
-        return np.require(image, requirements=('C', 'W'))
-    resized = cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(resized, dtype=np.uint8)
-
-
-def check_frame(frame: Frame) -> None:
-    """Raise ShapeError for an image that is not uint8 (H, W, 3)."""
-    image = frame.image
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ShapeError(
-            f'image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}; '
-            'decode it with sensors.image'
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,7 +145,7 @@ class Prepared:
     """What some samples of one stream are to the encoders."""
 
     images: list[NDArray[np.uint8]] = field(default_factory=list)
-    """(S, S, 3) each."""
+    """(S, S, 3) each, or as they came where the device resamples them."""
     image_stamps_ns: list[int] = field(default_factory=list)
     sound: list[AudioBlocks] = field(default_factory=list)
     """Runs, holes apart from what was heard."""
@@ -185,10 +158,24 @@ class FrontEnd:
     """All three modalities' way into the network."""
 
     def __init__(
-        self, config: ModelConfig, tokenizer: TextTokenizer, *, dtype: DTypeLike = np.float32
+        self,
+        config: ModelConfig,
+        tokenizer: TextTokenizer,
+        *,
+        dtype: DTypeLike = np.float32,
+        resize: bool = True,
     ) -> None:
-        """Create the front end of a network; ``dtype`` is that of the spectrogram."""
+        """Create the front end of a network.
+
+        Args:
+            config: of the network.
+            tokenizer: of its words.
+            dtype: of the spectrogram.
+            resize: whether images are resampled here; if not, only those smaller than the network's
+                are, and the others left for :func:`stack_on`.
+        """
         self._size_px = config.video.input_size_px
+        self._resize = resize
         self._tokenizer = tokenizer
         self.audio = AudioFrontEnd(config.audio, dtype=dtype)
 
@@ -219,8 +206,10 @@ class FrontEnd:
         return prepared
 
     def frame(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the image the network sees, (S, S, 3)."""
-        return resize_frame(frame, self._size_px)
+        """Return the image the network sees, (S, S, 3), or what is left to be resampled."""
+        if self._resize or not shrinks(frame.image, self._size_px):
+            return resize_frame(frame, self._size_px)
+        return writable(frame.image)
 
     def utterance(self, utterance: Utterance) -> list[int]:
         """Return the utterance's word-piece ids."""

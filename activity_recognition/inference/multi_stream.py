@@ -67,6 +67,7 @@ class MultiStreamEngine:
             torch.set_num_threads(self.num_threads)
         double = system.classifier.weight.dtype is torch.float64
         self._front_end_type = np.float64 if double else np.float32
+        self._resize = engine.resize == 'host'
         self._smoothing = ActivitySmoothing(config=smoothing)
         self._state = NetworkState(system, slots=1)
         self.choice = choose_backend(
@@ -135,7 +136,12 @@ class MultiStreamEngine:
         # The lowest, so that it does not depend on who left in which order.
         slot = min(self._free)
         self._free.remove(slot)
-        front_end = FrontEnd(self.config, self.checkpoint.tokenizer, dtype=self._front_end_type)
+        front_end = FrontEnd(
+            self.config,
+            self.checkpoint.tokenizer,
+            dtype=self._front_end_type,
+            resize=self._resize,
+        )
         self._streams[name] = Stream(slot, front_end, self._smoothing.new_state())
 
     def leave(self, name: str) -> None:

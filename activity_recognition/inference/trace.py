@@ -14,7 +14,8 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.inference.frontend import AudioBlocks, AudioFrontEnd, resize_frame
+from activity_recognition.inference.frontend import AudioBlocks, AudioFrontEnd
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.types import AudioChunk, DecisionTime, Frame, Utterance, Window
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.errors import ShapeError
-from activity_recognition.inference.frontend import AudioFrontEnd, FrontEnd, resize_frame
+from activity_recognition.inference.frontend import AudioFrontEnd, FrontEnd
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace import segments
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.types import NANOSECONDS, AudioChunk, Frame, Utterance, Window, to_ns

@@ -12,7 +12,7 @@ import pytest
 from activity_recognition.bags import RecordingReader, labels_path
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.inference.frontend import resize_frame
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace import dense_recording
 from activity_recognition.simulation import ACTIVITIES
 from activity_recognition.streams import windows

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from activity_recognition.bags import RecordingReader, RecordingWriter
 from activity_recognition.config import EngineConfig, ModelConfig, SmoothingConfig, SyncConfig
 from activity_recognition.inference import MultiStreamEngine, StreamingEngine
-from activity_recognition.inference.frontend import resize_frame
 from activity_recognition.inference.precision import choose_precision
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace_file import TracedEngine, read_trace
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.sensors import Role, SensorDecoders

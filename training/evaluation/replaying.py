@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from activity_recognition.bags import RecordingReader
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.inference.frontend import resize_frame
 from activity_recognition.inference.precision import Precision
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace import dense_recording, to_batch
 from activity_recognition.inference.trace_file import (
     AdmissionTrace,

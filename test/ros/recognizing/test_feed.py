@@ -14,7 +14,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from activity_recognition.bags import RecordingReader, RecordingWriter
 from activity_recognition.config import RecognizerConfig, SyncConfig
-from activity_recognition.inference.frontend import resize_frame
+from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.ros.feed import Feed
 from activity_recognition.ros.filters import RawMessage
 from activity_recognition.sensors import Role

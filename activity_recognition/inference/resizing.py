@@ -1,0 +1,151 @@
+"""Camera images to the size that the network sees, by the mean over each pixel's area.
+
+The host does it for one frame at a time with OpenCV, and decides what the network sees: in training
+as on the robot. A GPU can do it for all frames of many streams at once, to within a level of 255.
+
+Shapes: n images, H and W their sides, S the network's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from activity_recognition.errors import ShapeError
+from activity_recognition.types import Frame
+
+_SUMMED = range(4, 258)
+"""Pixels of 8 bits that are summed up in 16: of fewer, the means of sums would be rounded to more
+than an eighth of a level; more do not fit."""
+_KEPT_WEIGHTS = 64
+"""Sides of images, and devices, whose weights are kept."""
+
+
+def check_frame(frame: Frame) -> None:
+    """Raise ShapeError for an image that is not uint8 (H, W, 3)."""
+    image = frame.image
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ShapeError(
+            f'image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}; '
+            'decode it with sensors.image'
+        )
+
+
+def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
+    """Return the frame as the network sees it, uint8 RGB (S, S, 3), area-resampled.
+
+    The whole image is kept; its aspect ratio is not.
+
+    Raises:
+        ShapeError: the image is not uint8 (H, W, 3).
+    """
+    check_frame(frame)
+    image = frame.image
+    if image.shape[:2] == (size_px, size_px):
+        return writable(image)
+    return _mean_over_areas(image, size_px)
+
+
+def writable(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image that torch can share: views of a message's bytes are read-only."""
+    return np.require(image, requirements=('C', 'W'))
+
+
+def shrinks(image: NDArray[np.uint8], size_px: int) -> bool:
+    """Return whether neither side of an image is smaller than the network's."""
+    return min(image.shape[:2]) >= size_px
+
+
+def _mean_over_areas(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Resample by area; where one side alone shrinks to a whole part, that one first.
+
+    OpenCV is faster at sums over whole pixels, and they lose nothing in 16 bits. Where both sides
+    shrink so, it sees that by itself.
+    """
+    height, width = image.shape[:2]
+    down, across = (_whole_part(side, size_px) for side in (height, width))
+    whole = (down > 1) != (across > 1) and across * down in _SUMMED
+    if not (whole and shrinks(image, size_px)):
+        return _area(image, size_px)
+    sums = cv2.boxFilter(
+        image,
+        cv2.CV_16U,
+        (across, down),
+        anchor=(0, 0),
+        normalize=False,
+        borderType=cv2.BORDER_REPLICATE,
+    )
+    picked = (size_px, height) if across > 1 else (width, size_px)
+    # The nearest of every so many is the one whose window they are.
+    sums = cv2.resize(sums, picked, interpolation=cv2.INTER_NEAREST)
+    means = cv2.convertScaleAbs(_area(sums, size_px), alpha=1 / (across * down))
+    return np.asarray(means, dtype=np.uint8)
+
+
+def _whole_part(side: int, size_px: int) -> int:
+    """Return how many pixels of a side go into each of the network's; 1 where the number varies."""
+    return side // size_px if side % size_px == 0 else 1
+
+
+def _area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
+    return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_AREA))
+
+
+def stack_on(images: Sequence[NDArray[np.uint8]], size_px: int, device: torch.device) -> Tensor:
+    """Return images on a device at the network's size, uint8 (n, S, S, 3), in their order.
+
+    Those of one size are uploaded at once, to a GPU from pinned memory and without waiting, and
+    resampled there where they are larger; no side of an image may be smaller than the network's.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        groups.setdefault(image.shape, []).append(place)
+    uploaded = [_uploaded([images[i] for i in places], device) for places in groups.values()]
+    parts = [resample(part, size_px) for part in uploaded]
+    if len(parts) == 1:
+        return parts[0]
+    order = torch.tensor([place for places in groups.values() for place in places])
+    return torch.cat(parts)[order.argsort().to(device)]
+
+
+def _uploaded(images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(images[0][None] if len(images) == 1 else np.stack(images))
+    if device.type != 'cuda':
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def resample(images: Tensor, size_px: int) -> Tensor:
+    """Resample uint8 (n, H, W, 3) by area to (n, S, S, 3), neither side smaller than S.
+
+    As two matrix products in float32; within one level of :func:`resize_frame`, which rounds other
+    sums.
+    """
+    count, height, width, channels = images.shape
+    if (height, width) == (size_px, size_px):
+        return images
+    with torch.autocast(images.device.type, enabled=False):
+        rows = area_weights(height, size_px, images.device) @ images.float().flatten(2)
+        columns = rows.view(count * size_px, width, channels)
+        means = area_weights(width, size_px, images.device) @ columns
+    return means.view(count, size_px, size_px, channels).round_().clamp_(0, 255).to(torch.uint8)
+
+
+@lru_cache(_KEPT_WEIGHTS)
+def area_weights(side: int, size_px: int, device: torch.device) -> Tensor:
+    """Return what part each of ``side`` pixels has in each of ``size_px`` means, float32 (S, side).
+
+    The rows add up to 1.
+    """
+    scale = side / size_px
+    edges = torch.arange(side + 1, dtype=torch.float64)
+    starts = torch.arange(size_px, dtype=torch.float64).unsqueeze(1) * scale
+    inside = edges.clamp(min=starts, max=starts + scale)
+    return (inside.diff(dim=1) / scale).float().to(device)
