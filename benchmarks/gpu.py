@@ -1,7 +1,9 @@
-"""How fast is the engine on a GPU, in which precision, and for how many streams?
+"""How fast is the engine on a GPU, in which precision, by what backend, for how many streams?
 
-Every precision runs the whole engine for one stream, and then for several streams that take turns
-through one network. Before anything is timed, each is compared with float32 on the CPU.
+Every way runs the whole engine, front end and decisions included, for one stream and for several in
+one batched step. Before anything is timed, its probabilities are compared with those of float32 on
+the CPU. Beside the times stands the least that the network's operations and bytes allow at the
+rates of a large matrix product and a large copy on the same device.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import copy
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -29,43 +32,78 @@ from harness import (
     take_turns,
 )
 from record import Table, provenance
-from workload import steady
 
 from activity_recognition.config import EngineConfig
-from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.operations import decision_work, frame_work, sound_work, total
 
-RATE_HZ = 15.0
+RATE_HZ = 30.0
 STEPS = 15
-STREAMS = (1, 4, 16, 64)
+STREAMS = (1, 8, 64)
 LARGEST_DIFFERENCE = {'fp32': 1e-4, 'tf32': 2e-2, 'bf16': 2e-2}
 """Of a probability, to float32 on the CPU."""
+PIXEL_DIFFERENCE = 2e-2
+"""More of it where pixels may differ by a level."""
 COMPARED = 30
 """Decisions that are compared."""
+WANTED_GRAPH = 3.0
+"""How many times as fast one stream is by graphs as by operators."""
+GEMM_SIDE = 4096
+COPY_BYTES = 256 * 2**20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Way:
+    """One way to run the engine."""
+
+    precision: str
+    backend: str
+    resize: str = 'host'
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        resized = ', resized there' if self.resize == 'device' else ''
+        return f'{self.precision} by {self.backend}{resized}'
+
+    @classmethod
+    def of(cls, text: str) -> Way:
+        """Read ``precision/backend`` or ``precision/backend/resize``."""
+        return cls(*text.split('/'))
+
+
+WAYS = (
+    'fp32/torch',
+    'fp32/cudagraph',
+    'tf32/cudagraph',
+    'bf16/torch',
+    'bf16/cudagraph',
+    'bf16/cudagraph/device',
+)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report, or say why not."""
-    parser = arguments(__doc__, seconds=40.0, rounds=10)
+    parser = arguments(__doc__, seconds=60.0, rounds=10)
     parser.add_argument('--preset', default='small')
     parser.add_argument('--device', default='cuda')
-    parser.add_argument('--precisions', nargs='+', default=list(LARGEST_DIFFERENCE))
+    parser.add_argument('--ways', nargs='+', default=list(WAYS), metavar='PRECISION/BACKEND')
     parser.add_argument('--streams', type=int, nargs='+', default=list(STREAMS))
     chosen = parser.parse_args(argv)
+    ways = [Way.of(text) for text in chosen.ways]
     began = provenance()
     if chosen.device.startswith('cuda') and not torch.cuda.is_available():
-        report = _empty(chosen, 'no CUDA device')
+        report = _empty(chosen, ways, 'no CUDA device')
     else:
-        report = _measure(chosen)
+        report = _measure(chosen, ways)
     return publish(report, chosen, began=began)
 
 
-def _empty(chosen: argparse.Namespace, reason: str) -> Report:
-    goals = [
-        skipped(_goal_name(name), reason, at_most=LARGEST_DIFFERENCE[name])
-        for name in chosen.precisions
-    ]
+def _empty(chosen: argparse.Namespace, ways: list[Way], reason: str) -> Report:
+    goals = [skipped(_goal_name(way), reason, at_most=_allowed(way)) for way in ways]
+    goals += [skipped(_ratio_name(p), reason, at_least=WANTED_GRAPH) for p in _both(ways)]
     return Report(
         theme='gpu',
         title='On a GPU',
@@ -75,8 +113,25 @@ def _empty(chosen: argparse.Namespace, reason: str) -> Report:
     )
 
 
-def _goal_name(precision: str) -> str:
-    return f'largest difference of a probability to float32 on the CPU, {precision}'
+def _goal_name(way: Way) -> str:
+    return f'largest difference of a probability to float32 on the CPU, {way.name}'
+
+
+def _ratio_name(precision: str) -> str:
+    return f'operators ÷ graphs, one stream, {precision}'
+
+
+def _allowed(way: Way) -> float:
+    return LARGEST_DIFFERENCE[way.precision] + PIXEL_DIFFERENCE * (way.resize == 'device')
+
+
+def _both(ways: list[Way]) -> list[str]:
+    """Return the precisions that run by operators and by graphs, on the same pixels."""
+    of = {
+        backend: [w.precision for w in ways if w.backend == backend and w.resize == 'host']
+        for backend in ('torch', 'cudagraph')
+    }
+    return [precision for precision in of['torch'] if precision in of['cudagraph']]
 
 
 @contextlib.contextmanager
@@ -91,117 +146,203 @@ def arithmetic(precision: str) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def _measure(chosen: argparse.Namespace) -> Report:
+def _measure(chosen: argparse.Namespace, ways: list[Way]) -> Report:
     checkpoint = untrained_checkpoint(chosen.preset, seed=chosen.seed)
-    expected = _probabilities(_engine(checkpoint, 'cpu', 'fp32'), chosen.seed)
-    cases: dict[str, Case] = {}
+    expected = _probabilities(_engine(checkpoint, 'cpu', Way('fp32', 'torch')), chosen.seed)
+    cases: dict[str, Case] = {
+        'product, fp32': _product(chosen.device, torch.float32),
+        'product, bf16': _product(chosen.device, torch.bfloat16),
+        'copy': _copy(chosen.device),
+    }
     goals, notes = [], []
-    for precision in chosen.precisions:
-        engine = _engine(checkpoint, chosen.device, precision)
-        with arithmetic(precision):
+    for way in ways:
+        engine = _engine(checkpoint, chosen.device, way)
+        with arithmetic(way.precision):
             found = _probabilities(engine, chosen.seed)
+        difference = float(np.abs(found - expected).max())
+        goals.append(Goal(name=_goal_name(way), value=difference, at_most=_allowed(way)))
+        notes.append(f'{way.name}: {engine.device_name}.')
+        for count in chosen.streams:
+            cases[_case_name(way, count)] = _streams(checkpoint, chosen, way, count)
+    rounds = take_turns(cases, chosen)
+    for precision in _both(ways) if 1 in chosen.streams else ():
+        operators, graphs = (
+            _case_name(Way(precision, backend), 1) for backend in ('torch', 'cudagraph')
+        )
+        ratio = rounds.wall_ratio(operators, graphs).median
         goals.append(
             Goal(
-                name=_goal_name(precision),
-                value=float(np.abs(found - expected).max()),
-                at_most=LARGEST_DIFFERENCE[precision],
+                name=_ratio_name(precision),
+                value=ratio,
+                at_least=WANTED_GRAPH,
+                settled=rounds.settled,
             )
         )
-        notes.append(f'{precision}: {engine.device_name}.')
-        for count in chosen.streams:
-            cases[_case_name(precision, count)] = _streams(engine, precision, count, chosen.seed)
-    rounds = take_turns(cases, chosen)
-    settings = {'preset': chosen.preset, 'device': chosen.device, 'seed': chosen.seed}
+    settings = {
+        'preset': chosen.preset,
+        'device': chosen.device,
+        'seed': chosen.seed,
+        'frames per second': RATE_HZ,
+    }
     return Report(
         theme='gpu',
         title='On a GPU',
         settings=settings,
         goals=goals,
-        tables=[_table(chosen, rounds)],
-        notes=[f'{rounds.describe()}; {STEPS} steps of each stream per round.', *notes],
+        tables=[_table(chosen, ways, rounds), _floor(checkpoint, rounds)],
+        notes=[f'{rounds.describe()}; {STEPS} steps of all streams per round.', *notes],
     )
 
 
-def _engine(checkpoint: Checkpoint, device: str, precision: str) -> StreamingEngine:
-    """Return an engine with weights of its own."""
-    engine = StreamingEngine(
+def _engine(checkpoint: Checkpoint, device: str, way: Way) -> MultiStreamEngine:
+    """Return an engine with weights of its own.
+
+    Raises:
+        RuntimeError: the backend does not work here: what would be timed is another.
+    """
+    engine = MultiStreamEngine(
         dataclasses.replace(checkpoint, system=copy.deepcopy(checkpoint.system)),
         engine=EngineConfig(
-            device=device, precision='fp32' if precision == 'tf32' else precision, num_threads=1
+            device=device,
+            precision='fp32' if way.precision == 'tf32' else way.precision,
+            backend=way.backend,
+            resize=way.resize,
+            num_threads=1,
         ),
     )
-    engine.warm_up()
+    if engine.choice.problem:
+        raise RuntimeError(f'{way.name}: {engine.choice.problem}')
     return engine
 
 
-def _probabilities(engine: StreamingEngine, seed: int) -> np.ndarray:
+def _probabilities(engine: MultiStreamEngine, seed: int) -> np.ndarray:
     """Return the probabilities of the first decisions of a stream, (decisions, C)."""
-    engine.reset()
+    engine.join('compared')
     logits = []
     windows = artificial_stream(engine.config, frame_rate_hz=RATE_HZ, seed=seed)
     for window in islice(windows, COMPARED):
-        decision = engine.apply(window)
-        assert decision is not None
+        decision = engine.apply({'compared': window})['compared']
         logits.append(decision.logits.astype(np.float64))
+    engine.leave('compared')
     powers = np.exp(np.stack(logits) - np.max(logits, axis=-1, keepdims=True))
     result: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
     return result
 
 
-def _streams(first: StreamingEngine, precision: str, count: int, seed: int) -> Case:
-    """Return a step of each of ``count`` streams through the network of ``first``."""
-    steps: list[Callable[[], None]] = []
-    with arithmetic(precision):
+def _streams(checkpoint: Checkpoint, chosen: argparse.Namespace, way: Way, count: int) -> Case:
+    """Return the steps of ``count`` streams in one engine, timed per stream."""
+    with arithmetic(way.precision):
+        engine = _engine(checkpoint, chosen.device, way)
+        sources = {}
         for number in range(count):
-            engine = StreamingEngine(
-                first.checkpoint,
-                engine=EngineConfig(
-                    device=str(first.precision.device),
-                    precision='bf16' if precision == 'bf16' else 'fp32',
-                    num_threads=1,
-                ),
+            name = f'stream_{number}'
+            engine.join(name)
+            sources[name] = artificial_stream(
+                checkpoint.config, frame_rate_hz=RATE_HZ, seed=chosen.seed + number
             )
-            steps.append(steady(engine, frame_rate_hz=RATE_HZ, seed=seed + number))
+        engine.warm_up()
 
     def step() -> None:
-        for one in steps:
-            one()
+        decisions = engine.apply({name: next(source) for name, source in sources.items()})
+        if not all(np.isfinite(decision.logits).all() for decision in decisions.values()):
+            raise RuntimeError('a decision is not finite: the time measured means nothing')
 
     def run() -> Spent:
-        with arithmetic(precision):
-            return stopwatch(step, STEPS)
+        with arithmetic(way.precision):
+            return _scaled(stopwatch(step, STEPS), count)
 
     return run
 
 
-def _case_name(precision: str, count: int) -> str:
-    return f'{precision}, {count}'
+def _product(device: str, dtype: torch.dtype) -> Case:
+    """Return the product of large square matrices, timed per operation."""
+    left, right = (torch.rand(GEMM_SIDE, GEMM_SIDE, device=device).to(dtype) for _ in range(2))
+    return partial(_timed, partial(torch.mm, left, right), device, 2 * GEMM_SIDE**3)
 
 
-def _table(chosen: argparse.Namespace, rounds: Rounds) -> Table:
-    base = _case_name(chosen.precisions[0], chosen.streams[0])
+def _copy(device: str) -> Case:
+    """Return reading and writing more than a cache holds, timed per byte."""
+    source = torch.rand(COPY_BYTES // 4, device=device)
+    into = torch.empty_like(source)
+    return partial(_timed, partial(into.copy_, source), device, 2 * COPY_BYTES)
+
+
+def _timed(call: Callable[[], object], device: str, divisor: float) -> Spent:
+    def finished() -> None:
+        call()
+        if device.startswith('cuda'):
+            torch.cuda.synchronize(device)
+
+    return _scaled(stopwatch(finished, 3), divisor)
+
+
+def _scaled(spent: Spent, divisor: float) -> Spent:
+    return Spent(wall_s=spent.wall_s / divisor, cpu_s=spent.cpu_s / divisor)
+
+
+def _case_name(way: Way, count: int) -> str:
+    return f'{way.name}, {count}'
+
+
+def _table(chosen: argparse.Namespace, ways: list[Way], rounds: Rounds) -> Table:
+    base = _case_name(ways[0], chosen.streams[0])
     rows = []
-    for precision in chosen.precisions:
+    for way in ways:
         for count in chosen.streams:
-            name = _case_name(precision, count)
-            each = rounds.wall_s(name).scaled(1e3 / count)
+            name = _case_name(way, count)
+            each = rounds.wall_s(name).scaled(1e3)
             rows.append(
                 (
-                    precision,
+                    way.name,
                     str(count),
                     str(each),
-                    f'{1e3 / each.median:.0f}',
-                    str(rounds.wall_ratio(name, base).scaled(1 / count)),
+                    f'{1e3 / each.median / RATE_HZ:.1f}',
+                    str(rounds.wall_ratio(name, base)),
                 )
             )
     columns = (
-        'precision',
+        'way',
         'streams',
         'ms per decision (quartiles)',
-        'decisions/s',
+        f'streams sustained at {RATE_HZ:g} Hz',
         '÷ first row',
     )
-    return Table('One decision of one stream', columns, rows)
+    return Table('One decision of one stream, with all its input', columns, rows)
+
+
+def _floor(checkpoint: Checkpoint, rounds: Rounds) -> Table:
+    """Tell the least that operations and bytes of one stream's step take on this device."""
+    config = checkpoint.config
+    tokens = config.audio.token_rate_hz / RATE_HZ
+    frame, decision = total(frame_work(config)), total(decision_work(config))
+    sound = total(sound_work(config))
+    operations = frame.operations + decision.operations + tokens * sound.operations
+    read = frame.read_bytes + decision.read_bytes + min(tokens, 1.0) * sound.read_bytes
+    copied_s = rounds.wall_s('copy').median
+    rows = []
+    for precision in ('fp32', 'bf16'):
+        product_s = rounds.wall_s(f'product, {precision}').median
+        rows.append(
+            (
+                precision,
+                f'{operations / 1e6:.1f}',
+                f'{1e-12 / product_s:.3g}',
+                f'{operations * product_s * 1e3:.3g}',
+                f'{read / 2**20:.1f}',
+                f'{1e-9 / copied_s:.3g}',
+                f'{read * copied_s * 1e3:.3g}',
+            )
+        )
+    columns = (
+        'products in',
+        '10⁶ operations',
+        '10¹² operations/s',
+        'ms for operations',
+        'MiB read, float32',
+        'GB/s',
+        'ms for bytes',
+    )
+    return Table('The floor of one stream', columns, rows)
 
 
 if __name__ == '__main__':

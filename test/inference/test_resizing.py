@@ -51,7 +51,7 @@ def means_of(image, size):
 
 
 def parts_of(side, size):
-    """Return how much of each pixel lies in each of ``size`` equal parts of a side, (size, side)."""
+    """Return how much of each pixel lies in each of ``size`` equal parts, (size, side)."""
     ends = np.arange(1, size + 1)[:, None] * side / size
     places = np.arange(side)
     return np.clip(np.minimum(places + 1, ends) - np.maximum(places, ends - side / size), 0, 1) * (
