@@ -91,6 +91,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--device', default='cuda')
     parser.add_argument('--ways', nargs='+', default=list(WAYS), metavar='PRECISION/BACKEND')
     parser.add_argument('--streams', type=int, nargs='+', default=list(STREAMS))
+    parser.add_argument('--width', type=int, default=640, help='of the images, pixels')
+    parser.add_argument('--height', type=int, default=480, help='of the images, pixels')
     chosen = parser.parse_args(argv)
     ways = [Way.of(text) for text in chosen.ways]
     began = provenance()
@@ -183,6 +185,7 @@ def _measure(chosen: argparse.Namespace, ways: list[Way]) -> Report:
         'device': chosen.device,
         'seed': chosen.seed,
         'frames per second': RATE_HZ,
+        'images': f'{chosen.width}×{chosen.height}',
     }
     return Report(
         theme='gpu',
@@ -238,7 +241,11 @@ def _streams(checkpoint: Checkpoint, chosen: argparse.Namespace, way: Way, count
             name = f'stream_{number}'
             engine.join(name)
             sources[name] = artificial_stream(
-                checkpoint.config, frame_rate_hz=RATE_HZ, seed=chosen.seed + number
+                checkpoint.config,
+                frame_rate_hz=RATE_HZ,
+                width_px=chosen.width,
+                height_px=chosen.height,
+                seed=chosen.seed + number,
             )
         engine.warm_up()
 

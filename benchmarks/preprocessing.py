@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from record import Table, provenance
 from torch.nn import functional as F
 
-from activity_recognition.inference.resizing import resize_frame
+from activity_recognition.inference.resizing import resize_frame, stack_on
 from activity_recognition.sensors.compressed import decode_compressed
 from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
 from activity_recognition.simulation import SimulationConfig, simulate
@@ -47,7 +47,9 @@ class Way:
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
     parser = arguments(__doc__, seconds=15.0, rounds=10)
-    parser.add_argument('--side', type=int, default=160, help='of the picture, pixels')
+    parser.add_argument(
+        '--sides', type=int, nargs='+', default=[128, 160], help='of the picture, pixels'
+    )
     chosen = parser.parse_args(argv)
     began = provenance()
     torch.set_num_threads(1)
@@ -55,8 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     groups = {}
     for name, size in SIZES.items():
         image = scene(*size, seed=chosen.seed)
-        groups[f'raw bgr8 {name}'] = raw_ways(image, chosen.side)
-        groups[f'JPEG {name}'] = jpeg_ways(image, chosen.side)
+        for side in chosen.sides:
+            groups[f'raw bgr8 {name} to {side}'] = raw_ways(image, side)
+            groups[f'JPEG {name} to {side}'] = jpeg_ways(image, side)
     cases: dict[str, Case] = {
         f'{group}: {way.name}': partial(stopwatch, way.make, 3)
         for group, ways in groups.items()
@@ -66,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     report = Report(
         theme='preprocessing',
         title='From an image to the picture that the network sees',
-        settings={'side, px': chosen.side, 'JPEG quality': QUALITY, 'seed': chosen.seed},
+        settings={'JPEG quality': QUALITY, 'seed': chosen.seed},
         tables=[_table(group, ways, rounds) for group, ways in groups.items()],
         notes=[f"{rounds.describe()}. Where no other way is marked, the first is the package's."],
     )
@@ -105,6 +108,14 @@ def raw_ways(image: Picture, side: int) -> list[Way]:
         )
         return small[0].mul(255).round().byte().permute(1, 2, 0).numpy()
 
+    def in_one_step() -> Picture:
+        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        return np.asarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def on_device() -> Picture:
+        rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        return stack_on([rgb], side, torch.device('cpu'))[0].numpy()
+
     def halve_first() -> Picture:
         small = halved(bgr, LEAST_SIDE_PX)
         return _resized(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8), side)
@@ -112,6 +123,8 @@ def raw_ways(image: Picture, side: int) -> list[Way]:
     ways = [
         Way('convert, then resize', convert_first),
         Way('resize, then convert', resize_first),
+        Way("convert, then resize by OpenCV's area alone", in_one_step),
+        Way('convert, then products with weights, as engine.resize: device', on_device),
         Way('to float, then resize (torch, antialiased)', float_first),
     ]
     if halved(bgr, LEAST_SIDE_PX).shape != bgr.shape:
@@ -162,11 +175,19 @@ def _table(group: str, ways: list[Way], rounds: Rounds) -> Table:
                 way.name,
                 str(rounds.wall_s(name).scaled(1e3)),
                 str(rounds.wall_ratio(name, first)),
-                f'{difference.mean():.2f}',
+                f'{difference.mean():.3f}',
+                f'{100 * (difference > 0).mean():.1f}',
                 str(difference.max()),
             )
         )
-    columns = ('way', 'ms (quartiles)', '÷ first (quartiles)', 'mean difference', 'largest')
+    columns = (
+        'way',
+        'ms (quartiles)',
+        '÷ first (quartiles)',
+        'mean difference',
+        '% that differ',
+        'largest',
+    )
     return Table(group, columns, rows)
 
 

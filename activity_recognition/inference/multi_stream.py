@@ -221,6 +221,8 @@ class MultiStreamEngine:
     def _made_up(self, now_ns: int) -> Window:
         """Return a window with something of every modality and a decision."""
         size, audio = self.config.video.input_size_px, self.config.audio
+        # A larger image has the device resample it, too.
+        size *= 1 if self._resize else 2
         return Window(
             samples=(
                 Frame(
