@@ -211,8 +211,6 @@ class NodeSpec:
     """Overrides that go before the files."""
     remappings: Mapping[str, str] = field(default_factory=dict)
     log_level: str = 'info'
-    large_pages: bool = False
-    """Whether its memory is better had in large pages; see that module."""
     publishes_images: bool = False
     """Whether it needs the transport of :mod:`activity_recognition.ros.transport`."""
     spare_segments: int = 0
@@ -280,7 +278,6 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
         parameters=parameters,
         remappings=_topics(values),
         log_level=str(values['log_level']),
-        large_pages=True,
         # The overlay, which must not take the room of the camera driver or the player.
         publishes_images=True,
         spare_segments=1,

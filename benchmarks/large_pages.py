@@ -1,4 +1,4 @@
-"""What do large pages of memory bring, with which the launch files start the recogniser?
+"""What would it bring to have the memory of the recogniser in large pages?
 
 Of every preset two processes wait for their turns, one started with them and one without, and take
 the same steps.
@@ -20,8 +20,9 @@ from record import Table, provenance
 from workload import make_engine, steady
 
 from activity_recognition.inference.artificial import untrained_checkpoint
-from activity_recognition.large_pages import VARIABLE, large_pages
 
+VARIABLE, LARGE = 'GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1'
+"""Has glibc ask for pages of 2 MiB: its manual, "Memory Allocation Tunables"."""
 PRESETS = ('nano', 'small')
 RATE_HZ = 15.0
 STEPS = 60
@@ -60,7 +61,7 @@ class Waiting:
                 *(sys.executable, str(Path(__file__).resolve()), '--serve', preset),
                 *('--threads', str(threads), '--seed', str(seed)),
             ],
-            env={**bare, **large_pages(bare)} if large else bare,
+            env={**bare, VARIABLE: LARGE} if large else bare,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -112,7 +113,7 @@ def _report(rounds: Rounds, settings: dict[str, object]) -> Report:
         tables=[Table('One step', columns, rows)],
         notes=[
             f'{rounds.describe()}; {STEPS} steps of each case per round. Spreads are quartiles.',
-            'Large pages are asked for by `GLIBC_TUNABLES=glibc.malloc.hugetlb=1`.',
+            f'Large pages are asked for by `{VARIABLE}={LARGE}`.',
         ],
     )
 

@@ -1,13 +1,9 @@
-"""Run all benchmarks, each in a process of its own, and show which goals are reached.
-
-All of them, peers too, have their memory in large pages, as the launch files start the recogniser.
-"""
+"""Run all benchmarks, each in a process of its own, and show which goals are reached."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,8 +12,6 @@ from typing import Any
 
 from record import Table
 
-from activity_recognition.large_pages import large_pages
-
 HERE = Path(__file__).resolve().parent
 BENCHMARKS = (
     'decision_rate',
@@ -25,7 +19,6 @@ BENCHMARKS = (
     'peers',
     'components',
     'roofline',
-    'large_pages',
     'precision',
     'preprocessing',
     'synchroniser',
@@ -47,6 +40,7 @@ STUDIES = (
     'esc10',
     'fights',
     'node_soak',
+    'large_pages',
 )
 """Of what is recognised, and of hours; they run where they are named."""
 SHORTER = {
@@ -90,11 +84,7 @@ def run(name: str, options: list[str], *, verbose: bool) -> dict[str, Any] | Non
         path = Path(folder) / 'outcome.json'
         command = [sys.executable, str(HERE / f'{name}.py'), '--json', str(path), *options]
         done = subprocess.run(
-            command,
-            env={**os.environ, **large_pages(os.environ)},
-            stdout=None if verbose else subprocess.PIPE,
-            text=True,
-            check=False,
+            command, stdout=None if verbose else subprocess.PIPE, text=True, check=False
         )
         if done.returncode or not path.exists():
             print(done.stdout or '', file=sys.stderr)

@@ -22,7 +22,7 @@ LAYERS = [
     {'config_io'},
     {'config', 'types'},
     {'settings'},
-    {'errors', 'entry', 'cache_dir', 'large_pages', '__init__'},
+    {'errors', 'entry', 'cache_dir', '__init__'},
 ]
 """From the top; those on a line do not know each other."""
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from activity_recognition.commands.processes import Child, Processes
-from activity_recognition.large_pages import large_pages
 from activity_recognition.startup import NodeSpec
 
 
@@ -19,7 +17,7 @@ def start_node(
     extra: Sequence[str] = (),
     output: Path | None = None,
 ) -> Child:
-    """Start a node, with the transport and the memory it needs.
+    """Start a node, with the transport it needs.
 
     Args:
         processes: what the node ends with.
@@ -27,12 +25,11 @@ def start_node(
         extra: ROS arguments that go before all others, from ``--ros-args`` on.
         output: file for what it prints; None prints it here.
     """
-    environment = large_pages(os.environ) if spec.large_pages else {}
+    environment: dict[str, str] = {}
     if spec.publishes_images:
         from activity_recognition.ros.transport import image_transport
 
-        transport, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
-        environment |= transport
+        environment, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
         if warning:
             print(warning, file=sys.stderr)
     return processes.start(spec.name, spec.command(extra), environment=environment, output=output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 
 from launch import Action, Event, LaunchContext, LaunchDescription
@@ -25,7 +24,6 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
-from activity_recognition.large_pages import large_pages
 from activity_recognition.ros.transport import image_transport
 from activity_recognition.startup import (
     Argument,
@@ -111,7 +109,7 @@ def _recognizer(
     on_refusal: Callable[[str], list[Action]],
 ) -> tuple[LifecycleNode, list[Action]]:
     spec = recognizer_spec(values, use_sim_time=use_sim_time)
-    environment, warnings = _environment(spec)
+    environment, warnings = _transport(spec)
     node = LifecycleNode(**_settings(spec), additional_env=environment)
     if not values.get('autostart', True):
         return node, [*warnings, node]
@@ -158,15 +156,13 @@ def _shut_down(reason: str) -> list[Action]:
 
 def _player(spec: NodeSpec) -> tuple[list[Action], Node]:
     """Return the player, and what is to be said of its transport."""
-    environment, warnings = _environment(spec)
+    environment, warnings = _transport(spec)
     return warnings, Node(**_settings(spec), additional_env=environment)
 
 
-def _environment(spec: NodeSpec) -> tuple[dict[str, str], list[Action]]:
-    """Return what a node's process is started with beside the launch's own, and warnings."""
-    transport, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
-    memory = large_pages(os.environ) if spec.large_pages else {}
-    return {**memory, **transport}, [LogInfo(msg=warning)] if warning else []
+def _transport(spec: NodeSpec) -> tuple[dict[str, str], list[Action]]:
+    environment, warning = image_transport(name=spec.name, spare_segments=spec.spare_segments)
+    return environment, [LogInfo(msg=warning)] if warning else []
 
 
 def _full_namespace(context: LaunchContext, given: str) -> str:
