@@ -65,9 +65,12 @@ def test_a_peer_that_is_missing_is_a_skipped_goal_with_its_reason(monkeypatch, c
 
 def test_area_resizing_and_swapping_channels_commute():
     image = preprocessing.scene(320, 240, seed=1)
-    convert, resize, _ = (way.make() for way in preprocessing.raw_ways(image, 64))
+    convert, resize, *others, _ = (way.make() for way in preprocessing.raw_ways(image, 64))
     assert np.array_equal(convert, resize)
     assert convert.shape == (64, 64, 3)
+    assert len(others) == 2
+    for picture in others:
+        assert np.abs(picture.astype(int) - convert).max() <= 1
 
 
 def test_jpeg_is_decoded_no_smaller_than_the_network_needs():
@@ -184,7 +187,7 @@ class TestSmoke:
 
     def test_preprocessing(self, tmp_path):
         outcome = run_script(preprocessing.main, tmp_path, '--seconds', '1', '--rounds', '1')
-        assert [len(table['rows']) for table in outcome['tables']] == [3, 2, 4, 3]
+        assert [len(table['rows']) for table in outcome['tables']] == [5, 2, 5, 2, 6, 4, 6, 3]
 
     def test_synchroniser(self, tmp_path):
         outcome = run_script(synchroniser.main, tmp_path, '--seconds', '1', '--rounds', '1')
