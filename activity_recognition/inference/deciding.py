@@ -135,7 +135,7 @@ class BatchDecider:
                 self._on_device(seen & _VARIANTS[:, index, None] if weigh else seen),
             )
         logits = self._backend.decision(self._on_device(newest), *memories).cpu().numpy()
-        beliefs = _softmax(logits / np.float64(self._temperature))
+        beliefs = _softmax(logits.astype(np.float64) / self._temperature)
         best = beliefs[1:, :, 0].argmax(-1)
         answers = logits[0, :, 0].astype(np.float32)
         for row in range(len(slots)):
