@@ -32,6 +32,7 @@ from harness import (
     take_turns,
 )
 from record import Table, provenance
+from workload import steady_streams
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
@@ -235,28 +236,18 @@ def _probabilities(engine: MultiStreamEngine, seed: int) -> np.ndarray:
 def _streams(checkpoint: Checkpoint, chosen: argparse.Namespace, way: Way, count: int) -> Case:
     """Return the steps of ``count`` streams in one engine, timed per stream."""
     with arithmetic(way.precision):
-        engine = _engine(checkpoint, chosen.device, way)
-        sources = {}
-        for number in range(count):
-            name = f'stream_{number}'
-            engine.join(name)
-            sources[name] = artificial_stream(
-                checkpoint.config,
-                frame_rate_hz=RATE_HZ,
-                width_px=chosen.width,
-                height_px=chosen.height,
-                seed=chosen.seed + number,
-            )
-        engine.warm_up()
-
-    def step() -> None:
-        decisions = engine.apply({name: next(source) for name, source in sources.items()})
-        if not all(np.isfinite(decision.logits).all() for decision in decisions.values()):
-            raise RuntimeError('a decision is not finite: the time measured means nothing')
+        step = steady_streams(
+            _engine(checkpoint, chosen.device, way),
+            count,
+            frame_rate_hz=RATE_HZ,
+            seed=chosen.seed,
+            width_px=chosen.width,
+            height_px=chosen.height,
+        )
 
     def run() -> Spent:
         with arithmetic(way.precision):
-            return _scaled(stopwatch(step, STEPS), count)
+            return stopwatch(step, STEPS).per(count)
 
     return run
 
@@ -280,11 +271,7 @@ def _timed(call: Callable[[], object], device: str, divisor: float) -> Spent:
         if device.startswith('cuda'):
             torch.cuda.synchronize(device)
 
-    return _scaled(stopwatch(finished, 3), divisor)
-
-
-def _scaled(spent: Spent, divisor: float) -> Spent:
-    return Spent(wall_s=spent.wall_s / divisor, cpu_s=spent.cpu_s / divisor)
+    return stopwatch(finished, 3).per(divisor)
 
 
 def _case_name(way: Way, count: int) -> str:

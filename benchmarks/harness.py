@@ -34,6 +34,10 @@ class Spent:
     cpu_s: float
     """Of all threads of the process."""
 
+    def per(self, count: float) -> Spent:
+        """Return the time of one of ``count`` equal shares."""
+        return Spent(wall_s=self.wall_s / count, cpu_s=self.cpu_s / count)
+
     def is_clean(self, threads: int) -> bool:
         """Return whether the CPU was busy with these steps, and nothing else, all the time."""
         busy = self.cpu_s / max(self.wall_s, 1e-9)

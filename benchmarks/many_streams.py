@@ -7,29 +7,22 @@ decision. Streams begin at different moments, so that their sound does not come 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from harness import Goal, Report, Rounds, Spent, arguments, publish, stopwatch, take_turns
 from record import Table, provenance
-from workload import FILL_S, ensure_exported
+from workload import ensure_exported, steady_streams
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
-from activity_recognition.inference.artificial import (
-    START_NS,
-    artificial_stream,
-    untrained_checkpoint,
-)
+from activity_recognition.inference.artificial import untrained_checkpoint
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.types import Window, to_ns
 
 PRESETS = ('nano', 'small')
 COUNTS = (1, 2, 4, 8, 16)
 RATE_HZ = 15.0
-OFFSET_S = 0.017
-"""Between the beginnings of two streams."""
 STEPS = 15
 """Steps of one stream in a round, a multiple of the decisions between two weighings; of more
 streams fewer, but no fewer than ``FEWEST_STEPS``."""
@@ -48,8 +41,6 @@ def main(argv: list[str] | None = None) -> int:
         checkpoint = untrained_checkpoint(preset, seed=chosen.seed)
         for count in COUNTS:
             step = make_step(checkpoint, count, threads=chosen.threads, seed=chosen.seed)
-            for _ in range(round(FILL_S * RATE_HZ)):
-                step()
             cases[name_of(preset, count)] = partial(_per_stream, step, count)
     rounds = take_turns(cases, chosen)
     settings = {
@@ -61,30 +52,11 @@ def main(argv: list[str] | None = None) -> int:
     return publish(_report(rounds, settings), chosen, began=began)
 
 
-def make_step(
-    checkpoint: Checkpoint, count: int, *, threads: int, seed: int
-) -> Callable[[], object]:
+def make_step(checkpoint: Checkpoint, count: int, *, threads: int, seed: int) -> Callable[[], None]:
     """Return a call that gives each of ``count`` streams its next window and has all decide."""
     ensure_exported(checkpoint)
     engine = MultiStreamEngine(checkpoint, engine=EngineConfig(device='cpu', num_threads=threads))
-    sources: dict[str, Iterator[Window]] = {}
-    for index in range(count):
-        name = f'stream_{index}'
-        engine.join(name)
-        sources[name] = artificial_stream(
-            checkpoint.config,
-            frame_rate_hz=RATE_HZ,
-            seed=seed + index,
-            start_ns=START_NS + to_ns(index * OFFSET_S),
-        )
-    engine.warm_up()
-
-    def step() -> None:
-        decisions = engine.apply({name: next(source) for name, source in sources.items()})
-        if len(decisions) != count:
-            raise RuntimeError(f'expected {count} decisions, got {len(decisions)}')
-
-    return step
+    return steady_streams(engine, count, frame_rate_hz=RATE_HZ, seed=seed)
 
 
 def name_of(preset: str, count: int) -> str:
@@ -92,9 +64,8 @@ def name_of(preset: str, count: int) -> str:
     return f'{preset}, {count} stream{"s" if count > 1 else ""}'
 
 
-def _per_stream(step: Callable[[], object], count: int) -> Spent:
-    spent = stopwatch(step, max(STEPS // count, FEWEST_STEPS))
-    return Spent(wall_s=spent.wall_s / count, cpu_s=spent.cpu_s / count)
+def _per_stream(step: Callable[[], None], count: int) -> Spent:
+    return stopwatch(step, max(STEPS // count, FEWEST_STEPS)).per(count)
 
 
 def _report(rounds: Rounds, settings: dict[str, object]) -> Report:

@@ -106,7 +106,7 @@ def _gemm(side: int) -> Case:
 
     def run() -> Spent:
         spent = stopwatch(lambda: torch.mm(left, right, out=out), count)
-        return _scaled(spent, 2 * side**3)
+        return spent.per(2 * side**3)
 
     return run
 
@@ -116,13 +116,9 @@ def _memory() -> Case:
     values = torch.rand(STREAM_BYTES // 4)
 
     def run() -> Spent:
-        return _scaled(stopwatch(values.sum, 4), STREAM_BYTES)
+        return stopwatch(values.sum, 4).per(STREAM_BYTES)
 
     return run
-
-
-def _scaled(spent: Spent, divisor: float) -> Spent:
-    return Spent(wall_s=spent.wall_s / divisor, cpu_s=spent.cpu_s / divisor)
 
 
 def flops_per_s(spent: Mapping[str, Spent]) -> float:

@@ -10,16 +10,21 @@ import numpy as np
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import BackendError
-from activity_recognition.inference import StreamingEngine
-from activity_recognition.inference.artificial import artificial_stream
+from activity_recognition.inference import MultiStreamEngine, StreamingEngine
+from activity_recognition.inference.artificial import START_NS, artificial_stream
 from activity_recognition.inference.backends.choice import exported
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import cache_folder, export_steps
 from activity_recognition.models.quantising import QUANTISED, quantise_steps
-from activity_recognition.types import Window
+from activity_recognition.types import Window, to_ns
 
 FILL_S = 5.0
 """Seconds of input before measuring: longer than the windows of sight and sound."""
+
+
+OFFSET_S = 0.017
+"""Between the beginnings of two streams."""
+NOT_FINITE = 'the engine gave no finite decision: the time measured means nothing'
 
 
 class UnavailableError(Exception):
@@ -75,8 +80,47 @@ def steady(engine: StreamingEngine, *, frame_rate_hz: float, seed: int) -> Calla
     return step
 
 
+def steady_streams(
+    engine: MultiStreamEngine,
+    count: int,
+    *,
+    frame_rate_hz: float,
+    seed: int,
+    width_px: int = 640,
+    height_px: int = 480,
+) -> Callable[[], None]:
+    """Let ``count`` streams join and see until their rings are full; return their next step.
+
+    They begin at different moments, so that their sound does not come in equal runs.
+    """
+    sources: dict[str, Iterator[Window]] = {}
+    for index in range(count):
+        name = f'stream_{index}'
+        engine.join(name)
+        sources[name] = artificial_stream(
+            engine.config,
+            frame_rate_hz=frame_rate_hz,
+            width_px=width_px,
+            height_px=height_px,
+            seed=seed + index,
+            start_ns=START_NS + to_ns(index * OFFSET_S),
+        )
+    engine.warm_up()
+
+    def step() -> None:
+        decisions = engine.apply({name: next(source) for name, source in sources.items()})
+        if len(decisions) != count:
+            raise RuntimeError(f'expected {count} decisions, got {len(decisions)}')
+        if not all(np.isfinite(decision.logits).all() for decision in decisions.values()):
+            raise RuntimeError(NOT_FINITE)
+
+    for _ in range(round(FILL_S * frame_rate_hz)):
+        step()
+    return step
+
+
 def step_through(engine: StreamingEngine, windows: Iterator[Window]) -> None:
     """Apply the next window; it must end in a decision of finite numbers."""
     decision = engine.apply(next(windows))
     if decision is None or not np.isfinite(decision.logits).all():
-        raise RuntimeError('the engine gave no finite decision: the time measured means nothing')
+        raise RuntimeError(NOT_FINITE)

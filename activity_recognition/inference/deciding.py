@@ -46,8 +46,6 @@ class _Believed:
     """(C,), probabilities."""
     unimodal: NDArray[np.float32]
     """(3, C), probabilities."""
-    best: list[int]
-    """(3,), the label that each modality believes most by itself."""
     without: NDArray[np.float32] | None
     """(3, C), probabilities with each modality masked; None where it is not weighed."""
 
@@ -108,8 +106,9 @@ class BatchDecider:
         """Run the network for the streams that see something; those to weigh are asked apart."""
         result: list[_Believed | None] = [None] * len(streams)
         asked: dict[bool, list[int]] = {False: [], True: []}
+        there = [any(present) for present in zip(*(s.present for s in sights), strict=True)]
         for row, stream in enumerate(streams):
-            if any(sight.newest[row] >= 0 for sight in sights):
+            if there[row]:
                 asked[self._weighs(stream)].append(row)
                 stream.decisions += 1
         for weigh, rows in asked.items():
@@ -136,14 +135,12 @@ class BatchDecider:
             )
         logits = self._backend.decision(self._on_device(newest), *memories).cpu().numpy()
         beliefs = _softmax(logits.astype(np.float64) / self._temperature)
-        best = beliefs[1:, :, 0].argmax(-1)
         answers = logits[0, :, 0].astype(np.float32)
         for row in range(len(slots)):
             yield _Believed(
                 logits=answers[row].copy(),
                 fused=beliefs[0, row, 0].copy(),
                 unimodal=beliefs[1:, row, 0],
-                best=best[:, row].tolist(),
                 without=beliefs[0, row, 1:] if weigh else None,
             )
 
@@ -175,6 +172,7 @@ class BatchDecider:
         if without is not None:
             winner = smoothed.class_id if smoothed.class_id >= 0 else int(fused.argmax())
             weights = (fused[winner] - without[:, winner]).tolist()
+        best = believed.unimodal.argmax(-1).tolist()
         evidence = tuple(
             _absent(m, moment.t_ns, stream)
             if math.isnan(ages_s[i])
@@ -182,8 +180,8 @@ class BatchDecider:
                 modality=m,
                 present=True,
                 age_s=ages_s[i],
-                label=self._labels[believed.best[i]],
-                confidence=float(believed.unimodal[i, believed.best[i]]),
+                label=self._labels[best[i]],
+                confidence=float(believed.unimodal[i, best[i]]),
                 weight=weights[i],
             )
             for i, m in enumerate(MODALITIES)

@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.frontend import AudioBlocks, Prepared
-from activity_recognition.inference.resizing import stack_on
+from activity_recognition.inference.resizing import stack_on, stacked
 from activity_recognition.inference.streams import NetworkState, Stream
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import Modality
@@ -45,8 +43,7 @@ class BatchEncoder:
         self._directions = system.video_encoder.directions
         self._window_s = system.config.video.window_s
         self._size_px = system.config.video.input_size_px
-        like = system.classifier.weight
-        self._device, self._dtype = like.device, like.dtype
+        self._device = system.classifier.weight.device
 
     def encode(self, intake: Intake) -> None:
         """Encode everything and advance the streams' states."""
@@ -93,7 +90,7 @@ class BatchEncoder:
         rows, own = self._backend.look_back(
             tokens,
             ring.view(slots, sight),
-            torch.from_numpy(sight.age_s).to(self._device, self._dtype),
+            torch.from_numpy(sight.age_s).to(self._device),
             torch.from_numpy(sight.seen).to(self._device),
         )
         memory = self._state.memories[Modality.VIDEO]
@@ -118,7 +115,7 @@ class BatchEncoder:
         slots = [stream.slot for stream, _ in runs]
         blocks = torch.from_numpy(stacked([run.values for _, run in runs]))
         sound = self._state.sound
-        rows, after = self._backend.sound(blocks.to(self._device, self._dtype), sound.of(slots))
+        rows, after = self._backend.sound(blocks.to(self._device), sound.of(slots))
         sound.store(slots, after)
         for i, (stream, run) in enumerate(runs):
             stamps_ns = run.stamps_ns.tolist()
@@ -141,11 +138,6 @@ class BatchEncoder:
         memory = self._state.memories[Modality.TEXT]
         for i, (slot, stamp_ns) in enumerate(zip(slots, stamps_ns, strict=True)):
             memory.append(slot, (stamp_ns,), rows[i : i + 1])
-
-
-def stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Stack arrays along a new first axis; a single one is not copied."""
-    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def turns(slots: Sequence[int]) -> list[list[int]]:

@@ -209,6 +209,7 @@ class FrontEnd:
         """Return the image the network sees, (S, S, 3), or what is left to be resampled."""
         if self._resize or not shrinks(frame.image, self._size_px):
             return resize_frame(frame, self._size_px)
+        check_frame(frame)
         return writable(frame.image)
 
     def utterance(self, utterance: Utterance) -> list[int]:

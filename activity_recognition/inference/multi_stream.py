@@ -19,7 +19,7 @@ from activity_recognition.inference.backends.threads import fewest_threads
 from activity_recognition.inference.deciding import BatchDecider
 from activity_recognition.inference.encoding import BatchEncoder
 from activity_recognition.inference.frontend import FrontEnd
-from activity_recognition.inference.precision import Precision, choose_precision
+from activity_recognition.inference.precision import Precision, choose_precision, host_type
 from activity_recognition.inference.streams import NetworkState, Stream
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.models.smoothing import ActivitySmoothing
@@ -65,8 +65,7 @@ class MultiStreamEngine:
         if self.precision.device.type == 'cpu':
             self.num_threads = engine.num_threads or fewest_threads(system)
             torch.set_num_threads(self.num_threads)
-        double = system.classifier.weight.dtype is torch.float64
-        self._front_end_type = np.float64 if double else np.float32
+        self._front_end_type = host_type(system.classifier.weight.dtype)
         self._resize = engine.resize == 'host'
         self._smoothing = ActivitySmoothing(config=smoothing)
         self._state = NetworkState(system, slots=1)

@@ -6,6 +6,7 @@ import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.amp.grad_scaler import GradScaler
 
@@ -39,6 +40,11 @@ class Precision:
         if self.device.type == 'cuda':
             return f'{torch.cuda.get_device_name(self.device)} ({self.device}, {precision})'
         return f'{platform.processor() or platform.machine()} (cpu, {precision})'
+
+
+def host_type(dtype: torch.dtype) -> type[np.floating]:
+    """Return the type of arrays that go into a network whose weights have ``dtype``."""
+    return np.float64 if dtype is torch.float64 else np.float32
 
 
 def choose_precision(config: EngineConfig) -> Precision:

@@ -116,10 +116,15 @@ def stack_on(images: Sequence[NDArray[np.uint8]], size_px: int, device: torch.de
 
 
 def _uploaded(images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
-    tensor = torch.from_numpy(images[0][None] if len(images) == 1 else np.stack(images))
+    tensor = torch.from_numpy(stacked(images))
     if device.type != 'cuda':
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Stack arrays along a new first axis; a single one is not copied."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def resample(images: Tensor, size_px: int) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from activity_recognition.inference.precision import host_type
 from activity_recognition.models.steps import viewed_rows
 from activity_recognition.types import NANOSECONDS, to_ns
 
@@ -77,7 +78,7 @@ class Ring:
         self._end = [0] * slots
         # Whether a slot's stamps came in order: sight and sound always do.
         self._in_order = [True] * slots
-        self._age_type = np.float64 if like.dtype is torch.float64 else np.float32
+        self._age_type = host_type(like.dtype)
 
     @property
     def filled(self) -> list[int]:

@@ -56,21 +56,21 @@ class DilatedBlock(nn.Module):
         x = self.norm(x)
         return x if weight is None else x * weight.unsqueeze(-1)
 
-    def taps(self, padded: Tensor, count: int) -> list[Tensor]:
-        """Return what each tap of the kernel reads for ``count`` tokens, (B, count, D)."""
-        return [padded.narrow(1, tap * self.dilation, count) for tap in range(KERNEL)]
-
-    def forward(self, x: Tensor, padded: Tensor) -> Tensor:
-        """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D).
+    def convolve(self, taps: list[Tensor]) -> Tensor:
+        """Return the convolution (B, A, D) of what each tap reads.
 
         As one matrix product over the taps: a convolution call costs more than its arithmetic for
         the two or three tokens that a step brings.
         """
-        taps = self.taps(padded, x.shape[1])
         # Channel by channel like the kernel, which is larger and so had better not be rearranged.
         taps_last = torch.stack(taps, dim=-1).flatten(2)
-        mixed = F.gelu(F.linear(taps_last, self.conv.weight.flatten(1), self.conv.bias))
-        return x + self.dropout(self.project(mixed))
+        return F.linear(taps_last, self.conv.weight.flatten(1), self.conv.bias)
+
+    def forward(self, x: Tensor, padded: Tensor) -> Tensor:
+        """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D)."""
+        count = x.shape[1]
+        taps = [padded.narrow(1, tap * self.dilation, count) for tap in range(KERNEL)]
+        return x + self.dropout(self.project(F.gelu(self.convolve(taps))))
 
 
 class AudioCNN(nn.Module):
@@ -84,7 +84,10 @@ class AudioCNN(nn.Module):
         frequencies = audio.num_mels
         channels = (1, *audio.channels)
         convs = []
+        # What each convolution still needs of the past: columns (C, 1, F), tokens (k, D).
+        self._past_shapes: list[tuple[int, ...]] = []
         for inputs, outputs in pairwise(channels):
+            self._past_shapes.append((inputs, 1, frequencies))
             frequencies = (frequencies + 1) // 2
             convs.append(SpectrogramConv(inputs, outputs, frequencies))
         self.convs = nn.ModuleList(convs)
@@ -94,6 +97,10 @@ class AudioCNN(nn.Module):
             for dilation in audio.dilations
         )
         self.norm = nn.LayerNorm(config.hidden_dim)
+        self._past_shapes += [
+            ((KERNEL - 1) * dilation, config.hidden_dim) for dilation in audio.dilations
+        ]
+        self._past_sizes = [math.prod(shape) for shape in self._past_shapes]
 
     @property
     def receptive_field_s(self) -> float:
@@ -103,26 +110,16 @@ class AudioCNN(nn.Module):
         columns = audio.receptive_field_tokens * audio.columns_per_token - 1
         return ((columns - 1) * audio.hop_samples + audio.fft_samples) / audio.sample_rate_hz
 
-    @property
-    def past_shapes(self) -> list[tuple[int, ...]]:
-        """What each convolution still needs of the past: columns (C, 1, F), tokens (k, D)."""
-        audio, frequencies = self.config.audio, self.config.audio.num_mels
-        shapes: list[tuple[int, ...]] = []
-        for inputs in (1, audio.channels[0]):
-            shapes.append((inputs, 1, frequencies))
-            frequencies = (frequencies + 1) // 2
-        width = self.config.hidden_dim
-        return shapes + [((KERNEL - 1) * dilation, width) for dilation in audio.dilations]
-
     def new_past(self, rows: int = 1) -> Tensor:
         """Return what lies before the first block, for ``rows`` streams, (rows, X) zeros."""
-        return self.norm.weight.new_zeros(rows, sum(map(math.prod, self.past_shapes)))
+        return self.norm.weight.new_zeros(rows, sum(self._past_sizes))
 
     def parts_of(self, past: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return views of the past (B, X): columns (B, C, 1, F) and tokens (B, k, D)."""
-        shapes = self.past_shapes
-        flat = past.split([math.prod(shape) for shape in shapes], dim=1)
-        parts = [part.unflatten(1, shape) for part, shape in zip(flat, shapes, strict=True)]
+        flat = past.split(self._past_sizes, dim=1)
+        parts = [
+            part.unflatten(1, shape) for part, shape in zip(flat, self._past_shapes, strict=True)
+        ]
         return parts[: len(self.convs)], parts[len(self.convs) :]
 
     def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:

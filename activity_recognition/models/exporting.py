@@ -160,19 +160,16 @@ class TapByTap(DilatedBlock):
         self.load_state_dict(block.state_dict())
         self.kernel = self.conv.weight.detach().permute(0, 2, 1).flatten(1).contiguous()
 
-    def forward(self, x: Tensor, padded: Tensor) -> Tensor:
-        """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D)."""
-        taps = torch.cat(self.taps(padded, x.shape[1]), -1)
-        mixed = nn.functional.gelu(nn.functional.linear(taps, self.kernel, self.conv.bias))
-        output: Tensor = x + self.project(mixed)
-        return output
+    def convolve(self, taps: list[Tensor]) -> Tensor:
+        """Return the convolution (B, A, D) of what each tap reads."""
+        return nn.functional.linear(torch.cat(taps, -1), self.kernel, self.conv.bias)
 
 
 def fused(system: ActivityRecognitionSystem) -> ActivityRecognitionSystem:
-    """Return a copy of a network that computes the same with fewer operators over images.
+    """Return a copy of a network that computes the same with fewer operators.
 
-    The scale of the pixels goes into the first convolution, and normalisations over whole images
-    are one operator each.
+    The scale of the pixels goes into the first convolution, normalisations over whole images are
+    one operator each, and kernels over tokens lie tap by tap.
     """
     system = copy.deepcopy(system).eval()
     encoder = system.video_encoder.frame_encoder

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.inference.engine import StreamingEngine
+from activity_recognition.inference.precision import host_type
 from activity_recognition.inference.trace import dense_recording, to_batch
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
@@ -118,7 +119,7 @@ def dense(
             windows,
             checkpoint.config,
             checkpoint.tokenizer,
-            dtype=np.float64 if dtype is torch.float64 else np.float32,
+            dtype=host_type(dtype),
         ):
             output = system.forward_detailed(to_batch(arrays, device))
             logits.append(output.logits[0])

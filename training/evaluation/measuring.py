@@ -158,11 +158,8 @@ def evaluate_checkpoint(
     """
     config = config or EvaluationConfig()
     precision = choose_precision(config.engine)
-    if play is not None and holds_shards(data):
-        raise ConfigError(
-            f'{data}: expected recordings to play, got prepared shards, which no longer hold what '
-            'sensors sent; give the folder of the recordings that they were made of'
-        )
+    if play is not None:
+        _refuse_shards_to_play(data)
     recordings = open_recordings(
         data,
         checkpoint.config,
@@ -188,6 +185,15 @@ def evaluate_checkpoint(
         live = measure_live(played, checkpoint, precision, config.sync)
     found = {**measures, **about, 'live': live, 'conditions': dict(conditions or {})}
     return Evaluation(metrics={key: found[key] for key in SECTIONS}, decided=decided)
+
+
+def _refuse_shards_to_play(data: Path | str) -> None:
+    """Raise ConfigError for shards, before anything is prepared."""
+    if holds_shards(data):
+        raise ConfigError(
+            f'{data}: expected recordings to play, got prepared shards, which no longer hold what '
+            'sensors sent; give the folder of the recordings that they were made of'
+        )
 
 
 def decide(

@@ -113,17 +113,22 @@ def worker_of_three(engine, delivered, errors):
     return sources, worker
 
 
+def work_off(worker):
+    """Run a worker until it has done all that waits."""
+    done = threading.Event()
+    worker.start()
+    worker.submit(done.set)
+    assert done.wait(30)
+    assert worker.stop(30)
+
+
 def test_streams_share_a_step_and_the_silent_one_is_left_out():
     engine, delivered, applied = CountingEngine(), [], []
     sources, worker = worker_of_three(engine, delivered, [])
     for name in ('good', 'bad'):
         sources[name].registerCallback(lambda window, name=name: applied.append(name))
         sources[name].add(frame(0.0), 0.0)
-    done = threading.Event()
-    worker.start()
-    worker.submit(done.set)
-    assert done.wait(30)
-    assert worker.stop(30)
+    work_off(worker)
     assert [sorted(windows) for windows in engine.windows] == [['bad', 'good']]
     assert sorted(delivered) == sorted(applied) == ['bad', 'good']
     assert [worker.report(name).decisions for name in sources] == [1, 1, 0]
@@ -134,11 +139,7 @@ def test_a_sample_that_is_refused_costs_its_own_stream_alone():
     sources, worker = worker_of_three(engine, delivered, errors)
     for name in ('good', 'bad'):
         sources[name].add(frame(0.0), 0.0)
-    done = threading.Event()
-    worker.start()
-    worker.submit(done.set)
-    assert done.wait(30)
-    assert worker.stop(30)
+    work_off(worker)
     assert delivered == ['good']
     assert (engine.resets, len(errors)) == (1, 1)
     assert worker.report('bad').decisions == 0
