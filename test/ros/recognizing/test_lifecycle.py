@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -51,6 +52,19 @@ def test_shutting_down_an_active_node_says_no_data_and_unsubscribes(world):
     change(world, 'shutdown')
     world.spin_until(lambda: activities[-1].status == activities[-1].STATUS_NO_DATA)
     assert not camera.get_subscription_count()
+
+
+def test_a_destroyed_node_leaves_the_graph_without_the_garbage_collector(world):
+    gc.collect()
+    gc.disable()
+    try:
+        node = world.recognize()
+        entry = (node.get_name(), node.get_namespace())
+        world.spin_until(lambda: entry in world.node.get_node_names_and_namespaces())
+        world.remove(node)
+        world.spin_until(lambda: entry not in world.node.get_node_names_and_namespaces())
+    finally:
+        gc.enable()
 
 
 def test_a_wrong_checkpoint_is_one_sentence_and_can_be_put_right(world, tmp_path):
