@@ -26,6 +26,7 @@ def quantise_steps(folder: Path) -> Path:
         MissingExtraError: ONNX Runtime is not installed.
     """
     try:
+        import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise MissingExtraError(
@@ -36,9 +37,12 @@ def quantise_steps(folder: Path) -> Path:
     staged.mkdir()
     for step in STEPS:
         name = f'{step}.onnx'
+        model = onnx.load(folder / name)
+        # Inferred anew: ONNX Runtime before 1.32 turns weights around and keeps their old shapes.
+        del model.graph.value_info[:]
         with _without_advice():
             quantize_dynamic(
-                folder / name,
+                model,
                 staged / name,
                 op_types_to_quantize=['MatMul', 'Gemm'],
                 per_channel=True,
