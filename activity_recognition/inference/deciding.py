@@ -8,16 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.rings import Sight
 from activity_recognition.inference.streams import NetworkState, Stream
+from activity_recognition.inference.uploading import upload
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import (
@@ -130,10 +129,10 @@ class BatchDecider:
             seen = sight.seen[:, None]
             memories += (
                 self._state.memories[modality].view(slots, sight),
-                self._on_device(sight.age_s),
-                self._on_device(seen & _VARIANTS[:, index, None] if weigh else seen),
+                upload(sight.age_s, self._device),
+                upload(seen & _VARIANTS[:, index, None] if weigh else seen, self._device),
             )
-        logits = self._backend.decision(self._on_device(newest), *memories).cpu().numpy()
+        logits = self._backend.decision(upload(newest, self._device), *memories).cpu().numpy()
         beliefs = _softmax(logits.astype(np.float64) / self._temperature)
         answers = logits[0, :, 0].astype(np.float32)
         for row in range(len(slots)):
@@ -143,10 +142,6 @@ class BatchDecider:
                 unimodal=beliefs[1:, row, 0],
                 without=beliefs[0, row, 1:] if weigh else None,
             )
-
-    def _on_device(self, array: NDArray[Any]) -> Tensor:
-        tensor = torch.from_numpy(array)
-        return tensor if self._device.type == 'cpu' else tensor.to(self._device)
 
     def _weighs(self, stream: Stream) -> bool:
         return self.evidence_every > 0 and stream.decisions % self.evidence_every == 0

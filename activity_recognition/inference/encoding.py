@@ -15,8 +15,9 @@ from torch import Tensor
 
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.frontend import AudioBlocks, Prepared
-from activity_recognition.inference.resizing import stack_on, stacked
+from activity_recognition.inference.resizing import stack_on
 from activity_recognition.inference.streams import NetworkState, Stream
+from activity_recognition.inference.uploading import upload, upload_stack
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import Modality
 
@@ -90,13 +91,12 @@ class BatchEncoder:
         rows, own = self._backend.look_back(
             tokens,
             ring.view(slots, sight),
-            torch.from_numpy(sight.age_s).to(self._device),
-            torch.from_numpy(sight.seen).to(self._device),
+            upload(sight.age_s, self._device),
+            upload(sight.seen, self._device),
         )
-        memory = self._state.memories[Modality.VIDEO]
-        for i, (slot, stamp_ns) in enumerate(zip(slots, stamps_ns, strict=True)):
-            ring.append(slot, (stamp_ns,), own[i : i + 1])
-            memory.append(slot, (stamp_ns,), rows[i : i + 1])
+        runs_ns = [(stamp_ns,) for stamp_ns in stamps_ns]
+        ring.append(slots, runs_ns, own.unsqueeze(1))
+        self._state.memories[Modality.VIDEO].append(slots, runs_ns, rows.unsqueeze(1))
 
     def _encode_sound(self, intake: Intake) -> None:
         runs = [(s, run) for s, prepared in intake for run in joined(prepared.sound)]
@@ -113,14 +113,14 @@ class BatchEncoder:
     def _encode_runs(self, runs: Sequence[tuple[Stream, AudioBlocks]]) -> None:
         """Encode and remember one run each of different streams, all of one length."""
         slots = [stream.slot for stream, _ in runs]
-        blocks = torch.from_numpy(stacked([run.values for _, run in runs]))
+        blocks = upload_stack([run.values for _, run in runs], self._device)
         sound = self._state.sound
-        rows, after = self._backend.sound(blocks.to(self._device), sound.of(slots))
+        rows, after = self._backend.sound(blocks, sound.of(slots))
         sound.store(slots, after)
-        for i, (stream, run) in enumerate(runs):
-            stamps_ns = run.stamps_ns.tolist()
+        runs_ns = [run.stamps_ns.tolist() for _, run in runs]
+        for (stream, _), stamps_ns in zip(runs, runs_ns, strict=True):
             stream.note_newest(Modality.AUDIO, stamps_ns[-1])
-            self._state.memories[Modality.AUDIO].append(stream.slot, stamps_ns, rows[i])
+        self._state.memories[Modality.AUDIO].append(slots, runs_ns, rows)
 
     def _encode_utterances(self, intake: Intake) -> None:
         said = [ids for _, prepared in intake for ids in prepared.utterances]
@@ -131,13 +131,13 @@ class BatchEncoder:
             stamp_ns for _, prepared in intake for stamp_ns in prepared.utterance_stamps_ns
         ]
         longest = max(map(len, said))
-        lengths = torch.tensor([len(ids) for ids in said])
-        padded = torch.tensor([ids + [0] * (longest - len(ids)) for ids in said])
-        there = torch.arange(longest) < lengths[:, None]
-        rows = self._backend.utterance(padded.to(self._device), there.to(self._device))
+        padded = np.array([ids + [0] * (longest - len(ids)) for ids in said])
+        there = np.arange(longest) < np.array([len(ids) for ids in said])[:, None]
+        rows = self._backend.utterance(upload(padded, self._device), upload(there, self._device))
         memory = self._state.memories[Modality.TEXT]
-        for i, (slot, stamp_ns) in enumerate(zip(slots, stamps_ns, strict=True)):
-            memory.append(slot, (stamp_ns,), rows[i : i + 1])
+        # One by one: a stream may have said several things.
+        for row, slot, stamp_ns in zip(rows, slots, stamps_ns, strict=True):
+            memory.append([slot], [(stamp_ns,)], row[None, None])
 
 
 def turns(slots: Sequence[int]) -> list[list[int]]:

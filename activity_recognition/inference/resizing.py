@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.errors import ShapeError
+from activity_recognition.inference.uploading import upload, upload_stack
 from activity_recognition.types import Frame
 
 _SUMMED = range(4, 258)
@@ -101,30 +102,20 @@ def _area(image: NDArray[Any], size_px: int) -> NDArray[Any]:
 def stack_on(images: Sequence[NDArray[np.uint8]], size_px: int, device: torch.device) -> Tensor:
     """Return images on a device at the network's size, uint8 (n, S, S, 3), in their order.
 
-    Those of one size are uploaded at once, to a GPU from pinned memory and without waiting, and
-    resampled there where they are larger; no side of an image may be smaller than the network's.
+    Those of one size are uploaded at once and resampled there where they are larger; no side of an
+    image may be smaller than the network's.
     """
     groups: dict[tuple[int, ...], list[int]] = {}
     for place, image in enumerate(images):
         groups.setdefault(image.shape, []).append(place)
-    uploaded = [_uploaded([images[i] for i in places], device) for places in groups.values()]
-    parts = [resample(part, size_px) for part in uploaded]
+    parts = [
+        resample(upload_stack([images[i] for i in places], device), size_px)
+        for places in groups.values()
+    ]
     if len(parts) == 1:
         return parts[0]
-    order = torch.tensor([place for places in groups.values() for place in places])
-    return torch.cat(parts)[order.argsort().to(device)]
-
-
-def _uploaded(images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
-    tensor = torch.from_numpy(stacked(images))
-    if device.type != 'cuda':
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
-
-
-def stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Stack arrays along a new first axis; a single one is not copied."""
-    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
+    order = np.argsort([place for places in groups.values() for place in places])
+    return torch.cat(parts)[upload(order, device)]
 
 
 def resample(images: Tensor, size_px: int) -> Tensor:

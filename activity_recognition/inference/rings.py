@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.inference.precision import host_type
+from activity_recognition.inference.uploading import upload
 from activity_recognition.models.steps import viewed_rows
 from activity_recognition.types import NANOSECONDS, to_ns
 
@@ -95,12 +95,30 @@ class Ring:
         end = self._end[slot]
         return self.rows[slot, end - self._filled[slot] : end]
 
-    def append(self, slot: int, stamps_ns: Sequence[int], rows: Tensor) -> None:
-        """Store rows (k, ...) of one stream, in order of arrival; the newest N stay."""
+    def append(
+        self, slots: Sequence[int], stamps_ns: Sequence[Sequence[int]], rows: Tensor
+    ) -> None:
+        """Store k rows of each of n different streams, in order of arrival; the newest N stay.
+
+        Args:
+            slots: n slots.
+            stamps_ns: of each of them k stamps.
+            rows: (n, k, ...), of any floating type.
+        """
+        if rows.shape[1] > self.capacity:
+            stamps_ns = [stamps[-self.capacity :] for stamps in stamps_ns]
+            rows = rows[:, -self.capacity :]
+        starts = [self._make_room(slot, run) for slot, run in zip(slots, stamps_ns, strict=True)]
+        count = rows.shape[1]
+        if len(slots) == 1:
+            self.rows[slots[0], starts[0] : starts[0] + count] = rows[0]
+        else:
+            places = self._places(slots, starts, count)
+            self.rows.flatten(0, 1)[places] = rows.to(self.rows.dtype)
+
+    def _make_room(self, slot: int, stamps_ns: Sequence[int]) -> int:
+        """Note the stamps of a slot's next rows, and return the place of the first."""
         count = len(stamps_ns)
-        if count > self.capacity:
-            stamps_ns, rows = stamps_ns[-self.capacity :], rows[-self.capacity :]
-            count = self.capacity
         if self._end[slot] + count > 2 * self.capacity:
             self._move_to_the_beginning(slot, self.capacity - count)
         start, end = self._end[slot], self._end[slot] + count
@@ -109,10 +127,15 @@ class Ring:
             if stamp_ns < newest_ns:
                 self._in_order[slot] = False
             newest_ns = stamp_ns
-        self.rows[slot, start:end] = rows
         self._stamps_ns[slot, start:end] = stamps_ns
         self._end[slot] = end
         self._filled[slot] = min(self._filled[slot] + count, self.capacity)
+        return start
+
+    def _places(self, slots: Sequence[int], starts: Sequence[int], count: int) -> Tensor:
+        """Return where ``count`` rows of each slot lie among those of all, int64 (n, count)."""
+        first = np.array(slots) * (2 * self.capacity) + np.array(starts)
+        return upload(first[:, None] + np.arange(count), self.rows.device)
 
     def _move_to_the_beginning(self, slot: int, keep: int) -> None:
         """Move the newest rows, ``keep`` of them or as many as there are; the others are lost."""
@@ -191,9 +214,7 @@ class Ring:
         if len(slots) == 1:
             slot, start = slots[0], sight.start[0]
             return self.rows[slot : slot + 1, start : start + count]
-        first = np.array(slots) * (2 * self.capacity) + np.array(sight.start)
-        places = torch.from_numpy(first[:, None] + np.arange(count)).to(self.rows.device)
-        return self.rows.flatten(0, 1)[places]
+        return self.rows.flatten(0, 1)[self._places(slots, sight.start, count)]
 
     def clear(self, slot: int) -> None:
         """Forget a slot's rows; the memory stays."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from activity_recognition.inference.frontend import FrontEnd
 from activity_recognition.inference.rings import Ring, grown
+from activity_recognition.inference.uploading import upload
 from activity_recognition.models.directions import DirectionState
 from activity_recognition.models.motion import MotionState
 from activity_recognition.models.smoothing import SmoothingState
@@ -65,14 +66,14 @@ class SoundState:
         """Return the past of some slots, (n, X); of one, no copy."""
         if len(slots) == 1:
             return self._past[slots[0] : slots[0] + 1]
-        return self._past[torch.tensor(slots, device=self._past.device)]
+        return self._past[upload(np.array(slots), self._past.device)]
 
     def store(self, slots: Sequence[int], after: Tensor) -> None:
         """Replace the past of some slots by (n, X)."""
         if len(slots) == 1:
             self._past[slots[0]] = after[0]
         else:
-            self._past[torch.tensor(slots, device=self._past.device)] = after
+            self._past[upload(np.array(slots), self._past.device)] = after.to(self._past.dtype)
 
     def skip(self, slot: int, blocks: int) -> None:
         """Let a hole pass, which is what masked blocks leave behind: zeros."""

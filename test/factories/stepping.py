@@ -43,8 +43,7 @@ def look_through(
                 torch.from_numpy(sight.age_s).to(ring.rows),
                 torch.from_numpy(sight.seen),
             )
-            for slot, time_ns in zip(slots, times, strict=True):
-                ring.append(slot, (time_ns,), own[slot : slot + 1])
+            ring.append(slots, [(time_ns,) for time_ns in times], own.unsqueeze(1))
             tokens.append(token)
     return torch.stack(tokens, 1)
 

@@ -35,7 +35,7 @@ def numbered(numbers):
 
 def fill(ring, stamps_ns, slot=0):
     for number, stamp_ns in enumerate(stamps_ns):
-        ring.append(slot, (stamp_ns,), numbered([number]))
+        ring.append([slot], [(stamp_ns,)], numbered([number])[None])
 
 
 def held(ring, slot=0):
@@ -46,7 +46,7 @@ def held(ring, slot=0):
 def test_a_ring_keeps_the_newest_rows_in_order_of_arrival():
     ring = ring_of(capacity=4)
     for number in range(30):
-        ring.append(0, (number,), numbered([number]))
+        ring.append([0], [(number,)], numbered([number])[None])
         expected = list(range(max(0, number - 3), number + 1))
         assert held(ring) == expected
         assert ring.stamps_ns(0).tolist() == expected
@@ -56,7 +56,7 @@ def test_a_ring_keeps_the_newest_rows_in_order_of_arrival():
 def test_a_row_is_kept_whole():
     ring = Ring(1, 2, (2, 3), like=torch.zeros(1, dtype=torch.float64))
     rows = torch.arange(12, dtype=torch.float64).reshape(2, 2, 3)
-    ring.append(0, (1, 2), rows)
+    ring.append([0], [(1, 2)], rows[None])
     assert ring.rows.dtype == torch.float64
     assert torch.equal(ring.held(0), rows)
 
@@ -99,14 +99,14 @@ def test_growing_keeps_what_is_held():
     assert [held(ring, slot) for slot in range(3)] == [[2, 3, 4, 5], [], [0, 1]]
     assert ring.sight([1, 2], [1, 1], 1.0).present == [False, True]
     for number in range(6, 20):
-        ring.append(0, (number,), numbered([number]))
+        ring.append([0], [(number,)], numbered([number])[None])
     assert held(ring, 0) == [16, 17, 18, 19]
 
 
 def test_one_slot_is_read_without_a_copy_and_several_with_one():
     ring = ring_of(slots=3)
     for slot in range(3):
-        ring.append(slot, (slot,), numbered([slot]))
+        ring.append([slot], [(slot,)], numbered([slot])[None])
     memory = ring.rows.untyped_storage().data_ptr()
     alone, both = ([1], ring.sight([1], [2], 1.0)), ([2, 0], ring.sight([2, 0], [2, 2], 1.0))
     assert ring.view(*alone).untyped_storage().data_ptr() == memory
@@ -144,7 +144,8 @@ def test_a_ring_sees_what_a_dense_pass_sees(histories, t, capacity, most, whole)
         count = 0
         for stamps in history:
             rows = numbered(range(count, count + len(stamps)))
-            ring.append(slot, [START_NS + stamp * UNIT_NS for stamp in stamps], rows)
+            stamps_ns = [START_NS + stamp * UNIT_NS for stamp in stamps]
+            ring.append([slot], [stamps_ns], rows[None])
             count += len(stamps)
     slots = range(len(histories))
     t_ns = [START_NS + t * UNIT_NS] * len(histories)
@@ -184,7 +185,7 @@ def test_a_ring_sees_what_a_dense_pass_sees(histories, t, capacity, most, whole)
 def test_a_view_is_no_wider_than_what_lies_in_the_window_needs(capacity, count, back):
     ring = Ring(1, capacity, (), like=torch.zeros(1))
     for number in range(count):
-        ring.append(0, (START_NS + number * UNIT_NS,), torch.tensor([float(number)]))
+        ring.append([0], [(START_NS + number * UNIT_NS,)], torch.tensor([[float(number)]]))
     t_ns = START_NS + (count - 1) * UNIT_NS
     sight = ring.sight([0], [t_ns], back / 4)
     seen, width = int(sight.seen.sum()), sight.seen.shape[1]
@@ -218,10 +219,34 @@ def test_ages_are_good_to_a_nanosecond():
     assert sight.newest_age_s == [0.250000001]
 
 
+@given(data=st.data(), capacity=st.integers(1, 5), count=st.integers(1, 7))
+@settings(max_examples=50)
+def test_rows_of_many_streams_are_kept_as_those_of_each_alone(data, capacity, count):
+    together, alone = ring_of(capacity, slots=4), ring_of(capacity, slots=4)
+    for turn in range(6):
+        slots = data.draw(st.lists(st.integers(0, 3), unique=True, min_size=1).map(sorted))
+        stamps_ns = [[10 * turn + i for i in range(count)] for _ in slots]
+        rows = torch.rand(len(slots), count, 2, 3)
+        together.append(slots, stamps_ns, rows)
+        for slot, stamps, row in zip(slots, stamps_ns, rows, strict=True):
+            alone.append([slot], [stamps], row[None])
+    for slot in range(4):
+        assert torch.equal(together.held(slot), alone.held(slot))
+        assert together.stamps_ns(slot).tolist() == alone.stamps_ns(slot).tolist()
+
+
+@pytest.mark.parametrize('slots', [[1], [0, 2]])
+def test_rows_in_half_precision_are_taken(slots):
+    ring = ring_of(slots=3)
+    ring.append(slots, [(7,)] * len(slots), torch.ones(len(slots), 1, 2, 3, dtype=torch.bfloat16))
+    assert [held(ring, slot) for slot in slots] == [[1]] * len(slots)
+    assert ring.rows.dtype is torch.float32
+
+
 def test_of_a_crowd_the_newest_stay():
     ring = ring_of(capacity=2, slots=2)
-    ring.append(0, (1, 2, 3, 5), numbered([1, 2, 3, 5]))
-    ring.append(1, (4,), numbered([4]))
+    ring.append([0], [(1, 2, 3, 5)], numbered([1, 2, 3, 5])[None])
+    ring.append([1], [(4,)], numbered([4])[None])
     assert [held(ring, slot) for slot in range(2)] == [[3, 5], [4]]
     assert ring.stamps_ns(0).tolist() == [3, 5]
 

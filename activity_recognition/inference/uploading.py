@@ -1,0 +1,43 @@
+"""What the host made, to the device where the network runs, without waiting for that.
+
+A GPU copies from pinned memory while the host goes on. From other memory a copy makes the host wait
+for everything that it asked the GPU to do before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def upload(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Return an array on a device; on a CPU it is shared, not copied."""
+    tensor = torch.from_numpy(array)
+    if device.type == 'cpu':
+        return tensor
+    return _pinned(tensor, device).to(device, non_blocking=True)
+
+
+def upload_stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
+    """Return arrays of one shape on a device, stacked along a new first axis.
+
+    On a CPU a single one is shared, not copied.
+    """
+    if len(arrays) == 1:
+        return upload(arrays[0][None], device)
+    if device.type != 'cuda':
+        return upload(np.stack(arrays), device)
+    # Straight into memory that is used again: fresh memory costs more than the copy.
+    shape, dtype = (len(arrays), *arrays[0].shape), torch.from_numpy(arrays[0]).dtype
+    pinned = torch.empty(shape, dtype=dtype, pin_memory=True)
+    np.stack(arrays, out=pinned.numpy())
+    return pinned.to(device, non_blocking=True)
+
+
+def _pinned(tensor: Tensor, device: torch.device) -> Tensor:
+    return tensor.pin_memory() if device.type == 'cuda' else tensor
