@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import DeviceError
 
+_Module = TypeVar('_Module', bound=nn.Module)
+_CAST = (nn.Linear, nn.Conv1d, nn.Conv2d)
+"""Layers whose weights autocast casts."""
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -28,6 +34,19 @@ class Precision:
         if self.dtype is torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def with_cast_weights(self, network: _Module) -> _Module:
+        """Return a copy of a network whose weights need no cast at every call; of float32 itself.
+
+        Its numbers under :meth:`autocast` are the same.
+        """
+        if self.dtype is torch.float32:
+            return network
+        network = copy.deepcopy(network)
+        for layer in network.modules():
+            if isinstance(layer, _CAST):
+                layer.to(self.dtype)
+        return network
 
     def make_scaler(self) -> GradScaler:
         """Return what keeps gradients in range while training; float32 and bfloat16 need none."""

@@ -87,7 +87,8 @@ def streamed(
         ),
         smoothing=SmoothingConfig(),
     )
-    with recorded(checkpoint.system) as recorder:
+    # In half precision the network that runs is a copy.
+    with recorded(engine.backend._steps.decision.system) as recorder:
         decisions = run(engine, windows)
     no_data = [d.status is Status.NO_DATA for d in decisions]
     present = np.array(

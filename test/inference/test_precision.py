@@ -4,6 +4,9 @@ import torch
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import DeviceError
 from activity_recognition.inference.precision import choose_precision
+from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.steps import STEPS, Steps
+from factories.networks import make_system
 
 
 @pytest.fixture
@@ -64,6 +67,26 @@ def test_autocast_is_what_the_name_says():
     with precision.autocast():
         assert (a @ a).dtype is torch.bfloat16
     assert 'bf16' in precision.name
+
+
+def test_cast_weights_are_a_copy_that_gives_the_same_numbers():
+    precision = choose(device='cpu', precision='bf16')
+    system = make_system().eval()
+    cast = precision.with_cast_weights(system)
+    assert {layer.weight.dtype for layer in system.modules() if hasattr(layer, 'weight')} == {
+        torch.float32
+    }
+    assert cast.classifier.weight.dtype is torch.bfloat16
+    inputs = example_inputs(system, Sizes(streams=2))
+    with torch.inference_mode(), precision.autocast():
+        for step in STEPS:
+            found, wanted = (getattr(Steps(s).eval(), step)(*inputs[step]) for s in (cast, system))
+            torch.testing.assert_close(found, wanted, atol=0, rtol=0)
+
+
+def test_float32_weights_are_not_copied():
+    system = make_system()
+    assert choose(device='cpu', precision='fp32').with_cast_weights(system) is system
 
 
 @pytest.mark.gpu

@@ -87,13 +87,14 @@ def choose_backend(
         num_threads: intra-op threads on a CPU.
     """
     system = checkpoint.system
-    eager = EagerBackend(Steps(system).eval())
+    steps = precision.with_cast_weights(Steps(system).eval())
+    eager = EagerBackend(steps)
     if name == TORCH:
         return Choice(backend=eager, reason='torch, as asked for')
     if name == 'auto':
-        return _fastest(eager, checkpoint, precision, num_threads)
+        return _fastest(steps, checkpoint, precision, num_threads)
     try:
-        backend = _make(name, checkpoint, precision, num_threads)
+        backend = _make(name, steps, checkpoint, precision, num_threads)
         if name != INT8:
             hold_against(backend, eager, system, precision)
         if isinstance(backend, CudaGraphBackend):
@@ -116,15 +117,16 @@ def exported(checkpoint: Checkpoint) -> Path:
 
 
 def _fastest(
-    eager: EagerBackend, checkpoint: Checkpoint, precision: Precision, num_threads: int
+    steps: Steps, checkpoint: Checkpoint, precision: Precision, num_threads: int
 ) -> Choice:
     """Compare with ONNX Runtime on a CPU, with graphs on CUDA. Neither compiles nor quantises."""
+    eager = EagerBackend(steps)
     rival = CUDA_GRAPH if precision.device.type == 'cuda' else ONNX
     if rival == ONNX and importlib.util.find_spec('onnxruntime') is None:
         return Choice(backend=eager, reason='torch: onnxruntime is not installed')
     system = checkpoint.system
     try:
-        other = _make(rival, checkpoint, precision, num_threads)
+        other = _make(rival, steps, checkpoint, precision, num_threads)
         hold_against(other, eager, system, precision)
         with torch.inference_mode(), precision.autocast():
             times_s = step_times({TORCH: eager, rival: other}, system)
@@ -144,13 +146,15 @@ def _fastest(
     )
 
 
-def _make(name: str, checkpoint: Checkpoint, precision: Precision, num_threads: int) -> Backend:
+def _make(
+    name: str, steps: Steps, checkpoint: Checkpoint, precision: Precision, num_threads: int
+) -> Backend:
     system: ActivityRecognitionSystem = checkpoint.system
     if name == 'compile':
         with torch.inference_mode(), precision.autocast():
-            return CompiledBackend(system)
+            return CompiledBackend(steps, system)
     if name == CUDA_GRAPH:
-        return CudaGraphBackend(EagerBackend(Steps(system).eval()), precision)
+        return CudaGraphBackend(EagerBackend(steps), precision)
     like = system.classifier.weight
     if precision.device.type != 'cpu' or precision.dtype is not torch.float32:
         raise BackendError(

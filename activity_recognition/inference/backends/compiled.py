@@ -26,8 +26,8 @@ class CompiledBackend(EagerBackend):
 
     name = 'compile'
 
-    def __init__(self, system: ActivityRecognitionSystem) -> None:
-        """Compile for the device and the dtype of ``system``, which takes half a minute.
+    def __init__(self, steps: Steps, system: ActivityRecognitionSystem) -> None:
+        """Compile the steps of ``system``, for its device and dtype, which takes half a minute.
 
         Raises:
             BackendError: there is no compiler, or it does not take the step.
@@ -37,7 +37,7 @@ class CompiledBackend(EagerBackend):
                 "the backend 'compile' needs a C++ compiler on the PATH (g++ or clang++), "
                 "found none; install one, or set engine.backend to 'auto'"
             )
-        super().__init__(Steps(system).eval())
+        super().__init__(steps)
         # In one piece or not at all: past its limit of networks in one process, and where it cannot
         # follow the step, the compiler would run it as it is and say nothing.
         self._frame = torch.compile(self._steps.frame, dynamic=True, fullgraph=True)

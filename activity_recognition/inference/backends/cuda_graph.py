@@ -111,8 +111,8 @@ class CudaGraphBackend:
     ) -> _Captured:
         kept = tuple(tensor.clone() for tensor in inputs)
         device = self._precision.device
-        # The weights that autocast casts must be cast inside the graph, not be left in a cache
-        # that is emptied after it.
+        # What autocast casts must be cast inside the graph, not be left in a cache that is emptied
+        # after it.
         autocast = torch.autocast(
             'cuda',
             dtype=self._precision.dtype,
