@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -62,9 +63,10 @@ class MultiStreamEngine:
         system: ActivityRecognitionSystem = checkpoint.system.to(self.precision.device)
         system.eval()
         self.num_threads = engine.num_threads
-        if self.precision.device.type == 'cpu':
-            self.num_threads = engine.num_threads or fewest_threads(system)
-            torch.set_num_threads(self.num_threads)
+        if not self.num_threads:
+            self.num_threads = fewest_threads(system) if self.precision.device.type == 'cpu' else 1
+        torch.set_num_threads(self.num_threads)
+        cv2.setNumThreads(self.num_threads)  # resizes no faster with more, and takes their cores
         self._front_end_type = host_type(system.classifier.weight.dtype)
         self._resize = engine.resize == 'host'
         self._smoothing = ActivitySmoothing(config=smoothing)
