@@ -34,6 +34,7 @@ from harness import (
 from record import Table, provenance
 from workload import steady_streams
 
+from activity_recognition.commands.machine import accelerator
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
@@ -96,8 +97,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--height', type=int, default=480, help='of the images, pixels')
     chosen = parser.parse_args(argv)
     ways = [Way.of(text) for text in chosen.ways]
-    began = provenance()
-    if chosen.device.startswith('cuda') and not torch.cuda.is_available():
+    on_cuda = chosen.device.startswith('cuda')
+    began = provenance(accelerator() if on_cuda else '')
+    if on_cuda and not torch.cuda.is_available():
         report = _empty(chosen, ways, 'no CUDA device')
     else:
         report = _measure(chosen, ways)
@@ -290,6 +292,7 @@ def _table(chosen: argparse.Namespace, ways: list[Way], rounds: Rounds) -> Table
                     way.name,
                     str(count),
                     str(each),
+                    f'{rounds.cpu_s(name).median * 1e3:.3g}',
                     f'{1e3 / each.median / RATE_HZ:.1f}',
                     str(rounds.wall_ratio(name, base)),
                 )
@@ -298,6 +301,7 @@ def _table(chosen: argparse.Namespace, ways: list[Way], rounds: Rounds) -> Table
         'way',
         'streams',
         'ms per decision (quartiles)',
+        'ms of CPU',
         f'streams sustained at {RATE_HZ:g} Hz',
         '÷ first row',
     )

@@ -68,6 +68,8 @@ class Provenance:
     cores: int
     """That this process may use."""
     memory_gib: float
+    accelerator: str
+    """The GPU that was measured; empty where none was."""
     load: float
     """Mean number of busy processes in the minute before."""
     system: str
@@ -82,17 +84,22 @@ class Provenance:
         """Return it as Markdown list items."""
         state = ' with uncommitted changes' if self.dirty else ''
         packages = ', '.join(f'{name} {version}' for name, version in self.packages.items())
+        accelerator = f'{self.accelerator}, ' if self.accelerator else ''
         return [
             f'- command: `{self.command}`',
             f'- commit: {self.commit or "unknown"}{state}, {self.date}',
-            f'- machine: {self.cpu}, {self.cores} cores, {self.memory_gib:.0f} GiB, {self.system}; '
-            f'load before the run {self.load:.1f}',
+            f'- machine: {accelerator}{self.cpu}, {self.cores} cores, {self.memory_gib:.0f} GiB, '
+            f'{self.system}; load before the run {self.load:.1f}',
             f'- Python {self.python}, {packages}',
         ]
 
 
-def provenance() -> Provenance:
-    """Look at the machine, the checkout and the command line; call it before measuring."""
+def provenance(accelerator: str = '') -> Provenance:
+    """Look at the machine, the checkout and the command line; call it before measuring.
+
+    Args:
+        accelerator: the GPU that will be measured.
+    """
     pages, page = os.sysconf('SC_PHYS_PAGES'), os.sysconf('SC_PAGE_SIZE')
     arguments = [Path(sys.argv[0]).name, *_without_output(sys.argv[1:])]
     changes = _git('status', '--porcelain', '--', '.', ':!docs/benchmarks')
@@ -104,6 +111,7 @@ def provenance() -> Provenance:
         cpu=_cpu_model(),
         cores=len(os.sched_getaffinity(0)),
         memory_gib=pages * page / 2**30,
+        accelerator=accelerator,
         load=os.getloadavg()[0],
         system=_system(),
         python=platform.python_version(),
@@ -182,10 +190,15 @@ def _finite(value: Any) -> Any:
 
 
 def hardware_name(began: Provenance) -> str:
-    """Return the machine as part of a file name."""
+    """Return the machine, or the GPU that was measured, as part of a file name."""
+    if began.accelerator:
+        return _slug(began.accelerator.partition(',')[0])
     words = re.sub(r'\((R|TM)\)|@.*$|\bCPU\b|\bProcessor\b', ' ', began.cpu, flags=re.IGNORECASE)
-    slug = re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')
-    return f'{slug}-{began.cores}-cores'
+    return f'{_slug(words)}-{began.cores}-cores'
+
+
+def _slug(words: str) -> str:
+    return re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')
 
 
 def _without_output(arguments: Sequence[str]) -> list[str]:

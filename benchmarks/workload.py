@@ -32,21 +32,26 @@ class UnavailableError(Exception):
 
 
 def make_engine(
-    checkpoint: Checkpoint, *, threads: int, backend: str = 'auto', precision: str = 'fp32'
+    checkpoint: Checkpoint,
+    *,
+    threads: int,
+    backend: str = 'auto',
+    precision: str = 'fp32',
+    device: str = 'cpu',
 ) -> StreamingEngine:
-    """Return a warm engine on the CPU, otherwise with the settings that the node has by default.
+    """Return a warm engine, where nothing else is said with the settings that the node has.
 
     What the backend needs is exported first, to this machine's cache, where it is not there yet.
 
     Raises:
         UnavailableError: the backend does not work here.
     """
-    if backend not in ('torch', 'compile'):
+    if backend not in ('torch', 'compile') and device == 'cpu':
         ensure_exported(checkpoint, int8=backend.endswith('int8'))
     engine = StreamingEngine(
         checkpoint,
         engine=EngineConfig(
-            device='cpu', num_threads=threads, backend=backend, precision=precision
+            device=device, num_threads=threads, backend=backend, precision=precision
         ),
     )
     if engine.choice.problem:

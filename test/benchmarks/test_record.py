@@ -20,6 +20,12 @@ def test_records_are_named_after_theme_hardware_and_date(tmp_path):
     assert path.with_suffix('.json').read_text(encoding='utf-8') == '{}\n'
 
 
+def test_what_a_gpu_did_is_named_after_the_gpu():
+    began = dataclasses.replace(provenance('NVIDIA H100 80GB HBM3, 79 GiB, CUDA 13.0'), cpu='Xeon')
+    assert hardware_name(began) == 'nvidia-h100-80gb-hbm3'
+    assert any('NVIDIA H100 80GB HBM3, 79 GiB, CUDA 13.0, Xeon,' in x for x in began.lines())
+
+
 def test_provenance_names_command_machine_and_versions():
     began = provenance()
     assert began.command.startswith('python benchmarks/')
