@@ -98,7 +98,7 @@ def choose_backend(
         if name != INT8:
             hold_against(backend, eager, system, precision)
         if isinstance(backend, CudaGraphBackend):
-            backend.forget()  # shapes that do not come again
+            backend.end_trial()  # its shapes do not come again
     except BackendError as error:
         return Choice(backend=eager, reason=f'torch instead of {name}', problem=str(error))
     return Choice(backend=backend, reason=f'{name}, as asked for')
@@ -131,7 +131,7 @@ def _fastest(
         with torch.inference_mode(), precision.autocast():
             times_s = step_times({TORCH: eager, rival: other}, system)
         if isinstance(other, CudaGraphBackend):
-            other.forget()
+            other.end_trial()
     except (BackendError, RuntimeError) as error:  # CUDA's own errors are RuntimeErrors
         return Choice(backend=eager, reason=f'torch: {error}')
     faster = {step: other if t[rival] < t[TORCH] else eager for step, t in times_s.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ _WARM_UP = 3
 MOST_GRAPHS = 64
 """Shapes that are captured; further ones run without a graph."""
 
+_log = logging.getLogger(__name__)
 _Key = tuple[str, tuple[tuple[int, ...], ...]]
 
 
@@ -59,10 +61,16 @@ class CudaGraphBackend:
         # One for all graphs: cuBLAS keeps a workspace for every stream that it has seen.
         self._stream = torch.cuda.Stream(precision.device)
         self._captured: dict[_Key, _Captured] = {}
+        self._refused: set[_Key] = set()
+        self._on_trial = True
 
-    def forget(self) -> None:
-        """Give up all graphs and their memory; what comes is captured anew."""
+    def end_trial(self) -> None:
+        """Give up all graphs and their memory; what comes is captured anew.
+
+        From now on what cannot be captured runs without a graph, and a warning says so.
+        """
         self._captured.clear()
+        self._on_trial = False
 
     def frame(self, images: Tensor) -> Tensor:
         """Do :class:`FrameStep`."""
@@ -93,18 +101,35 @@ class CudaGraphBackend:
     ) -> tuple[Tensor, ...]:
         key = (step, tuple(tuple(tensor.shape) for tensor in inputs))
         captured = self._captured.get(key)
-        if captured is None:
-            if len(self._captured) >= MOST_GRAPHS:
-                return call(*inputs)
-            try:
-                captured = self._captured[key] = self._capture(call, inputs)
-            except RuntimeError as error:
-                first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise BackendError(
-                    f'the step {step!r} cannot be captured as a CUDA graph: {first}; '
-                    "set engine.backend to 'torch'"
-                ) from error
+        if captured is not None:
+            return captured.replay(inputs)
+        if key in self._refused or len(self._captured) >= MOST_GRAPHS:
+            return call(*inputs)
+        try:
+            captured = self._captured[key] = self._attempt(step, call, inputs)
+        except BackendError as error:
+            if self._on_trial:
+                raise
+            self._refused.add(key)
+            _log.warning('%s; inputs of the shapes %s run without a graph', error, key[1])
+            return call(*inputs)
         return captured.replay(inputs)
+
+    def _attempt(
+        self, step: str, call: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
+    ) -> _Captured:
+        try:
+            try:
+                return self._capture(call, inputs)
+            except RuntimeError:
+                # A kernel that is loaded meanwhile can spoil a capture; now it is there.
+                return self._capture(call, inputs)
+        except RuntimeError as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BackendError(
+                f'the step {step!r} cannot be captured as a CUDA graph: {first}; '
+                "set engine.backend to 'torch'"
+            ) from error
 
     def _capture(
         self, call: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
