@@ -10,6 +10,7 @@ It publishes what the robot would say on ``say`` (std_msgs/String).
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from py_trees.trees import BehaviourTree
 from py_trees.visitors import SnapshotVisitor
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
 from activity_recognition.behaviours.feed import ActivityFeed
@@ -40,6 +42,9 @@ from activity_recognition.behaviours.subscriber import ActivitySubscriber
 from activity_recognition.config_io import build_config, unknown_key
 from activity_recognition.errors import ConfigError
 from activity_recognition.settings import Ranged, setting
+
+LONGEST_WAIT_S = 0.2
+"""Of the node for something to do, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,7 +204,9 @@ def read_parameters(node: Node) -> ExampleTreeConfig:
 
 def main(args: list[str] | None = None) -> int:
     """Tick the tree until Ctrl-C, and log how it goes; return the exit status."""
-    rclpy.init(args=args)
+    # rclpy's own handlers would take the context from under a tick that is being done.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     node = Node('example_tree')
     try:
         tree = ExampleTree(node, read_parameters(node))
@@ -212,7 +219,11 @@ def main(args: list[str] | None = None) -> int:
         # Steady: the tree goes on when a simulation stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0 / tree.config.tick_rate_hz, tick, clock=steady)
-        rclpy.spin(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while rclpy.ok():
+            # A signal is noticed between two waits.
+            executor.spin_once(timeout_sec=LONGEST_WAIT_S)
     except ConfigError as error:
         print(f'example_tree: {error}', file=sys.stderr)
         return error.exit_code
