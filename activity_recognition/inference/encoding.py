@@ -60,13 +60,12 @@ class BatchEncoder:
         stamps_ns = [stamp_ns for _, prepared in intake for stamp_ns in prepared.image_stamps_ns]
         frames = stack_on(images, self._size_px, self._device)
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
-        parts = frames.split(limit)
-        # Of several parts each is copied: a backend may overwrite it with the next one's.
-        tokens = (
-            self._backend.frame(frames)
-            if len(parts) == 1
-            else torch.cat([self._backend.frame(part).clone() for part in parts])
-        )
+        if len(images) <= limit:
+            tokens = self._backend.frame(frames)
+        else:
+            # Each part is copied: a backend may overwrite it with the next one's.
+            parts = frames.split(limit)
+            tokens = torch.cat([self._backend.frame(part).clone() for part in parts])
         if self._motion is not None:
             moved = [self._state.motion[slot] for slot in slots]
             tokens = tokens + self._motion.step(frames, stamps_ns, moved)
