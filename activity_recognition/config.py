@@ -292,8 +292,8 @@ class EngineConfig(Ranged):
     """Where images are brought to the network's size: on the ``host``, or on the ``device``, for
     many streams on a GPU, where a pixel may differ by one level."""
     num_threads: int = setting(1, low=0, high=1024)
-    """Threads of PyTorch and OpenCV on the CPU; 0 measures and takes the fewest that are nearly the
-    fastest."""
+    """Threads of PyTorch and OpenCV on the host; 0 measures and takes the fewest that are nearly
+    the fastest, with a GPU one."""
     evidence_every: int = setting(5, live=True, low=0, high=1000)
     """Decisions between two measurements of the modalities' weights; 0 never measures."""
 

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from harness import Goal, Report, arguments, publish
 from numpy.typing import NDArray
 from record import Table, provenance
 from workload import UnavailableError, make_engine
 
-from activity_recognition.commands.machine import accelerator
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
@@ -40,7 +40,7 @@ WAYS = {
         'auto': ('auto', 'auto'),
     },
 }
-"""Backend and precision by name; what ``auto`` stands for is the default."""
+"""Backend and precision by name; ``auto`` is what an engine takes that is not told."""
 FIRST_SEED = 900_000
 """The shipped checkpoint is evaluated on the seeds from here on."""
 DURATION_S = 120.0
@@ -54,7 +54,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--recordings', type=int, default=15, help='of two minutes')
     parser.add_argument('--device', choices=tuple(WAYS), default='cpu')
     chosen = parser.parse_args(argv)
-    began = provenance(accelerator() if chosen.device == 'cuda' else '')
+    if chosen.device == 'cuda' and not torch.cuda.is_available():
+        parser.error('expected a CUDA device for --device cuda, found none')
+    began = provenance(chosen.device)
     checkpoint = load_checkpoint(default_checkpoint())
     engines, notes = {}, []
     for name, (backend, precision) in WAYS[chosen.device].items():

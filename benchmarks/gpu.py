@@ -34,7 +34,6 @@ from harness import (
 from record import Table, provenance
 from workload import steady_streams
 
-from activity_recognition.commands.machine import accelerator
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
@@ -97,9 +96,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--height', type=int, default=480, help='of the images, pixels')
     chosen = parser.parse_args(argv)
     ways = [Way.of(text) for text in chosen.ways]
-    on_cuda = chosen.device.startswith('cuda')
-    began = provenance(accelerator() if on_cuda else '')
-    if on_cuda and not torch.cuda.is_available():
+    began = provenance(chosen.device)
+    if chosen.device.startswith('cuda') and not torch.cuda.is_available():
         report = _empty(chosen, ways, 'no CUDA device')
     else:
         report = _measure(chosen, ways)

@@ -94,11 +94,11 @@ class Provenance:
         ]
 
 
-def provenance(accelerator: str = '') -> Provenance:
+def provenance(device: str = 'cpu') -> Provenance:
     """Look at the machine, the checkout and the command line; call it before measuring.
 
     Args:
-        accelerator: the GPU that will be measured.
+        device: what will be measured; a GPU is named.
     """
     pages, page = os.sysconf('SC_PHYS_PAGES'), os.sysconf('SC_PAGE_SIZE')
     arguments = [Path(sys.argv[0]).name, *_without_output(sys.argv[1:])]
@@ -111,7 +111,7 @@ def provenance(accelerator: str = '') -> Provenance:
         cpu=_cpu_model(),
         cores=len(os.sched_getaffinity(0)),
         memory_gib=pages * page / 2**30,
-        accelerator=accelerator,
+        accelerator=_gpu_name(device),
         load=os.getloadavg()[0],
         system=_system(),
         python=platform.python_version(),
@@ -132,6 +132,14 @@ def _git(*arguments: str) -> str:
     except OSError:
         return ''
     return done.stdout.strip() if done.returncode == 0 else ''
+
+
+def _gpu_name(device: str) -> str:
+    import torch
+
+    if not device.startswith('cuda') or not torch.cuda.is_available():
+        return ''
+    return f'{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}'
 
 
 def _cpu_model() -> str:

@@ -12,11 +12,11 @@ from rich.console import Console
 from activity_recognition.bags import LabelScan, RecordingReader, find_labels, find_recordings
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
+from activity_recognition.inference.threads import one_thread
 from activity_recognition.streams import windows
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.splits import scan_splits
 from activity_recognition.training.targets import label_seconds
-from activity_recognition.training.threads import one_thread
 from activity_recognition.types import (
     MODALITIES,
     AudioChunk,

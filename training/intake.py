@@ -19,8 +19,8 @@ from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference import trace
 from activity_recognition.inference.resizing import resize_frame
+from activity_recognition.inference.threads import one_thread
 from activity_recognition.streams import windows
-from activity_recognition.training.threads import one_thread
 from activity_recognition.types import Frame, Window
 
 MAPPED = ('frames', 'spectrograms')

@@ -10,9 +10,9 @@ import numpy as np
 from rich.console import Console
 
 from activity_recognition.bags import RecordingWriter
+from activity_recognition.inference.threads import one_thread
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.training.pool import spread, worker_count
-from activity_recognition.training.threads import one_thread
 
 JPEG_QUALITY = 90
 TRANSCRIPT_TYPES = ('hri_msgs/msg/LiveSpeech', 'std_msgs/msg/String')

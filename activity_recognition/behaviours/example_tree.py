@@ -45,6 +45,7 @@ from activity_recognition.settings import Ranged, setting
 
 LONGEST_WAIT_S = 0.2
 """Of the node for something to do, seconds."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,7 +207,7 @@ def main(args: list[str] | None = None) -> int:
     """Tick the tree until Ctrl-C, and log how it goes; return the exit status."""
     # rclpy's own handlers would take the context from under a tick that is being done.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    handlers = {n: signal.signal(n, signal.default_int_handler) for n in _SIGNALS}
     node = Node('example_tree')
     try:
         tree = ExampleTree(node, read_parameters(node))
@@ -222,7 +223,7 @@ def main(args: list[str] | None = None) -> int:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while rclpy.ok():
-            # A signal is noticed between two waits.
+            # Waits in C are not interrupted by Python's signal handlers, hence short ones.
             executor.spin_once(timeout_sec=LONGEST_WAIT_S)
     except ConfigError as error:
         print(f'example_tree: {error}', file=sys.stderr)
@@ -230,8 +231,12 @@ def main(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # it ends already
         node.destroy_node()
         rclpy.try_shutdown()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return 0
 
 

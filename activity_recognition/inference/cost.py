@@ -13,8 +13,7 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,6 +28,7 @@ from activity_recognition.inference.artificial import (
     chunk_samples,
 )
 from activity_recognition.inference.engine import StreamingEngine
+from activity_recognition.inference.threads import threads_restored, use_threads
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.types import AudioChunk, Decision, Frame, Utterance, Window
@@ -150,7 +150,7 @@ def measure(
     Args:
         checkpoint: the network; its weights do not matter.
         name: what to call it in the results.
-        threads: numbers of intra-op threads, each at least 1; of no meaning on a GPU.
+        threads: of PyTorch and OpenCV, numbers that are each at least 1.
         config: how long, and for which camera.
 
     Raises:
@@ -158,7 +158,7 @@ def measure(
         BackendError: the backend asked for cannot be had.
     """
     config = config or MeasureConfig()
-    with _threads_restored():
+    with threads_restored():
         # One of each, for what runs the steps may fix its threads when it is made.
         engines = {count: _engine(checkpoint, config, count) for count in threads}
         streams = {count: _Stream(engine, config) for count, engine in engines.items()}
@@ -276,7 +276,7 @@ def _rounds(streams: Mapping[int, _Stream], end_s: float, *, seed: int) -> dict[
     while not rounds or time.monotonic() < end_s:
         chance.shuffle(order)
         for count in order:
-            torch.set_num_threads(count)
+            use_threads(count)
             streams[count].run(1, {})  # the pool of threads is made anew
             spent: _Round = {}
             streams[count].run(FRAMES_PER_ROUND, spent)
@@ -328,12 +328,3 @@ def _undisturbed(spent: _Round) -> bool:
     """Whether the processor worked for us all the time."""
     wall_s = sum(item.wall_s for item in spent.values())
     return sum(item.cpu_s for item in spent.values()) >= LEAST_BUSY * wall_s
-
-
-@contextmanager
-def _threads_restored() -> Iterator[None]:
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

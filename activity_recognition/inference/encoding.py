@@ -77,7 +77,7 @@ class BatchEncoder:
             self._look_back(
                 [slots[i] for i in turn],
                 [stamps_ns[i] for i in turn],
-                tokens if alone else tokens[turn],
+                tokens if alone else tokens[upload(np.array(turn), self._device)],
             )
 
     def _look_back(self, slots: Sequence[int], stamps_ns: Sequence[int], tokens: Tensor) -> None:

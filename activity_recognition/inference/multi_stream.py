@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -16,12 +15,12 @@ from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import choose_backend
-from activity_recognition.inference.backends.threads import fewest_threads
 from activity_recognition.inference.deciding import BatchDecider
 from activity_recognition.inference.encoding import BatchEncoder
 from activity_recognition.inference.frontend import FrontEnd
 from activity_recognition.inference.precision import Precision, choose_precision, host_type
 from activity_recognition.inference.streams import NetworkState, Stream
+from activity_recognition.inference.threads import fewest_threads, use_threads
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.models.system import ActivityRecognitionSystem
@@ -65,8 +64,7 @@ class MultiStreamEngine:
         self.num_threads = engine.num_threads
         if not self.num_threads:
             self.num_threads = fewest_threads(system) if self.precision.device.type == 'cpu' else 1
-        torch.set_num_threads(self.num_threads)
-        cv2.setNumThreads(self.num_threads)  # resizes no faster with more, and takes their cores
+        use_threads(self.num_threads)
         self._front_end_type = host_type(system.classifier.weight.dtype)
         self._resize = engine.resize == 'host'
         self._smoothing = ActivitySmoothing(config=smoothing)

@@ -38,13 +38,15 @@ class Precision:
     def with_cast_weights(self, network: _Module) -> _Module:
         """Return a copy of a network whose weights need no cast at every call; of float32 itself.
 
-        Its numbers under :meth:`autocast` are the same.
+        Its numbers under :meth:`autocast` are the same. What changes in the network later does not
+        change in the copy.
         """
         if self.dtype is torch.float32:
             return network
         network = copy.deepcopy(network)
         for layer in network.modules():
-            if isinstance(layer, _CAST):
+            # Autocast leaves float64 alone.
+            if isinstance(layer, _CAST) and layer.weight.dtype is torch.float32:
                 layer.to(self.dtype)
         return network
 

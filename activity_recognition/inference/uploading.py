@@ -16,18 +16,20 @@ from torch import Tensor
 
 
 def upload(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Return an array on a device; on a CPU it is shared, not copied."""
+    """Return an array, of any shape, on a device.
+
+    On a CPU it is shared, not copied: it must not be changed while the tensor is in use.
+    """
     tensor = torch.from_numpy(array)
     if device.type == 'cpu':
         return tensor
-    return _pinned(tensor, device).to(device, non_blocking=True)
+    if device.type == 'cuda':
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=device.type == 'cuda')
 
 
 def upload_stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
-    """Return arrays of one shape on a device, stacked along a new first axis.
-
-    On a CPU a single one is shared, not copied.
-    """
+    """Return n arrays of one shape (...) on a device, (n, ...); on a CPU a single one is shared."""
     if len(arrays) == 1:
         return upload(arrays[0][None], device)
     if device.type != 'cuda':
@@ -37,7 +39,3 @@ def upload_stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor
     pinned = torch.empty(shape, dtype=dtype, pin_memory=True)
     np.stack(arrays, out=pinned.numpy())
     return pinned.to(device, non_blocking=True)
-
-
-def _pinned(tensor: Tensor, device: torch.device) -> Tensor:
-    return tensor.pin_memory() if device.type == 'cuda' else tensor

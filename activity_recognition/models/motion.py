@@ -199,7 +199,9 @@ class MotionEncoder(FrameComparison):
         """
         greys = grey_levels(frames, self.dtype)
         earlier, found = self.recall(greys, stamps_ns, states)
-        return self.encode(greys, earlier, torch.tensor(found, device=greys.device))
+        # Pinned, or a GPU would make the host wait for all that it was asked before.
+        there = torch.tensor(found, pin_memory=greys.is_cuda)
+        return self.encode(greys, earlier, there.to(greys.device, non_blocking=True))
 
     def encode(self, grey: Tensor, earlier: Tensor, found: Tensor) -> Tensor:
         """Encode differences of (N, S, S) to (N, D), of nothing where ``found`` (N,) is False."""

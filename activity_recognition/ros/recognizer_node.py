@@ -87,10 +87,11 @@ class RecognizerNode(LifecycleNode):
             session.close()
 
     def destroy_node(self) -> None:
-        """Take the node down; it leaves the graph at once."""
+        """Take the node down; it leaves the graph at once, and must not be used any more."""
         self.stop()
         super().destroy_node()
-        # rclpy leaves this to the garbage collector, and until then the participant lives on.
+        # rclpy leaves this to the garbage collector, and until then the participant lives on. It
+        # has no public name for it.
         self._state_machine.destroy_when_not_in_use()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:

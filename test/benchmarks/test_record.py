@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import run
+import torch
 from record import hardware_name, provenance, to_json, write_record
 from run import goal_rows
 
@@ -21,9 +22,17 @@ def test_records_are_named_after_theme_hardware_and_date(tmp_path):
 
 
 def test_what_a_gpu_did_is_named_after_the_gpu():
-    began = dataclasses.replace(provenance('NVIDIA H100 80GB HBM3, 79 GiB, CUDA 13.0'), cpu='Xeon')
+    began = dataclasses.replace(
+        provenance(), accelerator='NVIDIA H100 80GB HBM3, CUDA 13.0', cpu='Xeon'
+    )
     assert hardware_name(began) == 'nvidia-h100-80gb-hbm3'
-    assert any('NVIDIA H100 80GB HBM3, 79 GiB, CUDA 13.0, Xeon,' in x for x in began.lines())
+    assert any('machine: NVIDIA H100 80GB HBM3, CUDA 13.0, Xeon,' in line for line in began.lines())
+
+
+def test_without_a_gpu_none_is_named():
+    assert provenance().accelerator == ''
+    if not torch.cuda.is_available():
+        assert provenance('cuda').accelerator == ''
 
 
 def test_provenance_names_command_machine_and_versions():

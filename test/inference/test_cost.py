@@ -6,6 +6,7 @@ import dataclasses
 import math
 import time
 
+import cv2
 import pytest
 import torch
 
@@ -21,10 +22,10 @@ from activity_recognition.inference.cost import (
     Timing,
     _rounds,
     _Stream,
-    _threads_restored,
     _undisturbed,
     measure,
 )
+from activity_recognition.inference.threads import threads_restored, use_threads
 from factories.networks import TINY, make_checkpoint
 
 KINDS = ('frame', 'chunk', 'utterance', 'decision', 'weighed_decision')
@@ -43,6 +44,7 @@ class Counting:
         self.threads = []
 
     def run(self, frames, spent):
+        assert cv2.getNumThreads() == torch.get_num_threads()
         self.threads.append(torch.get_num_threads())
         spent['frame'] = frames
 
@@ -50,7 +52,7 @@ class Counting:
 @pytest.mark.parametrize('end_s', [-math.inf, math.inf])
 def test_every_number_of_threads_has_its_turn_in_every_round(end_s):
     stream = Counting()
-    with _threads_restored():
+    with threads_restored():
         if end_s > 0:
             end_s = time.monotonic() + 0.05
         rounds = _rounds(dict.fromkeys([1, 2, 3], stream), end_s, seed=0)
@@ -76,13 +78,10 @@ def test_the_ring_of_frames_was_full(costs):
 
 
 def test_the_number_of_threads_is_as_before():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
+    with threads_restored():
+        use_threads(3)
         measure(make_checkpoint(), name='tiny', threads=[1], config=SHORT)
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+        assert torch.get_num_threads() == cv2.getNumThreads() == 3
 
 
 def test_a_round_is_a_second_of_a_robots_stream():

@@ -84,6 +84,12 @@ def test_cast_weights_are_a_copy_that_gives_the_same_numbers():
             torch.testing.assert_close(found, wanted, atol=0, rtol=0)
 
 
+def test_float64_weights_stay_as_autocast_leaves_them():
+    precision = choose(device='cpu', precision='bf16')
+    cast = precision.with_cast_weights(make_system(dtype=torch.float64))
+    assert cast.classifier.weight.dtype is torch.float64
+
+
 def test_float32_weights_are_not_copied():
     system = make_system()
     assert choose(device='cpu', precision='fp32').with_cast_weights(system) is system

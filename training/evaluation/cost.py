@@ -16,6 +16,7 @@ from rich.console import Console
 from activity_recognition.bags import RecordingReader
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
 from activity_recognition.inference.engine import StreamingEngine
+from activity_recognition.inference.threads import threads_restored
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.streams import windows
 from activity_recognition.training.pool import make_progress
@@ -67,13 +68,10 @@ def measure_cost(
         engine: device, precision and threads.
         console: where to show progress.
     """
-    threads = torch.get_num_threads()
-    try:
+    with threads_restored():
         runner = StreamingEngine(checkpoint, engine=engine, smoothing=smoothing)
         runner.warm_up()
         return _stream(runner, recordings, decisions, sync, console)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def cost_in_numbers(cost: Cost | None) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -84,7 +84,7 @@ def choose_backend(
         name: ``engine.backend``. What cannot be had is replaced by PyTorch, and said.
         checkpoint: the network; steps exported beside it or to the cache are used.
         precision: device and dtype.
-        num_threads: intra-op threads on a CPU.
+        num_threads: of ONNX Runtime, within an operator.
     """
     system = checkpoint.system
     steps = precision.with_cast_weights(Steps(system).eval())

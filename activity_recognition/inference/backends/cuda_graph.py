@@ -61,13 +61,14 @@ class CudaGraphBackend:
         # One for all graphs: cuBLAS keeps a workspace for every stream that it has seen.
         self._stream = torch.cuda.Stream(precision.device)
         self._captured: dict[_Key, _Captured] = {}
-        self._refused: set[_Key] = set()
-        self._on_trial = True
+        # An unfinished one is kept: the allocator of PyTorch may still ask it what it captures.
+        self._spoilt: list[torch.cuda.CUDAGraph] = []
+        self._on_trial = self._capturing = True
 
     def end_trial(self) -> None:
         """Give up all graphs and their memory; what comes is captured anew.
 
-        From now on what cannot be captured runs without a graph, and a warning says so.
+        After a capture that fails from now on no further shape is captured, and a warning says so.
         """
         self._captured.clear()
         self._on_trial = False
@@ -103,33 +104,19 @@ class CudaGraphBackend:
         captured = self._captured.get(key)
         if captured is not None:
             return captured.replay(inputs)
-        if key in self._refused or len(self._captured) >= MOST_GRAPHS:
+        if not self._capturing or len(self._captured) >= MOST_GRAPHS:
             return call(*inputs)
         try:
-            captured = self._captured[key] = self._attempt(step, call, inputs)
-        except BackendError as error:
-            if self._on_trial:
-                raise
-            self._refused.add(key)
-            _log.warning('%s; inputs of the shapes %s run without a graph', error, key[1])
-            return call(*inputs)
-        return captured.replay(inputs)
-
-    def _attempt(
-        self, step: str, call: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
-    ) -> _Captured:
-        try:
-            try:
-                return self._capture(call, inputs)
-            except RuntimeError:
-                # A kernel that is loaded meanwhile can spoil a capture; now it is there.
-                return self._capture(call, inputs)
+            captured = self._captured[key] = self._capture(call, inputs)
         except RuntimeError as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise BackendError(
-                f'the step {step!r} cannot be captured as a CUDA graph: {first}; '
-                "set engine.backend to 'torch'"
-            ) from error
+            failed = f'the step {step!r} cannot be captured as a CUDA graph: {first}'
+            if self._on_trial:
+                raise BackendError(f"{failed}; set engine.backend to 'torch'") from error
+            self._capturing = False
+            _log.warning('%s; shapes that were not captured before run without a graph', failed)
+            return call(*inputs)
+        return captured.replay(inputs)
 
     def _capture(
         self, call: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
@@ -156,6 +143,8 @@ class CudaGraphBackend:
         capturing = torch.cuda.graph(graph, stream=stream, capture_error_mode='thread_local')
         # A capture that fails would leave its stream the current one.
         before = torch.cuda.stream(torch.cuda.current_stream(device))
+        self._spoilt.append(graph)
         with torch.cuda.device(device), before, capturing, autocast:
             outputs = call(*kept)
+        self._spoilt.remove(graph)
         return _Captured(graph=graph, inputs=kept, outputs=outputs)

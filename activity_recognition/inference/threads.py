@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import cv2
 import torch
 
 from activity_recognition.models.examples import Sizes, example_inputs
@@ -15,6 +18,31 @@ from activity_recognition.models.system import ActivityRecognitionSystem
 WORTH = 0.8
 """Share of the time that another thread must leave, at most, to be worth its core."""
 _MOST, _ROUNDS, _WARM_UP = 8, 9, 2
+
+
+def use_threads(count: int) -> None:
+    """Have PyTorch and OpenCV share their work between ``count`` threads, in the whole process."""
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
+
+
+@contextmanager
+def threads_restored() -> Iterator[None]:
+    """Put the numbers of threads back after the block."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Do work in the block that is too small to share, and of which much runs side by side."""
+    with threads_restored():
+        use_threads(1)
+        yield
 
 
 def fewest_threads(system: ActivityRecognitionSystem) -> int:

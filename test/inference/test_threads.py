@@ -2,22 +2,23 @@
 
 from types import SimpleNamespace
 
+import cv2
 import pytest
 import torch
 
 from activity_recognition.config import EngineConfig
-from activity_recognition.inference import MultiStreamEngine
-from activity_recognition.inference.backends import threads
-from activity_recognition.inference.backends.threads import fewest_threads
+from activity_recognition.inference import MultiStreamEngine, threads
+from activity_recognition.inference.threads import fewest_threads, one_thread, use_threads
 from factories.networks import make_checkpoint, make_system
 
 
 @pytest.fixture(autouse=True)
 def threads_before():
-    """Torch's number, put back at the end."""
-    before = torch.get_num_threads()
+    """Torch's number, put back at the end, as OpenCV's is."""
+    before, opencv = torch.get_num_threads(), cv2.getNumThreads()
     yield before
     torch.set_num_threads(before)
+    cv2.setNumThreads(opencv)
 
 
 @pytest.fixture
@@ -85,6 +86,13 @@ def test_the_number_of_torch_is_put_back_after_an_error(machine):
     assert torch.get_num_threads() == 3
 
 
+def test_one_thread_is_for_a_while():
+    use_threads(3)
+    with one_thread():
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == (1, 1)
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == (3, 3)
+
+
 def test_an_engine_asked_for_none_measures(machine):
     machine(8, {1: 8.0, 2: 4.0, 4: 3.9})
     engine = MultiStreamEngine(
@@ -99,5 +107,5 @@ def test_an_engine_asked_for_some_takes_them(machine):
     engine = MultiStreamEngine(
         make_checkpoint(), engine=EngineConfig(device='cpu', backend='torch', num_threads=3)
     )
-    assert engine.num_threads == torch.get_num_threads() == 3
+    assert engine.num_threads == torch.get_num_threads() == cv2.getNumThreads() == 3
     assert not tried
