@@ -101,7 +101,8 @@ def test_the_snapshot_shows_the_way_through_the_tree(example, make_stage):
     tree.close()
 
 
-def test_as_a_node_it_takes_labels_speaks_and_stops_on_ctrl_c(make_stage):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_as_a_node_it_takes_labels_speaks_and_stops_when_told(make_stage, number):
     from std_msgs.msg import String
 
     from factories.ros_stage import activity_message
@@ -128,7 +129,7 @@ def test_as_a_node_it_takes_labels_speaks_and_stops_on_ctrl_c(make_stage):
         assert heard[0].data == 'Hello!'
         assert any('Greet [' in line for line in process.stderr)  # waits for the log to tell
         began = time.monotonic()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, log = process.communicate(timeout=30)
         assert time.monotonic() - began < 2.0
     finally:
