@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -78,6 +79,7 @@ class Ring:
         self._end = [0] * slots
         # Whether a slot's stamps came in order: sight and sound always do.
         self._in_order = [True] * slots
+        self._shared = _array_over(self.rows)
         self._age_type = host_type(like.dtype)
 
     @property
@@ -110,11 +112,14 @@ class Ring:
             rows = rows[:, -self.capacity :]
         starts = [self._make_room(slot, run) for slot, run in zip(slots, stamps_ns, strict=True)]
         count = rows.shape[1]
-        if len(slots) == 1:
+        rows = rows.to(self.rows.dtype)
+        if self._shared is not None:
+            for slot, start, run in zip(slots, starts, rows.numpy(), strict=True):
+                self._shared[slot, start : start + count] = run
+        elif len(slots) == 1:
             self.rows[slots[0], starts[0] : starts[0] + count] = rows[0]
         else:
-            places = self._places(slots, starts, count)
-            self.rows.flatten(0, 1)[places] = rows.to(self.rows.dtype)
+            self.rows.flatten(0, 1)[self._places(slots, starts, count)] = rows
 
     def _make_room(self, slot: int, stamps_ns: Sequence[int]) -> int:
         """Note the stamps of a slot's next rows, and return the place of the first."""
@@ -213,6 +218,8 @@ class Ring:
         count = sight.seen.shape[1]
         if len(slots) == 1:
             slot, start = slots[0], sight.start[0]
+            if self._shared is not None:
+                return torch.from_numpy(self._shared[slot : slot + 1, start : start + count])
             return self.rows[slot : slot + 1, start : start + count]
         return self.rows.flatten(0, 1)[self._places(slots, sight.start, count)]
 
@@ -227,10 +234,16 @@ class Ring:
         """Make room for ``slots`` slots in all; the new ones are empty."""
         more = slots - len(self.rows)
         self.rows = grown(self.rows, slots)
+        self._shared = _array_over(self.rows)
         self._stamps_ns = np.pad(self._stamps_ns, ((0, more), (0, 0)))
         self._filled += [0] * more
         self._end += [0] * more
         self._in_order += [True] * more
+
+
+def _array_over(tensor: Tensor) -> NDArray[np.floating] | None:
+    """Return an array over a tensor's memory, which is quicker to index; None on a GPU."""
+    return tensor.numpy() if tensor.device.type == 'cpu' else None
 
 
 def grown(old: Tensor, slots: int) -> Tensor:

@@ -78,9 +78,8 @@ class ActivitySmoothing:
         state.beliefs.append(probabilities)
         while len(state.beliefs) > self.config.window_size:
             state.beliefs.popleft()
-        mean: NDArray[np.float32] = np.asarray(
-            np.mean(np.stack(state.beliefs), axis=0), dtype=np.float32
-        )
+        mean: NDArray[np.float32] = np.add.reduce(np.array(state.beliefs))
+        mean /= len(state.beliefs)
         class_id = self._choose(mean, t_ns, state)
         confidence = float(mean[class_id])
         if confidence >= self.config.unknown_threshold:

@@ -38,14 +38,14 @@ BUDGET = {
     'tiny': {
         'frame': (195, 84),
         'sound': (84, 27),
-        'utterance': (77, 34),
+        'utterance': (74, 32),
         'decision': (203, 95),
         'weighed decision': (203, 95),
     },
     'nano': {
         'frame': (216, 97),
         'sound': (138, 48),
-        'utterance': (100, 46),
+        'utterance': (97, 44),
         'decision': (203, 95),
         'weighed decision': (203, 95),
     },
