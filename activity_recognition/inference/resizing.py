@@ -77,7 +77,15 @@ def _mean_over_areas(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8
     whole = (down > 1) != (across > 1) and across * down in _SUMMED
     if not (whole and shrinks(image, size_px)):
         return _area(image, size_px)
-    sums = np.empty((height, size_px, 3) if across > 1 else (size_px, width, 3), np.uint16)
+    sums = _sums(image, down, across)
+    means = cv2.convertScaleAbs(_area(sums, size_px), alpha=1 / (across * down))
+    return np.asarray(means, dtype=np.uint8)
+
+
+def _sums(image: NDArray[np.uint8], down: int, across: int) -> NDArray[np.uint16]:
+    """Sum up ``down`` rows and ``across`` columns at a time, of whose multiples the sides are."""
+    height, width = image.shape[:2]
+    sums = np.empty((height // down, width // across, 3), np.uint16)
     # Some rows at a time: what lies between the two steps is twice as large as the image.
     rows = down * -(-_ROWS_AT_ONCE // down)
     for start in range(0, height, rows):
@@ -92,8 +100,7 @@ def _mean_over_areas(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8
         into = sums[start // down : (start + len(part)) // down]
         # The nearest of every so many is the one whose window they are.
         cv2.resize(part, into.shape[1::-1], dst=into, interpolation=cv2.INTER_NEAREST)
-    means = cv2.convertScaleAbs(_area(sums, size_px), alpha=1 / (across * down))
-    return np.asarray(means, dtype=np.uint8)
+    return sums
 
 
 def _whole_part(side: int, size_px: int) -> int:
