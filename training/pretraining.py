@@ -26,6 +26,7 @@ from activity_recognition.config import EngineConfig, ModelConfig
 from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
+from activity_recognition.inference.threads import threads_restored
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training.config import PretrainConfig
 from activity_recognition.training.interruption import Interruption
@@ -78,17 +79,14 @@ def pretrain(
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
     workers, threads = _shares(config)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with threads_restored():
+        torch.set_num_threads(threads)
         run = _Pretraining(config, _from_scratch(config.preset), out, workers, console)
         if resume and (out / STATE).exists():
             run.resume()
         run.fit()
         measures = run.measure()
         run.write()
-    finally:
-        torch.set_num_threads(before)
     return Pretrained(path=out / WEIGHTS, measures=measures)
 
 

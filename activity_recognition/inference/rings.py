@@ -79,6 +79,7 @@ class Ring:
         self._end = [0] * slots
         # Whether a slot's stamps came in order: sight and sound always do.
         self._in_order = [True] * slots
+        # The same memory, by which a CPU reads and writes; None on a GPU.
         self._shared = _array_over(self.rows)
         self._age_type = host_type(like.dtype)
 

@@ -53,8 +53,8 @@ def fewest_threads(system: ActivityRecognitionSystem) -> int:
     available = len(os.sched_getaffinity(0))
     counts = [count for count in (1, 2, 4, 8) if count <= min(available, _MOST)]
     step, images = Steps(system).frame, example_inputs(system, Sizes())['frame'][0]
-    before, chosen, fastest_s = torch.get_num_threads(), 1, float('inf')
-    try:
+    chosen, fastest_s = 1, float('inf')
+    with threads_restored():
         for count in counts:
             torch.set_num_threads(count)
             spent_s = []
@@ -67,6 +67,4 @@ def fewest_threads(system: ActivityRecognitionSystem) -> int:
             if median_s > WORTH * fastest_s:
                 break
             chosen, fastest_s = count, median_s
-    finally:
-        torch.set_num_threads(before)
     return chosen

@@ -107,13 +107,16 @@ def test_one_slot_is_read_without_a_copy_and_several_with_one():
     ring = ring_of(slots=3)
     for slot in range(3):
         ring.append([slot], [(slot,)], numbered([slot])[None])
-    slot = ring.rows[1]
+    memory = ring.rows.untyped_storage().data_ptr()
     alone, both = ([1], ring.sight([1], [2], 1.0)), ([2, 0], ring.sight([2, 0], [2, 2], 1.0))
-    assert ring.view(*alone).data_ptr() == slot.data_ptr()
-    assert ring.view(*alone)[0, 0, 0, 0] == 1
-    assert ring.view(*both)[:, 0, 0, 0].tolist() == [2, 0]
-    ring.rows.zero_()
-    assert ring.view(*both)[:, 0, 0, 0].tolist() == [0, 0]
+    one, several = ring.view(*alone), ring.view(*both)
+    assert one.data_ptr() == ring.rows[1].data_ptr()
+    assert several.untyped_storage().data_ptr() != memory
+    assert one[0, 0, 0, 0] == 1
+    assert several[:, 0, 0, 0].tolist() == [2, 0]
+    ring.rows.fill_(7)
+    assert one[0, 0, 0, 0] == 7
+    assert several[:, 0, 0, 0].tolist() == [2, 0]
 
 
 @given(st.lists(st.integers(0, 3), max_size=12))
