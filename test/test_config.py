@@ -1,6 +1,7 @@
 import dataclasses
 import re
 import typing
+from pathlib import Path
 
 import pytest
 import yaml
@@ -40,6 +41,8 @@ ALL = [
     if dataclasses.is_dataclass(value) and value.__module__ == module.__name__
 ]
 UNITS = re.compile('_(s|hz|px)$')
+ROOT = Path(__file__).parents[1]
+TRAINING_RECIPES = sorted(path.name for path in (ROOT / 'config' / 'train').glob('*.yaml'))
 
 
 LIMITED = [
@@ -261,6 +264,15 @@ class TestPresets:
         with pytest.raises(ConfigError, match=r'one of nano, small, .* or a \.yaml file, got'):
             load_model_config(name)
 
-    def test_every_training_file_loads(self):
-        for path in sorted(shipped_file('models/nano.yaml').parent.parent.glob('train/*.yaml')):
-            assert isinstance(load_config(TrainConfig, path), TrainConfig)
+    @pytest.mark.parametrize('name', TRAINING_RECIPES)
+    def test_every_training_recipe_is_shipped_and_loads(self, name):
+        recipe = load_config(TrainConfig, shipped_file(f'train/{name}'))
+        assert recipe != TrainConfig(), 'it overrides nothing'
+
+    def test_the_recipes_that_commands_in_the_documents_name_are_shipped(self):
+        pages = [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')]
+        pages.append(ROOT / 'activity_recognition' / 'commands' / 'train.py')
+        text = '\n'.join(page.read_text(encoding='utf-8') for page in pages)
+        named = set(re.findall(r'activity.recognition train ([a-z_0-9]+)', text))
+        assert {'smoke', 'nano_simulated'} <= named
+        assert {f'{name}.yaml' for name in named} <= set(TRAINING_RECIPES)

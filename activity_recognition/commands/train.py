@@ -6,7 +6,7 @@ file. Recordings are found below --data: rosbag2 folders with a labels.csv, or b
 with the checkpoint OUT/checkpoint; one that was interrupted goes on where it was. Examples:
     activity-recognition train nano_simulated --data recordings --out runs/first
     activity-recognition train nano_simulated --data recordings --out runs/first --overfit-one-batch
-    torchrun --nproc-per-node 2 -m activity_recognition train base --data ... --out ...
+    torchrun --nproc-per-node 2 -m activity_recognition train nano_simulated --data ... --out ...
 """
 
 from __future__ import annotations
