@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from activity_recognition.bags import labels_path
 from activity_recognition.entry import PIP_LINE, remedy
+from factories.timing import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
@@ -83,7 +85,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 )
 def test_a_missing_module_is_one_sentence(program, module, words):
     command = [sys.executable, '-c', HIDDEN, module, str(ROOT / 'scripts' / program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert done.stderr.startswith(f'{program}: ')
@@ -105,7 +107,7 @@ node.trigger_configure()
 print(node.failure)
 """
     command = [sys.executable, '-c', script]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.stdout.startswith('the Python package torch is not installed'), done.stderr
     assert PIP_LINE in done.stdout
 
@@ -236,3 +238,58 @@ def test_pages_link_what_exists(name):
     local = [link for link in links if '://' not in link]
     assert local
     assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+def shipped_accuracy() -> dict[str, str]:
+    """Percentages of the shipped checkpoint's report that README names, by what they are."""
+    from activity_recognition.training.evaluation.schema import read_metrics
+
+    combinations = read_metrics(EVALUATION)['combinations']
+    balanced = {
+        name: f'{found["balanced_accuracy"] * 100:.1f}' for name, found in combinations.items()
+    }
+    whole = combinations['video+audio+text']
+    return {
+        'all': balanced['video+audio+text'],
+        'without words': balanced['video+audio'],
+        'without pictures': balanced['audio+text'],
+        'without sound': balanced['video+text'],
+        'none': f'{whole["per_class"]["none"]["recall"] * 100:.0f}',
+    }
+
+
+def recorded_accuracy(theme: str) -> dict[str, list[str]]:
+    """Mean accuracies in the record that README links, by row; the last of those alike."""
+    (name,) = re.findall(rf'docs/benchmarks/({theme}_[\w.-]+)\.md', README)
+    record = json.loads((ROOT / 'docs' / 'benchmarks' / f'{name}.json').read_text(encoding='utf-8'))
+    return {
+        row[0]: row[table['columns'].index('mean')]
+        for table in record['tables']
+        if 'mean' in table['columns']
+        for row in table['rows']
+    } | {'notes': ' '.join(record['notes'])}
+
+
+def test_every_accuracy_in_the_readme_is_in_a_record():
+    shipped = shipped_accuracy()
+    sounds, clips = recorded_accuracy('esc10'), recorded_accuracy('fights')
+    sentences = [
+        f'reaches {shipped["all"]} % balanced accuracy per decision',
+        f'{shipped["without words"]} % without words',
+        f'{shipped["without pictures"]} % without pictures',
+        f'{shipped["without sound"]} % without sound',
+        f'it finds {shipped["none"]} % of that',
+        f"[{sounds['sound']} % of ESC-10's sounds]",
+        f'{clips["pictures"]} % by pictures and {clips["what each has"]} % with what each clip has',
+    ]
+    for sentence in sentences:
+        assert sentence in README
+    of_others = re.search(r'random forest ([\d.]+) %, listeners ([\d.]+) %', README)
+    other_seed = re.search(r'with another seed ([\d.]+) % and ([\d.]+) %', README)
+    for number in of_others.groups():
+        assert f'{number} %' in sounds['notes']
+    decision = (ROOT / 'docs' / 'adr' / '0018-motion-from-differences.md').read_text('utf-8')
+    for number in other_seed.groups():
+        assert number in decision
+    pinned = re.findall(r'([\d.]+) %', ' '.join([*sentences, of_others[0], other_seed[0]]))
+    assert sorted(re.findall(r'([\d.]+) %', README)) == sorted(pinned), 'a number without a record'

@@ -1,6 +1,5 @@
 """Recordings made by others: both storages, bare files, ROS 1, and damage."""
 
-import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -19,6 +18,8 @@ from activity_recognition.types import AudioChunk, Frame, Utterance
 START_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
 IMAGE = 'sensor_msgs/msg/Image'
+FRAMES = 40
+"""In each whole recording that is to be damaged."""
 
 
 def counts(samples):
@@ -251,18 +252,29 @@ def test_metadata_that_is_no_yaml_is_named(write_bag, records):
 
 
 @pytest.fixture(scope='module')
-def sound_files(tmp_path_factory):
+def intact_bags(tmp_path_factory):
     """Return whole recordings of both storages, to be damaged."""
     folder = tmp_path_factory.mktemp('whole')
     files = []
     for storage in ('mcap', 'sqlite3'):
         with RecordingWriter(folder / storage, storage=storage) as writer:
-            for k in range(40):
+            for k in range(FRAMES):
                 image = np.full((16, 16, 3), k, np.uint8)
                 stamp_ns = START_NS + k * 100 * MS
                 writer.write(Frame(stamp_ns=stamp_ns, arrival_ns=stamp_ns, image=image))
         files += [entry for entry in (folder / storage).iterdir() if entry.suffix != '.yaml']
     return files
+
+
+def read_all(path):
+    """Return the grey levels of a recording's frames, and what the reader refused it with."""
+    levels = []
+    try:
+        with RecordingReader(path) as reader:
+            levels += [int(sample.image[0, 0, 0]) for sample in reader.samples()]
+    except RecordingError as error:
+        return levels, error
+    return levels, None
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -271,23 +283,45 @@ def sound_files(tmp_path_factory):
     kept=st.floats(0, 1),
     flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=5),
 )
-def test_a_damaged_file_gives_nothing_but_recording_errors(
-    tmp_path, sound_files, which, kept, flips
+def test_a_damaged_file_is_read_as_far_as_it_is_whole_or_refused_by_name(
+    tmp_path, intact_bags, which, kept, flips
 ):
-    whole = sound_files[which]
+    whole = intact_bags[which]
     damaged = tmp_path / f'damaged{whole.suffix}'
     data = bytearray(whole.read_bytes())
     for place, value in flips:
         data[int(place * (len(data) - 1))] = value
-    damaged.write_bytes(data[: int(kept * len(data))])
-    with contextlib.suppress(RecordingError), RecordingReader(damaged) as reader:
-        for sample in reader.samples():
-            assert isinstance(sample, Frame)
+    data = data[: int(kept * len(data))]
+    damaged.write_bytes(data)
+    levels, error = read_all(damaged)
+    if bytes(data) == whole.read_bytes():
+        assert (levels, error) == (list(range(FRAMES)), None)
+    if error is None:
+        assert levels, 'a recording without samples is no recording'
+    else:
+        assert str(damaged) in str(error)
+    # A flip may change what an image shows or how records are sorted, never make more of them.
+    assert len(levels) <= FRAMES
 
 
-def test_a_recording_cut_short_says_what_to_do(sound_files, tmp_path):
+@pytest.mark.parametrize('which', [0, 1])
+def test_a_recording_that_lost_its_end_is_refused(tmp_path, intact_bags, which):
+    whole = intact_bags[which]
+    cut = tmp_path / f'cut{whole.suffix}'
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    levels, error = read_all(cut)
+    assert str(cut) in str(error)
+    assert levels == list(range(len(levels))), 'what came before the damage is in order'
+
+
+@pytest.mark.parametrize('which', [0, 1])
+def test_the_recordings_that_are_damaged_were_whole(intact_bags, which):
+    assert read_all(intact_bags[which]) == (list(range(FRAMES)), None)
+
+
+def test_a_recording_cut_short_says_what_to_do(intact_bags, tmp_path):
     cut = tmp_path / 'cut.mcap'
-    cut.write_bytes(sound_files[0].read_bytes()[:-200])
+    cut.write_bytes(intact_bags[0].read_bytes()[:-200])
     with pytest.raises(RecordingError, match=r'cut\.mcap: cannot read .*`mcap recover`'):
         RecordingReader(cut)
 

@@ -1,7 +1,5 @@
 """The composition that the node and the recordings share, and counting what it refuses."""
 
-import contextlib
-
 import cv2
 import numpy as np
 import pytest
@@ -121,15 +119,39 @@ def valid_buffers(image_cdr, publisher, ros_drivers, portaudio):
     flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=5),
     cut=st.integers(0, 30),
 )
-def test_damaged_buffers_raise_nothing_but_decode_errors(valid_buffers, which, flips, cut):
+def test_damaged_buffers_give_a_sample_or_a_decode_error(valid_buffers, which, flips, cut):
     role, type_name, cdr = valid_buffers[which]
     decoders = SensorDecoders(audio_fallback=AudioFormat())
     assert decoders.decode(role, type_name, cdr, 1) is not None or role == 'audio_info'
     damaged = bytearray(cdr)
     for position, value in flips:
         damaged[position % len(damaged)] = value
-    with contextlib.suppress(DecodeError):
-        decoders.decode(role, type_name, bytes(damaged[: len(damaged) - cut]), 2)
+    damaged = bytes(damaged[: len(damaged) - cut])
+    reason = ''
+    try:
+        sample = decoders.decode(role, type_name, damaged, 2)
+    except DecodeError as error:
+        sample, reason = None, str(error)
+    assert not reason or ': ' in reason, 'drops are counted by the words before the colon'
+    assert sample is None or isinstance(sample, SAMPLE_OF_ROLE[role])
+    if damaged == bytes(cdr) and role != 'audio':  # sound that comes again is refused
+        assert not reason
+
+
+SAMPLE_OF_ROLE = {
+    'image': Frame,
+    'audio': AudioChunk,
+    'audio_info': (),
+    'transcript': Utterance,
+}
+
+
+@pytest.mark.parametrize('cut', [1, 2, 5, 30])
+@pytest.mark.parametrize('which', range(6))
+def test_a_buffer_that_lost_its_end_is_a_decode_error(valid_buffers, which, cut):
+    role, type_name, cdr = valid_buffers[which]
+    with pytest.raises(DecodeError):
+        SensorDecoders(audio_fallback=AudioFormat()).decode(role, type_name, cdr[:-cut], 2)
 
 
 def test_an_endless_transcript_is_refused_unread():

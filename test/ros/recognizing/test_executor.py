@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import importlib.metadata
 import subprocess
+import threading
 
 import pytest
 
@@ -11,9 +14,11 @@ pytest.importorskip('rclpy')
 
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 
 from activity_recognition.ros import executor_choice, executor_probe
 from activity_recognition.ros.executor_choice import FAILS, WORKS, Trial, make_executor
+from factories.timing import PATIENCE_S
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
@@ -121,18 +126,78 @@ def test_nowhere_to_write_means_no_trial(context, monkeypatch, tmp_path):
     assert is_single(context)
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Let the first executor of a trial take as long as it needs: it says how slow the machine is.
+
+    The limit of the second is then a multiple of that.
+    """
+    attempt = executor_probe.attempt
+
+    def without_haste(kind, limit_s):
+        return attempt(kind, PATIENCE_S if kind == 'single' else limit_s)
+
+    monkeypatch.setattr(executor_probe, 'attempt', without_haste)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_old_executor_does_the_task_of_the_trial():
-    assert executor_probe.attempt('single', 100.0)
+    assert executor_probe.attempt('single', PATIENCE_S)
+
+
+HANGS_IN = ('7.1.6',)
+"""Releases of rclpy whose EventsExecutor is known to deliver nothing under ``spin``."""
 
 
 @pytest.mark.slow
-def test_a_trial_comes_to_a_verdict_that_is_followed(context):
-    trial = Trial()
-    trial.wait(200)
+@pytest.mark.timeout(1800)
+def test_a_trial_comes_to_a_verdict_that_is_followed(context, patient):
     path = executor_choice.verdict_file()
-    if not path.exists():
-        pytest.skip('this machine is too busy for a verdict')
+    path.parent.mkdir()
+    executor_probe.main(path)
     verdict = path.read_text()
     assert verdict in (WORKS, FAILS)
-    assert is_single(context) == (verdict == FAILS)
+    if rclpy_version() in HANGS_IN:
+        assert verdict == FAILS
+    executor = make_executor(context)
+    try:
+        assert isinstance(executor, SingleThreadedExecutor) == (verdict == FAILS)
+        assert delivers(executor, context), 'the executor that was chosen does not work'
+    finally:
+        executor.shutdown(0.0)
+
+
+def rclpy_version() -> str:
+    for name in ('ros-rclpy', 'rclpy'):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return ''
+
+
+def delivers(executor, context) -> bool:
+    """Return whether an executor calls a timer under ``spin`` and returns once it is shut down."""
+    node = Node('delivers', context=context)
+    executor.add_node(node)
+    called = threading.Event()
+    node.create_timer(0.01, called.set)
+    spinning = threading.Thread(target=executor.spin, daemon=True)
+    spinning.start()
+    reached = called.wait(PATIENCE_S)
+    executor.shutdown()
+    spinning.join(PATIENCE_S)
+    node.destroy_node()
+    return reached and not spinning.is_alive()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_trial_writes_its_verdict_from_a_process_of_its_own(context):
+    """A machine may be too busy for the verdict; then the old executor is taken."""
+    trial = Trial()
+    trial.wait(PATIENCE_S)
+    assert trial._process is not None
+    assert trial._process.returncode == 0
+    path = executor_choice.verdict_file()
+    assert path.with_suffix('.lock').exists(), 'the process did not get to the trial'
+    assert is_single(context) == (not path.exists() or path.read_text() == FAILS)
