@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
@@ -79,11 +80,7 @@ def _results(
     if workers <= 1:
         yield from ((index, work(item)) for index, item in enumerate(items))
         return
-    # Forked from a server that has imported everything and started no threads: a child of this
-    # process would inherit the locks of torch's threads but not the threads, and importing torch
-    # anew in each takes longer than many a recording.
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([work.__module__])
+    context = worker_context(work.__module__)
     before = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=be_a_worker)
     try:
@@ -98,6 +95,20 @@ def _results(
             child.terminate()
         raise
     pool.shutdown()
+
+
+def worker_context(module: str) -> ForkServerContext:
+    """Return what makes worker processes, forked from a server that has imported everything.
+
+    A child of this process would inherit the locks of torch's threads but not the threads, and
+    importing torch again in each takes longer than many a recording.
+
+    Args:
+        module: name of the module with the work; the server imports it when it starts.
+    """
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([module])
+    return context
 
 
 def be_a_worker(_worker: int = 0) -> None:

@@ -32,7 +32,7 @@ from activity_recognition.training.config import PretrainConfig
 from activity_recognition.training.interruption import Interruption
 from activity_recognition.training.metrics import confusion_matrix, summarise
 from activity_recognition.training.optimisation import Optimisation
-from activity_recognition.training.pool import be_a_worker, make_progress
+from activity_recognition.training.pool import be_a_worker, make_progress, worker_context
 from activity_recognition.training.pose import PoseModel
 from activity_recognition.training.runlog import RunLog
 from activity_recognition.training.state import Progress, load_state, read_progress, save_state
@@ -221,7 +221,7 @@ class _Pretraining:
             sampler=range(first, last),
             num_workers=self._workers,
             prefetch_factor=4,
-            multiprocessing_context='forkserver',
+            multiprocessing_context=worker_context(StillBatches.__module__),
             worker_init_fn=be_a_worker,
         )
         device = self._precision.device

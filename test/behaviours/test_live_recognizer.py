@@ -102,7 +102,7 @@ class Robot:
                 self.film()
             return self.tick() == name
 
-        self.stage.spin_until(told, timeout_s=400.0)
+        self.stage.spin_until(told)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from activity_recognition.models.checkpoint import default_checkpoint, save_chec
 from activity_recognition.simulation import SimulationConfig, simulate
 from factories.networks import TINY, make_system, tokenizer_for
 from factories.shards import prepare
+from factories.timing import PATIENCE_S
 
 QUICK = ('--timed', 10, '--resamples', 20, '--jobs', 1, '--device', 'cpu', '--quiet')
 
@@ -256,7 +257,7 @@ def test_the_node_decides_what_the_network_decides(start, run_folder, data, tmp_
     out = tmp_path / 'report'
     words = ('--checkpoint', run_folder, '--data', data / 'recording_0', '--out', out, '--live')
     process = start('evaluate', *words, '--gate', wanted, *QUICK)
-    printed, err = process.communicate(timeout=300)
+    printed, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
     assert 'not looked at' not in printed
     live = json.loads((out / 'metrics.json').read_text(encoding='utf-8'))['live']

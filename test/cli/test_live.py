@@ -12,14 +12,12 @@ pytest.importorskip('rclpy')
 from activity_recognition.commands.simulate import Job, write
 from activity_recognition.simulation import SimulationConfig
 from factories.live_nodes import Ears, processes_with
-from factories.timing import check_ends_in_time, seconds_of
+from factories.timing import PATIENCE_S, check_ends_in_time, seconds_of
 
 pytestmark = [
     pytest.mark.ros,
     pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
 ]
-
-PATIENCE_S = 90.0
 
 
 @pytest.fixture(scope='module')
@@ -45,19 +43,15 @@ def test_run_brings_the_recogniser_to_active_and_ctrl_c_ends_it(
 ):
     words = ('--checkpoint', checkpoint, '--device', 'cpu', '--namespace', namespace)
 
-    def end():
-        process = start('run', *words)
-        with closing(Ears(namespace)) as ears:
-            assert ears.heard.wait(PATIENCE_S), 'it did not become active'
-        assert len(processes_with(namespace)) >= 2
-        process.send_signal(number)
-        took_s = seconds_of(lambda: process.wait(30))
-        assert process.returncode == 0
-        assert 'Traceback' not in process.stderr.read()
-        assert processes_with(namespace) == []
-        return took_s
-
-    check_ends_in_time(end)
+    process = start('run', *words)
+    with closing(Ears(namespace)) as ears:
+        assert ears.heard.wait(PATIENCE_S), 'it did not become active'
+    assert len(processes_with(namespace)) >= 2
+    process.send_signal(number)
+    check_ends_in_time(seconds_of(lambda: process.wait(PATIENCE_S)))
+    assert process.returncode == 0
+    assert 'Traceback' not in process.stderr.read()
+    assert processes_with(namespace) == []
 
 
 def test_a_recogniser_that_cannot_start_ends_the_command_in_words(start, namespace):

@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from activity_recognition.commands.processes import Processes
-from factories.timing import check_ends_in_time
+from factories.timing import PATIENCE_S, check_ends_in_time, seconds_of
 
-PATIENCE_S = 30.0
 READY = 'import sys; open(sys.argv[1], "w").close(); '
 OBEDIENT = READY + 'import signal; signal.pause()'
 STUBBORN = (
@@ -69,17 +69,13 @@ def test_a_signal_is_told_as_shells_do(begin):
 
 
 def test_all_end_with_the_block_even_stubborn_ones(begin):
-    def end():
-        with Processes() as processes:
-            children = [begin(processes, 'a', OBEDIENT), begin(processes, 'b', STUBBORN)]
-            began = time.monotonic()
-        took_s = time.monotonic() - began
-        assert [child.running for child in children] == [False, False]
-        assert children[0].status == 128 + signal.SIGTERM
-        assert children[1].status == 128 + signal.SIGKILL
-        return took_s
-
-    check_ends_in_time(end)
+    with ExitStack() as block:
+        processes = block.enter_context(Processes())
+        children = [begin(processes, 'a', OBEDIENT), begin(processes, 'b', STUBBORN)]
+        check_ends_in_time(seconds_of(block.close))
+    assert [child.running for child in children] == [False, False]
+    assert children[0].status == 128 + signal.SIGTERM
+    assert children[1].status == 128 + signal.SIGKILL
 
 
 def test_one_can_be_asked_to_end_while_the_others_go_on(begin):

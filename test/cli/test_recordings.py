@@ -12,7 +12,7 @@ from activity_recognition.commands.train import recipe
 from activity_recognition.config_io import shipped_file
 from activity_recognition.errors import ConfigError
 from activity_recognition.types import Frame
-from factories.timing import check_ends_in_time, seconds_of
+from factories.timing import PATIENCE_S, check_ends_in_time, seconds_of
 
 SMALL = ('--width', 48, '--height', 32, '--fps', 5, '--quiet')
 
@@ -91,18 +91,14 @@ def test_an_existing_recording_is_replaced_only_on_demand(command, tmp_path):
 def test_ctrl_c_leaves_no_half_recording(start, tmp_path):
     out = tmp_path / 'long'
 
-    def end():
-        process = start('simulate', '--seconds', 600, '--out', out, '--quiet')
-        while not any(path.stat().st_size for path in tmp_path.rglob('*.mcap')):  # it writes
-            assert process.poll() is None, process.stderr.read()
-        process.send_signal(signal.SIGINT)
-        took_s = seconds_of(lambda: process.wait(30))
-        assert process.returncode == 130
-        assert process.stderr.read() == 'activity-recognition simulate: interrupted\n'
-        assert list(tmp_path.iterdir()) == []
-        return took_s
-
-    check_ends_in_time(end)
+    process = start('simulate', '--seconds', 600, '--out', out, '--quiet')
+    while not any(path.stat().st_size for path in tmp_path.rglob('*.mcap')):  # it writes
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    check_ends_in_time(seconds_of(lambda: process.wait(PATIENCE_S)))
+    assert process.returncode == 130
+    assert process.stderr.read() == 'activity-recognition simulate: interrupted\n'
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
 from activity_recognition.ros.qos import LATCHED_QOS
+from factories.timing import PATIENCE_S
 
 
 def processes_with(word: str) -> list[int]:
@@ -45,6 +46,6 @@ class Ears:
     def close(self) -> None:
         """Hear no more."""
         self._executor.shutdown()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self.node.destroy_node()
         self.context.try_shutdown()

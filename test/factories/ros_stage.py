@@ -18,6 +18,7 @@ from rosgraph_msgs.msg import Clock
 
 from activity_recognition.msg import ActivityScore, ActivityStamped, ModalityEvidence
 from activity_recognition.types import NANOSECONDS, Status, to_ns
+from factories.timing import PATIENCE_S
 
 START_NS = 1_000 * NANOSECONDS
 """When simulated time begins."""
@@ -91,7 +92,7 @@ class Stage:
         )
         return self.peer_node.create_publisher(ActivityStamped, 'activity', qos)
 
-    def spin_until(self, condition: Callable[[], Any], *, timeout_s: float = 30.0) -> None:
+    def spin_until(self, condition: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> None:
         """Spin both nodes until a condition holds; fail when it does not come to that."""
         deadline = time.monotonic() + timeout_s
         while not condition():

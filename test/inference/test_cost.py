@@ -14,6 +14,7 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import BackendError, DeviceError
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference import cost as cost_module
 from activity_recognition.inference.cost import (
     EVIDENCE_EVERY,
     FRAMES_PER_ROUND,
@@ -73,8 +74,43 @@ def test_every_kind_of_event_was_timed(costs):
         assert timing.rounds >= 1
 
 
-def test_the_ring_of_frames_was_full(costs):
-    assert {cost.frames_held for cost in costs} == {TINY.video.max_tokens}
+class Standing:
+    """A clock that stands still until it is told to go on; other clocks are the machine's."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def __getattr__(self, name):
+        return getattr(time, name)
+
+    def monotonic(self):
+        return self.now_s
+
+
+@pytest.mark.parametrize('frames', [None, 5])
+def test_frames_are_held_as_far_as_the_time_allows(monkeypatch, frames):
+    """With time enough the ring is full; else what it held is told."""
+    clock = Standing()
+    monkeypatch.setattr(cost_module, 'time', clock)
+    seen = []
+    real = _Stream._timed
+
+    def timed(stream, window):
+        seen.append(window)
+        # Filling has its share of the time; all of it is over after so many frames.
+        clock.now_s = 0.0 if frames is None or len(seen) < frames else 10.0
+        return real(stream, window)
+
+    monkeypatch.setattr(_Stream, '_timed', timed)
+    monkeypatch.setattr(cost_module, '_rounds', one_round)
+    (cost,) = measure(make_checkpoint(), name='tiny', threads=[1], config=SHORT)
+    expected = TINY.video.max_tokens if frames is None else frames + FRAMES_PER_ROUND
+    assert cost.frames_held == expected
+
+
+def one_round(streams, _end_s, *, seed):
+    """Stand in for the rounds, which go on until a clock says so."""
+    return _rounds(streams, -math.inf, seed=seed)
 
 
 def test_the_number_of_threads_is_as_before():

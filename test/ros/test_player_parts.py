@@ -16,6 +16,7 @@ from activity_recognition.ros.playback_statistics import PlaybackStatistics
 from activity_recognition.ros.read_ahead import ReadAhead, TimedMessage
 from activity_recognition.ros.restamping import StampMap, restamp
 from activity_recognition.sensors.cdr import TypeRegistry
+from factories.timing import PATIENCE_S
 
 pytestmark = pytest.mark.ros
 
@@ -88,7 +89,7 @@ def test_stopping_ends_a_wait_and_every_later_one():
     pacer.resume()
     thread, results = waiting(pacer, 1000 * SECOND)
     pacer.stop()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert results == [False]
     assert not pacer.wait_until(0)
 
@@ -97,7 +98,7 @@ def test_stopping_ends_a_pause():
     pacer = Pacer()
     thread, results = waiting(pacer, 0)
     pacer.stop()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert results == [False]
 
 
@@ -111,7 +112,7 @@ def test_a_pause_holds_a_wait_until_it_is_over():
     hands.ns += 5
     pacer.pause()  # wakes the waiter, which finds that its time has come only when running
     pacer.resume()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert results == [True]
 
 

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from activity_recognition.training.pool import spread, worker_count
+from factories.timing import PATIENCE_S
 
 
 @pytest.mark.parametrize('workers', [1, 2])
@@ -35,7 +36,7 @@ def test_stopping_half_way_leaves_no_process_behind():
     children = multiprocessing.active_children()
     results.close()
     for child in children:
-        child.join(60)
+        child.join(PATIENCE_S)
     assert not multiprocessing.active_children()
 
 
@@ -56,7 +57,7 @@ def test_workers_end_with_a_parent_that_is_killed():
     assert parent.stdout.readline() == 'at work\n'
     parent.kill()
     # Its workers have its output, which ends when the last of them does.
-    parent.communicate(timeout=60)
+    parent.communicate(timeout=PATIENCE_S)
 
 
 def test_nothing_to_do_is_done():

@@ -21,10 +21,10 @@ from activity_recognition.ros.player_node import PlayerNode  # noqa: E402
 from activity_recognition.ros.simulator_node import SimulatorNode  # noqa: E402
 from activity_recognition.sensors.cdr import TypeRegistry  # noqa: E402
 from activity_recognition.types import AudioChunk, Frame, LabelSpan, Utterance  # noqa: E402
+from factories.timing import PATIENCE_S  # noqa: E402
 
 START_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
-PATIENCE_S = 30.0
 
 LATCHED = QoSProfile(
     depth=100,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 60.0
+from factories.timing import PATIENCE_S
 
 _numbers = itertools.count()
 

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+
+from factories.timing import check_ends_in_time, seconds_of
 
 pytest.importorskip('rclpy')
 
@@ -43,9 +44,8 @@ def start(world, checkpoint):
 def end(world, process, number) -> str:
     """Send a signal, check that the process ends in time and in order, return what it logged."""
     process.send_signal(number)
-    sent_s = time.monotonic()
-    world.spin_until(lambda: process.poll() is not None)
-    assert time.monotonic() - sent_s < END_S
+    took_s = seconds_of(lambda: world.spin_until(lambda: process.poll() is not None))
+    check_ends_in_time(took_s)
     logged = process.stderr.read()
     assert process.returncode == 0, logged
     assert 'Traceback' not in logged

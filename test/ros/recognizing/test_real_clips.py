@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from factories.timing import PATIENCE_S
+
 pytest.importorskip('rclpy')
 
 pytestmark = [
@@ -33,7 +35,7 @@ def play(world):
     for process in processes:
         process.send_signal(signal.SIGINT)
     for process in processes:
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(

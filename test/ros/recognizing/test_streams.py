@@ -8,6 +8,8 @@ import threading
 import numpy as np
 import pytest
 
+from factories.timing import PATIENCE_S
+
 pytest.importorskip('rclpy')
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
@@ -207,7 +209,7 @@ def test_overload_drops_the_oldest_and_says_so_while_the_engine_is_stuck(world, 
     apply = MultiStreamEngine.apply
 
     def when_free(self, window):
-        assert free.wait(60)
+        assert free.wait(PATIENCE_S)
         return apply(self, window)
 
     monkeypatch.setattr(MultiStreamEngine, 'apply', when_free)

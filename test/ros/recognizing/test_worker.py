@@ -14,6 +14,7 @@ from activity_recognition.ros.filters import SynchronizerFilter
 from activity_recognition.ros.worker import EngineWorker
 from activity_recognition.streams import WindowSynchronizer
 from factories.timed import frame
+from factories.timing import PATIENCE_S
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
@@ -57,11 +58,11 @@ def test_a_worker_applies_everything_on_its_own_thread_and_lives_through_errors(
     for n in range(3):
         came.clear()
         source.add(frame(100.0 * n), 0.0)
-        assert n == 1 or came.wait(30)
+        assert n == 1 or came.wait(PATIENCE_S)
         if n == 1:
             done = threading.Event()
             worker.submit(done.set)
-            assert done.wait(30)
+            assert done.wait(PATIENCE_S)
     report = worker.report()
     assert worker.stop(30)
     assert [len(w.samples) for w in delivered] == [1, 1]
@@ -76,13 +77,13 @@ def test_a_worker_that_is_stuck_says_so_and_stops_in_bounded_time():
     class Stuck(CountingEngine):
         def apply(self, windows):
             entered.set()
-            free.wait(60)
+            free.wait(PATIENCE_S)
             return {}
 
     source, worker = worker_on(Stuck())
     worker.start()
     source.add(frame(0.0), 0.0)
-    assert entered.wait(30)
+    assert entered.wait(PATIENCE_S)
     assert worker.report().busy_s >= 0
     assert not worker.stop(0.01)
     free.set()
@@ -118,7 +119,7 @@ def work_off(worker):
     done = threading.Event()
     worker.start()
     worker.submit(done.set)
-    assert done.wait(30)
+    assert done.wait(PATIENCE_S)
     assert worker.stop(30)
 
 
