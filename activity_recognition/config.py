@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from activity_recognition.channel_choice import MAX_CHANNELS, ChannelChoice
 from activity_recognition.errors import ConfigError
 from activity_recognition.settings import Ranged, setting
 
@@ -325,8 +326,16 @@ class TopicsConfig(Ranged):
     """``raw``, ``compressed``, or empty to take what the graph offers."""
     audio_type: str = ''
     """Type of the audio topic, or empty to take what the graph offers."""
-    audio_channels: int = setting(1, low=1, high=64)
-    """Channels to assume with ``audio_sample_format``."""
+    audio_channels: str = setting(
+        'mean',
+        advice="a channel's index goes in quotes; the number of channels to assume is "
+        'topics.audio_num_channels',
+    )
+    """What is heard of several channels: their ``mean``, the channel with an index as text such as
+    ``'0'``, or ``auto`` for the loudest of those that hear the same. ``auto-5`` and ``mean-5``
+    leave channel 5 out, as where it holds the robot's own loudspeaker."""
+    audio_num_channels: int = setting(1, low=1, high=MAX_CHANNELS)
+    """Number of channels to assume with ``audio_sample_format``."""
     audio_sample_rate_hz: int = setting(16000, low=1000, high=384000)
     """Sample rate to assume with ``audio_sample_format``."""
     audio_sample_format: str = ''
@@ -338,8 +347,9 @@ class TopicsConfig(Ranged):
     """Field that holds the text, dotted; empty for the known field of a known type."""
 
     def __post_init__(self) -> None:
-        """Check the transport's name."""
+        """Check the transport's name and the choice of channels."""
         Ranged.__post_init__(self)
+        ChannelChoice.parse(self.audio_channels)
         if self.image_transport not in ('', 'raw', 'compressed'):
             raise ConfigError(
                 "topics.image_transport must be 'raw', 'compressed' or '' (look at the graph), "

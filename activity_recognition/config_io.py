@@ -81,12 +81,18 @@ def build_config(cls: type[T], overrides: Mapping[str, Any], *, where: str = 'co
         ConfigError: unknown key, wrong type, or value out of range.
     """
     hints = typing.get_type_hints(cls)
-    names = [item.name for item in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    fields = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in overrides.items():
-        if key not in names:
-            raise ConfigError(unknown_key(str(key), names, where))
-        values[key] = _convert(hints[key], value, f'{where}: {key}')
+        if key not in fields:
+            raise ConfigError(unknown_key(str(key), fields, where))
+        try:
+            values[key] = _convert(hints[key], value, f'{where}: {key}')
+        except ConfigError as error:
+            advice = fields[key].metadata.get('advice')
+            if not advice:
+                raise
+            raise ConfigError(f'{error}; {advice}') from None
     return cls(**values)
 
 

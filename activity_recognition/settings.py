@@ -34,6 +34,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     late: bool = False,
+    advice: str = '',
 ) -> Any:
     """Declare a field with what a ROS parameter descriptor needs to know of it.
 
@@ -44,8 +45,9 @@ def setting(
         high: largest accepted value, if it has one.
         late: whether older checkpoints lack it; the default is what they do. A checkpoint that
             has the default does not name it.
+        advice: what to tell who sets a value of another type.
     """
-    metadata = {'live': live, 'low': low, 'high': high, 'late': late}
+    metadata = {'live': live, 'low': low, 'high': high, 'late': late, 'advice': advice}
     if isinstance(default, (list, dict, set)):
         raise TypeError('a default must be immutable')
     return field(default=default, metadata=metadata)

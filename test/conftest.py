@@ -4,7 +4,7 @@ import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,19 @@ def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def real_recordings() -> Path:
     """Folder with recordings of real scenes; tests that use it carry the marker `real`."""
     return recordings_folder()
+
+
+@pytest.fixture(scope='session')
+def shared_case() -> Callable[[str], Path]:
+    """Return the folder of a named input that broke something; tests carry the marker `real`."""
+
+    def find(name: str) -> Path:
+        folder = recordings_folder().parent / 'cases' / name
+        if not folder.is_dir():
+            pytest.skip(f'no folder {folder}: set ACTIVITY_RECOGNITION_DATA to the one beside it')
+        return folder
+
+    return find
 
 
 def recordings_folder() -> Path:

@@ -110,6 +110,8 @@ class TestDataclasses:
             (lambda: EngineConfig(precision='fp64'), "'auto', 'fp32', 'bf16' or 'fp16', got 'fp64"),
             (lambda: EngineConfig(device='tpu'), "'cuda:N', got 'tpu'"),
             (lambda: TopicsConfig(image_transport='theora'), "'raw', 'compressed'"),
+            (lambda: TopicsConfig(audio_channels='left'), "'mean', 'auto', .* got 'left'"),
+            (lambda: TopicsConfig(audio_channels='64'), "from 0 to 63 .* got '64'"),
         ],
     )
     def test_what_does_not_fit_together_is_refused(self, make, message):
@@ -132,6 +134,10 @@ class TestDataclasses:
 
 
 class TestBuilding:
+    def test_a_number_of_channels_where_the_choice_belongs_is_told_its_new_name(self):
+        with pytest.raises(ConfigError, match='expected str, got 2; .* topics.audio_num_channels'):
+            build_config(TopicsConfig, {'audio_channels': 2}, where='robot.yaml')
+
     def test_overrides_nest(self):
         config = build_config(ModelConfig, {'hidden_dim': 64, 'video': {'window_s': 2.0}})
         assert config.hidden_dim == 64

@@ -148,7 +148,7 @@ class Diagnosis:
                 status.warn(
                     f'{report.topic}: sound comes, but nothing says in what format, so it is '
                     'refused; let the audio driver publish its AudioInfo, remap audio_info, or '
-                    'set topics.audio_sample_format, audio_sample_rate_hz and audio_channels'
+                    'set topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels'
                 )
             return
         if not report.publishers:

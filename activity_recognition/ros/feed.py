@@ -41,6 +41,7 @@ class Feed:
                 max_gap_s=model.audio.max_gap_s,
                 reset_after_s=config.sync.reset_after_s,
                 audio_fallback=audio_format(config.topics),
+                audio_channels=config.topics.audio_channels,
                 transcript_field=config.topics.transcript_field,
                 image_side_px=model.video.input_size_px,
             ),
@@ -60,7 +61,7 @@ def audio_format(topics: TopicsConfig) -> AudioFormat | None:
     try:
         return AudioFormat(
             sample_rate_hz=topics.audio_sample_rate_hz,
-            channels=topics.audio_channels,
+            channels=topics.audio_num_channels,
             sample_format=topics.audio_sample_format,
         )
     except DecodeError as error:

@@ -46,6 +46,8 @@ class ConfigField:
     live: bool
     low: float | None
     high: float | None
+    advice: str = ''
+    """What to tell who sets a value of another type."""
 
     def descriptor(self) -> ParameterDescriptor:
         """Return what ``ros2 param describe`` shows."""
@@ -88,6 +90,7 @@ def config_fields(cls: type, prefix: str = '') -> dict[str, ConfigField]:
             live=bool(item.metadata.get('live', False)),
             low=item.metadata.get('low'),
             high=item.metadata.get('high'),
+            advice=item.metadata.get('advice', ''),
         )
     return result
 
@@ -228,7 +231,8 @@ def _misfit(item: ConfigField, value: object) -> str:
     """Return a sentence about an override of the wrong type or out of range."""
     kind = type(item.default).__name__
     limits = '' if item.low is None else f' in [{item.low:g}, {item.high:g}]'
-    return f'parameters: {item.name}: expected {kind}{limits}, got {value!r}'
+    advice = f'; {item.advice}' if item.advice else ''
+    return f'parameters: {item.name}: expected {kind}{limits}, got {value!r}{advice}'
 
 
 def parameter_overrides(node: Node) -> dict[str, Parameter]:

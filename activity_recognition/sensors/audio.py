@@ -12,8 +12,9 @@ from activity_recognition.sensors.audio_format import (
     AudioFormat,
     format_from_info,
     format_from_portaudio,
-    pcm_to_mono,
+    pcm_to_channels,
 )
+from activity_recognition.sensors.channels import ChannelSelector
 from activity_recognition.sensors.resampler import StreamingResampler
 from activity_recognition.sensors.sample_clock import SampleClock
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
@@ -32,8 +33,9 @@ class AudioDecoder:
 
     Takes ros-drivers' AudioData and AudioDataStamped, whose meaning comes in a separate AudioInfo,
     and mgonzs13's AudioStamped, which carries its own. The state is the resampler's past, the
-    sample clock and the format; after a hole, a jump or a change of format it begins anew, and the
-    chunk's stamp shows the gap. What admission would drop as late never reaches the state.
+    sample clock, the format and the levels of the channels; after a hole, a jump or a change of
+    format it begins anew, and the chunk's stamp shows the gap. Only the levels outlast a hole.
+    What admission would drop as late never reaches the state.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class AudioDecoder:
         max_gap_s: float,
         reset_after_s: float = _SYNC.reset_after_s,
         fallback: AudioFormat | None = None,
+        channels: str = 'mean',
     ) -> None:
         """Make a decoder with nothing heard yet.
 
@@ -52,7 +55,13 @@ class AudioDecoder:
             reset_after_s: ``sync.reset_after_s``: what is later than the newest chunk by less is
                 refused, by more it is a time jump, seconds.
             fallback: format to assume until an AudioInfo arrives; None refuses audio until then.
+            channels: which of several channels is heard: ``mean``, ``auto``, an index as text, and
+                more, see :meth:`ChannelSelector.parse`.
+
+        Raises:
+            ConfigError: when ``channels`` is none of these.
         """
+        self._choice = ChannelSelector.parse(channels)
         self._sample_rate_hz = sample_rate_hz
         self._max_gap_s = max_gap_s
         self._reset_after_s = reset_after_s
@@ -62,6 +71,17 @@ class AudioDecoder:
         self._newest_ns: int | None = None
         self._resampler = StreamingResampler(sample_rate_hz, sample_rate_hz)
         self._clock = SampleClock(sample_rate_hz, max_gap_s=max_gap_s)
+        self._selector = ChannelSelector(self._choice, sample_rate_hz=sample_rate_hz)
+
+    @property
+    def channel_problem(self) -> str:
+        """What is wrong with the channel or the mean that is heard; empty where nothing is."""
+        return self._selector.problem
+
+    @property
+    def chosen_channel(self) -> int | None:
+        """The channel that is heard; None for a mean."""
+        return self._selector.chosen
 
     def set_info(self, info: Message) -> None:
         """Take an AudioInfo of ros-drivers' family; it holds for the messages after it.
@@ -91,23 +111,25 @@ class AudioDecoder:
             OutOfOrderError: for audio that comes again or late; the state stays as it was, too.
         """
         data, audio_format = self._contents(message)
-        mono = pcm_to_mono(data, audio_format)
+        samples_NC = pcm_to_channels(data, audio_format)
+        self._selector.check(audio_format.channels)
         stamp_ns = header_stamp_ns(message)
-        if not len(mono):
+        if not len(samples_NC):
             return None
         if stamp_ns is not None and self._is_set_back(stamp_ns):
             self.reset()
         if audio_format != self._format:
             self._begin(audio_format)
         self._last_stamp_ns = stamp_ns
-        length_ns = len(mono) * NANOSECONDS // audio_format.sample_rate_hz
+        length_ns = len(samples_NC) * NANOSECONDS // audio_format.sample_rate_hz
         start_ns, anew = self._clock.advance(
             arrival_ns - length_ns if stamp_ns is None else stamp_ns,
-            len(mono),
+            len(samples_NC),
             from_arrival=stamp_ns is None,
         )
         if anew:
             self._resampler.reset()
+        mono = self._selector.push(samples_NC)
         return self._chunk(mono, start_ns, arrival_ns, frame_id_of(message))
 
     def _contents(self, message: Message) -> tuple[NDArray[np.generic], AudioFormat]:
@@ -149,6 +171,7 @@ class AudioDecoder:
         self._format = audio_format
         self._resampler = StreamingResampler(audio_format.sample_rate_hz, self._sample_rate_hz)
         self._clock = SampleClock(audio_format.sample_rate_hz, max_gap_s=self._max_gap_s)
+        self._selector = ChannelSelector(self._choice, sample_rate_hz=audio_format.sample_rate_hz)
 
     def _chunk(
         self, mono: NDArray[np.float32], start_ns: int, arrival_ns: int, frame_id: str

@@ -1,4 +1,4 @@
-"""PCM sample formats: bytes -> mono float32, and the messages that describe them."""
+"""PCM sample formats: bytes -> float32 samples, and the messages that describe them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from activity_recognition.channel_choice import MAX_CHANNELS
 from activity_recognition.config import TopicsConfig
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
 
@@ -32,7 +33,7 @@ SAMPLE_FORMATS = tuple(_SAMPLE_TYPES)
 
 _ASSUMED = TopicsConfig()
 _PCM_CODINGS = ('', 'wave', 'wav', 'pcm', 'raw')
-_MIN_RATE_HZ, _MAX_RATE_HZ, _MAX_CHANNELS = 1_000, 384_000, 64
+_MIN_RATE_HZ, _MAX_RATE_HZ = 1_000, 384_000
 _PORTAUDIO_FORMATS = {
     1: ('F32LE', 'float32_data'),
     2: ('S32LE', 'int32_data'),
@@ -48,7 +49,7 @@ class AudioFormat:
     """What PCM bytes mean; by default the rate and channels of ``topics.audio_*``, as S16LE."""
 
     sample_rate_hz: int = _ASSUMED.audio_sample_rate_hz
-    channels: int = _ASSUMED.audio_channels
+    channels: int = _ASSUMED.audio_num_channels
     sample_format: str = 'S16LE'
     """One of :data:`SAMPLE_FORMATS`; channels are interleaved."""
 
@@ -59,9 +60,9 @@ class AudioFormat:
                 f'audio format: the sample rate must lie in [{_MIN_RATE_HZ}, {_MAX_RATE_HZ}] Hz, '
                 f'got {self.sample_rate_hz}'
             )
-        if not 1 <= self.channels <= _MAX_CHANNELS:
+        if not 1 <= self.channels <= MAX_CHANNELS:
             raise DecodeError(
-                f'audio format: channels must lie in [1, {_MAX_CHANNELS}], got {self.channels}'
+                f'audio format: channels must lie in [1, {MAX_CHANNELS}], got {self.channels}'
             )
         if self.sample_format not in _SAMPLE_TYPES:
             raise UnsupportedEncodingError(
@@ -117,10 +118,11 @@ def format_from_portaudio(info: Message) -> tuple[AudioFormat, str]:
     )
 
 
-def pcm_to_mono(data: NDArray[np.generic], audio_format: AudioFormat) -> NDArray[np.float32]:
-    """Return interleaved PCM as mono samples: the mean of the channels, (N,), in [-1, 1].
+def pcm_to_channels(data: NDArray[np.generic], audio_format: AudioFormat) -> NDArray[np.float32]:
+    """Return interleaved PCM as samples of each channel, (N, channels), full scale being 1.
 
-    Every sample is computed on its own, so cutting the same PCM elsewhere changes nothing.
+    Every sample is computed on its own, so cutting the same PCM elsewhere changes nothing. Floats
+    may lie beyond full scale.
 
     Args:
         data: contiguous samples, as bytes or as their own number type, (N x channels,).
@@ -142,17 +144,7 @@ def pcm_to_mono(data: NDArray[np.generic], audio_format: AudioFormat) -> NDArray
             f'audio samples: {np.count_nonzero(~np.isfinite(samples))} of {samples.size} '
             'are NaN or infinite'
         )
-    return _mix(samples, audio_format.channels)
-
-
-def _mix(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    mono: NDArray[np.float32] = samples[::channels].copy()
-    for channel in range(1, channels):
-        mono += samples[channel::channels]
-    if channels > 1:
-        mono /= np.float32(channels)
-    np.clip(mono, -1.0, 1.0, out=mono)
-    return mono
+    return samples.reshape(-1, audio_format.channels)
 
 
 def _to_float(data: NDArray[np.generic], sample_format: str) -> NDArray[np.float32]:

@@ -62,6 +62,7 @@ class SensorDecoders:
         max_gap_s: float = _AUDIO.max_gap_s,
         reset_after_s: float = _SYNC.reset_after_s,
         audio_fallback: AudioFormat | None = None,
+        audio_channels: str = 'mean',
         transcript_field: str = '',
         image_side_px: int = 0,
         types: TypeRegistry | None = None,
@@ -73,16 +74,22 @@ class SensorDecoders:
             max_gap_s: ``audio.max_gap_s``, seconds.
             reset_after_s: ``sync.reset_after_s``, seconds.
             audio_fallback: format to assume until an AudioInfo arrives; None refuses until then.
+            audio_channels: which of several channels is heard, as
+                :meth:`~activity_recognition.sensors.channels.ChannelSelector.parse` reads it.
             transcript_field: dotted field of the text; empty for the known one of a known type.
             image_side_px: ``video.input_size_px`` of the model: large images come no smaller than
                 this, or than :data:`~activity_recognition.sensors.size.LEAST_SIDE_PX`.
             types: where message types are looked up; a new registry by default.
+
+        Raises:
+            ConfigError: when ``audio_channels`` cannot be read.
         """
         self.audio = AudioDecoder(
             sample_rate_hz=sample_rate_hz,
             max_gap_s=max_gap_s,
             reset_after_s=reset_after_s,
             fallback=audio_fallback,
+            channels=audio_channels,
         )
         self._types = types or TypeRegistry()
         self._transcript_field = transcript_field

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
-from activity_recognition.sensors import AudioFormat
-from activity_recognition.sensors.audio_format import pcm_to_mono
+from activity_recognition.sensors import AudioFormat, ChannelSelector
+from activity_recognition.sensors.audio_format import pcm_to_channels
 
 PACKED = {
     'U8': (b'\x80\xff\x00\xc0', [0.0, 127 / 128, -1.0, 0.5]),
@@ -30,6 +30,25 @@ PACKED = {
 
 def raw(data):
     return np.frombuffer(data, np.uint8)
+
+
+def pcm_to_mono(data, audio_format):
+    """Return the mean of the channels, as an audio decoder takes it by default."""
+    selector = ChannelSelector('mean', sample_rate_hz=audio_format.sample_rate_hz)
+    return selector.push(pcm_to_channels(data, audio_format))
+
+
+def test_channels_come_side_by_side():
+    data = raw(struct.pack('<6h', 0, 16384, 8192, -16384, -32768, 4096))
+    samples = pcm_to_channels(data, AudioFormat(channels=2))
+    assert samples.dtype == np.float32
+    assert samples.tolist() == [[0.0, 0.5], [0.25, -0.5], [-1.0, 0.125]]
+
+
+def test_a_mean_of_floats_beyond_all_measure_is_full_scale():
+    data = raw(struct.pack('<4f', 3e38, 3e38, -3e38, -3e38))
+    mono = pcm_to_mono(data, AudioFormat(sample_format='F32LE', channels=2))
+    assert mono.tolist() == [1.0, -1.0]
 
 
 @pytest.mark.parametrize('name', PACKED)

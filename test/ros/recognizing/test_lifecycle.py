@@ -92,6 +92,8 @@ def test_a_wrong_checkpoint_is_one_sentence_and_can_be_put_right(world, tmp_path
         ('topics.image_transport', 'h264', 'raw', "'raw', 'compressed'"),
         ('topics.transcript_type', 'String', 'std_msgs/msg/String', 'package/msg/Type'),
         ('topics.audio_sample_format', 'mp3', 'S16LE', 'S16LE'),
+        ('topics.audio_channels', 'left', '0', "'mean', 'auto'"),
+        ('topics.audio_channels', 2, 'auto-5', 'is topics.audio_num_channels'),
     ],
 )
 def test_a_wrong_parameter_is_one_sentence_and_can_be_put_right(
