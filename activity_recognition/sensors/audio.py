@@ -83,6 +83,20 @@ class AudioDecoder:
         """The channel that is heard; None for a mean."""
         return self._selector.chosen
 
+    @property
+    def declared_rate_hz(self) -> int | None:
+        """Sample rate that goes with the newest message, Hz; None before the first."""
+        return self._format.sample_rate_hz if self._format else None
+
+    @property
+    def measured_rate_hz(self) -> float | None:
+        """Samples a second by the stamps of the messages; None while too few have come.
+
+        It stays far from :attr:`declared_rate_hz` where the declared one is wrong, or where many
+        messages are lost.
+        """
+        return self._clock.measured_rate_hz if self._format else None
+
     def set_info(self, info: Message) -> None:
         """Take an AudioInfo of ros-drivers' family; it holds for the messages after it.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from statistics import median
 
 from activity_recognition.types import NANOSECONDS, seconds_between, to_ns
 
@@ -10,6 +12,40 @@ DRIFT_TIME_S = 10.0
 """Time constant with which the sample clock follows the stamps."""
 BACKLOG_S = 1.0
 """Audio that may wait in queues: arrivals late by less may still catch up."""
+
+MEASURED_SPAN_S = 0.5
+"""Least length of the stretches over which the rate is measured."""
+MEASURED_SPANS = 20
+"""Stretches kept; their median is the rate."""
+LEAST_SPANS = 4
+"""Stretches before which nothing is said."""
+
+
+class RateMeter:
+    """The rate at which samples come by their stamps, whatever rate is declared.
+
+    It is the median over stretches of at least half a second, so that a hole here and there, a
+    jump, or jitter does not count. Where most stretches have holes, the rate is lower than true.
+    """
+
+    def __init__(self) -> None:
+        self._rates_hz: deque[float] = deque(maxlen=MEASURED_SPANS)
+        self._begin_ns: int | None = None
+        self._samples = 0
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Samples a second in about the last 10 s; None in the first 2 s."""
+        return median(self._rates_hz) if len(self._rates_hz) >= LEAST_SPANS else None
+
+    def add(self, stamp_ns: int, num_samples: int) -> None:
+        """Take the stamp of the first of some samples, and how many they are."""
+        span_s = 0.0 if self._begin_ns is None else seconds_between(stamp_ns, self._begin_ns)
+        if span_s >= MEASURED_SPAN_S:
+            self._rates_hz.append(self._samples / span_s)
+        if self._begin_ns is None or not 0 <= span_s < MEASURED_SPAN_S:
+            self._begin_ns, self._samples = stamp_ns, 0
+        self._samples += num_samples
 
 
 class SampleClock:
@@ -32,6 +68,12 @@ class SampleClock:
         self._correction_ns = 0.0
         self._late_from_s: float | None = None
         self._late_audio_s = 0.0
+        self._meter = RateMeter()
+
+    @property
+    def measured_rate_hz(self) -> float | None:
+        """Rate by the stamps, see :class:`RateMeter`; None while too little has come."""
+        return self._meter.rate_hz
 
     @property
     def next_ns(self) -> int | None:
@@ -55,6 +97,7 @@ class SampleClock:
         Returns:
             The time of the first sample, and whether the clock started anew there.
         """
+        self._meter.add(stamp_ns, num_samples)
         expected_ns = self.next_ns
         duration_s = num_samples / self._rate_hz
         if expected_ns is None or self._lost(

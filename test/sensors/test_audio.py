@@ -1,6 +1,7 @@
 """The audio decoder: both families, formats that change, holes, and stamps."""
 
 import contextlib
+import itertools
 
 import numpy as np
 import pytest
@@ -329,3 +330,76 @@ def test_reset_forgets_the_clock_and_keeps_the_format(stamped, info):
     again = audio.decode(stamped(pcm(960), START_NS), START_NS)
     assert again.stamp_ns == START_NS
     assert 280 < len(again.samples) < 320
+
+
+def test_declared_and_measured_rate_are_told_apart(stamped, info):
+    audio = decoder()
+    assert (audio.declared_rate_hz, audio.measured_rate_hz) == (None, None)
+    audio.set_info(info(rate=48_000))
+    for index in range(150):
+        audio.decode(stamped(pcm(320), START_NS + index * 20_000_000), START_NS)
+    assert audio.declared_rate_hz == 48_000
+    assert audio.measured_rate_hz == pytest.approx(16_000)
+
+
+@pytest.mark.parametrize(
+    ('choice', 'words'),
+    [('mean', 'dB quieter than channel 0'), ('2', 'channel 2 is silent'), ('0', ''), ('auto', '')],
+)
+def test_the_channel_that_is_heard(stamped, choice, words):
+    samples = pcm(16_000)
+    silent = np.zeros_like(samples)
+    array = np.stack([samples, -samples, silent], axis=1)
+    audio = decoder(fallback=AudioFormat(channels=3), channels=choice)
+    chunk = audio.decode(stamped(array, START_NS), START_NS)
+    expected = {'mean': silent, '2': silent}.get(choice, samples)
+    np.testing.assert_array_equal(chunk.samples, expected / np.float32(32768))
+    assert words in audio.channel_problem
+    assert bool(words) == bool(audio.channel_problem)
+    assert audio.chosen_channel == {'mean': None, '2': 2}.get(choice, 0)
+
+
+def test_a_channel_that_does_not_come_is_refused_and_harms_nothing(stamped, info):
+    audio, clean = (decoder(channels='1') for _ in range(2))
+    for one in (audio, clean):
+        one.set_info(info(rate=48_000, channels=2))
+    for index in range(5):
+        stamp_ns = START_NS + index * 20_000_000
+        message = stamped(pcm(960, seed=index, channels=2), stamp_ns)
+        audio.set_info(info(rate=48_000, channels=1))
+        with pytest.raises(DecodeError, match=r'audio channels: channel 1 .* 1 channel\(s\) come'):
+            audio.decode(message, START_NS)
+        audio.set_info(info(rate=48_000, channels=2))
+        got, expected = audio.decode(message, START_NS), clean.decode(message, START_NS)
+        np.testing.assert_array_equal(got.samples, expected.samples)
+        assert got.stamp_ns == expected.stamp_ns
+
+
+@settings(max_examples=20)
+@given(
+    choice=st.sampled_from(['auto', 'auto-0', '1', 'mean']),
+    cuts=st.lists(st.integers(0, 40_000), max_size=20),
+    gap_ms=st.sampled_from([0, 500]),
+)
+def test_any_chunking_of_an_array_gives_the_same_samples(stamped, choice, cuts, gap_ms):
+    # 5 s at 8 kHz, the first microphone dead, the second fading; perhaps with a hole at 2.5 s,
+    # which what is known of the channels outlasts.
+    samples = pcm(40_000, channels=3).reshape(-1, 3)
+    samples[:, 1] = (samples[:, 2] * np.linspace(1, 0, 40_000)).astype('<i2')
+    samples[:, 0] = 0
+    audio_format = AudioFormat(sample_rate_hz=8_000, channels=3)
+
+    def run(cuts):
+        audio, chunks = decoder(fallback=audio_format, channels=choice), []
+        edges = [0, *sorted({*cuts, 20_000, 40_000})]
+        for begin, end in itertools.pairwise(edges):
+            stamp_ns = START_NS + begin * 125_000 + (gap_ms * 1_000_000 if begin >= 20_000 else 0)
+            chunk = audio.decode(stamped(samples[begin:end], stamp_ns), START_NS)
+            if chunk is not None:
+                chunks.append(chunk.samples)
+        return np.concatenate(chunks), audio.chosen_channel
+
+    whole, chosen = run([])
+    pieces, also_chosen = run(cuts)
+    np.testing.assert_array_equal(pieces, whole)
+    assert also_chosen == chosen

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activity_recognition.bags import RecordingReader
 from activity_recognition.channel_choice import ChannelChoice
 from activity_recognition.errors import ConfigError, DecodeError
-from activity_recognition.sensors import ChannelSelector
+from activity_recognition.sensors import ChannelSelector, SensorDecoders
 from activity_recognition.sensors.channels import BLOCK_S, CHANGE_AFTER_BLOCKS
 
 RATE = 16_000
@@ -285,3 +286,29 @@ def test_the_sums_stay_exact_at_the_highest_rate_and_full_scale():
     products = selector._state.block.products
     assert products[0, 0] == (count - 1) * 2**34
     assert products[0, 0] + 1 != products[0, 0]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ('choice', 'words', 'playback'), [('0', 1.0, 0), ('mean', 1 / 6, 1 / 6), ('auto', 1.0, 0)]
+)
+def test_an_array_of_six_channels_from_a_recording(shared_case, choice, words, playback):
+    # 440 Hz of speech on channel 0, 2 kHz from the robot's loudspeaker on channel 5, each at 0.5.
+    decoders = SensorDecoders(audio_channels=choice)
+    chunks = []
+    with RecordingReader(shared_case('six_channels') / 'six') as reader:
+        roles = reader.roles.roles()
+        for record in reader.records():
+            sample = decoders.decode(
+                roles[record.topic], record.type_name, record.cdr, record.record_ns
+            )
+            if sample is not None:
+                chunks.append(sample)
+    heard = np.concatenate([chunk.samples for chunk in chunks])
+    spectrum = np.abs(np.fft.rfft(heard)) / len(heard) * 2
+    step_hz = RATE / len(heard)
+    assert len(heard) == 8_000
+    assert spectrum[round(440 / step_hz)] == pytest.approx(0.5 * words, abs=0.002)
+    assert spectrum[round(2_000 / step_hz)] == pytest.approx(0.5 * playback, abs=0.002)
+    quieter = 'mean of 6 channels is 13 dB quieter than channel 0' if choice == 'mean' else ''
+    assert quieter in decoders.audio.channel_problem

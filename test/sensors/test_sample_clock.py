@@ -90,3 +90,46 @@ def test_hours_of_samples_stay_exact():
         start, _ = clock.advance(stamp, 44_100 * 3_600, from_arrival=False)
         assert start == stamp
         stamp = START_NS + index * 3_600 * 10**9
+
+
+def feed(clock, stamps_ns, count=CHUNK):
+    for stamp_ns in stamps_ns:
+        clock.advance(int(stamp_ns), count, from_arrival=False)
+    return clock.measured_rate_hz
+
+
+def test_the_measured_rate_needs_two_seconds(clock):
+    even = START_NS + np.arange(105) * CHUNK_NS
+    assert feed(clock, even[:100]) is None
+    assert feed(clock, even[100:]) == pytest.approx(RATE)
+
+
+@pytest.mark.parametrize(
+    ('true_hz', 'count'),
+    [(48_000, 960), (44_100, 882), (8_000, 160), (15_500, 310), (5_000, 5_000)],
+)
+def test_the_measured_rate_is_that_of_the_stamps(clock, true_hz, count):
+    stamps = START_NS + np.arange(3_000) * count * 10**9 // true_hz
+    assert feed(clock, stamps, count) == pytest.approx(true_hz, rel=1e-6)
+
+
+def test_the_measured_rate_takes_no_account_of_jitter_holes_and_jumps(clock):
+    rng = np.random.default_rng(2)
+    even = START_NS + np.arange(2_000) * CHUNK_NS
+    shaken = even + rng.normal(0, 5_000_000, 2_000).astype(int)
+    shaken[1_000:] += 3_600 * 10**9
+    shaken[1_500:] -= 7_200 * 10**9
+    kept = np.delete(shaken, rng.integers(0, 2_000, 15))
+    assert feed(clock, kept) == pytest.approx(RATE, rel=0.02)
+
+
+def test_the_measured_rate_follows_a_change(clock):
+    feed(clock, START_NS + np.arange(1_000) * CHUNK_NS)
+    slower = START_NS + 10**12 + np.arange(700) * 2 * CHUNK_NS
+    assert feed(clock, slower) == pytest.approx(RATE / 2, rel=1e-6)
+
+
+def test_samples_that_come_in_bursts_have_a_rate(clock):
+    # As arrivals do behind a stalled executor: five at once, then nothing for 100 ms.
+    stamps = START_NS + np.arange(1_000) // 5 * 5 * CHUNK_NS
+    assert feed(clock, stamps) == pytest.approx(RATE, rel=1e-6)
