@@ -8,8 +8,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import FrameType, TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException
@@ -40,12 +41,22 @@ class RunnableNode(Protocol):
         ...
 
 
-def run(make_node: Callable[[], RunnableNode], args: list[str] | None = None) -> int:
+_Node = TypeVar('_Node', bound=RunnableNode)
+
+
+def run(
+    make_node: Callable[[], _Node],
+    args: list[str] | None = None,
+    *,
+    start: Callable[[_Node], Future[None] | None] = lambda node: node.start(),
+) -> int:
     """Run a node until SIGINT, SIGTERM or a shutdown of its context.
 
     Args:
         make_node: makes the node once ROS is initialised.
         args: command line with ROS arguments; None takes the process's own.
+        start: starts the node where it starts itself; a future that it returns is done, while the
+            node is spun, when the start has ended.
 
     Returns:
         The exit status: 0 after a signal, that of the error when the node starts itself and fails.
@@ -53,16 +64,15 @@ def run(make_node: Callable[[], RunnableNode], args: list[str] | None = None) ->
     # Own handlers: those of rclpy would invalidate the context before a last message can be sent.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     previous = {number: signal.getsignal(number) for number in _SIGNALS}
-    node: RunnableNode | None = None
+    node: _Node | None = None
     trial: Trial | None = None
     try:
         _handle_signals(_interrupt)
         executor = make_executor()
         trial = Trial()
         node = make_node()
-        if node.autostart:
-            node.start()
-        _spin(node, executor)
+        executor.add_node(node)
+        _spin(node, executor, start(node) if node.autostart else None)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except ActivityRecognitionError as error:
@@ -82,10 +92,12 @@ def run(make_node: Callable[[], RunnableNode], args: list[str] | None = None) ->
     return 0
 
 
-def _spin(node: RunnableNode, executor: Executor) -> None:
-    executor.add_node(node)
+def _spin(node: RunnableNode, executor: Executor, started: Future[None] | None) -> None:
     complaints = _Complaints(node)
     while rclpy.ok():
+        if started is not None and started.done():
+            started.result()  # raises what the start failed with
+            started = None
         with complaints:
             # Waits in C are not interrupted by Python's signal handlers, hence short ones.
             executor.spin_once(timeout_sec=WAKE_PERIOD_S)

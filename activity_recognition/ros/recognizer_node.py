@@ -9,18 +9,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import time
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.entry import remedy
 from activity_recognition.errors import ActivityRecognitionError, MissingExtraError
 from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
+from activity_recognition.ros.lifecycle import AsyncLifecycleNode
 from activity_recognition.ros.parameters import ConfigParameters
 from activity_recognition.ros.qos import DIAGNOSTICS_QOS
 
@@ -29,10 +32,11 @@ if TYPE_CHECKING:
 
     from rclpy.timer import Timer
 
+    from activity_recognition.inference import MultiStreamEngine
     from activity_recognition.ros.session import Session
 
 
-class RecognizerNode(LifecycleNode):
+class RecognizerNode(AsyncLifecycleNode):
     """Recognises activities while it is active.
 
     Parameters are the fields of :class:`~activity_recognition.config.RecognizerConfig`, dotted, and
@@ -49,12 +53,10 @@ class RecognizerNode(LifecycleNode):
         super().__init__(node_name, **options)
         self._session: Session | None = None
         self._state = 'unconfigured'
-        self.failure: Exception | None = None
-        """Why the last transition failed; None after one that did not."""
         self._settings = ConfigParameters(
             self,
             RecognizerConfig,
-            is_locked=lambda: self._session is not None,
+            is_locked=lambda: self._session is not None or self.loading_since_s is not None,
             on_change=self._take_over,
         )
         self.autostart: bool = self.declare_parameter(
@@ -70,16 +72,6 @@ class RecognizerNode(LifecycleNode):
         self._report_timer: Timer | None = None
         self._report_every(RecognizerConfig().diagnostics_rate_hz)
 
-    def start(self) -> None:
-        """Configure and activate.
-
-        Raises:
-            ActivityRecognitionError: the sentence that was logged, when either fails.
-        """
-        for trigger in (self.trigger_configure, self.trigger_activate):
-            if trigger() != TransitionCallbackReturn.SUCCESS:
-                raise ActivityRecognitionError(str(self.failure)) from self.failure
-
     def stop(self) -> None:
         """End recognising and give everything up, in whatever state the node is; NO_DATA first."""
         session, self._session = self._session, None
@@ -90,12 +82,22 @@ class RecognizerNode(LifecycleNode):
         """Take the node down; it leaves the graph at once, and must not be used any more."""
         self.stop()
         super().destroy_node()
-        # rclpy leaves this to the garbage collector, and until then the participant lives on. It
-        # has no public name for it.
-        self._state_machine.destroy_when_not_in_use()
+
+    def make_loader(self) -> Callable[[], MultiStreamEngine]:
+        """Return what loads the engine under the parameters of now.
+
+        Raises:
+            ConfigError: when they are wrong.
+        """
+        return partial(_load_engine, self._settings.read())
+
+    def configuring(self) -> None:
+        """Say on the console and in diagnostics what takes its time."""
+        self.get_logger().info('loading the model; services are answered meanwhile')
+        self._enter('configuring')
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the model and warm it up."""
+        """Take the model, which a thread may have loaded and warmed up already."""
         return self._attempt('configured', super().on_configure, state, self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -144,26 +146,23 @@ class RecognizerNode(LifecycleNode):
             if result == TransitionCallbackReturn.SUCCESS:
                 action()
         except ActivityRecognitionError as error:
-            self.failure = error
+            self._fail(error)
             self.get_logger().error(f'not {done}: {error}')
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            self.failure = error
+            self._fail(error)
             self.get_logger().fatal(f'not {done}: {traceback.format_exc()}')
             return TransitionCallbackReturn.ERROR
         return result
 
     def _configure(self) -> None:
-        config = self._settings.read()
-        # Loads torch, which takes seconds; settings are refused before.
-        try:
-            from activity_recognition.ros.session import Session
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(remedy(error.name or str(error))) from error
+        engine = cast('MultiStreamEngine', self.loaded())
+        from activity_recognition.ros.session import Session
 
-        self._session = Session(self, config)
+        # Read after loading: what is live may have been set meanwhile.
+        config = self._settings.read()
+        self._session = Session(self, config, engine)
         self._report_every(config.diagnostics_rate_hz)
-        engine = self._session.engine
         self.get_logger().info(
             f'checkpoint {engine.checkpoint_id} with {len(engine.labels)} activities '
             f'on {engine.device_name}; {engine.num_threads} thread(s); {engine.choice.reason}'
@@ -185,6 +184,12 @@ class RecognizerNode(LifecycleNode):
         self._state = state
         self.failure = None
         self._before = {} if self._session is None else self._session.snapshots()
+
+    def _fail(self, error: Exception) -> None:
+        """Keep why a transition failed; that of configuring ends where it began."""
+        self.failure = error
+        if self._state == 'configuring':
+            self._state = 'unconfigured'
 
     def _take_over(self, config: RecognizerConfig) -> None:
         """Apply parameters that were set; those that are not live wait for configure."""
@@ -210,10 +215,7 @@ class RecognizerNode(LifecycleNode):
             silent_after_s=self.get_parameter('silent_after_s').value,
         )
         if session is None or session.running is None:
-            sentence = str(self.failure) if self.failure else ''
-            message.status = [
-                diagnosis.idle(self._state, sentence, failed=self.failure is not None)
-            ]
+            message.status = [self._idle(diagnosis)]
         else:
             snapshots = session.snapshots()
             for name, now in snapshots.items():
@@ -223,12 +225,30 @@ class RecognizerNode(LifecycleNode):
             self._before = snapshots
         self._diagnostics.publish(message)
 
+    def _idle(self, diagnosis: Diagnosis) -> DiagnosticStatus:
+        """Return the status of a node that does not recognise."""
+        since_s = self.loading_since_s
+        if since_s is not None:
+            sentence = f'configuring: loading the model for {time.monotonic() - since_s:.0f} s'
+            return diagnosis.idle(self._state, sentence, failed=False)
+        sentence = str(self.failure) if self.failure else ''
+        return diagnosis.idle(self._state, sentence, failed=self.failure is not None)
+
+
+def _load_engine(config: RecognizerConfig) -> MultiStreamEngine:
+    # Loads torch, which takes seconds; settings are refused before.
+    try:
+        from activity_recognition.ros.session import load_engine
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(remedy(error.name or str(error))) from error
+    return load_engine(config)
+
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C; returns the exit status."""
     from activity_recognition.ros.executor import run
 
-    return run(RecognizerNode, args)
+    return run(RecognizerNode, args, start=RecognizerNode.start_in_background)
 
 
 def program() -> NoReturn:

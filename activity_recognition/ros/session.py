@@ -175,25 +175,33 @@ class Running:
             self._node.get_logger().error(f'a step failed: {type(error).__name__}: {error}')
 
 
+def load_engine(config: RecognizerConfig) -> MultiStreamEngine:
+    """Load an engine with the streams of a configuration and warm it up; touches no node.
+
+    Raises:
+        ActivityRecognitionError: when checkpoint, device or settings cannot be used.
+    """
+    # Refuse wrong settings before the model is loaded.
+    audio_format(config.topics)
+    for role in Role:
+        wanted(role, role.value, config.topics)
+    engine = MultiStreamEngine.load(config.checkpoint, config.engine, config.smoothing)
+    for name in config.streams or ('',):
+        engine.join(name)
+    engine.warm_up()
+    return engine
+
+
 class Session:
     """What exists while the node is configured: the engine and the publishers."""
 
-    def __init__(self, node: LifecycleNode, config: RecognizerConfig) -> None:
-        """Load and warm up the engine.
-
-        Raises:
-            ActivityRecognitionError: when checkpoint, device or settings cannot be used.
-        """
+    def __init__(
+        self, node: LifecycleNode, config: RecognizerConfig, engine: MultiStreamEngine
+    ) -> None:
+        """Advertise what an engine decides, which :func:`load_engine` made."""
         self._node = node
         self.config = config
-        # Refuse wrong settings before the model is loaded.
-        audio_format(config.topics)
-        for role in Role:
-            wanted(role, role.value, config.topics)
-        self.engine = MultiStreamEngine.load(config.checkpoint, config.engine, config.smoothing)
-        for name in config.streams or ('',):
-            self.engine.join(name)
-        self.engine.warm_up()
+        self.engine = engine
         self.outcomes = {
             name: Outcome(node, config, self.engine.labels, name) for name in self.engine.streams
         }

@@ -100,3 +100,15 @@ def test_a_node_that_starts_itself_and_cannot_ends_with_one_sentence(world, star
     assert process.returncode == 1
     assert "not configured: parameters: unknown key 'sync.windw_s'" in logged
     assert 'Traceback' not in logged
+
+
+def test_ctrl_c_ends_a_node_that_a_manager_has_configure(world, start):
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    process = start()
+    client = world.node.create_client(ChangeState, 'recognizer/change_state')
+    world.spin_until(client.service_is_ready)
+    client.call_async(ChangeState.Request(transition=Transition(label='configure')))
+    assert 'loading the model' in process.stderr.readline()
+    end(world, process, signal.SIGINT)
