@@ -82,7 +82,8 @@ class Results:
         self.processing_s = float('nan')
         self.newest: Published | None = None
         """The last decision published."""
-        self._rate_hz = decision_rate_hz
+        self._rate_hz = self._wanted_hz = self._seen_hz = decision_rate_hz
+        """Of the publisher, asked for, and asked for when :meth:`settle` was called last."""
         self._topic = topic
         self._activity = self._advertise()
 
@@ -109,16 +110,33 @@ class Results:
     def set_rate(self, decision_rate_hz: float) -> None:
         """Have decisions live three periods of another rate.
 
-        A publisher keeps the lifespan it was made with, so another one takes its place.
+        A publisher keeps the lifespan it was made with, so another one takes its place: now, or
+        while decisions are published, when the rate has settled.
         """
         with self._lock:
-            if decision_rate_hz == self._rate_hz:
-                return
-            self._rate_hz = decision_rate_hz
-            old, self._activity = self._activity, self._advertise()
-            if old.is_activated:
-                self._activity.on_activate(None)
-            self._node.destroy_lifecycle_publisher(old)
+            self._wanted_hz = decision_rate_hz
+            if not self._open:
+                self._replace()
+
+    def settle(self) -> None:
+        """Let the publisher of another rate take its place, unless the rate is still changing.
+
+        Subscribers need a moment to find a new publisher: one after the other, as somebody draws a
+        slider, they would hear nothing. Call it some times a second.
+        """
+        with self._lock:
+            settled, self._seen_hz = self._wanted_hz == self._seen_hz, self._wanted_hz
+            if settled:
+                self._replace()
+
+    def _replace(self) -> None:
+        if self._wanted_hz == self._rate_hz:
+            return
+        self._rate_hz = self._wanted_hz
+        old, self._activity = self._activity, self._advertise()
+        if old.is_activated:
+            self._activity.on_activate(None)
+        self._node.destroy_lifecycle_publisher(old)
 
     def _advertise(self) -> LifecyclePublisher:
         return self._node.create_lifecycle_publisher(

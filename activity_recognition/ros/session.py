@@ -16,7 +16,7 @@ from activity_recognition.config import RecognizerConfig
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.trace_file import TracedEngine
-from activity_recognition.ros.clocks import now_ns
+from activity_recognition.ros.clocks import change_period, now_ns
 from activity_recognition.ros.diagnostics import Snapshot
 from activity_recognition.ros.feed import Feed, audio_format
 from activity_recognition.ros.outcome import Outcome
@@ -100,16 +100,18 @@ class Running:
         self._set_rates()
 
     def update(self, config: RecognizerConfig, engine: MultiStreamEngine) -> None:
-        """Take over settings that change live."""
-        self._config = config
-        for feed in self.feeds.values():
-            feed.synchronizer.update(config.sync)
+        """Take over settings that change live; what has not changed is left alone."""
+        before, self._config = self._config, config
+        if config.sync != before.sync:
+            for feed in self.feeds.values():
+                feed.synchronizer.update(config.sync)
         self._set_rates()
-        self.worker.submit(
-            lambda: engine.update(
-                smoothing=config.smoothing, evidence_every=config.engine.evidence_every
+        if (config.smoothing, config.engine) != (before.smoothing, before.engine):
+            self.worker.submit(
+                lambda: engine.update(
+                    smoothing=config.smoothing, evidence_every=config.engine.evidence_every
+                )
             )
-        )
 
     def stop(self) -> bool:
         """Undo everything in reverse order; return whether the worker ended in time."""
@@ -138,9 +140,14 @@ class Running:
     def _every(
         self, name: str, period_s: float, call: Callable[[], None], clock: Clock | None = None
     ) -> Timer:
-        """Call something periodically, on a steady clock unless told otherwise."""
-        if name in self._timers:
-            self._node.destroy_timer(self._timers[name])
+        """Call something periodically, on a steady clock unless told otherwise.
+
+        Asked again for the same name, it only changes the period.
+        """
+        timer = self._timers.get(name)
+        if timer is not None:
+            change_period(timer, period_s)
+            return timer
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers[name] = self._node.create_timer(period_s, call, clock=clock or steady)
         return self._timers[name]
@@ -153,6 +160,8 @@ class Running:
     def _look(self) -> None:
         for feed in self.feeds.values():
             feed.inputs.look()
+        for outcome in self._outcomes.values():
+            outcome.results.settle()
 
     def _reset(self) -> None:
         for feed in self.feeds.values():
@@ -251,6 +260,8 @@ class Session:
 
     def update(self, config: RecognizerConfig) -> None:
         """Take over settings that change live."""
+        if config == self.config:
+            return
         self.config = config
         for outcome in self.outcomes.values():
             outcome.results.set_rate(config.sync.decision_rate_hz)
