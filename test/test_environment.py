@@ -386,6 +386,87 @@ def test_run_refuses_what_is_not_built(tmp_path):
     assert 'run `make setup` first' in done.stderr
 
 
+@pytest.fixture
+def paths(tmp_path):
+    """Run `tools/run` in a built tree of wheels; return the two paths that it gives a command."""
+    root = tmp_path / 'tree'
+    for folder in ('tools', 'install', '.venv/share/rclpy', '.venv/lib/python3.11/site-packages'):
+        (root / folder).mkdir(parents=True)
+    script = root / 'tools' / 'run'
+    script.write_bytes((ROOT / 'tools' / 'run').read_bytes())
+    for name in ('.linked-stamp', 'local_setup.sh'):
+        (root / 'install' / name).touch()
+
+    def run(ament, python):
+        environ = {'PATH': os.environ['PATH'], 'AMENT_PREFIX_PATH': ament, 'PYTHONPATH': python}
+        print_both = 'printf "%s\\n%s\\n" "$AMENT_PREFIX_PATH" "${PYTHONPATH-unset}"'
+        done = subprocess.run(
+            ['sh', script, 'sh', '-c', print_both],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        ament, python = (line.replace(str(root), 'root') for line in done.stdout.splitlines())
+        return ament, python, done.stderr
+
+    return run
+
+
+OVERLAY_MODULES = '/overlay/lib/python3.11/site-packages'
+
+
+def test_run_keeps_an_overlay_behind_its_own(paths):
+    ament, python, errors = paths('/overlay', f'{OVERLAY_MODULES}:/work space/build/linked')
+    assert ament == 'root/.venv:/overlay'
+    assert python == (
+        f'root/.venv/lib/python3.11/site-packages:{OVERLAY_MODULES}:/work space/build/linked'
+    )
+    assert errors == ''
+
+
+def test_run_within_run_changes_nothing(paths, tmp_path):
+    ament, python, _ = paths('/overlay', OVERLAY_MODULES)
+    again = [text.replace('root', str(tmp_path / 'tree')) for text in (ament, python)]
+    ours = f'{tmp_path}/tree/install/activity_recognition'
+    assert paths(f'{ours}:{again[0]}', f'{ours}/lib:{again[1]}')[:2] == (ament, python)
+
+
+@pytest.mark.parametrize('ament', ['', '/nothing:'])
+def test_run_takes_no_modules_for_another_python_and_none_without_an_overlay(paths, ament):
+    others = '/nothing/lib/python3.12/site-packages' if ament else '/somebody/modules'
+    kept, python, _ = paths(ament, others)
+    assert kept == 'root/.venv' + ament.rstrip(':').replace('/', ':/', 1)
+    assert python == 'unset'
+
+
+def test_run_leaves_a_distribution_out_that_is_not_the_one_of_the_environment(paths, tmp_path):
+    other = tmp_path / 'other distribution'
+    (other / 'share' / 'rclpy').mkdir(parents=True)
+    modules = f'{other}/lib/python3.11/site-packages'
+    ament, python, errors = paths(f'/overlay:{other}', f'{OVERLAY_MODULES}:{modules}')
+    assert ament == 'root/.venv:/overlay'
+    assert python == f'root/.venv/lib/python3.11/site-packages:{OVERLAY_MODULES}'
+    assert f'{other} has an rclpy of its own and is left out; to use it, run `make setup`' in errors
+
+
+@pytest.mark.skipif(not (ROOT / 'install' / '.linked-stamp').exists(), reason='built elsewhere')
+def test_modules_of_an_overlay_are_found_and_those_of_the_environment_go_first(tmp_path):
+    modules = tmp_path / 'lib' / f'python3.{sys.version_info[1]}' / 'site-packages'
+    modules.mkdir(parents=True)
+    (modules / 'only_in_the_overlay.py').write_text('FOUND = True\n')
+    (modules / 'numpy.py').write_text('raise ImportError("of the overlay")\n')
+    script = 'import numpy, only_in_the_overlay; print(only_in_the_overlay.FOUND)'
+    done = subprocess.run(
+        [ROOT / 'tools' / 'run', 'python', '-c', script],
+        env={**os.environ, 'AMENT_PREFIX_PATH': str(tmp_path), 'PYTHONPATH': str(modules)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ['True']
+
+
 @pytest.mark.skipif(not (ROOT / 'install' / '.linked-stamp').exists(), reason='built elsewhere')
 @pytest.mark.parametrize('isolated', [True, False])
 def test_run_gives_the_environment(isolated):
