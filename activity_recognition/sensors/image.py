@@ -15,7 +15,7 @@ import numpy as np
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
 from activity_recognition.sensors.compressed import decode_compressed
-from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
+from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, halved
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Frame
 
@@ -164,12 +164,7 @@ def _as_array(message: Message, layout: _Layout, max_pixels: int) -> NDArray[np.
     """Return the message's pixels, native-endian and in the image's shape; a view if possible."""
     height, width, step = int(message.height), int(message.width), int(message.step)
     data: NDArray[np.uint8] = message.data
-    if not height or not width:
-        raise DecodeError(f'image size: got an empty image of {width} x {height} pixels')
-    if height * width > max_pixels:
-        raise DecodeError(
-            f'image size: {width} x {height} pixels are more than the {max_pixels} allowed'
-        )
+    check_pixels(width, height, max_pixels)
     rows = height * layout.planes // 2
     row_bytes = width * layout.channels * layout.bits // 8
     if step < row_bytes or data.nbytes != step * rows:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from activity_recognition.errors import DecodeError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -39,3 +41,17 @@ def halved(image: NDArray[np.uint8], least_side_px: int) -> NDArray[np.uint8]:
             cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
         )
     return image
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Refuse an image that is empty or larger than allowed, by what its header claims.
+
+    Raises:
+        DecodeError: when it is either.
+    """
+    if not width or not height:
+        raise DecodeError(f'image size: got an empty image of {width} x {height} pixels')
+    if width * height > max_pixels:
+        raise DecodeError(
+            f'image size: {width} x {height} pixels are more than the {max_pixels} allowed'
+        )

@@ -1,6 +1,7 @@
 """Compressed images: JPEG and PNG as image_transport and others write them."""
 
 import struct
+import sys
 import zlib
 
 import cv2
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
 from activity_recognition.sensors import TypeRegistry, decode_image
+from activity_recognition.sensors.decoders import Drops
 
 REGISTRY = TypeRegistry(prefixes=())
 RED_OVER_BLUE = np.array([[[250, 20, 10]] * 32] * 16 + [[[10, 20, 250]] * 32] * 16, np.uint8)
@@ -190,3 +192,324 @@ def test_damaged_files_raise_nothing_but_decode_errors(decode, flips, cut, kind)
         return
     assert frame.image.ndim == 3
     assert frame.image.size <= 3_000_000
+
+
+# What a payload may cost, and damage that only the decoder sees.
+
+
+@pytest.fixture(scope='module')
+def photo():
+    """A picture with edges and fine structure, so that its code fills many bytes."""
+    rng = np.random.default_rng(0)
+    pixels = cv2.GaussianBlur(rng.normal(127, 90, (240, 320, 3)), (0, 0), 1.5)
+    pixels = pixels + shaded(320, 240) / 2
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def jpeg_as(pixels, *options):
+    done, payload = cv2.imencode('.jpg', np.ascontiguousarray(pixels[:, :, ::-1]), list(options))
+    assert done
+    return payload.tobytes()
+
+
+JPEG_KINDS = {
+    'baseline': (),
+    'progressive': (cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+    'with restarts': (cv2.IMWRITE_JPEG_RST_INTERVAL, 20),
+    'optimised': (cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+}
+
+
+@pytest.mark.parametrize('kind', JPEG_KINDS)
+@pytest.mark.parametrize('image_format', ['jpeg', 'rgb8; jpeg compressed rgb8'])
+def test_a_jpeg_has_the_pixels_that_opencv_gives(decode, photo, kind, image_format):
+    payload = jpeg_as(photo, *JPEG_KINDS[kind])
+    expected = cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_COLOR)
+    if image_format == 'jpeg':
+        expected = expected[:, :, ::-1]
+    np.testing.assert_array_equal(decode(payload, image_format).image, expected)
+
+
+@pytest.mark.parametrize('part', [2, 4, 8])
+def test_a_part_of_a_jpeg_has_the_pixels_that_opencv_gives(decode, photo, part):
+    payload = jpeg_as(photo)
+    flag = {
+        2: cv2.IMREAD_REDUCED_COLOR_2,
+        4: cv2.IMREAD_REDUCED_COLOR_4,
+        8: cv2.IMREAD_REDUCED_COLOR_8,
+    }
+    expected = cv2.imdecode(np.frombuffer(payload, np.uint8), flag[part])[:, :, ::-1]
+    got = decode(payload, least_side_px=240 // part).image
+    np.testing.assert_array_equal(got, expected)
+
+
+def refused(decode, payloads):
+    """Return how many of the payloads are refused as damaged."""
+    drops = Drops()
+    for payload in payloads:
+        try:
+            decode(payload)
+        except DecodeError as error:
+            drops.add(error)
+    assert set(drops.counts) == {'image payload'}
+    return drops.total
+
+
+@pytest.mark.parametrize('kind', JPEG_KINDS)
+def test_a_jpeg_with_a_part_missing_is_refused(decode, photo, kind, capfd):
+    payload = jpeg_as(photo, *JPEG_KINDS[kind])
+    rng = np.random.default_rng(1)
+    cuts = rng.integers(700, len(payload) - 2, 40)
+    assert refused(decode, [payload[:cut] for cut in cuts]) == 40
+    assert refused(decode, [payload[:cut] + b'\xff\xd9' for cut in cuts]) >= 39
+    holes = rng.integers(700, len(payload) - 600, 40)
+    lost = [payload[:hole] + payload[hole + 400 :] for hole in holes]
+    assert refused(decode, lost) >= 25
+    assert capfd.readouterr() == ('', '')
+
+
+def test_a_jpeg_with_flipped_bits_is_refused_where_the_code_breaks(decode, photo, capfd):
+    payload = jpeg_as(photo, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    rng = np.random.default_rng(2)
+    damaged = []
+    for _ in range(60):
+        flipped = bytearray(payload)
+        for position in rng.integers(700, len(payload) - 2, 8):
+            flipped[position] ^= 1 << int(rng.integers(8))
+        damaged.append(bytes(flipped))
+    # A bit that changes a coefficient, and no code, stays unseen.
+    assert refused(decode, damaged) >= 30
+    assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize('num_bytes', [1, 4, 16])
+def test_bytes_that_a_camera_leaves_before_a_marker_are_harmless(decode, photo, num_bytes, capfd):
+    payload = jpeg_as(photo, cv2.IMWRITE_JPEG_RST_INTERVAL, 20)
+    left_over = bytes(range(1, num_bytes + 1))
+    for marker in (b'\xff\xd0', b'\xff\xd3'):
+        payload = payload.replace(marker, left_over + marker, 1)
+    expected = decode(jpeg_as(photo, cv2.IMWRITE_JPEG_RST_INTERVAL, 20)).image
+    np.testing.assert_array_equal(decode(payload).image, expected)
+    assert capfd.readouterr() == ('', '')
+
+
+def test_more_bytes_than_a_camera_leaves_are_damage(decode, photo):
+    payload = jpeg_as(photo, cv2.IMWRITE_JPEG_RST_INTERVAL, 20)
+    with pytest.raises(DecodeError, match=r'damaged: .* 17 extraneous bytes before marker 0xd3'):
+        decode(payload.replace(b'\xff\xd3', b'x' * 17 + b'\xff\xd3', 1))
+
+
+def test_fill_bytes_and_missing_huffman_tables_are_harmless(decode, photo):
+    payload = jpeg_as(photo)
+    expected = decode(payload).image
+    filled = payload.replace(b'\xff\xc4', b'\xff' * 500 + b'\xff\xc4', 1)
+    np.testing.assert_array_equal(decode(filled).image, expected)
+    bare, position = payload[:2], 2
+    while payload[position + 1] != 0xDA:
+        (length,) = struct.unpack_from('>H', payload, position + 2)
+        if payload[position + 1] != 0xC4:
+            bare += payload[position : position + 2 + length]
+        position += 2 + length
+    # Cameras leave the standard tables out of every picture of a stream.
+    np.testing.assert_array_equal(decode(bare + payload[position:]).image, expected)
+
+
+def with_scans(payload, num_more):
+    """Repeat the header of the last scan, with nothing in it."""
+    begin = payload.rindex(b'\xff\xda')
+    (length,) = struct.unpack_from('>H', payload, begin + 2)
+    return payload[:-2] + payload[begin : begin + 2 + length] * num_more + payload[-2:]
+
+
+@pytest.fixture
+def no_decoding(monkeypatch):
+    """Fail where pixels are decoded."""
+    from activity_recognition.sensors import jpeg, png
+
+    def reached(*_, **__):
+        raise AssertionError('it was decoded')
+
+    monkeypatch.setattr(jpeg.simplejpeg, 'decode_jpeg', reached)
+    monkeypatch.setattr(png.cv2, 'imdecode', reached)
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_undecoded(decode, photo, no_decoding):
+    payload = jpeg_as(photo, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    with pytest.raises(DecodeError, match='5010 scans of 76800 pixels; expected at most 100'):
+        decode(with_scans(payload, 5000))
+    with pytest.raises(DecodeError, match=r'40 scans .* at most 100 scans and 1000000 pixels'):
+        decode(with_scans(payload, 30), max_pixels=100_000)
+
+
+@pytest.mark.parametrize('prefix', [b'', b'\xff'])
+def test_scans_are_counted_at_even_and_odd_places(decode, photo, no_decoding, prefix):
+    payload = with_scans(jpeg_as(photo, cv2.IMWRITE_JPEG_PROGRESSIVE, 1), 91)
+    with pytest.raises(DecodeError, match='101 scans'):
+        decode(payload.replace(b'\xff\xc4', prefix + b'\xff\xc4', 1))
+
+
+def claiming(payload, width, height):
+    """Change the size in a JPEG's frame header."""
+    begin = max(payload.find(b'\xff\xc0'), payload.find(b'\xff\xc2'))
+    return payload[: begin + 5] + struct.pack('>HH', height, width) + payload[begin + 9 :]
+
+
+@pytest.mark.parametrize('kind', ['baseline', 'progressive'])
+def test_a_jpeg_that_cannot_hold_what_it_claims_is_refused_undecoded(decode, no_decoding, kind):
+    payload = jpeg_as(RED_OVER_BLUE, *JPEG_KINDS[kind])
+    with pytest.raises(DecodeError, match=r'\d+ bytes cannot hold the 8000 x 8000 pixels'):
+        decode(claiming(payload, 8000, 8000))
+
+
+@pytest.mark.parametrize('kind', JPEG_KINDS)
+def test_a_blank_picture_fits_any_bound(decode, kind):
+    blank = np.full((1080, 1920, 3), 128, np.uint8)
+    image = decode(jpeg_as(blank, *JPEG_KINDS[kind])).image
+    assert (image == 128).all()
+
+
+@pytest.mark.parametrize(
+    'filling',
+    [b'\xff' * 8_000_000, b'\xff\x01' * 4_000_000, b'\xff\xe0\0\2' * 2_000_000],
+    ids=['fill bytes', 'markers', 'empty segments'],
+)
+def test_a_payload_without_an_image_is_not_walked_in_python(decode, filling):
+    # A call in Python for each byte, marker or segment would be counted.
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        with pytest.raises(DecodeError, match='no header'):
+            decode(b'\xff\xd8' + filling + b'\xff\xd9')
+    finally:
+        sys.settrace(before)
+    assert 0 < calls < 5_000
+
+
+def png_of(*chunks):
+    return b'\x89PNG\r\n\x1a\n' + b''.join(png_chunk(*chunk) for chunk in chunks)
+
+
+def chunks_of(payload):
+    position = 8
+    while position < len(payload):
+        (length,) = struct.unpack_from('>I', payload, position)
+        yield payload[position + 4 : position + 8], payload[position + 8 : position + 8 + length]
+        position += 12 + length
+
+
+@pytest.mark.parametrize('bit', range(32))
+def test_a_png_with_a_flipped_length_is_refused_undecoded(decode, photo, no_decoding, bit):
+    payload = bytearray(png(photo[:24, :32]))
+    begin = payload.index(b'IDAT') - 4
+    (length,) = struct.unpack_from('>I', payload, begin)
+    struct.pack_into('>I', payload, begin, length ^ 1 << bit)
+    with pytest.raises(DecodeError, match=r'PNG image (is damaged|is cut short|has more than)'):
+        decode(payload, 'png')
+
+
+def test_a_png_with_any_flipped_bit_is_refused_in_silence(decode, capfd):
+    payload = png().tobytes()
+    accepted = 0
+    for position in range(8, len(payload)):
+        flipped = bytearray(payload)
+        flipped[position] ^= 1 << position % 8
+        try:
+            decode(flipped, 'png')
+        except DecodeError:
+            continue
+        accepted += 1
+    assert accepted == 0
+    assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize(
+    ('depth', 'colours', 'width', 'height', 'match'),
+    [
+        (8, 2, 8000, 8000, '8000 x 8000 pixels that the header claims'),
+        (16, 6, 4000, 4000, '4000 x 4000 pixels that the header claims'),
+        (8, 5, 30, 30, 'colour type 5 with 8 bits'),
+        (3, 2, 30, 30, 'colour type 2 with 3 bits'),
+        (8, 2, 0, 30, 'empty image'),
+        (8, 2, 2**31, 2**31, 'more than the'),
+    ],
+)
+def test_a_png_that_cannot_hold_what_it_claims_is_refused_undecoded(
+    decode, no_decoding, depth, colours, width, height, match
+):
+    header = struct.pack('>IIBBBBB', width, height, depth, colours, 0, 0, 0)
+    payload = png_of((b'IHDR', header), (b'IDAT', zlib.compress(bytes(50_000))), (b'IEND', b''))
+    with pytest.raises(DecodeError, match=match):
+        decode(payload, 'png')
+
+
+def test_a_png_of_a_million_chunks_is_refused_early(decode, no_decoding):
+    many = png_chunk(b'tEXt', b'') * 1_000_000
+    payload = png().tobytes()
+    with pytest.raises(DecodeError, match='more than 12718 chunks'):
+        decode(payload[:33] + many + payload[33:], 'png')
+
+
+def test_what_a_png_says_beside_the_picture_is_not_unpacked(decode, monkeypatch):
+    from activity_recognition.sensors import png as module
+
+    given = []
+    decoder = module.cv2.imdecode
+    monkeypatch.setattr(
+        module.cv2,
+        'imdecode',
+        lambda data, flags: given.append(data.tobytes()) or decoder(data, flags),
+    )
+    header, *rest = chunks_of(png().tobytes())
+    bomb = b'comment\0\0' + zlib.compress(bytes(7_000_000))
+    animation = (b'acTL', struct.pack('>II', 2**31 - 1, 0))
+    stuffed = png_of(header, (b'zTXt', bomb), animation, (b'gAMA', b'\0\0\1\1'), *rest)
+    np.testing.assert_array_equal(decode(stuffed, 'png').image, RED_OVER_BLUE)
+    assert given == [png().tobytes()]
+
+
+def test_palettes_and_transparency_of_a_png_are_kept(decode):
+    palette = bytes([250, 20, 10, 10, 20, 250])
+    rows = b''.join(b'\0' + bytes([row // 16] * 32) for row in range(32))
+    payload = png_of(
+        (b'IHDR', struct.pack('>IIBBBBB', 32, 32, 8, 3, 0, 0, 0)),
+        (b'tEXt', b'Title\0x'),
+        (b'PLTE', palette),
+        (b'tRNS', b'\xff\x00'),
+        (b'IDAT', zlib.compress(rows)),
+        (b'IEND', b''),
+    )
+    np.testing.assert_array_equal(decode(payload, 'png').image, RED_OVER_BLUE)
+
+
+@pytest.mark.parametrize(
+    'payload',
+    [
+        b'GIF89a' + bytes(100),
+        b'RIFF\x20\0\0\0WEBPVP8 ' + bytes(100),
+        b'II*\0' + bytes(100),
+        b'MM\0*' + bytes(100),
+        b'\0\0\0\x20ftypavif' + bytes(100),
+        b'\0\0\0\x0cjP  \r\n\x87\n' + bytes(100),
+        b'BM' + bytes(100),
+        b'P6 4 4 255 ' + bytes(48),
+        b'\x76\x2f\x31\x01' + bytes(100),
+        b'#?RADIANCE\n' + bytes(100),
+    ],
+    ids=['gif', 'webp', 'tiff', 'big-endian tiff', 'avif', 'jpeg2000', 'bmp', 'ppm', 'exr', 'hdr'],
+)
+def test_other_formats_never_reach_a_decoder(decode, no_decoding, payload):
+    with pytest.raises(UnsupportedEncodingError, match='neither JPEG nor PNG'):
+        decode(payload, 'jpeg')
+
+
+def test_a_format_is_quoted_in_part(decode):
+    with pytest.raises(UnsupportedEncodingError) as caught:
+        decode(b'GIF89a', 'x' * 100_000)
+    assert len(str(caught.value)) < 400

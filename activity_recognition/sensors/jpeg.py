@@ -1,0 +1,118 @@
+"""JPEG payloads -> RGB pixels, with a bound on what one payload may cost.
+
+libjpeg-turbo decodes, through simplejpeg, which hands on what the decoder has to say about the
+payload; OpenCV's reader prints it and returns a picture all the same. The numbers are equal:
+https://github.com/libjpeg-turbo/libjpeg-turbo is what OpenCV's wheels are built with too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simplejpeg
+
+from activity_recognition.errors import DecodeError
+from activity_recognition.sensors.size import check_pixels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+JPEG_MAGIC = b'\xff\xd8\xff'
+MAX_SCANS = 100
+"""Most scans of one image; encoders make about ten for a progressive one."""
+MAX_PADDING_BYTES = 16
+"""Most bytes that may be left over in front of a marker.
+
+Many cameras leave some at the end of each restart interval (Logitech's C270 and C910 up to 9) in
+pictures that are whole. A flipped bit leaves dozens: what was meant for the rest of the interval.
+"""
+_SCANS_OF_LARGEST = 10
+_PIXELS_PER_BYTE = 512
+_SCAN_MARKER = 0xDAFF  # read as a little-endian number
+_DIVISORS = (8, 4, 2)
+_LEFT_OVER = re.compile(r'(\d+) extraneous bytes before marker')
+
+
+def decode_jpeg(
+    data: NDArray[np.uint8], *, max_pixels: int, least_side_px: int, stored_as_rgb: bool
+) -> NDArray[np.uint8]:
+    """Return the image in a JPEG payload, RGB, (H, W, 3), contiguous.
+
+    A large image is decoded at a half, a quarter or an eighth of its size, which libjpeg does in a
+    part of the time (scaled inverse DCT). An image is damaged when the decoder has anything to say
+    about it, apart from up to :data:`MAX_PADDING_BYTES` left over in front of a marker. Damage
+    that leaves a code that can be read, as most single bits of a coefficient, cannot be seen.
+
+    Args:
+        data: the payload, (N,).
+        max_pixels: refuse an image whose header claims more.
+        least_side_px: keep both sides of the image at least this long where they are.
+        stored_as_rgb: whether the encoder took red for blue.
+
+    Raises:
+        DecodeError: for a damaged payload, and for one that would cost more than it may.
+    """
+    height, width = _size(data)
+    check_pixels(width, height, max_pixels)
+    _check_payload(data, width, height)
+    _check_scans(data, width * height, max_pixels)
+    divisor = _divisor(min(width, height), least_side_px)
+    pixels = np.empty((-(-height // divisor), -(-width // divisor), 3), np.uint8)
+    part = {'min_height': pixels.shape[0], 'min_width': pixels.shape[1]} if divisor > 1 else {}
+    order = 'BGR' if stored_as_rgb else 'RGB'
+    try:
+        simplejpeg.decode_jpeg(data, order, buffer=pixels, **part)
+    except ValueError as error:
+        # It is raised when everything has been decoded, so the pixels are there.
+        left_over = _LEFT_OVER.search(str(error))
+        if left_over is None or int(left_over[1]) > MAX_PADDING_BYTES:
+            raise DecodeError(f'image payload: the JPEG image is damaged: {error}') from error
+    return pixels
+
+
+def _size(data: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return height and width by the header."""
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError) as error:
+        raise DecodeError(
+            'image payload: the JPEG image has no header that can be read, or chroma subsampling '
+            f'that is not supported: {error}'
+        ) from error
+    return int(height), int(width)
+
+
+def _check_payload(data: NDArray[np.uint8], width: int, height: int) -> None:
+    """Refuse a header that claims more than the payload can hold.
+
+    Huffman codes take a bit or more, and each block of 8 x 8 pixels has a code of its own in the
+    scan of the coefficients at its start (ITU-T T.81, F.1.2, G.1.2): 512 pixels a byte at most.
+    """
+    if width * height > data.nbytes * _PIXELS_PER_BYTE:
+        raise DecodeError(
+            f'image payload: {data.nbytes} bytes cannot hold the {width} x {height} pixels that '
+            'the JPEG header claims'
+        )
+
+
+def _check_scans(data: NDArray[np.uint8], num_pixels: int, max_pixels: int) -> None:
+    """Refuse an image that is refined in too many scans: each visits every block of it."""
+    scans = sum(
+        np.count_nonzero(
+            data[begin : begin + (data.size - begin) // 2 * 2].view('<u2') == _SCAN_MARKER
+        )
+        for begin in (0, 1)
+    )
+    if scans > MAX_SCANS or scans * num_pixels > _SCANS_OF_LARGEST * max_pixels:
+        raise DecodeError(
+            f'image payload: {scans} scans of {num_pixels} pixels; expected at most {MAX_SCANS} '
+            f'scans and {_SCANS_OF_LARGEST * max_pixels} pixels in all scans together; have the '
+            'publisher send baseline JPEG'
+        )
+
+
+def _divisor(side_px: int, least_side_px: int) -> int:
+    """Return the largest divisor that leaves the shorter side long enough."""
+    return next((part for part in _DIVISORS if side_px // part >= least_side_px), 1)
