@@ -8,6 +8,7 @@ has a type store of its own, so packages that share a name and disagree never me
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from functools import lru_cache
@@ -15,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rosbags.interfaces import Nodetype
-from rosbags.typesys import (
-    Stores,
-    TypesysError,
-    get_types_from_idl,
-    get_types_from_msg,
-    get_typestore,
-)
+from rosbags.typesys import Stores, get_typestore
 
-from activity_recognition.errors import DecodeError
+from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.sensors.definition_limits import (
+    MAX_OBJECTS_BYTES,
+    check_types,
+    parse_idl,
+    parse_msg,
+)
 from activity_recognition.sensors.definitions import FIXED_TYPES, KNOWN_DEFINITIONS
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ Message: TypeAlias = Any
 
 _TYPE_NAME = re.compile(r'([A-Za-z]\w*)/(?:msg/)?([A-Za-z]\w*)')
 _IDL_SEPARATOR = '=' * 80 + '\n'
+_QUOTED = 200
+"""Characters of a parser's complaint that an error repeats: it quotes the whole definition."""
 _ROS1_REPLACED = ('std_msgs/msg/Header', 'builtin_interfaces/msg/Time')
 """ROS 1's header has a counter more than ROS 2's; rosbags drops it when it converts a record."""
 
@@ -56,11 +59,13 @@ def full_type_name(name: str) -> str:
 class MessageType:
     """One message type with the definitions it is closed over: reads and writes its buffers."""
 
-    __slots__ = ('name', 'store')
+    __slots__ = ('max_bytes', 'name', 'store')
 
-    def __init__(self, name: str, store: Typestore) -> None:
+    def __init__(self, name: str, store: Typestore, max_bytes: float = math.inf) -> None:
         self.name = name
         self.store = store
+        self.max_bytes = max_bytes
+        """Messages that are larger are refused."""
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -74,7 +79,9 @@ class MessageType:
 
         Raises:
             DecodeError: when the buffer is not one whole message of this type.
+            UnsupportedEncodingError: when it is larger than :attr:`max_bytes`.
         """
+        self._check_size(cdr)
         try:
             return self.store.deserialize_cdr(memoryview(cdr), self.name)
         except (
@@ -95,7 +102,9 @@ class MessageType:
 
         Raises:
             DecodeError: when the record is not one whole message of this type.
+            UnsupportedEncodingError: when it is larger than :attr:`max_bytes`.
         """
+        self._check_size(raw)
         try:
             return self.store.ros1_to_cdr(raw, self.name)
         except Exception as error:  # as above
@@ -103,6 +112,13 @@ class MessageType:
                 f'broken buffer: {len(raw)} bytes of ROS 1 are no {self.name}: '
                 f'{error or type(error).__name__}; the message is cut short or damaged'
             ) from error
+
+    def _check_size(self, data: bytes | memoryview) -> None:
+        if len(data) > self.max_bytes:
+            raise UnsupportedEncodingError(
+                f'message too large: {len(data)} bytes of {self.name}; at most {self.max_bytes} '
+                'are taken of a type with sequences of strings or messages'
+            )
 
     def new(self, type_name: str, **fields: object) -> Message:
         """Return a message object of ``type_name``, this type or one that it contains."""
@@ -131,8 +147,16 @@ class TypeRegistry:
 
         Raises:
             DecodeError: when the type is unknown or its definition cannot be parsed.
+            UnsupportedEncodingError: when the definition is beyond the bounds of
+                :mod:`activity_recognition.sensors.definition_limits`.
         """
-        return _build(full_type_name(type_name), definition, ros1, self._shares)
+        name = full_type_name(type_name)
+        if not definition:
+            return _build(name, '', ros1, self._shares)
+        found = _build_or_refuse(name, definition, ros1, self._shares)
+        if isinstance(found, DecodeError):
+            raise type(found)(*found.args)
+        return found
 
     def deserialise(self, cdr: bytes | memoryview, type_name: str) -> Message:
         """Return the message in ``cdr``, looking the type up.
@@ -144,6 +168,17 @@ class TypeRegistry:
         if found is None:
             found = self._found[type_name] = self.resolve(type_name)
         return found.deserialise(cdr)
+
+
+@lru_cache(maxsize=256)
+def _build_or_refuse(
+    name: str, definition: str, ros1: bool, shares: tuple[Path, ...]
+) -> MessageType | DecodeError:
+    """Remember what is wrong with a definition: every message of its topic asks for it again."""
+    try:
+        return _build(name, definition, ros1, shares)
+    except DecodeError as error:
+        return type(error)(*error.args)
 
 
 # Compiling a type's code takes tens of milliseconds and a recording has a dozen types.
@@ -159,12 +194,22 @@ def _build(name: str, definition: str, ros1: bool, shares: tuple[Path, ...]) -> 
                 types[part] = _look_up(part, shares)[part]
         if name in FIXED_TYPES and definition:
             _compare(types, _build(name, '', False, ()).store.fielddefs, name)
+        has_objects = check_types(types, name, ros1=ros1)
         store = get_typestore(Stores.EMPTY)
         store.register(types)
         store.get_msgdef(name)
-    except (TypesysError, KeyError, ValueError, OSError) as error:
-        raise DecodeError(f'message definition: that of {name} is no use: {error}') from error
-    return MessageType(name, store)
+    except UnsupportedEncodingError as error:
+        raise UnsupportedEncodingError(
+            f'message definition: that of {name} cannot be used: {error}'
+        ) from None
+    except DecodeError:
+        raise
+    except Exception as error:  # the parsers recurse, and the code they generate may not compile
+        reason = str(error) or type(error).__name__
+        if len(reason) > _QUOTED:
+            reason = f'{reason[:_QUOTED]}…'
+        raise DecodeError(f'message definition: that of {name} is no use: {reason}') from error
+    return MessageType(name, store, MAX_OBJECTS_BYTES if has_objects else math.inf)
 
 
 def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
@@ -173,12 +218,12 @@ def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
     for share in () if name in FIXED_TYPES else shares:
         path = share / package / 'msg' / f'{base}.msg'
         if path.is_file():
-            return get_types_from_msg(path.read_text(encoding='utf-8'), name)
+            return parse_msg(path.read_text(encoding='utf-8'), name)
     if name in KNOWN_DEFINITIONS:
         return {
             key: value
             for part, text in KNOWN_DEFINITIONS[name].items()
-            for key, value in get_types_from_msg(text, part).items()
+            for key, value in parse_msg(text, part).items()
         }
     standard = _standard()
     if name in standard:
@@ -210,11 +255,11 @@ def _parse(definition: str, name: str) -> Typesdict:
     if definition.startswith(f'{_IDL_SEPARATOR}IDL: '):
         types: Typesdict = {}
         for part in definition.split(_IDL_SEPARATOR)[1:]:
-            types.update(get_types_from_idl(part.partition('\n')[2]))
+            types.update(parse_idl(part.partition('\n')[2]))
         return types
     if 'module ' in definition and 'struct ' in definition:
-        return get_types_from_idl(definition)
-    return get_types_from_msg(definition, name)
+        return parse_idl(definition)
+    return parse_msg(definition, name)
 
 
 def _references(types: Typesdict) -> set[str]:

@@ -1,5 +1,6 @@
 """Buffers in, messages out: definitions, families that clash, and hostile bytes."""
 
+import resource
 import tracemalloc
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.errors import DecodeError
-from activity_recognition.sensors import TypeRegistry
+from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.sensors import TypeRegistry, cdr
 from activity_recognition.sensors.cdr import full_type_name
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -211,3 +212,92 @@ def test_a_text_is_read_as_it_was_sent_whatever_follows(registry_of_texts, text)
 @pytest.fixture(scope='module')
 def registry_of_texts():
     return TypeRegistry(prefixes=()).resolve('std_msgs/msg/String')
+
+
+def parts(first, **others):
+    """Return a definition with the types of package ``house_msgs`` that it refers to."""
+    return first + ''.join(f'{"=" * 80}\nMSG: house_msgs/{k}\n{v}' for k, v in others.items())
+
+
+CHAIN = parts('T0 x\n', **{f'T{k}': f'T{k + 1} x\n' for k in range(40)}, T40='int8 x\n')
+IDL = 'module house_msgs {{ module msg {{ const long X = {}; struct Kettle {{ long y; }}; }}; }};'
+EXPENSIVE = {
+    'strings': ('string[1000000] words\n', 'at most 2048'),
+    'messages': (parts('Lid[3000] lids\n', Lid='string colour\n'), 'at most 2048'),
+    'nested': (
+        parts('A[100] x\n', A='B[100] x\n', B='C[100] x\n', C='int8 x\nint8 y\n'),
+        'more than 65536 values',
+    ),
+    'pairs': (
+        parts(
+            'A x\nA y\n',
+            **{chr(65 + k): f'{chr(66 + k)} x\n{chr(66 + k)} y\n' for k in range(20)},
+            U='int8 x\n',
+        ),
+        'more than 65536 values',
+    ),
+    'itself': ('Kettle inner\n', 'Kettle contains itself'),
+    'sequence of itself': ('Kettle[] inner\n', 'Kettle contains itself'),
+    'a ring': (parts('Lid lid\n', Lid='Kettle[] on\n'), 'contains itself'),
+    'depth': (CHAIN, 'more than 32 types inside each other'),
+    'fields': (''.join(f'int8 f{k}\n' for k in range(5000)), 'at most 4096'),
+    'constants': (''.join(f'int8 F{k}=1\n' for k in range(5000)), 'at most 4096'),
+    'numbers': (f'uint8[{10**30}] data\n', 'expected 1 to'),
+    'no numbers': ('uint8[0] data\nint8 x\n', 'expected 1 to'),
+    'text': ('#' + 'x' * 300_000 + '\nint8 x\n', 'at most 262144'),
+    'lines': ('int8 x\n' + '\n' * 200_000, 'steps to read'),
+    'brackets': (IDL.format('((((((1))))))'), 'steps to read'),
+    'shift': (IDL.format('1 << 99999999999'), "constant with '<<'"),
+    'product': (IDL.format('999999 * 999999'), r"constant with '\*'"),
+}
+
+
+@pytest.mark.parametrize('name', EXPENSIVE)
+def test_a_definition_does_not_decide_what_reading_costs(registry, name):
+    text, reason = EXPENSIVE[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(2):
+        with pytest.raises(UnsupportedEncodingError, match=rf'house_msgs/msg/Kettle.*{reason}'):
+            registry.resolve('house_msgs/msg/Kettle', text)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+def test_what_is_wrong_with_a_definition_is_found_once(registry, monkeypatch):
+    asked = []
+
+    def parse(text, name):
+        asked.append(name)
+        raise ValueError('x' * 10_000)
+
+    monkeypatch.setattr(cdr, 'parse_msg', parse)
+    messages = set()
+    for _ in range(3):
+        with pytest.raises(DecodeError, match=r'house_msgs/msg/Spoon is no use: x+…$') as caught:
+            registry.resolve('house_msgs/msg/Spoon', 'int8 depth\n')
+        messages.add(str(caught.value))
+    assert len(asked) == 1
+    assert max(map(len, messages)) < 400
+
+
+def test_definitions_within_the_bounds_are_read(registry):
+    text = parts(
+        'uint8[8388608] pixels\nfloat64[36] covariance\nLid[64] lids\nstring[16] names\n',
+        Lid='string colour\nint8[4] edges\n',
+    )
+    kind = registry.resolve('house_msgs/msg/Kettle', text)
+    assert kind.field_names == ('pixels', 'covariance', 'lids', 'names')
+    with pytest.raises(DecodeError, match='100 bytes are no house_msgs'):
+        kind.deserialise(b'\0\1\0\0' + bytes(96))
+
+
+def test_messages_without_bytes_make_no_objects(registry):
+    text = parts('Nothing[] much\n', Nothing='')
+    with pytest.raises(UnsupportedEncodingError, match='messages without bytes'):
+        registry.resolve('house_msgs/msg/Kettle', text, ros1=True)
+    assert registry.resolve('house_msgs/msg/Kettle', text).field_names == ('much',)
+
+
+def test_a_large_message_of_many_objects_is_refused(registry):
+    kind = registry.resolve('house_msgs/msg/Kettle', 'string[] words\n')
+    with pytest.raises(UnsupportedEncodingError, match='message too large'):
+        kind.deserialise(bytes(8 * 1024 * 1024 + 1))
