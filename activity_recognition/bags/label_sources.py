@@ -9,7 +9,7 @@ from pathlib import Path
 from activity_recognition.bags.label_studio import scan_label_studio
 from activity_recognition.bags.labels import LabelScan, export_path, labels_path, scan_labels
 from activity_recognition.bags.reader import RecordingReader
-from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.errors import ActivityRecognitionError, DecodeError, RecordingError
 from activity_recognition.types import LabelSpan, seconds_between
 
 LABEL_TYPE = 'std_msgs/msg/String'
@@ -30,8 +30,10 @@ def find_labels(recording: Path) -> LabelScan:
     try:
         with RecordingReader(recording) as reader:
             return _from_topic(reader)
-    except (RecordingError, OSError) as error:
+    except RecordingError as error:
         return LabelScan(path=recording, spans=(), lines=(), problems=(str(error),))
+    except (ActivityRecognitionError, OSError) as error:
+        return LabelScan.broken(recording, str(error))
 
 
 def load_labels(recording: Path) -> tuple[LabelSpan, ...]:
@@ -55,7 +57,9 @@ def _from_topic(reader: RecordingReader) -> LabelScan:
     names = [
         topic.name
         for topic in reader.topics
-        if topic.type_name == LABEL_TYPE and topic.name.rpartition('/')[2] in LABEL_TOPICS
+        if topic.type_name == LABEL_TYPE
+        and topic.is_readable
+        and topic.name.rpartition('/')[2] in LABEL_TOPICS
     ]
     if len(names) != 1:
         found = f'found {len(names)} such topics' if names else 'found none of them'

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rosbags.interfaces import ConnectionExtRosbag1, ConnectionExtRosbag2, QosDurability
-from rosbags.rosbag1 import Reader as Rosbag1Reader
-
+from activity_recognition.bags.channels import READABLE_ENCODINGS, ROS1
 from activity_recognition.bags.storage import open_storage, readable
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
 from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError, RecordingError
 from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
-from activity_recognition.sensors.cdr import TypeRegistry, full_type_name
+from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
 from activity_recognition.types import seconds_between
 
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import TracebackType
 
-    from rosbags.interfaces import Connection
-    from rosbags.rosbag2 import Reader as Rosbag2Reader
-
+    from activity_recognition.bags.channels import Channel, Storage
     from activity_recognition.config import ModelConfig
     from activity_recognition.sensors.cdr import Message, MessageType
     from activity_recognition.types import Sample
@@ -95,13 +91,12 @@ class RecordingReader:
         self._transcript_field = transcript_field
         self._image_side_px = image_side_px
         self._types = types or TypeRegistry()
-        self._storage: Rosbag1Reader | Rosbag2Reader = open_storage(self.path)
-        self._is_ros1 = isinstance(self._storage, Rosbag1Reader)
+        self._storage = open_storage(self.path)
         if not self._storage.message_count:
             self._storage.close()
             raise RecordingError(f'{self.path}: the recording holds no messages')
         self.topics = self._list_topics()
-        """All topics, by name."""
+        """All topics, by name, whatever they hold."""
 
     @classmethod
     def for_model(
@@ -138,19 +133,19 @@ class RecordingReader:
 
     def close(self) -> None:
         """Close the files; harmless when they are closed."""
-        storage, self._storage = self._storage, cast('Rosbag2Reader', None)
+        storage, self._storage = self._storage, cast('Storage', None)
         if storage is not None:
             storage.close()
 
     @property
     def start_ns(self) -> int:
         """Record time of the first message; labels count from here."""
-        return int(self._open.start_time)
+        return self._open.start_ns
 
     @property
     def end_ns(self) -> int:
         """Record time of the last message."""
-        return int(self._open.end_time) - 1
+        return self._open.end_ns
 
     @property
     def duration_s(self) -> float:
@@ -185,11 +180,11 @@ class RecordingReader:
             transcript_field=self._transcript_field,
             image_side_px=self._image_side_px,
         )
-        for connection, record_ns, raw in self._messages(roles):
+        for channel, record_ns, raw in self._messages(roles):
             try:
-                message = self._read(connection, raw)
+                message = self._read(channel, raw)
                 sample = decoders.decode_message(
-                    roles[connection.topic], connection.msgtype, message, record_ns
+                    roles[channel.topic], listed_type_name(channel.type_name), message, record_ns
                 )
             except DecodeError as error:
                 self.drops.add(error)
@@ -201,16 +196,18 @@ class RecordingReader:
     def records(self, topics: Collection[str] | None = None) -> Iterator[RawRecord]:
         """Yield the messages of ``topics`` (all by default), in order of record time.
 
+        Messages in another encoding than those of ROS are left out.
+
         Raises:
             RecordingError: when the storage is damaged.
         """
-        for connection, record_ns, raw in self._messages(topics):
+        for channel, record_ns, raw in self._messages(topics):
             try:
-                cdr = self._type_of(connection).from_ros1(raw) if self._is_ros1 else raw
+                cdr = self._cdr(channel, raw)
             except DecodeError as error:
                 self.drops.add(error)
                 continue
-            yield RawRecord(connection.topic, connection.msgtype, record_ns, cdr)
+            yield RawRecord(channel.topic, listed_type_name(channel.type_name), record_ns, cdr)
 
     def texts(self, topic: str) -> Iterator[tuple[int, str]]:
         """Yield record time and text of the std_msgs/String messages of a topic.
@@ -219,50 +216,57 @@ class RecordingReader:
             DecodeError: one of them is damaged.
             RecordingError: when the storage is damaged.
         """
-        for connection, record_ns, raw in self._messages({topic}):
-            message: Any = self._read(connection, raw)
+        for channel, record_ns, raw in self._messages({topic}):
+            message: Any = self._read(channel, raw)
             yield record_ns, str(message.data)
 
-    def _messages(self, topics: Collection[str] | None) -> Iterator[tuple[Connection, int, bytes]]:
+    def _messages(self, topics: Collection[str] | None) -> Iterator[tuple[Channel, int, bytes]]:
         """Yield the stored messages of ``topics``, starting to count drops anew."""
         self.drops, self.empty_transcripts = Drops(), 0
-        connections = [
-            connection
-            for connection in self._open.connections
-            if topics is None or connection.topic in topics
+        channels = [
+            channel
+            for channel in self._open.channels
+            if channel.encoding in READABLE_ENCODINGS
+            and channel.count
+            and (topics is None or channel.topic in topics)
         ]
-        if connections:
+        if channels:
             with readable(self.path):
-                yield from self._open.messages(connections)
+                yield from self._open.messages(channels)
 
-    def _read(self, connection: Connection, raw: bytes) -> Message:
-        kind = self._type_of(connection)
-        return kind.deserialise(kind.from_ros1(raw) if self._is_ros1 else raw)
+    def _read(self, channel: Channel, raw: bytes) -> Message:
+        return self._type_of(channel).deserialise(self._cdr(channel, raw))
 
-    def _type_of(self, connection: Connection) -> MessageType:
-        """Return the type of a connection's messages, with the definition recorded for it."""
+    def _cdr(self, channel: Channel, raw: bytes) -> bytes | memoryview:
+        return self._type_of(channel).from_ros1(raw) if channel.encoding == ROS1 else raw
+
+    def _type_of(self, channel: Channel) -> MessageType:
+        """Return the type of a channel's messages, with the definition recorded for it."""
         return self._types.resolve(
-            connection.msgtype, str(connection.msgdef.data), ros1=self._is_ros1
+            channel.type_name, channel.definition, ros1=channel.encoding == ROS1
         )
 
     @property
-    def _open(self) -> Rosbag1Reader | Rosbag2Reader:
+    def _open(self) -> Storage:
         if self._storage is None:
             raise RecordingError(f'{self.path}: the recording is closed')
         return self._storage
 
     def _list_topics(self) -> tuple[Topic, ...]:
-        found: dict[str, Topic] = {}
-        for connection in self._open.connections:
-            known = found.get(connection.topic)
-            found[connection.topic] = Topic(
-                name=connection.topic,
-                type_name=full_type_name(connection.msgtype),
-                count=connection.msgcount + (known.count if known else 0),
-                definition=str(connection.msgdef.data),
-                latched=_is_latched(connection),
+        """Return one topic per name and type."""
+        found: dict[tuple[str, str, str], Topic] = {}
+        for channel in self._open.channels:
+            key = channel.topic, listed_type_name(channel.type_name), channel.encoding
+            known = found.get(key)
+            found[key] = Topic(
+                name=channel.topic,
+                type_name=key[1],
+                count=channel.count + (known.count if known else 0),
+                definition=channel.definition or (known.definition if known else ''),
+                latched=channel.latched or bool(known and known.latched),
+                encoding=channel.encoding,
             )
-        return tuple(found[name] for name in sorted(found))
+        return tuple(found[key] for key in sorted(found))
 
     def _first_audio_format(self, names: TopicNames) -> AudioFormat | None:
         """Return the format in the recording's first AudioInfo, wherever it lies.
@@ -274,19 +278,8 @@ class RecordingReader:
         first = next(self._messages({names.audio_info}), None)
         if first is None:
             return None
-        connection, _, raw = first
+        channel, _, raw = first
         try:
-            return format_from_info(self._read(connection, raw))
+            return format_from_info(self._read(channel, raw))
         except DecodeError:
             return None
-
-
-def _is_latched(connection: Connection) -> bool:
-    extra = connection.ext
-    if isinstance(extra, ConnectionExtRosbag1):
-        return bool(extra.latching)
-    assert isinstance(extra, ConnectionExtRosbag2)
-    return any(
-        profile.durability is QosDurability.TRANSIENT_LOCAL
-        for profile in extra.offered_qos_profiles
-    )

@@ -6,33 +6,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rosbags.rosbag1 import Reader as Rosbag1Reader
-from rosbags.rosbag2 import Reader as Rosbag2Reader
-
+from activity_recognition.bags.folder_storage import METADATA, FolderStorage
+from activity_recognition.bags.mcap_storage import McapStorage
+from activity_recognition.bags.ros1_storage import Ros1Storage
+from activity_recognition.bags.sqlite_storage import SqliteStorage
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-METADATA = 'metadata.yaml'
-"""The file that makes a folder a rosbag2 recording."""
-BARE_SUFFIXES = ('.mcap', '.db3', '.bag')
+    from activity_recognition.bags.channels import Storage
+
+__all__ = ['BARE_SUFFIXES', 'METADATA', 'open_storage', 'readable', 'writable']
+
+_FILES: dict[str, Callable[[Path], Storage]] = {
+    '.mcap': McapStorage,
+    '.db3': SqliteStorage,
+    '.bag': Ros1Storage,
+}
+BARE_SUFFIXES = tuple(_FILES)
 """Single files that are recordings."""
 
 
-def open_storage(path: Path) -> Rosbag1Reader | Rosbag2Reader:
-    """Return an opened reader of the recording at ``path``.
+def open_storage(path: Path) -> Storage:
+    """Return the opened recording at ``path``; only what is asked of it is looked into.
 
     Raises:
         RecordingError: when there is none or it is damaged.
     """
     target = _storage_path(path)
     with readable(path):
-        reader: Rosbag1Reader | Rosbag2Reader = (
-            Rosbag1Reader(target) if target.suffix == '.bag' else Rosbag2Reader(target)
-        )
-        reader.open()
-    return reader
+        return FolderStorage(target) if target.is_dir() else _FILES[target.suffix](target)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from activity_recognition.bags.channels import CDR, READABLE_ENCODINGS
 from activity_recognition.errors import RecordingError
 from activity_recognition.sensors.decoders import (
     AUDIO_INFO_TYPE,
@@ -19,21 +20,46 @@ if TYPE_CHECKING:
 
 _SPEECH_WORDS = ('transcript', 'speech', 'utterance', 'asr', 'stt', 'whisper', 'spoken')
 """Parts of names that tell a transcript from any other topic of std_msgs/String."""
+_TYPES = {Role.IMAGE: IMAGE_TYPES, Role.AUDIO: AUDIO_TYPES, Role.AUDIO_INFO: (AUDIO_INFO_TYPE,)}
+_LISTED = 30
+"""Topics that an error speaks of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Topic:
-    """One topic of a recording."""
+    """One topic of a recording; where messages of several types share a name, one of them."""
 
     name: str
     type_name: str
-    """``pkg/msg/Type``."""
+    """``pkg/msg/Type``; of what is none of ROS, any text."""
     count: int
     """Messages in the recording."""
     definition: str = ''
     """Definition embedded with it, empty where the recording holds none."""
     latched: bool = False
     """Whether it was offered transient local: late subscribers get its last messages."""
+    encoding: str = CDR
+    """Of its messages."""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its messages can be decoded, given a definition."""
+        return self.encoding in READABLE_ENCODINGS and bool(self.type_name)
+
+    @property
+    def description(self) -> str:
+        """Type and number of messages, and the encoding where it is another than ROS has."""
+        known = self.encoding in READABLE_ENCODINGS
+        parts = (
+            self.type_name[:100] or 'without a type',
+            *(() if known else (self.encoding or 'of unknown encoding',)),
+            str(self.count),
+        )
+        return ', '.join(parts)
+
+    def fits(self, role: Role) -> bool:
+        """Tell whether a topic of this type may have a role; any may be a transcript."""
+        return self.type_name in _TYPES.get(role, (self.type_name,))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,22 +85,30 @@ def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> 
             left to use.
     """
     wanted = wanted or TopicNames()
-    filled = [topic for topic in topics if topic.count]
-    image = _settle(Role.IMAGE, wanted.image, filled, _images(filled))
-    audio = _settle(Role.AUDIO, wanted.audio, filled, _by_type_order(filled, AUDIO_TYPES))
+    recorded = [topic for topic in topics if topic.count]
+    filled = [topic for topic in recorded if topic.is_readable]
+    image = _settle(Role.IMAGE, wanted.image, recorded, _images(filled))
+    audio = _settle(Role.AUDIO, wanted.audio, recorded, _by_type_order(filled, AUDIO_TYPES))
     infos = [topic for topic in filled if topic.type_name == AUDIO_INFO_TYPE] if audio else []
     chosen = TopicNames(
         image=image,
         audio=audio,
-        audio_info=_settle(Role.AUDIO_INFO, wanted.audio_info, filled, _nearest(infos, audio)),
-        transcript=_settle(Role.TRANSCRIPT, wanted.transcript, filled, _transcripts(filled)),
+        audio_info=_settle(Role.AUDIO_INFO, wanted.audio_info, recorded, _nearest(infos, audio)),
+        transcript=_settle(Role.TRANSCRIPT, wanted.transcript, recorded, _transcripts(filled)),
     )
     if not (chosen.image or chosen.audio or chosen.transcript):
         raise RecordingError(
             'no topic that can be used: expected images, audio or transcripts, found '
-            f'{_listed(topics) or "no topics"}; name the topics if they are among these'
+            f'{_listed(topics) or "no topics"}; if they are among these, name them with '
+            f'{place_of("image")}, and likewise audio and transcript'
         )
     return chosen
+
+
+def place_of(setting: str) -> str:
+    """Return in words where a setting of how recordings are read is given."""
+    option = setting.replace('_', '-')
+    return f'--{option}, the column {setting} of splits.csv, or recorded.{setting} in the recipe'
 
 
 def _settle(
@@ -82,18 +116,37 @@ def _settle(
 ) -> str:
     """Return the name given, or the only candidate's, or none."""
     if name:
-        if name not in {topic.name for topic in topics}:
-            raise RecordingError(
-                f'{role} topic {name!r} holds no messages; the recording has {_listed(topics)}'
-            )
+        _check_named(role, name, list(topics))
         return name
-    if name == '' or not candidates:
+    names = sorted({topic.name for topic in candidates})
+    if name == '' or not names:
         return ''
-    if len(candidates) > 1:
+    if len(names) > 1:
         raise RecordingError(
-            f'several topics could be the {role}: {_listed(candidates)}; name the one to use'
+            f'several topics could be the {role}: {_listed(candidates)}; name the one to use with '
+            f'{place_of(role.value)}'
         )
-    return candidates[0].name
+    return names[0]
+
+
+def _check_named(role: Role, name: str, topics: Sequence[Topic]) -> None:
+    """Raise RecordingError for a topic that was asked for and cannot be what it is asked for."""
+    same = [topic for topic in topics if topic.name == name]
+    if not same:
+        raise RecordingError(
+            f'{role} topic {name!r} holds no messages; the recording has {_listed(topics)}'
+        )
+    readable = [topic for topic in same if topic.is_readable]
+    if not readable:
+        raise RecordingError(
+            f'{role} topic {name!r} cannot be read: expected messages of a ROS type as CDR, got '
+            f'{same[0].description}; the recording has {_listed(topics)}'
+        )
+    if not any(topic.fits(role) for topic in readable):
+        raise RecordingError(
+            f'{role} topic {name!r} cannot be taken: expected one of {", ".join(_TYPES[role])}, '
+            f'got {readable[0].type_name[:100]}'
+        )
 
 
 def _images(topics: Iterable[Topic]) -> list[Topic]:
@@ -135,4 +188,5 @@ def _transcripts(topics: Iterable[Topic]) -> list[Topic]:
 
 
 def _listed(topics: Iterable[Topic]) -> str:
-    return ', '.join(f'{topic.name} ({topic.type_name}, {topic.count})' for topic in topics)
+    found = [f'{topic.name[:100]} ({topic.description})' for topic in topics]
+    return ', '.join(found[:_LISTED]) + (', …' if len(found) > _LISTED else '')

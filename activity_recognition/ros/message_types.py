@@ -16,9 +16,10 @@ def message_class(type_name: str) -> Any:
     Raises:
         UnsupportedEncodingError: when it is not installed here, or not usable.
     """
-    package, _, name = type_name.split('/')
+    package, _, rest = type_name.partition('/')
+    kind, _, name = rest.partition('/')
     try:
-        found = getattr(importlib.import_module(f'{package}.msg'), name)
+        found = getattr(importlib.import_module(f'{package}.{kind}'), name)
         check_is_valid_msg_type(found)
     except Exception as error:  # a broken type support raises whatever its library raises
         raise UnsupportedEncodingError(

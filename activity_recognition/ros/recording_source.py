@@ -82,7 +82,9 @@ class RecordingSource:
         spans = labels_path(config.bag)
         self._spans = read_labels(spans) if spans.is_file() else ()
         self._texts: dict[str, TextRelay] = {}
-        outlets = [self._outlet(topic) for topic in self._wanted(config)]
+        wanted = self._wanted(config)
+        self._types_of = {topic.name: topic.type_name for topic in wanted}
+        outlets = [self._outlet(topic) for topic in wanted]
         truth = [truth_outlet()] if self._spans else []
         self.outlets = (*truth, *(outlet for outlet in outlets if outlet))
 
@@ -131,7 +133,7 @@ class RecordingSource:
         for record in self._reader.records(topics):
             if record.record_ns > self.end_ns:
                 return
-            if record.record_ns < self.begin_ns:
+            if record.record_ns < self.begin_ns or record.type_name != self._types_of[record.topic]:
                 continue
             cdr = self._content(record)
             if cdr is not None:
@@ -168,15 +170,25 @@ class RecordingSource:
             )
 
     def _wanted(self, config: PlayerConfig) -> list[Topic]:
-        return [
-            topic
-            for topic in self._reader.topics
-            if topic.count and (config.all_topics or topic.name in self._roles)
-        ]
+        """Return the topics to publish; of those that share a name, the fullest with its role."""
+        chosen: dict[str, Topic] = {}
+        for topic in self._reader.topics:
+            if not topic.count or not (config.all_topics or topic.name in self._roles):
+                continue
+            if topic.name not in chosen or self._rank(topic) > self._rank(chosen[topic.name]):
+                chosen[topic.name] = topic
+        return list(chosen.values())
+
+    def _rank(self, topic: Topic) -> tuple[bool, int]:
+        role = self._roles.get(topic.name)
+        return topic.is_readable and (role is None or topic.fits(role)), topic.count
 
     def _outlet(self, topic: Topic) -> Outlet | None:
         """Return where a topic goes; None, with the reason noted, when it cannot be published."""
         role = self._roles.get(topic.name)
+        if not topic.is_readable:
+            self.left_out[topic.name] = f'its messages cannot be read: {topic.description}'
+            return None
         try:
             installed = message_class(topic.type_name)
             self._check_definition(topic)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Message: TypeAlias = Any
 """A message object with the fields of its definition; arrays are NumPy views of the buffer."""
 
-_TYPE_NAME = re.compile(r'([A-Za-z]\w*)/(?:msg/)?([A-Za-z]\w*)')
+_TYPE_NAME = re.compile(r'([A-Za-z]\w*)/(?:(msg|srv|action)/)?([A-Za-z]\w*)')
 _IDL_SEPARATOR = '=' * 80 + '\n'
 _QUOTED = 200
 """Characters of a parser's complaint that an error repeats: it quotes the whole definition."""
@@ -45,15 +45,20 @@ _ROS1_REPLACED = ('std_msgs/msg/Header', 'builtin_interfaces/msg/Time')
 
 
 def full_type_name(name: str) -> str:
-    """Return ``pkg/msg/Type`` for ``pkg/Type`` or ``pkg/msg/Type``.
+    """Return ``pkg/msg/Type`` for ``pkg/Type``; names with ``msg``, ``srv`` or ``action`` stay.
 
     Raises:
-        DecodeError: when it is neither.
+        DecodeError: when it is none of these.
     """
     match = _TYPE_NAME.fullmatch(name)
     if match is None:
-        raise DecodeError(f"message type: expected 'package/msg/Type', got {name!r}")
-    return f'{match[1]}/msg/{match[2]}'
+        raise DecodeError(f"message type: expected 'package/msg/Type', got {name[:100]!r}")
+    return f'{match[1]}/{match[2] or "msg"}/{match[3]}'
+
+
+def listed_type_name(name: str) -> str:
+    """Return the full name of a type, or the name as it is where it is none of ROS."""
+    return full_type_name(name) if _TYPE_NAME.fullmatch(name) else name
 
 
 class MessageType:
@@ -215,7 +220,8 @@ def _build(name: str, definition: str, ros1: bool, shares: tuple[Path, ...]) -> 
 def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
     """Return the definition of a type without one of its own, and perhaps some it refers to."""
     package, _, base = name.split('/')
-    for share in () if name in FIXED_TYPES else shares:
+    installed = '/msg/' in name and name not in FIXED_TYPES
+    for share in shares if installed else ():
         path = share / package / 'msg' / f'{base}.msg'
         if path.is_file():
             return parse_msg(path.read_text(encoding='utf-8'), name)

@@ -46,10 +46,16 @@ def test_arrays_are_views_of_the_buffer(registry, image_buffer):
     assert np.shares_memory(data, np.frombuffer(image_buffer, np.uint8))
 
 
-@pytest.mark.parametrize('name', ['', 'Image', 'a/b/c', 'sensor_msgs/srv/Image', 'a/msg/b c'])
+@pytest.mark.parametrize('name', ['', 'Image', 'a/b/c', 'a/msg/b/c', 'a/msg/b c'])
 def test_a_name_that_is_no_type_is_refused(name):
     with pytest.raises(DecodeError, match='message type'):
         full_type_name(name)
+
+
+@pytest.mark.parametrize('kind', ['msg', 'srv', 'action'])
+def test_types_of_services_and_actions_have_full_names_too(kind):
+    assert full_type_name(f'nav2_msgs/{kind}/Go_Event') == f'nav2_msgs/{kind}/Go_Event'
+    assert full_type_name('nav2_msgs/Go_Event') == 'nav2_msgs/msg/Go_Event'
 
 
 def test_an_unknown_type_says_how_to_make_it_known(registry):
