@@ -135,7 +135,8 @@ class TestDataclasses:
 
 class TestBuilding:
     def test_a_number_of_channels_where_the_choice_belongs_is_told_its_new_name(self):
-        with pytest.raises(ConfigError, match='expected str, got 2; .* topics.audio_num_channels'):
+        message = r'expected str, got 2; .* topics\.audio_num_channels'
+        with pytest.raises(ConfigError, match=message):
             build_config(TopicsConfig, {'audio_channels': 2}, where='robot.yaml')
 
     def test_overrides_nest(self):
