@@ -12,10 +12,13 @@ A message says what was expected, what came, and what to do about it::
     ├── RecordingError         a bag, clip or label file
     ├── DeviceError            an accelerator, precision or memory that this machine lacks
     ├── BackendError           what runs the network lacks an operator, or gives other numbers
+    ├── NonFiniteError         the network gave NaN or infinity instead of an answer
     └── MissingExtraError      an optional dependency that is not installed
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 
 class ActivityRecognitionError(Exception):
@@ -66,6 +69,19 @@ class DeviceError(ActivityRecognitionError):
 
 class BackendError(ActivityRecognitionError):
     """A backend cannot run this network on this machine, or does not give PyTorch's numbers."""
+
+
+class NonFiniteError(ActivityRecognitionError):
+    """The network's answer is NaN or infinite: finite weights overflowed."""
+
+    def __init__(
+        self, message: str, *, streams: Sequence[str] = (), decisions: Mapping[str, object] = {}
+    ) -> None:
+        super().__init__(message)
+        self.streams = tuple(streams)
+        """Names of the engine's streams that it is about; they have been reset."""
+        self.decisions = dict(decisions)
+        """Decisions of the other streams in the same step, which are good, by stream."""
 
 
 class MissingExtraError(ActivityRecognitionError):

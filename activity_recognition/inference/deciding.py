@@ -47,6 +47,8 @@ class _Believed:
     """(3, C), probabilities."""
     without: NDArray[np.float32] | None
     """(3, C), probabilities with each modality masked; None where it is not weighed."""
+    is_finite: bool
+    """Whether all of it is; nothing of it means anything otherwise."""
 
 
 class BatchDecider:
@@ -83,8 +85,8 @@ class BatchDecider:
         self.evidence_every = evidence_every
         self._labels = system.config.labels
 
-    def decide(self, due: Due) -> list[Decision]:
-        """Return one decision per entry, in order."""
+    def decide(self, due: Due) -> list[Decision | None]:
+        """Return one decision per entry, in order; None where the answer is not finite."""
         slots, t_ns = [stream.slot for stream, _ in due], [moment.t_ns for _, moment in due]
         whole = self._backend.fixed
         sights = [
@@ -92,12 +94,16 @@ class BatchDecider:
             for m in MODALITIES
         ]
         believed = self._believe([stream for stream, _ in due], sights)
-        return [
-            self._no_data(*entry)
-            if belief is None
-            else self._answer(*entry, [sight.newest_age_s[row] for sight in sights], belief)
-            for row, (entry, belief) in enumerate(zip(due, believed, strict=True))
-        ]
+        decisions: list[Decision | None] = []
+        for row, (entry, belief) in enumerate(zip(due, believed, strict=True)):
+            if belief is None:
+                decisions.append(self._no_data(*entry))
+            elif belief.is_finite:
+                ages_s = [sight.newest_age_s[row] for sight in sights]
+                decisions.append(self._answer(*entry, ages_s, belief))
+            else:
+                decisions.append(None)
+        return decisions
 
     def _believe(
         self, streams: Sequence[Stream], sights: Sequence[Sight]
@@ -133,6 +139,10 @@ class BatchDecider:
                 upload(seen & _VARIANTS[:, index, None] if weigh else seen, self._device),
             )
         logits = self._backend.decision(upload(newest, self._device), *memories).cpu().numpy()
+        # Looked at here, where the numbers are on the host anyway.
+        finite = np.isfinite(logits).all(axis=(0, 2, 3))
+        if not finite.all():
+            logits = np.where(finite[:, None, None], logits, 0.0)
         beliefs = _softmax(logits.astype(np.float64) / self._temperature)
         answers = logits[0, :, 0].astype(np.float32)
         for row in range(len(slots)):
@@ -141,6 +151,7 @@ class BatchDecider:
                 fused=beliefs[0, row, 0].copy(),
                 unimodal=beliefs[1:, row, 0],
                 without=beliefs[0, row, 1:] if weigh else None,
+                is_finite=bool(finite[row]),
             )
 
     def _weighs(self, stream: Stream) -> bool:

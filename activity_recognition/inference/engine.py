@@ -95,7 +95,11 @@ class StreamingEngine:
         self._engine.reset(_ONLY)
 
     def warm_up(self) -> None:
-        """Run every part once on made-up input, so that the first real decision is not slow."""
+        """Run every part once on made-up input, so that the first real decision is not slow.
+
+        Raises:
+            NonFiniteError: the network overflows.
+        """
         self._engine.warm_up()
 
     def apply(self, window: Window) -> Decision | None:
@@ -103,5 +107,6 @@ class StreamingEngine:
 
         Raises:
             ShapeError: a sample is not what the network takes; nothing of the window is kept.
+            NonFiniteError: the network's answer is NaN or infinite; everything is forgotten.
         """
         return self._engine.apply({_ONLY: window}).get(_ONLY)

@@ -5,14 +5,15 @@ Every stream's decisions are those of a :class:`StreamingEngine` that runs it al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, NonFiniteError
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import choose_backend
 from activity_recognition.inference.deciding import BatchDecider
@@ -175,6 +176,9 @@ class MultiStreamEngine:
         """Run every part once for all streams at once, so that the first real decision is not slow.
 
         The streams are reset.
+
+        Raises:
+            NonFiniteError: the network overflows.
         """
         for index in range(2):
             window = self._made_up((1 + index) * to_ns(1.0))
@@ -192,6 +196,8 @@ class MultiStreamEngine:
             ConfigError: a name is none of a stream that joined.
             ShapeError: a sample is not what the network takes. Either leaves no trace in any
                 stream.
+            NonFiniteError: the network's answer for some streams is NaN or infinite. They have
+                been reset; the error holds the decisions of the others.
         """
         given = [(self._stream(name), name, window) for name, window in windows.items()]
         given.sort(key=lambda entry: entry[0].slot)
@@ -208,8 +214,31 @@ class MultiStreamEngine:
             self._encoder.encode(intake)
             if not due:
                 return {}
-            decisions = self._decider.decide([(stream, moment) for stream, _, moment in due])
-        return {name: decision for (_, name, _), decision in zip(due, decisions, strict=True)}
+            answers = self._decider.decide([(stream, moment) for stream, _, moment in due])
+        found = {name: answer for (_, name, _), answer in zip(due, answers, strict=True)}
+        decisions = {name: answer for name, answer in found.items() if answer is not None}
+        if len(decisions) < len(found):
+            self._refuse([name for name in found if name not in decisions], decisions)
+        return decisions
+
+    def _refuse(self, names: Sequence[str], decisions: Mapping[str, Decision]) -> NoReturn:
+        """Have streams with an answer that is not finite begin anew: their memory may not be."""
+        for name in names:
+            self.reset(name)
+        streams = ', '.join(filter(None, names))
+        raise NonFiniteError(
+            f'{f"stream {streams}: " if streams else ""}expected finite numbers from the network, '
+            f'got NaN or infinity from the checkpoint {self.checkpoint_id} in '
+            f'{self.checkpoint.path} on {self.device_name}; {self._remedy()}',
+            streams=names,
+            decisions=decisions,
+        )
+
+    def _remedy(self) -> str:
+        """Return what to do about numbers that overflow."""
+        if self.precision.dtype is torch.float16:
+            return 'its numbers are too large for fp16: set engine.precision to bf16 or fp32'
+        return 'its weights overflow: take another checkpoint, or train again'
 
     def _stream(self, name: str) -> Stream:
         if name not in self._streams:
@@ -218,7 +247,11 @@ class MultiStreamEngine:
         return self._streams[name]
 
     def _made_up(self, now_ns: int) -> Window:
-        """Return a window with something of every modality and a decision."""
+        """Return a window with something of every modality and a decision.
+
+        Noise, because nothing overflows from an image and sound of zeros.
+        """
+        noise = np.random.default_rng(now_ns)
         size, audio = self.config.video.input_size_px, self.config.audio
         # A larger image has the device resample it, too.
         size *= 1 if self._resize else 2
@@ -227,12 +260,12 @@ class MultiStreamEngine:
                 Frame(
                     stamp_ns=now_ns,
                     arrival_ns=now_ns,
-                    image=np.zeros((size, size, 3), np.uint8),
+                    image=noise.integers(0, 256, (size, size, 3), dtype=np.uint8),
                 ),
                 AudioChunk(
                     stamp_ns=now_ns,
                     arrival_ns=now_ns,
-                    samples=np.zeros(audio.sample_rate_hz // 4, np.float32),
+                    samples=noise.uniform(-1.0, 1.0, audio.sample_rate_hz // 4).astype(np.float32),
                     sample_rate_hz=audio.sample_rate_hz,
                 ),
                 Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text='hello'),

@@ -10,12 +10,12 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
-from activity_recognition.errors import ShapeError
+from activity_recognition.errors import NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from activity_recognition.ros.filters import SynchronizerFilter
     from activity_recognition.types import Decision, Window
@@ -173,10 +173,12 @@ class EngineWorker:
         except ShapeError as error:
             self._retry(windows, error)
             return
+        except NonFiniteError as error:
+            self._give_up(error.streams, error)
+            windows = {name: w for name, w in windows.items() if name not in error.streams}
+            decisions = cast('dict[str, Decision]', error.decisions)
         except Exception as error:
-            self._failed(error)
-            for name in windows:
-                self._guarded(partial(self._engine.reset, name))
+            self._give_up(windows, error)
             return
         finally:
             self._busy_since_s = 0.0
@@ -186,11 +188,16 @@ class EngineWorker:
     def _retry(self, windows: Mapping[str, Window], error: ShapeError) -> None:
         """Find whose sample was refused, which left no trace: the others do not pay for it."""
         if len(windows) == 1:
-            self._failed(error)
-            self._guarded(partial(self._engine.reset, *windows))
+            self._give_up(windows, error)
             return
         for name, window in windows.items():
             self._apply({name: window})
+
+    def _give_up(self, names: Iterable[str], error: Exception) -> None:
+        """Have streams begin anew after an error."""
+        self._failed(error)
+        for name in names:
+            self._guarded(partial(self._engine.reset, name))
 
     def _finish(self, name: str, window: Window, decision: Decision | None) -> None:
         if decision is not None:

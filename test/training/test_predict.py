@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from activity_recognition.config import EngineConfig
+from activity_recognition.config import EngineConfig, SmoothingConfig
+from activity_recognition.errors import NonFiniteError
 from activity_recognition.inference.precision import choose_precision
+from activity_recognition.training.evaluation.decisions import answer
 from activity_recognition.training.predict import (
     COMBINATIONS,
     Combination,
@@ -71,3 +73,12 @@ def test_hidden_is_the_same_as_never_there(segment: Segment, combination: Combin
     for modality in MODALITIES:
         np.testing.assert_array_equal(hidden.present[modality], absent.present[modality])
         assert modality in combination or not hidden.present[modality].any()
+
+
+def test_a_network_that_overflows_is_not_scored(segment: Segment):
+    system = make_system()
+    with torch.no_grad():
+        system.classifier.weight.fill_(torch.finfo(torch.float32).max)
+    found = predict_segment(system, segment, [MODALITIES], PRECISION)[MODALITIES]
+    with pytest.raises(NonFiniteError, match=r'NaN or infinity in \d+ of \d+ decisions'):
+        answer(found, segment, temperature=1.0, smoothing=SmoothingConfig())

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from activity_recognition.config import SmoothingConfig
+from activity_recognition.errors import NonFiniteError
 from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.training.predict import Prediction
 from activity_recognition.training.segments import Segment
@@ -85,8 +86,12 @@ def answer(
         segment: where it comes from.
         temperature: logits are divided by it.
         smoothing: how answers are smoothed.
+
+    Raises:
+        NonFiniteError: the network's logits are NaN or infinite.
     """
     anything = prediction.anything
+    _refuse_not_finite(prediction.logits[anything])
     beliefs: Beliefs = torch.softmax(prediction.logits / temperature, dim=-1).numpy()
     beliefs = np.where(anything[:, None], beliefs, np.float32(0.0))
     decided = np.where(anything, beliefs.argmax(-1), UNDECIDED)
@@ -101,6 +106,16 @@ def answer(
         smoothed=smooth(beliefs, anything, prediction.stamps_ns, smoothing),
         labels=segment.labels,
     )
+
+
+def _refuse_not_finite(logits: torch.Tensor) -> None:
+    finite = torch.isfinite(logits).all(-1)
+    if not bool(finite.all()):
+        raise NonFiniteError(
+            f'expected finite numbers from the network, got NaN or infinity in '
+            f'{int((~finite).sum())} of {len(finite)} decisions; its weights overflow: set '
+            'precision to bf16 or fp32 if this was fp16, else train again'
+        )
 
 
 def smooth(
