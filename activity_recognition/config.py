@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activity_recognition.channel_choice import MAX_CHANNELS, ChannelChoice
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.settings import Ranged, setting
+from activity_recognition.text_files import label_fault
 
 _STREAM_NAME = re.compile('[A-Za-z][A-Za-z0-9_]*')
 
@@ -28,8 +29,17 @@ class Architecture:
 
     @classmethod
     def of(cls, mapping: Mapping[str, Any]) -> Architecture:
-        """Hold a mapping of what JSON can."""
-        return cls(text=json.dumps(mapping, sort_keys=True))
+        """Hold a mapping of what JSON can.
+
+        Raises:
+            ConfigError: it holds something else.
+        """
+        try:
+            return cls(text=json.dumps(mapping, sort_keys=True, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ConfigError(
+                f'expected an architecture that JSON can hold, got {quoted(mapping)}'
+            ) from error
 
     def as_mapping(self) -> dict[str, Any]:
         """Return it as a mapping, empty where nothing is known."""
@@ -239,7 +249,12 @@ class ModelConfig(Ranged):
                 f'got {self.hidden_dim}'
             )
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise ConfigError(f'labels must be at least two different names, got {self.labels}')
+            raise ConfigError(
+                f'labels must be at least two different names, got {quoted(self.labels)}'
+            )
+        for label in self.labels:
+            if fault := label_fault(label):
+                raise ConfigError(f'labels: {fault}')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -304,17 +319,21 @@ class EngineConfig(Ranged):
         if self.backend not in BACKENDS:
             raise ConfigError(
                 f'engine.backend must be one of {", ".join(map(repr, BACKENDS))}, '
-                f'got {self.backend!r}'
+                f'got {quoted(self.backend)}'
             )
         if self.resize not in ('host', 'device'):
-            raise ConfigError(f"engine.resize must be 'host' or 'device', got {self.resize!r}")
+            raise ConfigError(
+                f"engine.resize must be 'host' or 'device', got {quoted(self.resize)}"
+            )
         if self.precision not in ('auto', 'fp32', 'bf16', 'fp16'):
             raise ConfigError(
-                f"engine.precision must be 'auto', 'fp32', 'bf16' or 'fp16', got {self.precision!r}"
+                "engine.precision must be 'auto', 'fp32', 'bf16' or 'fp16', "
+                f'got {quoted(self.precision)}'
             )
         if self.device not in ('auto', 'cpu') and not self.device.startswith('cuda'):
             raise ConfigError(
-                f"engine.device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {self.device!r}"
+                "engine.device must be 'auto', 'cpu', 'cuda' or 'cuda:N', "
+                f'got {quoted(self.device)}'
             )
 
 
@@ -353,7 +372,7 @@ class TopicsConfig(Ranged):
         if self.image_transport not in ('', 'raw', 'compressed'):
             raise ConfigError(
                 "topics.image_transport must be 'raw', 'compressed' or '' (look at the graph), "
-                f'got {self.image_transport!r}'
+                f'got {quoted(self.image_transport)}'
             )
 
 
@@ -390,7 +409,7 @@ class RecognizerConfig(Ranged):
             if not _STREAM_NAME.fullmatch(name):
                 raise ConfigError(
                     'streams: expected names as in topics, letters, digits and underscores that '
-                    f'begin with a letter, got {name!r}'
+                    f'begin with a letter, got {quoted(name)}'
                 )
         if len(set(self.streams)) < len(self.streams):
             raise ConfigError(f'streams: expected different names, got {list(self.streams)}')

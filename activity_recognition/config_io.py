@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from activity_recognition import text_files
 from activity_recognition.config import Architecture, ModelConfig
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import QUOTE_LIMIT, ConfigError, quoted
 
 T = TypeVar('T')
 
@@ -51,17 +51,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     Raises:
         ConfigError: when the file is missing, is not YAML, or is not a mapping.
     """
-    try:
-        value = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ConfigError(f'cannot read the configuration {path}: {error.strerror}') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} is not YAML: {error}') from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ConfigError(f'{path}: expected a mapping of keys, got {type(value).__name__}')
-    return value
+    return text_files.read_yaml(path, ConfigError, what='the configuration')
 
 
 def load_config(cls: type[T], path: Path | str) -> T:
@@ -99,25 +89,25 @@ def build_config(cls: type[T], overrides: Mapping[str, Any], *, where: str = 'co
 def unknown_key(key: str, known: typing.Iterable[str], where: str) -> str:
     """Return the sentence that refuses ``key`` and names the nearest known one."""
     names = sorted(known)
-    near = difflib.get_close_matches(key, names, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(key[:QUOTE_LIMIT], names, n=1, cutoff=0.4)
     hint = f'did you mean {near[0]!r}?' if near else f'known keys: {", ".join(names)}'
-    return f'{where}: unknown key {key!r}; {hint}'
+    return f'{where}: unknown key {quoted(key)}; {hint}'
 
 
 def _convert(expected: Any, value: Any, where: str) -> Any:
     """Return ``value`` as the annotated type, or refuse it; only integers widen to floats."""
     if expected is Architecture:
         if not isinstance(value, Mapping):
-            raise ConfigError(f'{where}: expected a mapping, got {value!r}')
+            raise ConfigError(f'{where}: expected a mapping, got {quoted(value)}')
         return Architecture.of(value)
     if dataclasses.is_dataclass(expected):
         if not isinstance(value, Mapping):
-            raise ConfigError(f'{where}: expected a mapping, got {value!r}')
+            raise ConfigError(f'{where}: expected a mapping, got {quoted(value)}')
         return build_config(typing.cast(type[Any], expected), value, where=where)
     origin = typing.get_origin(expected)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f'{where}: expected a list, got {value!r}')
+            raise ConfigError(f'{where}: expected a list, got {quoted(value)}')
         inner = typing.get_args(expected)[0]
         # Which of several mappings is wrong, only its number tells.
         numbered = dataclasses.is_dataclass(inner)
@@ -130,10 +120,19 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
             return None
         expected = next(a for a in typing.get_args(expected) if a is not type(None))
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _float(value, where)
     if isinstance(value, bool) != (expected is bool) or not isinstance(value, expected):
-        raise ConfigError(f'{where}: expected {expected.__name__}, got {value!r}')
+        raise ConfigError(f'{where}: expected {expected.__name__}, got {quoted(value)}')
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f'{where}: expected a finite number, got {value}')
     return value
+
+
+def _float(value: int, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigError(f'{where}: expected a finite number, got {quoted(value)}') from None
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -141,14 +140,28 @@ def to_mapping(config: Any) -> dict[str, Any]:
     return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
 
 
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted names, as parameters have them, into nested mappings."""
+def nested(values: Mapping[str, Any], *, where: str = 'parameters') -> dict[str, Any]:
+    """Turn dotted names, as parameters have them, into nested mappings.
+
+    Args:
+        values: values by name; a name may hold dots, a value may be a mapping already.
+        where: what to call the source in errors.
+
+    Raises:
+        ConfigError: a name is no text, or is a value and a group of values at once.
+    """
     result: dict[str, Any] = {}
     for name, value in values.items():
+        if not isinstance(name, str):
+            raise ConfigError(f'{where}: expected the name of a parameter, got {quoted(name)}')
         *path, leaf = name.split('.')
         inner = result
         for part in path:
             inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(
+                    f'{where}: {quoted(name)} lies below {quoted(part)}, which has a value itself'
+                )
         inner[leaf] = value
     return result
 
@@ -203,7 +216,7 @@ def load_model_config(preset: str, *, labels: tuple[str, ...] | None = None) -> 
         path = Path(preset)
     else:
         raise ConfigError(
-            f'model preset must be one of {", ".join(names)} or a .yaml file, got {preset!r}'
+            f'model preset must be one of {", ".join(names)} or a .yaml file, got {quoted(preset)}'
         )
     config = load_config(ModelConfig, path)
     return config if labels is None else dataclasses.replace(config, labels=labels)

@@ -14,11 +14,71 @@ A message says what was expected, what came, and what to do about it::
     ├── BackendError           what runs the network lacks an operator, or gives other numbers
     ├── NonFiniteError         the network gave NaN or infinity instead of an answer
     └── MissingExtraError      an optional dependency that is not installed
+
+What a message quotes comes from files and topics of others: :func:`quoted` bounds each value, and
+no message is longer than :data:`MESSAGE_LIMIT` or holds characters that steer a terminal.
 """
 
 from __future__ import annotations
 
+import re
+import reprlib
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+QUOTE_LIMIT = 100
+"""Characters that a message quotes of one value."""
+MESSAGE_LIMIT = 2000
+"""Characters of a whole message."""
+
+# Control characters but tab and newline, separators of lines, marks that turn the direction of what
+# follows, and halves of UTF-16 pairs, which cannot be written.
+_STEERING = re.compile(
+    r'[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
+)
+_CUT = ' […] '
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """Return text that a terminal shows and does not obey.
+
+    Args:
+        text: of whatever origin; newlines and tabs are kept.
+        limit: characters to keep of it, the middle is left out; None keeps all.
+    """
+    if limit is not None and len(text) > limit:
+        head = (limit - len(_CUT)) * 2 // 3
+        text = text[:head] + _CUT + text[len(text) - (limit - len(_CUT) - head) :]
+    return _STEERING.sub(lambda found: found[0].encode('unicode_escape').decode('ascii'), text)
+
+
+class _BoundedRepr(reprlib.Repr):
+    """``repr`` whose work does not grow with the value, nor with how often it holds itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 10
+        self.maxother = QUOTE_LIMIT
+
+    def repr_str(self, x: str, level: int) -> str:  # noqa: ARG002 - reprlib calls it so
+        return repr(x) if len(x) <= QUOTE_LIMIT else f'{x[:QUOTE_LIMIT]!r}…'
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
+        # Python refuses to write out integers of thousands of digits.
+        return repr(x) if x.bit_length() <= 128 else f'an integer of {x.bit_length()} bits'
+
+
+_REPR = _BoundedRepr()
+
+
+def quoted(value: Any, limit: int = QUOTE_LIMIT) -> str:
+    """Return ``repr(value)`` for a message, cut at about ``limit`` characters.
+
+    The work is bounded, too: of nested and of very long values only the beginning is looked at.
+    """
+    shown = printable(_REPR.repr(value)).replace('\n', ' ')
+    return shown if len(shown) <= limit + 2 else f'{shown[:limit]}…'
 
 
 class ActivityRecognitionError(Exception):
@@ -26,6 +86,10 @@ class ActivityRecognitionError(Exception):
 
     exit_code = 1
     """Exit status of the command line when this error ends a command."""
+
+    def __str__(self) -> str:
+        """Return the message as it may be shown: bounded, and nothing in it steers a terminal."""
+        return printable(super().__str__(), MESSAGE_LIMIT)
 
 
 class ConfigError(ActivityRecognitionError):

@@ -10,7 +10,7 @@ import yaml
 
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.config_io import build_config, dotted_overrides, nested, read_yaml
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 
 T = TypeVar('T')
 
@@ -67,9 +67,16 @@ def parameters_of(
     Raises:
         ConfigError: see :func:`read_parameter_file`.
     """
-    if list(content) != [node] or list(content[node] or {}) != [PARAMETERS]:
+    below = content.get(node)
+    if list(content) != [node] or not isinstance(below, Mapping) or list(below) != [PARAMETERS]:
         raise ConfigError(
             f'{where}: expected {node!r} with {PARAMETERS!r} below it and nothing else, '
-            f'got {sorted(map(str, content))}'
+            f'got {quoted(sorted(map(str, content)))}'
         )
-    return build_config(cls, nested(content[node][PARAMETERS] or {}), where=where)
+    values = below[PARAMETERS]
+    if values is not None and not isinstance(values, Mapping):
+        raise ConfigError(
+            f'{where}: expected parameters and their values below {PARAMETERS!r}, '
+            f'got {quoted(values)}'
+        )
+    return build_config(cls, nested(values or {}, where=where), where=where)

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import field
 from typing import Any
 
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 
 
 def _between(
@@ -23,7 +23,8 @@ def _between(
     if not inside:
         bracket = '(' if low_open else '['
         raise ConfigError(
-            f'{type(owner).__name__}.{name} must lie in {bracket}{low:g}, {high:g}], got {value!r}'
+            f'{type(owner).__name__}.{name} must lie in {bracket}{low:g}, {high:g}], '
+            f'got {quoted(value)}'
         )
 
 

@@ -21,7 +21,7 @@ LAYERS = [
     {'streams', 'sensors', 'models', 'startup', 'parameter_files'},
     {'config_io'},
     {'config', 'types'},
-    {'settings', 'channel_choice'},
+    {'settings', 'channel_choice', 'text_files'},
     {'errors', 'entry', 'cache_dir', '__init__'},
 ]
 """From the top; those on a line do not know each other."""

@@ -21,8 +21,9 @@ import numpy as np
 from activity_recognition.bags import label_files, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping
-from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.sensors.size import LEAST_SIDE_PX
+from activity_recognition.text_files import read_json_object
 from activity_recognition.training.intake import (
     MAPPED,
     SMALL,
@@ -164,7 +165,9 @@ def read_cached(
     recording: Path, key: str, folder: Path, spans: tuple[LabelSpan, ...] | None = None
 ) -> PreparedRecording:
     """Return a recording that the cache holds; see :class:`PreparedRecording`."""
-    index = json.loads((folder / _INDEX).read_text(encoding='utf-8'))
+    index = read_json_object(
+        folder / _INDEX, RecordingError, what='the cache', advice=f'remove {folder}'
+    )
     return PreparedRecording(
         recording=recording,
         key=key,

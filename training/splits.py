@@ -5,7 +5,6 @@ Whole recordings are split, never windows of one, and recordings of one group st
 
 from __future__ import annotations
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from activity_recognition.bags import is_recording
+from activity_recognition.bags.labels import name_first
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import QUOTE_LIMIT, RecordingError, printable, quoted
+from activity_recognition.text_files import exists, read_rows
 
 SPLITS_FILE = 'splits.csv'
 """Name of the table in the folder of the recordings."""
@@ -56,30 +57,28 @@ def read_splits(folder: Path) -> dict[Path, Assignment]:
 def scan_splits(folder: Path) -> tuple[dict[Path, Assignment], list[str]]:
     """Read ``splits.csv`` as far as it can be read, and say everything that is wrong with it."""
     path = folder / SPLITS_FILE
-    if not path.exists():
+    if not exists(path):
         return {}, []
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [f'{path}: cannot read the splits: {error}']
+        rows, ended = read_rows(path, RecordingError, what='the splits')
+    except RecordingError as error:
+        return {}, [str(error)]
+    header = [name.strip() for name in rows[0][1]] if rows else []
+    if not set(REQUIRED) <= set(header) <= {*REQUIRED, *OPTIONAL} or len(set(header)) < len(header):
+        got = printable(', '.join(header) or 'nothing', QUOTE_LIMIT)
+        problem = f'expected the columns recording, split and perhaps group, got {got}'
+        return {}, [f'{path}:1: {problem}']
     table: dict[Path, Assignment] = {}
     problems: list[str] = []
-    rows = csv.reader(lines, strict=True)
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        if not set(REQUIRED) <= set(header) <= {*REQUIRED, *OPTIONAL}:
-            got = ', '.join(header) or 'nothing'
-            problem = f'expected the columns recording, split and perhaps group, got {got}'
-            return {}, [f'{path}:1: {problem}']
-        for cells in rows:
-            if any(cell.strip() for cell in cells):
-                try:
-                    _take_row(cells, header, path.parent, table, rows.line_num)
-                except RecordingError as error:
-                    problems.append(f'{path}:{rows.line_num}: {error}')
-    except csv.Error as error:
-        problems.append(f'{path}:{rows.line_num}: not CSV: {error}')
-    return table, [*problems, *_parted_groups(table, path)]
+    for line, cells in rows[1:]:
+        if any(cell.strip() for cell in cells):
+            try:
+                _take_row(cells, header, path.parent, table, line)
+            except RecordingError as error:
+                problems.append(f'{path}:{line}: {error}')
+    if ended:
+        problems.append(ended)
+    return table, list(name_first([*problems, *_parted_groups(table, path)], path))
 
 
 def _take_row(
@@ -94,21 +93,21 @@ def _take_row(
         raise RecordingError(f'expected {len(header)} columns, got {len(cells)}')
     row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
     recording = folder / row['recording']
-    if not recording.exists():
-        raise RecordingError(f'there is no recording {row["recording"]!r}')
+    if not exists(recording):
+        raise RecordingError(f'there is no recording {quoted(row["recording"])}')
     if not is_recording(recording):
         raise RecordingError(
-            f'{row["recording"]!r} is no recording: expected a folder with {METADATA}, or a file '
-            f'that ends in {", ".join(BARE_SUFFIXES)}; where {METADATA} was lost, '
+            f'{quoted(row["recording"])} is no recording: expected a folder with {METADATA}, or a '
+            f'file that ends in {", ".join(BARE_SUFFIXES)}; where {METADATA} was lost, '
             '`ros2 bag reindex` makes it anew'
         )
     if row['split'] not in ('', *SPLITS):
         raise RecordingError(
-            f'expected a split of {", ".join(SPLITS)}, or none, got {row["split"]!r}'
+            f'expected a split of {", ".join(SPLITS)}, or none, got {quoted(row["split"])}'
         )
     if recording in table:
         before = table[recording].line
-        raise RecordingError(f'{row["recording"]!r} stands in line {before} already')
+        raise RecordingError(f'{quoted(row["recording"])} stands in line {before} already')
     table[recording] = Assignment(split=row['split'], group=row.get('group', ''), line=line)
 
 
@@ -121,7 +120,7 @@ def _parted_groups(table: Mapping[Path, Assignment], path: Path) -> Iterator[str
         before = first.setdefault(assignment.group, assignment)
         if before.split != assignment.split:
             yield (
-                f'{path}:{assignment.line}: group {assignment.group!r} is in the split '
+                f'{path}:{assignment.line}: group {quoted(assignment.group)} is in the split '
                 f'{assignment.split or "(none)"!r} here and in {before.split or "(none)"!r} in '
                 f'line {before.line}; recordings of one group must share a split'
             )

@@ -15,7 +15,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
-from activity_recognition.errors import CheckpointError
+from activity_recognition.config_io import build_config
+from activity_recognition.errors import CheckpointError, ConfigError, printable, quoted
+from activity_recognition.text_files import parse_json
 
 _SCHEMA = 2
 
@@ -86,18 +88,35 @@ def _read_header(path: Path) -> tuple[Progress, dict[str, Any]]:
     """Read progress and the state of the gradients' scaler."""
     try:
         with safe_open(path, 'pt') as file:
-            header: dict[str, Any] = json.loads((file.metadata() or {})['run'])
-        if header['schema'] != _SCHEMA:
-            raise CheckpointError(
-                f'{path}: expected a training state of schema {_SCHEMA}, got {header["schema"]}; '
-                'train into another folder'
-            )
-        return Progress(**header['progress']), dict(header['scaler'])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f'{path}: expected the state of a training run, cannot read it ({error}); '
-            'remove it to start over'
-        ) from error
+            text = (file.metadata() or {})['run']
+        header = parse_json(text, CheckpointError, where='run')
+        schema = header['schema']
+        if schema == _SCHEMA:
+            return _progress(header['progress']), dict(header['scaler'])
+    except (
+        *(SafetensorError, OSError, KeyError, TypeError, ValueError),
+        *(CheckpointError, ConfigError),
+    ) as error:
+        raise _unreadable(path, error) from error
+    raise CheckpointError(
+        f'{path}: expected a training state of schema {_SCHEMA}, got {quoted(schema)}; '
+        'train into another folder'
+    )
+
+
+def _progress(content: Mapping[str, Any]) -> Progress:
+    progress = build_config(Progress, content, where='progress')
+    counts = (progress.epoch, progress.batch, progress.step, progress.stage)
+    if min(*counts, progress.stage_epoch, progress.stale) < 0:
+        raise ValueError('expected numbers from 0 up')
+    return progress
+
+
+def _unreadable(path: Path, reason: object) -> CheckpointError:
+    return CheckpointError(
+        f'{path}: expected the state of a training run, cannot read it '
+        f'({printable(str(reason), 300)}); remove it to start over'
+    )
 
 
 def load_state(
@@ -118,16 +137,41 @@ def load_state(
         for name, module in modules.items():
             module.load_state_dict(_below(tensors, name))
     except RuntimeError as error:
-        raise CheckpointError(f'{path}: the state is of another network: {error}') from error
-    entries: dict[int, dict[str, Tensor]] = {}
-    for key, value in _below(tensors, 'optimiser').items():
-        index, _, field = key.partition('/')
-        entries.setdefault(int(index), {})[field] = value
-    groups = optimiser.state_dict()['param_groups']
-    optimiser.load_state_dict({'state': entries, 'param_groups': groups})
-    if scaler is not None and scale:
-        scaler.load_state_dict(scale)
+        raise CheckpointError(
+            f'{path}: the state is of another network: {printable(str(error), 500)}'
+        ) from error
+    try:
+        entries = _optimiser_entries(_below(tensors, 'optimiser'), optimiser)
+        groups = optimiser.state_dict()['param_groups']
+        optimiser.load_state_dict({'state': entries, 'param_groups': groups})
+        if scaler is not None and scale:
+            scaler.load_state_dict(scale)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
     return progress
+
+
+def _optimiser_entries(
+    tensors: Mapping[str, Tensor], optimiser: torch.optim.Optimizer
+) -> dict[int, dict[str, Tensor]]:
+    """Return an optimiser's state by the number of the parameter; it takes anything itself.
+
+    Raises:
+        ValueError: the state is not of these parameters.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group['params']]
+    entries: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, field = key.partition('/')
+        number = int(index)
+        if not 0 <= number < len(parameters):
+            raise ValueError(f'expected {len(parameters)} parameters, got number {number}')
+        if value.dim() and value.shape != parameters[number].shape:
+            raise ValueError(f'{quoted(key)} has another shape than its parameter')
+        entries.setdefault(number, {})[field] = value
+    if len({frozenset(entry) for entry in entries.values()}) > 1:
+        raise ValueError('the optimiser knows more of one parameter than of another')
+    return entries
 
 
 def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -30,6 +30,7 @@ from activity_recognition.models.pretrained import (
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
+from activity_recognition.text_files import read_json_object
 from activity_recognition.training.calibration import (
     Calibration,
     fit_offsets,
@@ -260,7 +261,7 @@ class _Run:
         if self.accelerator.is_main_process:
             self._write(path, trainer, origin)
         self.accelerator.wait_for_everyone()
-        metrics = json.loads((path / METRICS).read_text(encoding='utf-8'))
+        metrics = read_json_object(path / METRICS, CheckpointError, what='the metrics')
         return TrainingResult(checkpoint=path, metrics=metrics, left_out=self.dataset.left_out)
 
     def _write(self, path: Path, trainer: Trainer, origin: str) -> None:

@@ -7,9 +7,17 @@ from itertools import pairwise
 from pathlib import Path
 
 from activity_recognition.bags.label_studio import scan_label_studio
-from activity_recognition.bags.labels import LabelScan, export_path, labels_path, scan_labels
+from activity_recognition.bags.labels import (
+    LabelScan,
+    export_path,
+    labels_path,
+    make_span,
+    name_first,
+    scan_labels,
+)
 from activity_recognition.bags.reader import RecordingReader
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, RecordingError
+from activity_recognition.text_files import exists
 from activity_recognition.types import LabelSpan, seconds_between
 
 LABEL_TYPE = 'std_msgs/msg/String'
@@ -23,9 +31,9 @@ def find_labels(recording: Path) -> LabelScan:
     ``labels.csv``; ``labels.json``, a Label Studio export; a topic ``…/activity_label`` or
     ``…/label`` of strings, each of which holds until the next one, an empty one for no label.
     """
-    if labels_path(recording).exists():
+    if exists(labels_path(recording)):
         return scan_labels(labels_path(recording))
-    if export_path(recording).exists():
+    if exists(export_path(recording)):
         return scan_label_studio(export_path(recording))
     try:
         with RecordingReader(recording) as reader:
@@ -73,18 +81,29 @@ def _from_topic(reader: RecordingReader) -> LabelScan:
         changes = list(reader.texts(names[0]))
     except DecodeError as error:
         return LabelScan.broken(reader.path, f'{names[0]}: {error}')
-    spans = tuple(_spans(changes, reader))
+    spans: list[LabelSpan] = []
+    problems: list[str] = []
+    for start_s, end_s, label in _stretches(changes, reader):
+        try:
+            spans.append(make_span(start_s, end_s, label))
+        except RecordingError as error:
+            problems.append(f'{reader.path}: {names[0]}: {error}')
     return LabelScan(
-        path=reader.path, spans=spans, lines=tuple(range(1, len(spans) + 1)), problems=()
+        path=reader.path,
+        spans=tuple(spans),
+        lines=tuple(range(1, len(spans) + 1)),
+        problems=name_first(problems, reader.path),
     )
 
 
-def _spans(changes: Iterable[tuple[int, str]], reader: RecordingReader) -> Iterable[LabelSpan]:
+def _stretches(
+    changes: Iterable[tuple[int, str]], reader: RecordingReader
+) -> Iterable[tuple[float, float, str]]:
     """Let every label hold from its message to the next one, the last to the recording's end."""
     for (begun_ns, label), (ended_ns, _) in pairwise([*changes, (reader.end_ns, '')]):
         if label.strip() and ended_ns > begun_ns:
-            yield LabelSpan(
-                start_s=seconds_between(begun_ns, reader.start_ns),
-                end_s=seconds_between(ended_ns, reader.start_ns),
-                label=label.strip(),
+            yield (
+                seconds_between(begun_ns, reader.start_ns),
+                seconds_between(ended_ns, reader.start_ns),
+                label,
             )

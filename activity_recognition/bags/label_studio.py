@@ -3,30 +3,41 @@
 A timeline region counts frames of the video that was annotated, from 1 and with its last frame; an
 export does not say how many of them make a second, so the task's data has to (``frame_rate``).
 Regions on a sound track are in seconds already.
+
+An export is data of others: nothing is taken to be there, or to be of a shape.
 """
 
 from __future__ import annotations
 
-import json
+import math
+import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from activity_recognition.bags.labels import LabelScan, overlaps
-from activity_recognition.errors import RecordingError
+from activity_recognition.bags.labels import LabelScan, make_span, name_first, overlaps
+from activity_recognition.errors import RecordingError, quoted
+from activity_recognition.text_files import read_json
 from activity_recognition.types import LabelSpan
 
 FRAME_RATE = 'frame_rate'
-"""Key of the task's data with the frames per second of the annotated video."""
+"""Key of the task's data with the frames per second of the annotated video: a number, or text such
+as ``25``, ``29.97`` or ``30000/1001``."""
+MAX_FRAME_RATE = 10_000
+"""Frames per second that a video may have."""
+
+_KINDS = ('timelinelabels', 'labels')
+"""Types of results that are labels in time, and the keys of their names."""
+_NUMBER = re.compile(r'[-+]?\d{1,18}(?:[.,]\d{1,18})?(?:[eE][-+]?\d{1,2})?')
 
 
 def scan_label_studio(path: Path) -> LabelScan:
     """Read an export of one task as far as it can be read, and say what is wrong with it."""
     try:
-        export = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        return LabelScan.broken(path, f'cannot read the labels: {error}')
+        export = read_json(path, RecordingError, what='the labels')
+    except RecordingError as error:
+        return LabelScan(path=path, spans=(), lines=(), problems=(str(error),))
     tasks = export if isinstance(export, list) else [export]
     if len(tasks) != 1 or not isinstance(tasks[0], dict):
         return LabelScan.broken(
@@ -36,12 +47,16 @@ def scan_label_studio(path: Path) -> LabelScan:
         )
     spans: list[LabelSpan] = []
     problems: list[str] = []
-    frame_s = _frame_s(tasks[0])
-    for place, value in _regions(tasks[0]):
-        try:
-            spans += _spans(value, frame_s)
-        except RecordingError as error:
-            problems.append(f'{path}: {place}: {error}')
+    frame_s = None
+    try:
+        frame_s = _frame_s(tasks[0])
+        for place, value in _regions(tasks[0]):
+            try:
+                spans += _spans(value, frame_s)
+            except RecordingError as error:
+                problems.append(f'{path}: {place}: {error}')
+    except RecordingError as error:
+        problems.append(f'{path}: {error}')
     if not spans and not problems:
         problems.append(f'{path}: expected timeline labels, found none')
     spans = _without_shared_frames(sorted(spans), frame_s)
@@ -50,7 +65,7 @@ def scan_label_studio(path: Path) -> LabelScan:
         path=path,
         spans=tuple(spans),
         lines=tuple(number for _, number in numbered),
-        problems=(*problems, *overlaps(numbered, path)),
+        problems=name_first([*problems, *overlaps(numbered, path)], path),
     )
 
 
@@ -59,48 +74,106 @@ def _frame_s(task: Mapping[str, Any]) -> float | None:
     # JSON-MIN has the data's keys at the top.
     data = task.get('data', task)
     rate = data.get(FRAME_RATE) if isinstance(data, Mapping) else None
-    return 1.0 / float(rate) if isinstance(rate, (int, float)) and rate > 0 else None
+    if rate is None or rate == '':
+        return None
+    # NTSC's rates are fractions, which tools write as such.
+    whole, _, parts = rate.partition('/') if isinstance(rate, str) else (rate, '', '')
+    frames, seconds = _number(whole), _number(parts) if parts else 1.0
+    if frames is None or not seconds or not 0 < frames / seconds <= MAX_FRAME_RATE:
+        raise RecordingError(
+            f'expected frames per second as {FRAME_RATE!r} of the task, a number above 0, text '
+            f"such as '25', '29.97' or '30000/1001', got {quoted(rate)}"
+        )
+    return seconds / frames
 
 
-def _regions(task: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _number(value: Any) -> float | None:
+    """Return a finite number, also one that came as text; None for anything else."""
+    if isinstance(value, str):
+        text = value.strip()
+        return float(text.replace(',', '.')) if _NUMBER.fullmatch(text) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _regions(task: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the regions of the newest annotation that was not cancelled, and where they are."""
-    annotations = [a for a in task.get('annotations', ()) if not a.get('was_cancelled')]
+    annotations = _annotations(task.get('annotations'))
     if annotations:
-        for index, result in enumerate(annotations[-1].get('result', ())):
-            if result.get('type') in ('timelinelabels', 'labels'):
-                yield f'result {index + 1}', result.get('value', {})
+        results = annotations[-1].get('result')
+        for index, result in enumerate(_list(results, 'a list of results in the annotation')):
+            if not isinstance(result, Mapping):
+                yield f'result {index + 1}', result
+            elif result.get('type') in _KINDS:
+                yield f'result {index + 1}', result.get('value')
         return
     for key, regions in task.items():  # JSON-MIN: a list of regions under the control's name
         if isinstance(regions, list):
             for index, value in enumerate(regions):
-                if isinstance(value, Mapping) and {'timelinelabels', 'labels'} & value.keys():
-                    yield f'{key} {index + 1}', value
+                if isinstance(value, Mapping) and set(_KINDS) & value.keys():
+                    yield f'{quoted(key)} {index + 1}', value
 
 
-def _spans(value: Mapping[str, Any], frame_s: float | None) -> Iterator[LabelSpan]:
-    names = value.get('timelinelabels', value.get('labels', []))
-    if not (isinstance(names, list) and len(names) == 1 and str(names[0]).strip()):
-        raise RecordingError(f'expected one label, got {names!r}')
-    label = str(names[0]).strip()
-    try:
-        if 'ranges' not in value:
-            yield _span(float(value['start']), float(value['end']), label)
-            return
-        if frame_s is None:
+def _annotations(found: Any) -> list[Mapping[str, Any]]:
+    """Return the annotations that were not cancelled; empty where there are none."""
+    every = _list(found, 'a list of annotations')
+    for annotation in every:
+        if not isinstance(annotation, Mapping):
             raise RecordingError(
-                f'the region counts frames: expected {FRAME_RATE!r}, frames per second, in the '
-                "task's data, found none"
+                'expected annotations with their results, got '
+                f'{quoted(annotation)}; numbers are ids that stand for them: export the project '
+                'as JSON, with its annotations'
             )
-        for item in value['ranges']:
-            yield _span((item['start'] - 1) * frame_s, item['end'] * frame_s, label)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingError(f'expected start and end, got {dict(value)!r}') from error
+    return [annotation for annotation in every if not annotation.get('was_cancelled')]
+
+
+def _list(found: Any, wanted: str) -> list[Any]:
+    """Return a list; nothing at all is an empty one."""
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise RecordingError(f'expected {wanted}, got {quoted(found)}')
+    return found
+
+
+def _spans(value: Any, frame_s: float | None) -> Iterator[LabelSpan]:
+    if not isinstance(value, Mapping):
+        raise RecordingError(f'expected an object with start, end and labels, got {quoted(value)}')
+    names = value.get('timelinelabels', value.get('labels'))
+    if not (
+        isinstance(names, list)
+        and len(names) == 1
+        and isinstance(names[0], str)
+        and names[0].strip()
+    ):
+        raise RecordingError(f'expected one label, got {quoted(names)}')
+    if 'ranges' not in value:
+        start_s, end_s = _ends(value)
+        yield _span(start_s, end_s, names[0])
+        return
+    if frame_s is None:
+        raise RecordingError(
+            f'the region counts frames: expected {FRAME_RATE!r}, frames per second, in the '
+            "task's data, found none"
+        )
+    for item in _list(value['ranges'], 'a list of ranges'):
+        first, last = _ends(item)
+        yield _span((first - 1) * frame_s, last * frame_s, names[0])
 
 
 def _span(start_s: float, end_s: float, label: str) -> LabelSpan:
-    if not 0 <= start_s < end_s < float('inf'):
+    if not 0 <= start_s < end_s:
         raise RecordingError(f'expected 0 <= start < end, got {start_s:g} s and {end_s:g} s')
-    return LabelSpan(start_s=start_s, end_s=end_s, label=label)
+    return make_span(start_s, end_s, label)
+
+
+def _ends(value: Any) -> tuple[float, float]:
+    if isinstance(value, Mapping):
+        start, end = _number(value.get('start')), _number(value.get('end'))
+        if start is not None and end is not None:
+            return start, end
+    raise RecordingError(f'expected start and end, got {quoted(value)}')
 
 
 def _without_shared_frames(spans: list[LabelSpan], frame_s: float | None) -> list[LabelSpan]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import RecordingError, quoted
+from activity_recognition.text_files import exists, label_fault, read_rows
 from activity_recognition.types import LabelSpan
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 COLUMNS = ('start_s', 'end_s', 'label')
 """Header of a label file; times are seconds from the recording's start."""
+LATEST_S = 1e8
+"""Largest time in a label file, seconds: three years. Nanoseconds of it fit 64 bits."""
+_NAMED = 50
+"""Problems of one file that are said one by one."""
 
 
 def labels_path(recording: str | Path) -> Path:
@@ -43,7 +48,7 @@ def find_recordings(folder: str | Path) -> list[Path]:
         RecordingError: when the folder does not exist.
     """
     folder = Path(folder)
-    if not folder.exists():
+    if not exists(folder):
         raise RecordingError(f'{folder}: no such folder')
     return sorted(_recordings(folder))
 
@@ -81,6 +86,13 @@ class LabelScan:
         return cls(path=path, spans=(), lines=(), problems=(f'{path}: {problem}',))
 
 
+def name_first(problems: Iterable[str], path: Path) -> tuple[str, ...]:
+    """Return the first problems of a file, and how many more there are."""
+    every = list(problems)
+    more = len(every) - _NAMED
+    return (*every[:_NAMED], f'{path}: {more} more problems') if more > 0 else tuple(every)
+
+
 def read_labels(path: str | Path) -> tuple[LabelSpan, ...]:
     """Read a label file: CSV with the header ``start_s,end_s,label``, in any order of time.
 
@@ -100,49 +112,63 @@ def scan_labels(path: str | Path) -> LabelScan:
     """Read a label file as far as it can be read, and say everything that is wrong with it."""
     path = Path(path)
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        return LabelScan.broken(path, f'cannot read the labels: {error}')
+        rows, ended = read_rows(path, RecordingError, what='the labels')
+    except RecordingError as error:
+        return LabelScan(path=path, spans=(), lines=(), problems=(str(error),))
+    header = [cell.strip() for cell in rows[0][1]] if rows else []
+    if header != list(COLUMNS):
+        wanted, got = ','.join(COLUMNS), quoted(','.join(header))
+        problem = f'{path}:1: expected the header {wanted!r}, got {got}'
+        return LabelScan(path=path, spans=(), lines=(), problems=(problem,))
     numbered: list[tuple[LabelSpan, int]] = []
     problems: list[str] = []
-    rows = csv.reader(lines, strict=True)
-    try:
-        header = [cell.strip() for cell in next(rows, [])]
-        if header != list(COLUMNS):
-            wanted, got = ','.join(COLUMNS), ','.join(header)
-            problem = f'{path}:1: expected the header {wanted!r}, got {got!r}'
-            return LabelScan(path=path, spans=(), lines=(), problems=(problem,))
-        for row in rows:
-            if any(cell.strip() for cell in row):
-                try:
-                    numbered.append((_span(row, f'{path}:{rows.line_num}'), rows.line_num))
-                except RecordingError as error:
-                    problems.append(str(error))
-    except csv.Error as error:
-        problems.append(f'{path}:{rows.line_num}: not CSV: {error}')
+    for line, row in rows[1:]:
+        if any(cell.strip() for cell in row):
+            try:
+                numbered.append((_span(row), line))
+            except RecordingError as error:
+                problems.append(f'{path}:{line}: {error}')
+    if ended:
+        problems.append(ended)
     numbered.sort(key=lambda item: item[0])
     return LabelScan(
         path=path,
         spans=tuple(span for span, _ in numbered),
         lines=tuple(line for _, line in numbered),
-        problems=(*problems, *overlaps(numbered, path)),
+        problems=name_first([*problems, *overlaps(numbered, path)], path),
     )
 
 
-def _span(row: list[str], place: str) -> LabelSpan:
+def _span(row: list[str]) -> LabelSpan:
     if len(row) != len(COLUMNS):
-        raise RecordingError(f'{place}: expected {len(COLUMNS)} columns, got {len(row)}')
+        raise RecordingError(f'expected {len(COLUMNS)} columns, got {len(row)}')
     try:
         start_s, end_s = float(row[0]), float(row[1])
     except ValueError:
         raise RecordingError(
-            f'{place}: expected seconds in start_s and end_s, got {row[0]!r} and {row[1]!r}'
+            f'expected seconds in start_s and end_s, got {quoted(row[0])} and {quoted(row[1])}'
         ) from None
-    label = row[2].strip()
-    if not (math.isfinite(start_s) and math.isfinite(end_s) and 0 <= start_s < end_s):
-        raise RecordingError(f'{place}: expected 0 <= start_s < end_s, got {start_s} and {end_s}')
-    if not label:
-        raise RecordingError(f"{place}: the label is empty; nothing happening is 'none'")
+    return make_span(start_s, end_s, row[2])
+
+
+def make_span(start_s: float, end_s: float, label: str) -> LabelSpan:
+    """Return a labelled stretch whose times and label can be used.
+
+    Args:
+        start_s: seconds from the recording's start.
+        end_s: the same.
+        label: spaces around it do not count.
+
+    Raises:
+        RecordingError: the times are not in order or out of range, or the label is none.
+    """
+    if not 0 <= start_s < end_s < math.inf:
+        raise RecordingError(f'expected 0 <= start_s < end_s, got {start_s} and {end_s}')
+    if end_s > LATEST_S:
+        raise RecordingError(f'expected times up to {LATEST_S:g} s, got {end_s:g}')
+    label = label.strip()
+    if fault := label_fault(label):
+        raise RecordingError(fault)
     return LabelSpan(start_s=start_s, end_s=end_s, label=label)
 
 
@@ -152,7 +178,8 @@ def overlaps(numbered: list[tuple[LabelSpan, int]], path: Path) -> Iterator[str]
     for after, line in numbered:
         if latest is not None and after.start_s < latest.end_s:
             yield (
-                f'{path}:{line}: {after.label!r} from {after.start_s} s overlaps {latest.label!r}, '
+                f'{path}:{line}: {quoted(after.label)} from {after.start_s} s overlaps '
+                f'{quoted(latest.label)}, '
                 f'which ends at {latest.end_s} s'
             )
         if latest is None or after.end_s > latest.end_s:
@@ -176,10 +203,17 @@ def write_labels(path: str | Path, spans: Iterable[LabelSpan]) -> None:
             writer.writerow(COLUMNS)
             for span, _ in numbered:
                 row = [f'{span.start_s:.6f}', f'{span.end_s:.6f}', span.label]
-                _span(row, str(path))
+                _demand_readable(row, path)
                 writer.writerow(row)
         partial.replace(path)
     except OSError as error:
         raise RecordingError(f'{path}: cannot write the labels: {error}') from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _demand_readable(row: list[str], path: Path) -> None:
+    try:
+        _span(row)
+    except RecordingError as error:
+        raise RecordingError(f'{path}: {error}') from None

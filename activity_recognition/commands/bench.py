@@ -26,7 +26,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     from activity_recognition.inference.cost import Cost
@@ -169,15 +169,14 @@ def read_record(path: Path) -> dict[str, Any]:
         ConfigError: there is no such file, or it holds something else.
     """
     from activity_recognition.inference.findings import READABLE, SCHEMA
+    from activity_recognition.text_files import read_json
 
-    try:
-        record = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f'cannot read the costs {path}: {error}') from error
+    record = read_json(path, ConfigError, what='the costs')
     schema = record.get('schema') if isinstance(record, dict) else None
     if schema not in READABLE:
         raise ConfigError(
-            f'{path}: expected what `bench --save` of schema {SCHEMA} wrote, got {schema}; '
+            f'{path}: expected what `bench --save` of schema {SCHEMA} wrote, '
+            f'got {quoted(schema)}; '
             'measure again'
         )
     return dict(record)

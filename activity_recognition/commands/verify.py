@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from activity_recognition.commands.options import ros_missing
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 
 HELP = 'check an installation with the smallest end-to-end example'
 TAKES_ROS_ARGUMENTS = False
@@ -116,13 +116,11 @@ def read_reference(path: Path | None) -> dict[str, Any]:
     """
     from activity_recognition.commands.verification import SCHEMA
     from activity_recognition.config_io import shipped_file
+    from activity_recognition.text_files import read_json
 
     chosen = path or shipped_file(REFERENCE)
-    try:
-        record = json.loads(chosen.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f'cannot read the reference record {chosen}: {error}') from error
+    record = read_json(chosen, ConfigError, what='the reference record')
     schema = record.get('schema') if isinstance(record, dict) else None
     if schema != SCHEMA:
-        raise ConfigError(f'{chosen}: expected a record of schema {SCHEMA}, got {schema}')
+        raise ConfigError(f'{chosen}: expected a record of schema {SCHEMA}, got {quoted(schema)}')
     return dict(record)

@@ -26,7 +26,13 @@ from numpy.typing import NDArray
 
 from activity_recognition.config import SmoothingConfig
 from activity_recognition.config_io import build_config, to_mapping
-from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
+from activity_recognition.errors import (
+    ActivityRecognitionError,
+    ConfigError,
+    RecordingError,
+    quoted,
+)
+from activity_recognition.text_files import demand_mapping, parse_json, read_text
 from activity_recognition.types import (
     MODALITIES,
     Decision,
@@ -46,6 +52,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the lines; grows when one changes its meaning."""
+_TRACE_LIMIT = 2 << 30
+"""Bytes of a file: a day of decisions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,12 +243,12 @@ def read_trace(path: Path) -> AdmissionTrace:
     Raises:
         RecordingError: it is missing, damaged, cut short, or of several checkpoints.
     """
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(
-            f'{path}: expected the trace of a node, cannot read it: {error}'
-        ) from (error)
+    text = read_text(
+        path, RecordingError, what='it as the trace of a node', limit_bytes=_TRACE_LIMIT
+    )
+    lines = text.split('\n')
+    if not lines[-1]:
+        lines.pop()
     parts = [_read_line(path, number, line) for number, line in enumerate(lines, start=1)]
     heads = [part for part in parts if 'trace' in part]
     if not heads or parts[0] is not heads[0] or 'counts' not in parts[-1]:
@@ -280,22 +288,28 @@ def _assemble(head: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> Ad
 def _read_line(path: Path, number: int, text: str) -> dict[str, Any]:
     """Return a line as what it stands for; a head also carries the reset it means."""
     try:
-        line = json.loads(text)
+        # A network that overflows gives logits that are not finite.
+        line = demand_mapping(
+            parse_json(text, ConfigError, where='JSON', allow_nan=True), ConfigError, where='JSON'
+        )
         if 'trace' in line:
             return _read_head(line)
         if 'counts' in line:
             return _read_counts(line)
         return {'window': _read_window(line)}
-    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
+    except (
+        *(ValueError, TypeError, KeyError, AttributeError, ArithmeticError),
+        ConfigError,
+    ) as error:
         raise RecordingError(
             f'{path}:{number}: expected a line of a trace of version {VERSION}, got '
-            f'{text[:60]!r} ({type(error).__name__}: {error})'
+            f'{quoted(text[:60])} ({type(error).__name__}: {error})'
         ) from error
 
 
 def _read_head(line: Mapping[str, Any]) -> dict[str, Any]:
     if line['trace'] != VERSION:
-        raise ValueError(f'version {line["trace"]}')
+        raise ValueError(f'version {quoted(line["trace"])}')
     return {
         'trace': VERSION,
         'checkpoint': str(line['checkpoint']),
@@ -325,8 +339,8 @@ def _read_window(line: Mapping[str, Any]) -> TracedWindow:
     samples = tuple(
         SampleId(
             modality=Modality(modality),
-            stamp_ns=int(stamp_ns),
-            arrival_ns=int(arrival_ns),
+            stamp_ns=_stamp(stamp_ns),
+            arrival_ns=_stamp(arrival_ns),
             digest=str(digest),
         )
         for modality, stamp_ns, arrival_ns, digest in line['samples']
@@ -335,10 +349,16 @@ def _read_window(line: Mapping[str, Any]) -> TracedWindow:
     return TracedWindow(reset=bool(line['reset']), samples=samples, decision=decision)
 
 
+def _stamp(value: Any) -> int:
+    if not isinstance(value, int) or abs(value) >= 1 << 63:
+        raise ValueError(f'expected nanoseconds in 64 bits, got {quoted(value)}')
+    return value
+
+
 def _read_decision(line: Mapping[str, Any]) -> TracedDecision:
     t_ns, arrival_ns, status, class_id = line['decision']
     return TracedDecision(
-        moment=DecisionTime(t_ns=int(t_ns), arrival_ns=int(arrival_ns)),
+        moment=DecisionTime(t_ns=_stamp(t_ns), arrival_ns=_stamp(arrival_ns)),
         status=Status(status),
         class_id=int(class_id),
         logits=np.array(line['logits'], np.float32),

@@ -22,9 +22,10 @@ from torch import Tensor
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import build_config, to_stored_mapping
-from activity_recognition.errors import CheckpointError, ConfigError
+from activity_recognition.errors import CheckpointError, ConfigError, quoted
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
+from activity_recognition.text_files import read_json_object
 
 SCHEMA_VERSION = 1
 """Version of the folder's layout; another one is refused."""
@@ -146,10 +147,10 @@ def _parse_settings(settings: Mapping[str, Any], path: Path) -> tuple[ModelConfi
     """Return architecture and temperature; a default never stands in for what is missing."""
     try:
         if unknown := sorted(set(settings) - {'schema_version', 'model', 'calibration'}):
-            raise ConfigError(f'unknown key {unknown[0]!r}')
+            raise ConfigError(f'unknown key {quoted(unknown[0])}')
         model = settings['model']
         if not isinstance(model, dict):
-            raise ConfigError(f'model: expected an object, got {model!r}')
+            raise ConfigError(f'model: expected an object, got {quoted(model)}')
         config = build_config(ModelConfig, model, where='model')
         if missing := _missing_keys(to_stored_mapping(config), model):
             raise ConfigError(f'missing {", ".join(missing)}')
@@ -204,7 +205,7 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     version = settings.get('schema_version')
     if version != SCHEMA_VERSION:
         raise CheckpointError(
-            f'{folder / CONFIG}: expected schema_version {SCHEMA_VERSION}, got {version!r}; '
+            f'{folder / CONFIG}: expected schema_version {SCHEMA_VERSION}, got {quoted(version)}; '
             'use the package version that wrote it, or train again'
         )
     return settings
@@ -244,14 +245,9 @@ def _refuse_not_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+        return read_json_object(path, CheckpointError, what='it')
+    except CheckpointError as error:
         raise CheckpointError(f'expected JSON in {path}, got: {error}; {_AGAIN}') from error
-    if not isinstance(value, dict):
-        raise CheckpointError(
-            f'expected a JSON object in {path}, got {type(value).__name__}; {_AGAIN}'
-        )
-    return value
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

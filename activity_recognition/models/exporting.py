@@ -25,12 +25,13 @@ from torch import Tensor, nn
 
 from activity_recognition import __version__
 from activity_recognition.cache_dir import cache_dir
-from activity_recognition.errors import BackendError, MissingExtraError
+from activity_recognition.errors import BackendError, MissingExtraError, quoted
 from activity_recognition.models.audio import DilatedBlock
 from activity_recognition.models.examples import Sizes, StepInputs, example_inputs
 from activity_recognition.models.steps import STEPS, Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.video import FrameEncoder
+from activity_recognition.text_files import exists, read_json
 from activity_recognition.types import MODALITIES
 
 SCHEMA = 2
@@ -197,22 +198,22 @@ def read_description(folder: Path, system: ActivityRecognitionSystem) -> dict[st
     """
     path = folder / DESCRIPTION
     again = 'export it with `activity-recognition export`'
+    if not exists(path):
+        raise BackendError(f'expected exported steps in {folder}, found none; {again}')
     try:
-        found = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise BackendError(f'expected exported steps in {folder}, found none; {again}') from error
-    except (OSError, ValueError) as error:
+        found = read_json(path, BackendError, what='it')
+    except BackendError as error:
         raise BackendError(f'{path} cannot be read: {error}; {again} once more') from error
     schema = found.get('schema_version') if isinstance(found, dict) else None
     if schema != SCHEMA:
         raise BackendError(
-            f'{path}: expected schema_version {SCHEMA}, got {schema!r}; {again} once more'
+            f'{path}: expected schema_version {SCHEMA}, got {quoted(schema)}; {again} once more'
         )
     wanted = weights_digest(system)
     if found.get('weights') != wanted:
         raise BackendError(
             f'{path}: expected the steps of weights {wanted}, got those of '
-            f'{found.get("weights")!r}; {again} once more'
+            f'{quoted(found.get("weights"))}; {again} once more'
         )
     return dict(found)
 

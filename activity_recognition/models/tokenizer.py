@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from activity_recognition.errors import CheckpointError, ConfigError
+from activity_recognition.errors import CheckpointError, ConfigError, printable
+from activity_recognition.text_files import read_text
 
 PAD, UNKNOWN = '[PAD]', '[UNK]'
 SPECIAL_TOKENS = (PAD, UNKNOWN)
@@ -71,10 +72,11 @@ class TextTokenizer:
             CheckpointError: when it is missing, or no tokenizer that pads with id 0.
         """
         try:
-            tokenizer = Tokenizer.from_str(path.read_text(encoding='utf-8'))
+            text = read_text(path, CheckpointError, what='it')
+            tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # the library raises bare Exception
             raise CheckpointError(
-                f'expected a tokenizer at {path}, got: {error}; '
+                f'expected a tokenizer at {path}, got: {printable(str(error), 300)}; '
                 'copy the whole checkpoint folder again'
             ) from error
         padding = tokenizer.token_to_id(PAD)

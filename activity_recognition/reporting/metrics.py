@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from activity_recognition.errors import RecordingError
+from activity_recognition.text_files import read_json
 
 
 class LabelScore(TypedDict):
@@ -143,10 +144,7 @@ def read_metrics(path: Path) -> RunMetrics:
     Raises:
         RecordingError: when the file is missing, is not JSON, or lacks a key.
     """
-    try:
-        value = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise RecordingError(f'cannot read the metrics {path}: {error}') from error
+    value = read_json(path, RecordingError, what='the metrics')
     found = set(value) if isinstance(value, dict) else set()
     missing = sorted(RunMetrics.__annotations__.keys() - found)
     if missing:

@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import RecordingError, quoted
+from activity_recognition.text_files import read_json
 
 SCHEMA_VERSION = 2
 """Grows when a key changes its meaning or goes away; new keys may come without."""
@@ -45,17 +46,17 @@ def read_metrics(folder: Path) -> Metrics:
         RecordingError: there are none, they are damaged, or of another version.
     """
     path = folder / METRICS
-    try:
-        value = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise RecordingError(
-            f'expected the metrics of a report at {path}, cannot read them ({error}); '
-            'evaluate a checkpoint first, with --data'
-        ) from error
+    value = read_json(
+        path,
+        RecordingError,
+        what='the metrics of a report',
+        advice='evaluate a checkpoint first, with --data',
+    )
     version = value.get('schema_version') if isinstance(value, dict) else None
     if version != SCHEMA_VERSION:
         raise RecordingError(
-            f'{path}: expected schema_version {SCHEMA_VERSION}, got {version!r}; evaluate again'
+            f'{path}: expected schema_version {SCHEMA_VERSION}, got {quoted(version)}; '
+            'evaluate again'
         )
     value = {**dict.fromkeys(_LATER), **value}
     if missing := [key for key in SECTIONS if key not in value]:

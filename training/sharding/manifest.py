@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from activity_recognition.bags.labels import make_span
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import RecordingError, quoted
+from activity_recognition.text_files import parse_json
 from activity_recognition.training.cache import preprocessing
 from activity_recognition.training.sharding.store import Store, is_url
 from activity_recognition.types import LabelSpan
@@ -148,24 +150,32 @@ def read_manifest(store: Store) -> Manifest:
             f'{where}: expected the manifest of prepared shards, found none; '
             '`activity-recognition prepare` writes it when all shards are there'
         )
+    content = parse_json(
+        store.read(MANIFEST), RecordingError, where=where, advice='prepare the recordings again'
+    )
     try:
-        content = json.loads(store.read(MANIFEST))
-        if content['schema'] != SCHEMA:
-            raise RecordingError(
-                f'{where}: expected a manifest of schema {SCHEMA}, got {content["schema"]}; '
-                'prepare the recordings again'
-            )
-        return Manifest(
-            preprocessing=content['preprocessing'],
-            wide_px=int(content['wide_px']),
-            recordings=tuple(recording_from(entry) for entry in content['recordings']),
-            left_out=tuple((item['name'], item['reason']) for item in content['left_out']),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        schema = content['schema']
+        manifest = _manifest(content) if schema == SCHEMA else None
+    except (KeyError, TypeError, ValueError, AttributeError, RecordingError) as error:
         raise RecordingError(
             f'{where}: expected the manifest of prepared shards, cannot read it ({error}); '
             'prepare the recordings again'
         ) from error
+    if manifest is None:
+        raise RecordingError(
+            f'{where}: expected a manifest of schema {SCHEMA}, got {quoted(schema)}; '
+            'prepare the recordings again'
+        )
+    return manifest
+
+
+def _manifest(content: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        preprocessing=dict(content['preprocessing']),
+        wide_px=int(content['wide_px']),
+        recordings=tuple(recording_from(entry) for entry in content['recordings']),
+        left_out=tuple((_text(i['name']), _text(i['reason'])) for i in content['left_out']),
+    )
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:
@@ -195,18 +205,33 @@ def recording_from(content: Mapping[str, Any]) -> ShardedRecording:
     """Return the recording that :func:`recording_mapping` described.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else.
+        KeyError, TypeError, ValueError, RecordingError: it is something else.
     """
     return ShardedRecording(
-        name=content['name'],
-        key=content['key'],
+        name=_text(content['name']),
+        key=_text(content['key']),
         start_ns=int(content['start_ns']),
         dropped=int(content['dropped']),
         spans=_spans(content['labels']),
-        split=content['split'],
-        group=content['group'],
-        shards=tuple(Shard(**shard) for shard in content['shards']),
+        split=_text(content['split']),
+        group=_text(content['group']),
+        shards=tuple(_shard(shard) for shard in content['shards']),
     )
+
+
+def _shard(content: Mapping[str, Any]) -> Shard:
+    return Shard(
+        name=_text(content['name']),
+        sha256=_text(content['sha256']),
+        size_bytes=int(content['size_bytes']),
+        samples=int(content['samples']),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f'expected text, got {quoted(value)}')
+    return value
 
 
 def label_rows(spans: Iterable[LabelSpan]) -> list[list[Any]]:
@@ -216,6 +241,5 @@ def label_rows(spans: Iterable[LabelSpan]) -> list[list[Any]]:
 
 def _spans(rows: Sequence[Sequence[Any]]) -> tuple[LabelSpan, ...]:
     return tuple(
-        LabelSpan(start_s=float(start_s), end_s=float(end_s), label=str(label))
-        for start_s, end_s, label in rows
+        make_span(float(start_s), float(end_s), _text(label)) for start_s, end_s, label in rows
     )

@@ -7,7 +7,6 @@ anything. T frames, S side.
 from __future__ import annotations
 
 import io
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
@@ -16,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.errors import DecodeError
+from activity_recognition.errors import DecodeError, printable
+from activity_recognition.text_files import demand_mapping, parse_json
 from activity_recognition.training.intake import SMALL, WIDE, RecordedArrays, SegmentArrays
 from activity_recognition.training.sharding.manifest import label_rows, to_json
 from activity_recognition.types import LabelSpan, to_ns
@@ -66,8 +66,10 @@ def from_samples(samples: Iterable[Sample], *, wide: bool) -> RecordedArrays:
     for sample in samples:
         try:
             index, part = _decode(sample, wide=wide)
-        except (KeyError, TypeError, ValueError, OSError, cv2.error) as error:
-            raise DecodeError(f'sample {sample.get("__key__")}: {error!r}') from error
+        except (KeyError, TypeError, ValueError, OSError, DecodeError, cv2.error) as error:
+            raise DecodeError(
+                f'sample {sample.get("__key__")}: {printable(repr(error), 300)}'
+            ) from error
         parts[index['segment']].append(part)
     if not index:
         raise DecodeError('no samples')
@@ -134,7 +136,11 @@ def _encode(part: SegmentArrays, index: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _decode(sample: Sample, *, wide: bool) -> tuple[dict[str, Any], SegmentArrays]:
-    index: dict[str, Any] = json.loads(sample['json'])
+    index = demand_mapping(
+        parse_json(sample['json'], DecodeError, where='json'), DecodeError, where='json'
+    )
+    if not all(isinstance(index[name], int) for name in ('segment', 'start_ns', 'dropped')):
+        raise TypeError('expected integers as segment, start_ns and dropped')
     with np.load(io.BytesIO(sample['times.npz']), allow_pickle=False) as file:
         arrays = {name: file[name] for name in SMALL}
     arrays['spectrograms'] = np.load(io.BytesIO(sample['spectrograms.npy']), allow_pickle=False)

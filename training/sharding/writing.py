@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from rich.console import Console
 
 from activity_recognition.bags import load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.errors import ActivityRecognitionError, ConfigError
+from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
+from activity_recognition.text_files import parse_json
 from activity_recognition.training.cache import preprocessing, recording_key
 from activity_recognition.training.intake import take_in
 from activity_recognition.training.pool import spread, worker_count
@@ -224,9 +224,9 @@ def _kept(
     if not store.exists(name):
         return None
     try:
-        content: Mapping[str, Any] = json.loads(store.read(name))
+        content = parse_json(store.read(name), RecordingError, where=name)
         found = recording_from(content['recording'])
-    except (KeyError, TypeError, ValueError):
+    except (RecordingError, KeyError, TypeError, ValueError, AttributeError):
         return None
     expected = dataclasses.replace(found, name=work.source.name, key=key, spans=spans)
     if content != _receipt(work, expected):
