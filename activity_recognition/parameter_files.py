@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,12 +13,16 @@ import yaml
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.config_io import build_config, dotted_overrides, nested, read_yaml
 from activity_recognition.errors import ConfigError, quoted
+from activity_recognition.text_files import exists
 
 T = TypeVar('T')
 
 PARAMETERS = 'ros__parameters'
 RECOGNIZER = '/**/recognizer'
 """The recogniser in every namespace."""
+
+_DEEPEST_NAMESPACE = 16
+"""So many parts of a node's name are looked for."""
 
 
 def write_parameter_file(
@@ -80,3 +86,45 @@ def parameters_of(
             f'got {quoted(values)}'
         )
     return build_config(cls, nested(values or {}, where=where), where=where)
+
+
+def check_names_node(path: Path, node: str) -> None:
+    """Make sure that a parameter file has a section for a node; ROS would ignore it without a word.
+
+    Args:
+        path: the file.
+        node: full name of the node.
+
+    Raises:
+        ConfigError: the file is not there, is not YAML, or has nothing for the node.
+    """
+    if not exists(path):
+        raise ConfigError(f'expected a file of ROS parameters at {path}, found none')
+    names = list(islice(_node_names(read_yaml(path)), 100))
+    if not any(_name_pattern(name).fullmatch(node) for name in names):
+        found = ', '.join(name[:100] for name in names[:3]) or f'no node with {PARAMETERS}'
+        raise ConfigError(
+            f'expected {PARAMETERS} below /**/{node.rsplit("/", 1)[1]} or {node} '
+            f'in {path}, found {found}'
+        )
+
+
+def _node_names(content: Mapping[object, object], space: str = '') -> Iterator[str]:
+    """Yield the names of the nodes that a parameter file speaks of; namespaces may be nested."""
+    for key, value in content.items():
+        if isinstance(key, str) and isinstance(value, Mapping):
+            name = f'{space}/{key.strip("/")}'
+            if PARAMETERS in value:
+                yield name
+            elif name.count('/') < _DEEPEST_NAMESPACE:
+                yield from _node_names(value, name)
+
+
+def _name_pattern(name: str) -> re.Pattern[str]:
+    """Return what a node's name in a parameter file stands for: * is one part, ** any number."""
+    parts = ['(/[^/]+)*' if part == '**' else f'/{_one_part(part)}' for part in name.split('/')[1:]]
+    return re.compile(''.join(parts))
+
+
+def _one_part(part: str) -> str:
+    return '[^/]+' if part == '*' else re.escape(part)

@@ -6,11 +6,16 @@ Needs neither rclpy nor launch, so that both can read it.
 from __future__ import annotations
 
 import json
+import math
+import signal
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.errors import ConfigError
+from activity_recognition.parameter_files import check_names_node
 from activity_recognition.settings import Ranged, setting
 
 Value = str | bool | int | float
@@ -64,26 +69,30 @@ class Argument:
 TOPIC_ARGUMENTS = (
     Argument(
         name='image',
-        default='/camera/image_raw',
+        default='camera/image_raw',
         description='Topic of the camera, sensor_msgs/Image or CompressedImage.',
     ),
     Argument(
         name='audio',
-        default='/audio/audio_stamped',
+        default='audio/audio_stamped',
         description='Topic of the microphone, of either package audio_common_msgs.',
     ),
     Argument(
         name='audio_info',
-        default='/audio/audio_info',
+        default='audio/audio_info',
         description='Topic that says what format the sound has.',
     ),
     Argument(
         name='transcript',
-        default='/speech/transcript',
+        default='speech/transcript',
         description='Topic of recognised speech, any message type with a text.',
     ),
 )
-"""Topics by role; the same names for what is recorded, played and recognised."""
+"""Topics by role; the same names for what is recorded, played and recognised.
+
+They are relative, so that they lie in the namespace of the nodes; one that begins with a slash
+stays where it is.
+"""
 
 _MODEL_ARGUMENTS = (
     Argument(
@@ -106,7 +115,11 @@ _MODEL_ARGUMENTS = (
 )
 
 _NODE_ARGUMENTS = (
-    Argument(name='namespace', default='', description='Namespace of the nodes.'),
+    Argument(
+        name='namespace',
+        default='',
+        description='Namespace of the nodes, and of topics that do not begin with a slash.',
+    ),
     Argument(
         name='log_level',
         default='info',
@@ -121,6 +134,20 @@ _AUTOSTART = Argument(
     description='Configure and activate the lifecycle node; false leaves that to a manager.',
 )
 
+_RESPAWN_ARGUMENTS = (
+    Argument(
+        name='respawn',
+        default=False,
+        description='Start the recogniser again when it ends, and with autostart bring it to '
+        'active each time; without it all ends with it.',
+    ),
+    Argument(
+        name='respawn_delay',
+        default=2.0,
+        description='Wait this long before it is started again, seconds.',
+    ),
+)
+
 RUN_ARGUMENTS = (
     *_MODEL_ARGUMENTS[:1],
     *TOPIC_ARGUMENTS,
@@ -133,6 +160,7 @@ RUN_ARGUMENTS = (
         description='Take the time from /clock, for simulators and played recordings; without it '
         'what params_file says, else false.',
     ),
+    *_RESPAWN_ARGUMENTS,
     *_NODE_ARGUMENTS,
 )
 """Arguments of activity_recognition.launch.py and of ``activity-recognition run``."""
@@ -254,6 +282,22 @@ def absolute_name(*parts: str) -> str:
     return '/' + '/'.join(word for part in parts for word in part.split('/') if word)
 
 
+def describe_end(returncode: int) -> str:
+    """Return how a process ended, as the verb of a sentence.
+
+    Args:
+        returncode: its exit status, negative for the number of the signal that ended it.
+    """
+    if returncode >= 0:
+        return 'has ended' if returncode == 0 else f'failed with status {returncode}'
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f'signal {-returncode}'
+    why = ', by somebody or because memory ran out' if -returncode == signal.SIGKILL else ''
+    return f'was ended by {name}{why}'
+
+
 def defaults(arguments: Iterable[Argument]) -> dict[str, Value]:
     """Return the default of every argument that has one."""
     return {item.name: item.default for item in arguments if item.default is not None}
@@ -263,6 +307,9 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
     """Return the recogniser for the values of RUN_ARGUMENTS or REPLAY_ARGUMENTS.
 
     What is not given is left to the parameter file.
+
+    Raises:
+        ConfigError: the parameter file is not there, is not YAML, or has nothing for the node.
     """
     parameters: dict[str, Value] = {}
     for name, parameter in (('checkpoint', 'checkpoint'), ('device', 'engine.device')):
@@ -270,7 +317,7 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
             parameters[parameter] = values[name]
     if use_sim_time is not None:
         parameters['use_sim_time'] = use_sim_time
-    return NodeSpec(
+    spec = NodeSpec(
         name='recognizer',
         module='activity_recognition.ros.recognizer_node',
         namespace=str(values['namespace']),
@@ -282,11 +329,26 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
         publishes_images=True,
         spare_segments=1,
     )
+    if values['params_file']:
+        check_names_node(Path(str(values['params_file'])), spec.full_name)
+    return spec
 
 
 def sim_time_of(values: Mapping[str, Value]) -> bool | None:
     """Return what RUN_ARGUMENTS say of sim time; None where they leave it to the parameter file."""
     return bool(values['use_sim_time']) if 'use_sim_time' in values else None
+
+
+def respawn_delay_of(values: Mapping[str, Value]) -> float:
+    """Return how long RUN_ARGUMENTS want to wait before the recogniser is started again, seconds.
+
+    Raises:
+        ConfigError: it is negative, or no number.
+    """
+    delay_s = float(values['respawn_delay'])
+    if not 0.0 <= delay_s < math.inf:
+        raise ConfigError(f'respawn_delay must be 0 s or more and finite, got {delay_s:g}')
+    return delay_s
 
 
 def player_spec(values: Mapping[str, Value]) -> NodeSpec:

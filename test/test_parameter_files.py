@@ -16,6 +16,7 @@ from activity_recognition.config import (
 from activity_recognition.config_io import dotted_overrides, nested, to_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.parameter_files import (
+    check_names_node,
     parameter_text,
     read_parameter_file,
     write_parameter_file,
@@ -92,3 +93,66 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / 'file').write_text('', encoding='utf-8')
     with pytest.raises(ConfigError, match='cannot write the parameter file'):
         write_parameter_file(tmp_path / 'file' / 'robot.yaml', RecognizerConfig())
+
+
+KEYS = (
+    '/**',
+    '**',
+    '*',
+    'recognizer',
+    '/recognizer',
+    '/**/recognizer',
+    '**/recognizer',
+    '/*/recognizer',
+    '/robot/*',
+    '/robot/**',
+    '/robot/recognizer',
+    'robot/recognizer',
+    '/recogniser',
+)
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('namespace', ['', '/robot', '/fleet/robot'])
+def test_a_file_has_something_for_a_node_where_ros_finds_it(tmp_path, namespace):
+    rclpy = pytest.importorskip('rclpy')
+
+    def ros_finds_it(path):
+        context = rclpy.Context()
+        rclpy.init(args=['--ros-args', '--params-file', str(path)], context=context)
+        node = rclpy.create_node(
+            'recognizer',
+            namespace=namespace or None,
+            context=context,
+            automatically_declare_parameters_from_overrides=True,
+        )
+        found = node.has_parameter('here')
+        node.destroy_node()
+        context.try_shutdown()
+        return found
+
+    def we_find_it(path):
+        try:
+            check_names_node(path, f'{namespace}/recognizer')
+        except ConfigError:
+            return False
+        return True
+
+    path = tmp_path / 'robot.yaml'
+    inside = '{ros__parameters: {here: 1}}'
+    contents = [f'"{key}": {inside}' for key in KEYS]
+    contents.append(f'robot: {{recognizer: {inside}}}')
+    contents.append(f'/other: {inside}\n/**/recognizer: {inside}')
+    for content in contents:
+        path.write_text(content)
+        assert we_find_it(path) == ros_finds_it(path), content
+
+
+@pytest.mark.parametrize(
+    'content', ['1: {ros__parameters: {}}', '&a x: {y: 1}', '? [1]\n: {ros__parameters: {}}']
+)
+def test_keys_that_are_no_names_are_no_nodes(tmp_path, content):
+    path = tmp_path / 'robot.yaml'
+    path.write_text(content)
+    with pytest.raises(ConfigError, match='robot.yaml'):
+        check_names_node(path, '/recognizer')

@@ -127,4 +127,4 @@ def _epitaph(child: Child, logs: Path) -> str:
     except OSError:
         lines = []
     last = f': {lines[-1].strip()}' if lines else ''
-    return f'the node {child.name} ended with status {child.status}{last} (log: {log})'
+    return f'the node {child.name} {child.end}{last} (log: {log})'

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
+from activity_recognition.startup import describe_end
+
 POLITE_S = 1.5
 """After SIGTERM a process may end by itself for this long, then it is killed: Ctrl-C may take two
 seconds in all. A process that is still starting ends at once, without the traceback of a SIGINT."""
@@ -42,6 +44,11 @@ class Child:
         """Exit status of an ended one, as a shell gives it: 128 and the number of a signal."""
         code = self.process.wait()
         return code if code >= 0 else 128 - code
+
+    @property
+    def end(self) -> str:
+        """How an ended one ended, as the verb of a sentence."""
+        return describe_end(self.process.wait())
 
 
 class Processes:

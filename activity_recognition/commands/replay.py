@@ -1,8 +1,9 @@
 """Play a recording into the recogniser.
 
 Starts the nodes `player` and `recognizer`, as replay.launch.py does where there is launch. The
-recording begins when the recogniser listens, and all ends with it. ROS arguments go to the
-recogniser. Watch it from another terminal:
+recording begins when the recogniser listens, and all ends with it; a node that is killed or fails
+is the end as well, with its status. ROS arguments go to the recogniser. Watch it from another
+terminal:
     activity-recognition monitor
 """
 
@@ -13,7 +14,7 @@ import argparse
 from activity_recognition.commands.launcher import start_node
 from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
-from activity_recognition.commands.run import brought_up
+from activity_recognition.commands.run import brought_up, status_of_first
 from activity_recognition.startup import REPLAY_ARGUMENTS, player_spec, recognizer_spec
 
 HELP = 'play a recording into the recogniser'
@@ -35,7 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
             autostart = bool(values['autostart'])
             start_node(processes, brought_up(recognizer, autostart=autostart), extra=arguments.ros)
             start_node(processes, player_spec(values))
-            ended = processes.wait()
+            return status_of_first(processes)
         except KeyboardInterrupt:
             return 0
-        return ended.status if ended else 0

@@ -1,18 +1,26 @@
 """Recognise activities on the topics of a robot.
 
 Starts the lifecycle node `recognizer` and brings it to active, as activity_recognition.launch.py
-does where there is launch. Ctrl-C ends it. Watch it from another terminal:
+does where there is launch. Ctrl-C ends it. When the node ends the command ends with its status, or
+with --respawn starts it again. Watch it from another terminal:
     activity-recognition monitor
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 from activity_recognition.commands.launcher import start_node
 from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
-from activity_recognition.startup import RUN_ARGUMENTS, NodeSpec, recognizer_spec, sim_time_of
+from activity_recognition.startup import (
+    RUN_ARGUMENTS,
+    NodeSpec,
+    recognizer_spec,
+    respawn_delay_of,
+    sim_time_of,
+)
 
 HELP = 'recognise activities on the topics of a robot'
 TAKES_ROS_ARGUMENTS = True
@@ -28,17 +36,32 @@ def run(arguments: argparse.Namespace) -> int:
     need_ros()
     values = values_of(arguments, RUN_ARGUMENTS)
     spec = recognizer_spec(values, use_sim_time=sim_time_of(values))
+    spec = brought_up(spec, autostart=bool(values['autostart']))
+    delay_s = respawn_delay_of(values)
     with Processes() as processes:
         try:
-            start_node(
-                processes,
-                brought_up(spec, autostart=bool(values['autostart'])),
-                extra=arguments.ros,
-            )
-            ended = processes.wait()
+            while True:
+                start_node(processes, spec, extra=arguments.ros)
+                status = status_of_first(processes)
+                if not values['respawn']:
+                    return status
+                print(f'starting {spec.name} again in {delay_s:g} s', file=sys.stderr)
+                processes.wait(delay_s)
         except KeyboardInterrupt:
             return 0
-        return ended.status if ended else 0
+
+
+def status_of_first(processes: Processes) -> int:
+    """Wait for the first process that ends; say how it failed, and return its exit status.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C or SIGTERM.
+    """
+    ended = processes.wait()
+    if ended is None or ended.status == 0:
+        return 0
+    print(f'the node {ended.name} {ended.end}', file=sys.stderr)
+    return ended.status
 
 
 def brought_up(spec: NodeSpec, *, autostart: bool) -> NodeSpec:

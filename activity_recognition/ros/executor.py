@@ -49,6 +49,7 @@ def run(
     args: list[str] | None = None,
     *,
     start: Callable[[_Node], Future[None] | None] = lambda node: node.start(),
+    status_after: Callable[[int], int] = lambda _: 0,
 ) -> int:
     """Run a node until SIGINT, SIGTERM or a shutdown of its context.
 
@@ -57,9 +58,11 @@ def run(
         args: command line with ROS arguments; None takes the process's own.
         start: starts the node where it starts itself; a future that it returns is done, while the
             node is spun, when the start has ended.
+        status_after: the exit status after a signal of this number.
 
     Returns:
-        The exit status: 0 after a signal, that of the error when the node starts itself and fails.
+        The exit status: 0 after a shutdown, that of the error when the node starts itself and
+        fails.
     """
     # Own handlers: those of rclpy would invalidate the context before a last message can be sent.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -73,7 +76,9 @@ def run(
         node = make_node()
         executor.add_node(node)
         _spin(node, executor, start(node) if node.autostart else None)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt as interrupt:
+        return status_after(interrupt.args[0] if interrupt.args else signal.SIGINT)
+    except ExternalShutdownException:
         return 0
     except ActivityRecognitionError as error:
         # The node has logged the sentence.
@@ -128,10 +133,10 @@ class _Complaints:
         return True
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, _frame: FrameType | None) -> None:
     """End whatever the main thread is doing, once; later signals find the end in progress."""
     _handle_signals(signal.SIG_IGN)
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
 
 
 def _handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from launch import Action, Event, LaunchContext, LaunchDescription
+from launch import Action, Event, EventHandler, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -24,6 +24,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
+from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.ros.transport import image_transport
 from activity_recognition.startup import (
     Argument,
@@ -31,32 +32,53 @@ from activity_recognition.startup import (
     Value,
     absolute_name,
     demo_values,
+    describe_end,
     player_spec,
     recognizer_spec,
+    respawn_delay_of,
 )
 
 Start = Callable[[Mapping[str, Value]], Sequence[Action]]
 """Turns the arguments' values into what is to be started."""
 
 
+class Failure(Event):  # type: ignore[misc]
+    """Something has failed: the launch ends with it, and its exit status says so."""
+
+    name = 'activity_recognition.Failure'
+
+    def __init__(self, sentence: str) -> None:
+        """Create the event; ``sentence`` says what failed."""
+        self.sentence = sentence
+
+
 def describe(arguments: Sequence[Argument], start: Start) -> LaunchDescription:
-    """Return a launch description that declares ``arguments`` and starts what ``start`` returns."""
+    """Return a launch description that declares ``arguments`` and starts what ``start`` returns.
+
+    What is wrong with a value, or with a file that one names, ends the launch before anything of
+    the description is started.
+    """
 
     def begin(context: LaunchContext) -> Sequence[Action]:
         given = context.launch_configurations
         read = {item.name: item.read(given[item.name]) for item in arguments}
         values = {name: value for name, value in read.items() if value is not None}
-        return start({**values, 'namespace': _full_namespace(context, str(values['namespace']))})
+        namespace = _full_namespace(context, str(values['namespace']))
+        return [_raise_failures(), *start({**values, 'namespace': namespace})]
 
     return LaunchDescription([*map(_declare, arguments), OpaqueFunction(function=begin)])
 
 
 def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool | None) -> list[Action]:
-    """Return the recogniser and, with ``autostart``, what brings it to active.
+    """Return the recogniser, what brings it to active with ``autostart``, and what its end means.
 
-    One that cannot be configured stays, for its operator to put right.
+    One that cannot be configured stays, for its operator to put right. One that ends is started
+    again with ``respawn``, and is the end of the launch without it.
     """
-    return _recognizer(values, use_sim_time=use_sim_time, on_refusal=_say)[1]
+    if values['respawn']:
+        return _respawned(values, use_sim_time=use_sim_time)
+    node, actions = _recognizer(values, use_sim_time=use_sim_time, on_refusal=_say)
+    return [_end_with(node, 'the recogniser'), *actions]
 
 
 def replay_actions(values: Mapping[str, Value]) -> list[Action]:
@@ -64,7 +86,7 @@ def replay_actions(values: Mapping[str, Value]) -> list[Action]:
     warnings, player = _player(player_spec(values))
     return [
         *_listener(values, use_sim_time=bool(values['clock'])),
-        _end_with(player, 'the recording has ended'),
+        _end_with(player, 'the player', at_end='the recording has ended'),
         *warnings,
         player,
     ]
@@ -88,9 +110,9 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
     return [
         *_listener(values, use_sim_time=False),
         _go_on_after(simulate, [*warnings, player]),
-        _end_with(watch, 'the demo has ended'),
-        # It stays until it is told to end: when it ends earlier, it has failed.
-        _end_with(player, 'the player has ended'),
+        _end_with(watch, 'monitor', at_end='the demo has ended'),
+        # It stays until it is told to end.
+        _end_with(player, 'the player'),
         simulate,
         watch,
     ]
@@ -98,8 +120,26 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
 
 def _listener(values: Mapping[str, Value], *, use_sim_time: bool) -> list[Action]:
     """Return the recogniser of something played: without it there is nothing to play for."""
-    node, actions = _recognizer(values, use_sim_time=use_sim_time, on_refusal=_shut_down)
-    return [_end_with(node, 'the recogniser has ended'), *actions]
+    node, actions = _recognizer(values, use_sim_time=use_sim_time, on_refusal=_fail)
+    return [_end_with(node, 'the recogniser'), *actions]
+
+
+def _respawned(values: Mapping[str, Value], *, use_sim_time: bool | None) -> list[Action]:
+    """Return a recogniser that is started again whenever it ends.
+
+    With ``autostart`` it brings itself to active: asked by a service, launch could take the one
+    that was killed, which stays visible for some seconds, for its successor, and wait for ever.
+    """
+    spec = recognizer_spec(values, use_sim_time=use_sim_time)
+    spec = spec.with_parameters({'autostart': values['autostart']})
+    environment, warnings = _transport(spec)
+    node = LifecycleNode(
+        **_settings(spec),
+        additional_env=environment,
+        respawn=True,
+        respawn_delay=respawn_delay_of(values),
+    )
+    return [*warnings, node]
 
 
 def _recognizer(
@@ -128,21 +168,55 @@ def _go_on_after(process: ExecuteProcess, then: list[Action]) -> RegisterEventHa
     def judge(event: ProcessExited, context: LaunchContext) -> list[Action]:
         if context.is_shutdown:
             return []
-        if event.returncode == 0:
-            return then
-        words = f'{event.process_name} failed with status {event.returncode}'
-        return _shut_down(f'{words}; its own output says why')
+        return then if event.returncode == 0 else _failed(event.process_name, event.returncode)
 
     return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=judge))
 
 
-def _end_with(process: ExecuteProcess, reason: str) -> RegisterEventHandler:
-    """Return what ends the launch with a process, unless it is ending already."""
+def _end_with(process: ExecuteProcess, name: str, *, at_end: str = '') -> RegisterEventHandler:
+    """Return what ends the launch with a process, unless it is ending already.
 
-    def end(_: Event, context: LaunchContext) -> list[Action]:
-        return [] if context.is_shutdown else _shut_down(reason)
+    Args:
+        process: the process.
+        name: what to call it where it failed.
+        at_end: what to say where it has ended with status 0.
+    """
+
+    def end(event: ProcessExited, context: LaunchContext) -> list[Action]:
+        if context.is_shutdown:
+            return []
+        if event.returncode == 0:
+            return _shut_down(at_end or f'{name} has ended')
+        return _failed(name, event.returncode)
 
     return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=end))
+
+
+def _failed(name: str, returncode: int) -> list[Action]:
+    return _fail(f'{name} {describe_end(returncode)}; see its own output')
+
+
+def _fail(sentence: str) -> list[Action]:
+    """Return what ends the launch as failed."""
+    return [EmitEvent(event=Failure(sentence))]
+
+
+def _raise_failures() -> RegisterEventHandler:
+    """Return what gives the launch another exit status than 0: an exception in a handler.
+
+    It has an event of its own, because the exception keeps what else waits for the event, such as
+    the last lines of a process, from being done.
+    """
+
+    def refuse(context: LaunchContext) -> None:
+        raise ActivityRecognitionError(context.locals.event.sentence)
+
+    return RegisterEventHandler(
+        EventHandler(
+            matcher=lambda event: isinstance(event, Failure),
+            entities=[OpaqueFunction(function=refuse)],
+        )
+    )
 
 
 def _say(sentence: str) -> list[Action]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -51,6 +52,8 @@ def end_process(status: int) -> NoReturn:
 def play_until_finished(make_node: Callable[[], PlayingNode], args: list[str] | None) -> int:
     """Play until the source ends, or until Ctrl-C, which is no failure.
 
+    SIGTERM is one before the end: whoever waits for the recording must not take it for played.
+
     Args:
         make_node: makes the node.
         args: command line with ROS arguments; None takes the process's own.
@@ -68,6 +71,10 @@ def play_until_finished(make_node: Callable[[], PlayingNode], args: list[str] | 
             raise
         return nodes[0]
 
-    status = run(make, args)
+    def status_after(number: int) -> int:
+        played = nodes and nodes[0].playback.finished.done()
+        return 0 if played or number == signal.SIGINT else 128 + number
+
+    status = run(make, args, status_after=status_after)
     failed = any(node.playback.statistics.error for node in nodes)
     return status or (RecordingError.exit_code if failed else 0)

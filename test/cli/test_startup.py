@@ -13,16 +13,20 @@ from activity_recognition.bags import writer
 from activity_recognition.commands.options import add_options, values_of
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.errors import ConfigError
 from activity_recognition.startup import (
     DEMO_ARGUMENTS,
     REPLAY_ARGUMENTS,
     RUN_ARGUMENTS,
     TOPIC_ARGUMENTS,
     DemoConfig,
+    absolute_name,
     defaults,
     demo_values,
+    describe_end,
     player_spec,
     recognizer_spec,
+    respawn_delay_of,
     sim_time_of,
 )
 
@@ -49,12 +53,21 @@ def test_defaults_survive_being_written_and_read(arguments):
 
 
 def test_topics_are_those_that_recordings_have():
-    assert defaults(TOPIC_ARGUMENTS) == {
+    given = defaults(TOPIC_ARGUMENTS)
+    assert {role: absolute_name(topic) for role, topic in given.items()} == {
         'image': writer.IMAGE_TOPIC,
         'audio': writer.AUDIO_TOPIC,
         'audio_info': writer.AUDIO_INFO_TOPIC,
         'transcript': writer.TRANSCRIPT_TOPIC,
     }
+
+
+def test_topics_lie_in_the_namespace_unless_an_absolute_one_is_given():
+    values = {**defaults(RUN_ARGUMENTS), 'namespace': 'robot', 'audio': '/mic'}
+    topics = recognizer_spec(values, use_sim_time=None).remappings
+    assert topics['image'] == 'camera/image_raw'
+    assert topics['audio'] == '/mic'
+    assert not any(topic.startswith('/') for role, topic in topics.items() if role != 'audio')
 
 
 def test_what_the_parameter_file_may_say_has_no_default_beside_the_configurations():
@@ -87,14 +100,16 @@ def test_what_is_not_given_is_left_to_the_parameter_file():
     assert spec.full_name == '/recognizer'
 
 
-def test_what_is_given_goes_before_the_file():
+def test_what_is_given_goes_before_the_file(tmp_path):
+    own = tmp_path / 'own.yaml'
+    own.write_text('/robot/recognizer: {ros__parameters: {}}')
     values = {
         **defaults(RUN_ARGUMENTS),
         'checkpoint': '123',
         'device': 'cpu',
         'image': '/front/image',
         'namespace': 'robot',
-        'params_file': 'own.yaml',
+        'params_file': str(own),
         'log_level': 'debug',
     }
     spec = recognizer_spec(values, use_sim_time=True)
@@ -107,11 +122,59 @@ def test_what_is_given_goes_before_the_file():
         'use_sim_time:=true',
         'smoothing.window_size:=3',
     ]
-    assert pairs(command, '--params-file') == ['own.yaml']
+    assert pairs(command, '--params-file') == [str(own)]
     assert '__ns:=/robot' in pairs(command, '-r')
     assert 'image:=/front/image' in pairs(command, '-r')
     assert pairs(command, '--log-level') == ['robot.recognizer:=debug']
     assert command.index('--params-file') < command.index('-p')
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (None, 'expected a file of ROS parameters at .*own.yaml, found none'),
+        ('/other: {ros__parameters: {a: 1}}', 'expected ros__parameters below .*, found /other'),
+        ('', 'expected ros__parameters below .*, found no node with ros__parameters'),
+        ('a: [', 'own.yaml'),
+        ('just text', 'own.yaml: expected a mapping'),
+    ],
+)
+def test_a_parameter_file_that_is_none_is_refused(tmp_path, content, sentence):
+    path = tmp_path / 'own.yaml'
+    if content is not None:
+        path.write_text(content)
+    values = {**defaults(RUN_ARGUMENTS), 'params_file': str(path)}
+    with pytest.raises(ConfigError, match=sentence):
+        recognizer_spec(values, use_sim_time=None)
+
+
+def test_a_folder_or_a_long_name_is_no_parameter_file(tmp_path):
+    for path in (tmp_path, tmp_path / ('x' * 300)):
+        values = {**defaults(RUN_ARGUMENTS), 'params_file': str(path)}
+        with pytest.raises(ConfigError, match='expected a file of ROS parameters'):
+            recognizer_spec(values, use_sim_time=None)
+
+
+@pytest.mark.parametrize('text', ['-1', 'nan', 'inf'])
+def test_a_delay_that_is_none_is_refused(text):
+    delay = next(item for item in RUN_ARGUMENTS if item.name == 'respawn_delay')
+    with pytest.raises(ConfigError, match='respawn_delay must be 0 s or more'):
+        respawn_delay_of({'respawn_delay': delay.read(text)})
+    assert respawn_delay_of(defaults(RUN_ARGUMENTS)) == delay.default > 0
+
+
+@pytest.mark.parametrize(
+    ('returncode', 'words'),
+    [
+        (0, 'has ended'),
+        (3, 'failed with status 3'),
+        (-9, 'was ended by SIGKILL, by somebody or because memory ran out'),
+        (-11, 'was ended by SIGSEGV'),
+        (-99, 'was ended by signal 99'),
+    ],
+)
+def test_how_a_process_ended_in_words(returncode, words):
+    assert describe_end(returncode) == words
 
 
 def test_what_is_given_goes_before_the_file_also_where_it_is_what_holds_without_one():

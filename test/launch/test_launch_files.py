@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from activity_recognition import startup
+from activity_recognition.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parents[2] / 'launch'
 FILES = {
@@ -81,8 +82,9 @@ def test_autostart_brings_the_node_to_active_and_can_be_left():
     with_events, nodes = started('activity_recognition.launch.py')
     without_events, same = started('activity_recognition.launch.py', autostart='false')
     assert len(nodes) == len(same) == 1
-    assert len(without_events) == 1
-    assert len(with_events) == 3
+    # Two that judge the node's end are always there.
+    assert len(without_events) == 3
+    assert len(with_events) == 5
 
 
 @needs_launch
@@ -174,20 +176,6 @@ def test_the_first_configure_alone_is_followed_by_activating(first):
     assert answers(context, transition(node, 'configuring', 'inactive')) == []
 
 
-@needs_launch
-@pytest.mark.parametrize('name', ['replay.launch.py', 'demo.launch.py'])
-def test_nothing_is_played_to_a_recogniser_that_cannot_listen(name):
-    from launch.actions import Shutdown
-
-    actions, processes = started(name, bag='x.mcap')
-    recognizer = processes[0]
-    context = event_handlers(actions)
-    refused = answers(context, transition(recognizer, 'configuring', 'unconfigured'))
-    assert [type(action) for action in refused][-1] is Shutdown
-    _said, over = answers(context, ended(recognizer, 1))
-    assert over.event.reason == 'the recogniser has ended'
-
-
 def ended(process, returncode):
     """Return the event that a process ended."""
     from launch.events.process import ProcessExited
@@ -197,18 +185,131 @@ def ended(process, returncode):
     )
 
 
+def failure_of(context, answer):
+    """Return the sentence of an answer that makes the launch fail."""
+    from activity_recognition.errors import ActivityRecognitionError
+
+    (emit,) = answer
+    with pytest.raises(ActivityRecognitionError) as caught:
+        answers(context, emit.event)
+    return str(caught.value)
+
+
+NAMES = {
+    'activity_recognition.launch.py': ['the recogniser'],
+    'replay.launch.py': ['the recogniser', 'the player'],
+    'demo.launch.py': ['the recogniser', 'p', 'monitor'],
+}
+"""What each launch file calls the processes it starts at once, in their order."""
+
+
+@needs_launch
+@pytest.mark.parametrize('autostart', ['true', 'false'])
+@pytest.mark.parametrize('name', FILES)
+@pytest.mark.parametrize(
+    ('returncode', 'words'), [(1, 'failed with status 1'), (-9, 'was ended by SIGKILL')]
+)
+def test_a_process_that_fails_is_a_launch_that_fails(name, autostart, returncode, words):
+    autostart = {} if name == 'demo.launch.py' else {'autostart': autostart}
+    actions, processes = started(name, bag='x.mcap', **autostart)
+    context = event_handlers(actions)
+    assert len(processes) == len(NAMES[name])
+    for process, called in zip(processes, NAMES[name], strict=True):
+        sentence = failure_of(context, answers(context, ended(process, returncode)))
+        assert sentence.startswith(f'{called} {words}')
+        assert sentence.endswith('; see its own output')
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('name', 'number', 'reason'),
+    [
+        ('activity_recognition.launch.py', 0, 'the recogniser has ended'),
+        ('replay.launch.py', 0, 'the recogniser has ended'),
+        ('replay.launch.py', 1, 'the recording has ended'),
+        ('demo.launch.py', 0, 'the recogniser has ended'),
+        ('demo.launch.py', 2, 'the demo has ended'),
+    ],
+)
+def test_a_process_that_ends_well_ends_the_launch(name, number, reason):
+    from launch.actions import Shutdown
+
+    actions, processes = started(name, bag='x.mcap')
+    _said, over = answers(event_handlers(actions), ended(processes[number], 0))
+    assert isinstance(over, Shutdown)
+    assert over.event.reason == reason
+
+
+@needs_launch
+@pytest.mark.parametrize('name', FILES)
+def test_what_ends_while_the_launch_ends_means_nothing(name):
+    actions, processes = started(name, bag='x.mcap')
+    context = event_handlers(actions)
+    context._set_is_shutdown(True)
+    assert [answers(context, ended(process, -9)) for process in processes] == [[]] * len(processes)
+
+
+@needs_launch
+@pytest.mark.parametrize('name', ['replay.launch.py', 'demo.launch.py'])
+def test_nothing_is_played_to_a_recogniser_that_cannot_listen(name):
+    actions, processes = started(name, bag='x.mcap')
+    context = event_handlers(actions)
+    refused = answers(context, transition(processes[0], 'configuring', 'unconfigured'))
+    sentence = failure_of(context, refused)
+    assert sentence.endswith('/recognizer could not be configured; its own log says why')
+
+
 @needs_launch
 def test_the_demo_plays_what_was_simulated_and_nothing_older():
-    from launch.actions import Shutdown
     from launch_ros.actions import Node
 
     actions, processes = started('demo.launch.py')
     simulate = processes[-2]
-    _said, failure = answers(event_handlers(actions), ended(simulate, 1))
-    assert isinstance(failure, Shutdown)
-    assert 'failed with status 1' in failure.event.reason
     (player,) = answers(event_handlers(actions), ended(simulate, 0))
     assert isinstance(player, Node)
+    context = event_handlers([*actions, *answers(event_handlers(actions), ended(simulate, 0))])
+    sentence = failure_of(context, answers(context, ended(player, -9)))
+    assert sentence.startswith('the player was ended by SIGKILL')
+
+
+@needs_launch
+@pytest.mark.parametrize(('autostart', 'itself'), [('true', True), ('false', False)])
+def test_a_respawned_recogniser_ends_nothing_and_brings_itself_to_active(autostart, itself):
+    from launch import LaunchContext
+
+    actions, (node,) = started(
+        'activity_recognition.launch.py', respawn='true', autostart=autostart, respawn_delay='0.5'
+    )
+    context = event_handlers(actions)
+    assert answers(context, ended(node, -9)) == []
+    assert answers(context, transition(node, 'configuring', 'inactive')) == []
+    node._perform_substitutions(LaunchContext())
+    files = [Path(file) for file, is_file in node._Node__expanded_parameter_arguments if is_file]
+    (given,) = [file for file in files if file.name.startswith('launch_params_')]
+    assert f'autostart: {str(itself).lower()}' in given.read_text()
+
+
+@needs_launch
+def test_a_delay_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match=r'respawn_delay must be 0 s or more .* got -1'):
+        started('activity_recognition.launch.py', respawn='true', respawn_delay='-1')
+
+
+@needs_launch
+@pytest.mark.parametrize('name', FILES)
+def test_a_parameter_file_that_is_not_there_is_refused_before_anything_starts(name):
+    with pytest.raises(ConfigError, match='expected a file of ROS parameters at /nowhere.yaml'):
+        started(name, bag='x.mcap', params_file='/nowhere.yaml')
+
+
+@needs_launch
+def test_the_topics_move_with_the_namespace():
+    _, (node,) = started('activity_recognition.launch.py', namespace='robot', audio='/mic')
+    topics = {
+        ''.join(part.text for part in source): ''.join(part.text for part in target)
+        for source, target in node._Node__remappings
+    }
+    assert (topics['image'], topics['audio']) == ('camera/image_raw', '/mic')
 
 
 @needs_launch
