@@ -98,7 +98,7 @@ def check_names_node(path: Path, node: str) -> None:
     Raises:
         ConfigError: the file is not there, is not YAML, or has nothing for the node.
     """
-    if not exists(path):
+    if not (exists(path) and path.is_file()):
         raise ConfigError(f'expected a file of ROS parameters at {path}, found none')
     names = list(islice(_node_names(read_yaml(path)), 100))
     if not any(_name_pattern(name).fullmatch(node) for name in names):
@@ -109,7 +109,7 @@ def check_names_node(path: Path, node: str) -> None:
         )
 
 
-def _node_names(content: Mapping[object, object], space: str = '') -> Iterator[str]:
+def _node_names(content: Mapping[str, Any], space: str = '') -> Iterator[str]:
     """Yield the names of the nodes that a parameter file speaks of; namespaces may be nested."""
     for key, value in content.items():
         if isinstance(key, str) and isinstance(value, Mapping):

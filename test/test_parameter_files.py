@@ -154,5 +154,5 @@ def test_a_file_has_something_for_a_node_where_ros_finds_it(tmp_path, namespace)
 def test_keys_that_are_no_names_are_no_nodes(tmp_path, content):
     path = tmp_path / 'robot.yaml'
     path.write_text(content)
-    with pytest.raises(ConfigError, match='robot.yaml'):
+    with pytest.raises(ConfigError, match=r'robot\.yaml'):
         check_names_node(path, '/recognizer')

@@ -298,7 +298,7 @@ def test_a_delay_that_is_none_is_refused():
 @needs_launch
 @pytest.mark.parametrize('name', FILES)
 def test_a_parameter_file_that_is_not_there_is_refused_before_anything_starts(name):
-    with pytest.raises(ConfigError, match='expected a file of ROS parameters at /nowhere.yaml'):
+    with pytest.raises(ConfigError, match=r'expected a file of ROS parameters at /nowhere\.yaml'):
         started(name, bag='x.mcap', params_file='/nowhere.yaml')
 
 
