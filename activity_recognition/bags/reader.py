@@ -11,6 +11,7 @@ from activity_recognition.bags.storage import open_storage, readable
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
 from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.sensors.audio import pieces_of
 from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
@@ -191,7 +192,7 @@ class RecordingReader:
                 continue
             self.empty_transcripts = decoders.empty_transcripts
             if sample is not None:
-                yield sample
+                yield from pieces_of(sample)
 
     def records(self, topics: Collection[str] | None = None) -> Iterator[RawRecord]:
         """Yield the messages of ``topics`` (all by default), in order of record time.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.ros.clocks import now_ns
-from activity_recognition.sensors import Drops, Role
+from activity_recognition.sensors import Drops, Role, pieces_of
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
 from activity_recognition.types import NANOSECONDS, Modality, Sample, Window
@@ -150,7 +150,8 @@ class Decoder(SimpleFilter):
             self._drop(error)
             return
         if sample is not None:
-            self.signalMessage(sample, message.entry_s)
+            for piece in pieces_of(sample):
+                self.signalMessage(piece, message.entry_s)
 
     def _within_rate(self, message: RawMessage) -> bool:
         if not self._synchronizer.thins_frames:

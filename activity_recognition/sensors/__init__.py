@@ -1,6 +1,6 @@
 """Inputs: message buffers -> Frame, AudioChunk, Utterance. NumPy and OpenCV; no torch, no ROS."""
 
-from activity_recognition.sensors.audio import AudioDecoder
+from activity_recognition.sensors.audio import AudioDecoder, pieces_of
 from activity_recognition.sensors.audio_format import AudioFormat
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry
 from activity_recognition.sensors.channels import ChannelSelector
@@ -19,4 +19,5 @@ __all__ = [
     'TranscriptDecoder',
     'TypeRegistry',
     'decode_image',
+    'pieces_of',
 ]

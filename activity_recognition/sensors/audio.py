@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +20,13 @@ from activity_recognition.sensors.channels import ChannelSelector
 from activity_recognition.sensors.resampler import StreamingResampler
 from activity_recognition.sensors.sample_clock import SampleClock
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
-from activity_recognition.types import NANOSECONDS, AudioChunk, seconds_between
+from activity_recognition.types import NANOSECONDS, AudioChunk, seconds_between, to_ns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from activity_recognition.sensors.cdr import Message
+    from activity_recognition.types import Sample
 
 _SYNC = SyncConfig()
 
@@ -69,6 +72,8 @@ class AudioDecoder:
         self._format: AudioFormat | None = None
         self._last_stamp_ns: int | None = None
         self._newest_ns: int | None = None
+        self._end_ns: int | None = None
+        self._given_until_ns: int | None = None
         self._resampler = StreamingResampler(sample_rate_hz, sample_rate_hz)
         self._clock = SampleClock(sample_rate_hz, max_gap_s=max_gap_s)
         self._selector = ChannelSelector(self._choice, sample_rate_hz=sample_rate_hz)
@@ -114,6 +119,8 @@ class AudioDecoder:
         self._format = None
         self._last_stamp_ns = None
         self._newest_ns = None
+        self._end_ns = None
+        self._given_until_ns = None
 
     def decode(self, message: Message, arrival_ns: int) -> AudioChunk | None:
         """Return the samples that a message completes; None when it completes none.
@@ -130,12 +137,12 @@ class AudioDecoder:
         stamp_ns = header_stamp_ns(message)
         if not len(samples_NC):
             return None
-        if stamp_ns is not None and self._is_set_back(stamp_ns):
+        length_ns = len(samples_NC) * NANOSECONDS // audio_format.sample_rate_hz
+        if stamp_ns is not None and self._is_set_back(stamp_ns, stamp_ns + length_ns):
             self.reset()
         if audio_format != self._format:
             self._begin(audio_format)
         self._last_stamp_ns = stamp_ns
-        length_ns = len(samples_NC) * NANOSECONDS // audio_format.sample_rate_hz
         start_ns, anew = self._clock.advance(
             arrival_ns - length_ns if stamp_ns is None else stamp_ns,
             len(samples_NC),
@@ -143,6 +150,7 @@ class AudioDecoder:
         )
         if anew:
             self._resampler.reset()
+            self._given_until_ns = self._end_ns if self._overlaps(start_ns) else None
         mono = self._selector.push(samples_NC)
         return self._chunk(mono, start_ns, arrival_ns, frame_id_of(message))
 
@@ -162,24 +170,38 @@ class AudioDecoder:
             )
         return audio.data, self._info_format
 
-    def _is_set_back(self, stamp_ns: int) -> bool:
+    def _is_set_back(self, stamp_ns: int, end_ns: int) -> bool:
         """Return whether time was set back; refuse what only repeats or comes after its successor.
 
         The rule is that of admission, which would drop a late chunk: by then the sample clock and
         the resampler would have begun anew for it, and for the good one after it once more.
         """
         last_ns = self._last_stamp_ns
-        if last_ns is None or stamp_ns > last_ns:
+        if last_ns is None:
             return False
-        newest_ns = last_ns if self._newest_ns is None else self._newest_ns
-        if seconds_between(newest_ns, stamp_ns) >= self._reset_after_s:
+        if stamp_ns > last_ns:
+            if not self._overlaps(end_ns):
+                return False
+            late_s = seconds_between(self._end_ns or end_ns, end_ns)
+            sentence = f'a chunk ends {late_s:.3f} s before the end of a longer one before it'
+        else:
+            newest_ns = last_ns if self._newest_ns is None else self._newest_ns
+            late_s = seconds_between(newest_ns, stamp_ns)
+            before_s = seconds_between(last_ns, stamp_ns)
+            sentence = (
+                f'a chunk stamped {before_s:.3f} s before the newest is a duplicate or came out of '
+                'order'
+            )
+        if late_s >= self._reset_after_s:
             return True
-        late_s = seconds_between(last_ns, stamp_ns)
         raise OutOfOrderError(
-            f'audio order: a chunk stamped {late_s:.3f} s before the newest is a duplicate or came '
-            'out of order; if there are many, look for a second publisher on the topic',
-            duplicate=not late_s,
+            f'audio order: {sentence}; if there are many, look for a second publisher on the topic',
+            duplicate=stamp_ns == last_ns,
         )
+
+    def _overlaps(self, time_ns: int) -> bool:
+        """Return whether a time lies before the end of what was given, by more than jitter."""
+        return self._end_ns is not None and self._end_ns - time_ns > to_ns(self._max_gap_s)
 
     def _begin(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
@@ -198,11 +220,51 @@ class AudioDecoder:
             return None
         source_hz = self._format.sample_rate_hz if self._format else self._sample_rate_hz
         offset = first_output * source_hz - first_input * self._sample_rate_hz
-        self._newest_ns = start_ns + offset * NANOSECONDS // (source_hz * self._sample_rate_hz)
-        return AudioChunk(
-            stamp_ns=self._newest_ns,
+        chunk = AudioChunk(
+            stamp_ns=start_ns + offset * NANOSECONDS // (source_hz * self._sample_rate_hz),
             arrival_ns=arrival_ns,
             samples=samples,
             sample_rate_hz=self._sample_rate_hz,
             frame_id=frame_id,
         )
+        chunk = self._without_given(chunk)
+        self._newest_ns = chunk.stamp_ns
+        self._end_ns = max(chunk.end_ns, self._given_until_ns or chunk.end_ns)
+        return chunk
+
+    def _without_given(self, chunk: AudioChunk) -> AudioChunk:
+        """Return what is new in a chunk that overlaps those before, as windows that slide do.
+
+        What holds nothing new stays as it is: admission counts it.
+        """
+        if self._given_until_ns is None:
+            return chunk
+        given = -(-(self._given_until_ns - chunk.stamp_ns) * chunk.sample_rate_hz // NANOSECONDS)
+        if given >= len(chunk.samples):
+            return chunk
+        self._given_until_ns = None
+        return _cut(chunk, max(given, 0), len(chunk.samples))
+
+
+def pieces_of(sample: Sample) -> tuple[Sample, ...]:
+    """Return a sample as what the engine takes in one step: long chunks in pieces of a second.
+
+    So a long message waits like as many short ones, of which the oldest give way where too many
+    wait. All pieces have the chunk's arrival.
+    """
+    if not isinstance(sample, AudioChunk) or len(sample.samples) <= sample.sample_rate_hz:
+        return (sample,)
+    count = len(sample.samples)
+    # Of equal length: a rest of some samples could lie behind the next chunk's corrected stamp.
+    number = -(-count // sample.sample_rate_hz)
+    edges = [count * index // number for index in range(number + 1)]
+    return tuple(_cut(sample, begin, end) for begin, end in itertools.pairwise(edges))
+
+
+def _cut(chunk: AudioChunk, begin: int, end: int) -> AudioChunk:
+    """Return a chunk's samples from ``begin`` to ``end``."""
+    return dataclasses.replace(
+        chunk,
+        stamp_ns=chunk.stamp_ns + begin * NANOSECONDS // chunk.sample_rate_hz,
+        samples=chunk.samples[begin:end],
+    )

@@ -34,6 +34,12 @@ SAMPLE_FORMATS = tuple(_SAMPLE_TYPES)
 _ASSUMED = TopicsConfig()
 _PCM_CODINGS = ('', 'wave', 'wav', 'pcm', 'raw')
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1_000, 384_000
+MAX_MESSAGE_S = 60.0
+"""Most sound in one message, seconds."""
+MAX_MESSAGE_GROUPS = 1 << 22
+"""Most samples of each channel in one message: 87 s at 48 kHz, 11 s at 384 kHz."""
+MAX_MESSAGE_VALUES = 1 << 25
+"""Most samples of all channels in one message: 128 MiB as floats."""
 _PORTAUDIO_FORMATS = {
     1: ('F32LE', 'float32_data'),
     2: ('S32LE', 'int32_data'),
@@ -129,7 +135,8 @@ def pcm_to_channels(data: NDArray[np.generic], audio_format: AudioFormat) -> NDA
         audio_format: what they mean.
 
     Raises:
-        DecodeError: for a part of a sample or of a channel group, and for NaN or infinite samples.
+        DecodeError: for a part of a sample or of a channel group, for NaN or infinite samples, and
+            for more of them than may be decoded at once.
     """
     size = audio_format.bytes_per_sample * audio_format.channels
     if data.nbytes % size:
@@ -138,6 +145,7 @@ def pcm_to_channels(data: NDArray[np.generic], audio_format: AudioFormat) -> NDA
             f'({audio_format.channels} channels of {audio_format.sample_format}); '
             'AudioInfo and data disagree or the message is cut short'
         )
+    _check_length(data.nbytes // size, audio_format)
     samples = _to_float(data, audio_format.sample_format)
     if not np.isfinite(samples).all():
         raise DecodeError(
@@ -145,6 +153,18 @@ def pcm_to_channels(data: NDArray[np.generic], audio_format: AudioFormat) -> NDA
             'are NaN or infinite'
         )
     return samples.reshape(-1, audio_format.channels)
+
+
+def _check_length(groups: int, audio_format: AudioFormat) -> None:
+    """Refuse a message that holds more sound than may be decoded at once."""
+    rate_hz, channels = audio_format.sample_rate_hz, audio_format.channels
+    most = min(int(MAX_MESSAGE_S * rate_hz), MAX_MESSAGE_GROUPS, MAX_MESSAGE_VALUES // channels)
+    if groups > most:
+        raise DecodeError(
+            f'audio length: one message holds {groups / rate_hz:.1f} s of {channels} channel(s) at '
+            f'{rate_hz} Hz; expected {most / rate_hz:.1f} s at most; publish sound in messages of '
+            'a second or less, or see whether AudioInfo is right'
+        )
 
 
 def _to_float(data: NDArray[np.generic], sample_format: str) -> NDArray[np.float32]:

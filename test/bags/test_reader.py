@@ -127,6 +127,24 @@ def test_audio_without_any_info_needs_a_format(write_bag, records):
         assert counts(reader.samples())[AudioChunk] == 10
 
 
+def test_a_whole_recording_in_one_message_is_heard_as_in_many(tmp_path, ros2_bag):
+    sound = np.random.default_rng(3).normal(0, 3_000, 30 * 16_000).astype(int)
+    info = [('/audio_info', START_NS, ros2_bag.info())]
+    one = [('/audio', START_NS + 30_000 * MS, ros2_bag.audio(START_NS, sound))]
+    many = [
+        ('/audio', START_NS + (k + 1) * 100 * MS, ros2_bag.audio(START_NS + k * 100 * MS, part))
+        for k, part in enumerate(np.split(sound, 300))
+    ]
+    with RecordingReader(ros2_bag.write(tmp_path / 'one', info + one, 'mcap')) as reader:
+        pieces = list(reader.samples())
+    with RecordingReader(ros2_bag.write(tmp_path / 'many', info + many, 'mcap')) as reader:
+        chunks = list(reader.samples())
+    assert len(pieces) == 30
+    assert max(len(piece.samples) for piece in pieces) <= 16_000
+    heard, expected = (np.concatenate([c.samples for c in found]) for found in (pieces, chunks))
+    np.testing.assert_array_equal(heard, expected)
+
+
 def test_coded_audio_is_counted_with_advice(write_bag, records, ros2_bag):
     kept = [record for record in records if record[0] != '/audio_info']
     with RecordingReader(

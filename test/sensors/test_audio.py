@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import DecodeError, OutOfOrderError, UnsupportedEncodingError
-from activity_recognition.sensors import AudioDecoder, AudioFormat
+from activity_recognition.sensors import AudioDecoder, AudioFormat, pieces_of
+from activity_recognition.sensors.resampler import filter_bank
 from activity_recognition.streams import WindowSynchronizer
-from activity_recognition.types import NANOSECONDS, Modality
+from activity_recognition.types import NANOSECONDS, AudioChunk, Modality
 
 RATE = 16_000
 START_NS = 1_700_000_000_000_000_000
@@ -403,3 +404,128 @@ def test_any_chunking_of_an_array_gives_the_same_samples(stamped, choice, cuts, 
     pieces, also_chosen = run(cuts)
     np.testing.assert_array_equal(pieces, whole)
     assert also_chosen == chosen
+
+
+def chunk_of(samples, rate_hz=RATE):
+    return AudioChunk(
+        stamp_ns=START_NS, arrival_ns=START_NS + 5, samples=samples, sample_rate_hz=rate_hz
+    )
+
+
+@pytest.mark.parametrize(('count', 'pieces'), [(1, 1), (RATE, 1), (RATE + 1, 2), (60 * RATE, 60)])
+def test_long_chunks_go_on_in_pieces_of_a_second(count, pieces):
+    samples = np.arange(count, dtype=np.float32)
+    got = pieces_of(chunk_of(samples))
+    assert len(got) == pieces
+    np.testing.assert_array_equal(np.concatenate([piece.samples for piece in got]), samples)
+    lengths = [len(piece.samples) for piece in got]
+    assert max(lengths) - min(lengths) <= 1
+    assert max(lengths) <= RATE
+    for before, after in itertools.pairwise(got):
+        assert abs(after.stamp_ns - before.end_ns) <= 1
+    assert {piece.arrival_ns for piece in got} == {START_NS + 5}
+
+
+@pytest.mark.parametrize(
+    ('channels', 'sample_format', 'rate_hz', 'seconds', 'most'),
+    [
+        (1, 'U8', 16_000, 60, '60.0 s at most'),
+        (1, 'U8', 384_000, 10.9, '10.9 s at most'),
+        (64, 'S8', 16_000, 32.7, '32.8 s at most'),
+    ],
+)
+def test_a_message_holds_no_more_than_can_be_decoded_at_once(
+    stamped, channels, sample_format, rate_hz, seconds, most
+):
+    audio_format = AudioFormat(
+        sample_rate_hz=rate_hz, channels=channels, sample_format=sample_format
+    )
+    audio = decoder(fallback=audio_format, channels='0')
+    groups = int(seconds * rate_hz)
+    longer = np.zeros((groups + rate_hz // 5) * channels, np.uint8)
+    with pytest.raises(DecodeError, match=f'audio length: one message holds .* {most}'):
+        audio.decode(stamped(longer, START_NS), START_NS)
+    if rate_hz == RATE:
+        whole = audio.decode(stamped(longer[: groups * channels], START_NS), START_NS)
+        assert len(whole.samples) == groups
+
+
+def admit(audio, synchronizer, message, arrival_ns):
+    """Do as the node does; return the samples that are admitted."""
+    try:
+        chunk = audio.decode(message, arrival_ns)
+    except OutOfOrderError:
+        return []
+    pieces = pieces_of(chunk) if chunk is not None else ()
+    return [piece for piece in pieces if synchronizer.push(piece)]
+
+
+@pytest.mark.parametrize('rate_hz', [16_000, 44_100])
+def test_sound_goes_on_after_a_long_message(stamped, rate_hz):
+    audio = decoder(fallback=AudioFormat(sample_rate_hz=rate_hz))
+    synchronizer = WindowSynchronizer(SyncConfig(queue_audio_s=100.0))
+    samples = pcm(40 * rate_hz)
+    expected = decoder(fallback=AudioFormat(sample_rate_hz=rate_hz)).decode(
+        stamped(samples, START_NS), START_NS
+    )
+    long, short = samples[: 30 * rate_hz], np.split(samples[30 * rate_hz :], 500)
+    got = admit(audio, synchronizer, stamped(long, START_NS), START_NS)
+    for index, piece in enumerate(short):
+        stamp_ns = START_NS + 30 * NANOSECONDS + index * 20_000_000
+        got += admit(audio, synchronizer, stamped(piece, stamp_ns), START_NS + index)
+    np.testing.assert_array_equal(np.concatenate([c.samples for c in got]), expected.samples)
+    counters = synchronizer.counters[Modality.AUDIO]
+    assert (counters.admitted, synchronizer.resets) == (counters.received, 0)
+
+
+@pytest.mark.parametrize(('length_s', 'hop_s'), [(2, 1), (3, 1), (10, 1), (2.5, 0.5), (0.5, 0.1)])
+def test_windows_that_slide_are_heard_once(stamped, length_s, hop_s):
+    audio = decoder(fallback=AudioFormat())
+    synchronizer = WindowSynchronizer(SyncConfig())
+    samples = pcm(20 * RATE)
+    got = []
+    for index in range(int((20 - length_s) / hop_s) + 1):
+        begin = round(index * hop_s * RATE)
+        message = stamped(
+            samples[begin : begin + int(length_s * RATE)], START_NS + begin * NANOSECONDS // RATE
+        )
+        got += admit(audio, synchronizer, message, START_NS + index)
+    heard = np.concatenate([piece.samples for piece in got])
+    np.testing.assert_array_equal(heard, (samples / np.float32(32768))[: len(heard)])
+    assert len(heard) == 20 * RATE
+    assert synchronizer.resets == 0
+
+
+def test_a_long_message_that_comes_twice_is_a_duplicate(stamped):
+    audio = decoder(fallback=AudioFormat())
+    message = stamped(pcm(20 * RATE), START_NS)
+    audio.decode(message, START_NS)
+    with pytest.raises(OutOfOrderError) as caught:
+        audio.decode(message, START_NS)
+    assert caught.value.duplicate
+
+
+def test_a_long_message_that_reaches_into_the_future_costs_one_time_jump(stamped):
+    audio = decoder(fallback=AudioFormat())
+    synchronizer = WindowSynchronizer(SyncConfig(queue_audio_s=100.0))
+    admit(audio, synchronizer, stamped(pcm(50 * RATE), START_NS), START_NS)
+    for index in range(1, 200):
+        message = stamped(pcm(320), START_NS + index * 20_000_000)
+        assert len(admit(audio, synchronizer, message, START_NS + index)) == 1
+    assert synchronizer.resets == 1
+
+
+def test_what_lies_within_a_chunk_just_before_it_is_refused(stamped):
+    audio = decoder(fallback=AudioFormat())
+    audio.decode(stamped(pcm(RATE), START_NS), START_NS)
+    with pytest.raises(OutOfOrderError, match=r'ends 0\.\d+ s before the end of a longer one'):
+        audio.decode(stamped(pcm(320), START_NS + 500_000_000), START_NS)
+
+
+def test_a_format_that_changes_with_each_message_costs_no_new_filter(stamped, info):
+    audio = decoder()
+    before = filter_bank.cache_info().misses
+    for index in range(40):
+        audio.set_info(info(rate=(383_999, 16_000, 47_999)[index % 3]))
+        audio.decode(stamped(pcm(320), START_NS + index * 20_000_000), START_NS)
+    assert filter_bank.cache_info().misses - before <= 2

@@ -12,7 +12,7 @@ from audio_common_msgs.msg import AudioDataStamped
 from rclpy.serialization import serialize_message
 
 from activity_recognition.config import SyncConfig
-from activity_recognition.ros.filters import Decoder, RawMessage
+from activity_recognition.ros.filters import Decoder, RawMessage, SynchronizerFilter
 from activity_recognition.sensors import AudioFormat, Role, SensorDecoders
 from activity_recognition.streams import DropReason, WindowSynchronizer
 from activity_recognition.types import Modality
@@ -58,3 +58,37 @@ def test_late_sound_is_counted_as_late_and_not_as_unreadable():
         DropReason.OUT_OF_ORDER: 2,
         DropReason.UNREADABLE: 1,
     }
+
+
+def test_a_minute_in_one_message_is_no_more_than_what_may_wait():
+    synchronizer = WindowSynchronizer(SyncConfig(queue_audio_s=4.0))
+    sink = SynchronizerFilter(synchronizer)
+    decoder = Decoder(
+        Role.AUDIO, SensorDecoders(audio_fallback=AudioFormat()), synchronizer, lambda *_: None
+    )
+    sink.connectInput(decoder)
+    decoder.add(sound(START_NS, data=bytes(60 * 32_000)))
+    [window] = sink.take()
+    assert [len(sample.samples) for sample in window.samples] == [16_000] * 4
+    assert window.samples[-1].end_ns == START_NS + 60 * 10**9
+    decoder.add(sound(START_NS + 60 * 10**9))
+    assert len(sink.take()[0].samples) == 1
+    counters = synchronizer.counters[Modality.AUDIO]
+    assert (counters.received, counters.dropped[DropReason.OVERLOAD]) == (61, 56)
+
+
+def test_ten_minutes_in_one_message_are_a_counted_drop():
+    synchronizer, failures = WindowSynchronizer(SyncConfig()), []
+    decoder = Decoder(
+        Role.AUDIO,
+        SensorDecoders(audio_fallback=AudioFormat()),
+        synchronizer,
+        lambda _, error: failures.append(str(error)),
+    )
+    decoder.registerCallback(lambda sample, _: synchronizer.push(sample))
+    decoder.add(sound(START_NS, data=bytes(600 * 32_000)))
+    decoder.add(sound(START_NS + STEP_NS))
+    assert len(failures) == 1
+    assert 'one message holds 600.0 s of 1 channel(s)' in failures[0]
+    counters = synchronizer.counters[Modality.AUDIO]
+    assert (counters.received, counters.admitted) == (2, 1)
