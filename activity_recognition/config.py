@@ -364,6 +364,9 @@ class TopicsConfig(Ranged):
     """Type of the transcript topic, or empty to take what the graph offers."""
     transcript_field: str = ''
     """Field that holds the text, dotted; empty for the known field of a known type."""
+    transcript_incremental: bool = False
+    """Whether partial results of ``hri_msgs/LiveSpeech`` are utterances, too, each beside those
+    before it; for checkpoints that were trained with them."""
 
     def __post_init__(self) -> None:
         """Check the transport's name and the choice of channels."""

@@ -43,6 +43,7 @@ class Feed:
                 audio_fallback=audio_format(config.topics),
                 audio_channels=config.topics.audio_channels,
                 transcript_field=config.topics.transcript_field,
+                transcript_incremental=config.topics.transcript_incremental,
                 image_side_px=model.video.input_size_px,
             ),
             synchronizer=self.synchronizer,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,7 +26,7 @@ from activity_recognition.sensors.definition_limits import (
     parse_idl,
     parse_msg,
 )
-from activity_recognition.sensors.definitions import FIXED_TYPES, KNOWN_DEFINITIONS
+from activity_recognition.sensors.definitions import FIXED_TYPES, KNOWN_DEFINITIONS, OTHER_RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,13 +65,15 @@ def listed_type_name(name: str) -> str:
 class MessageType:
     """One message type with the definitions it is closed over: reads and writes its buffers."""
 
-    __slots__ = ('max_bytes', 'name', 'store')
+    __slots__ = ('max_bytes', 'name', 'other_release', 'store')
 
     def __init__(self, name: str, store: Typestore, max_bytes: float = math.inf) -> None:
         self.name = name
         self.store = store
         self.max_bytes = max_bytes
         """Messages that are larger are refused."""
+        self.other_release: MessageType | None = None
+        """The type by another release, for messages without a definition that do not fit."""
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -92,6 +95,9 @@ class MessageType:
         except (
             Exception
         ) as error:  # rosbags runs generated code: a broken buffer can raise anything
+            if self.other_release is not None:
+                with suppress(DecodeError):
+                    return self.other_release.deserialise(cdr)
             raise DecodeError(
                 f'broken buffer: {len(cdr)} bytes are no {self.name}: '
                 f'{error or type(error).__name__}; '
@@ -214,17 +220,17 @@ def _build(name: str, definition: str, ros1: bool, shares: tuple[Path, ...]) -> 
         if len(reason) > _QUOTED:
             reason = f'{reason[:_QUOTED]}…'
         raise DecodeError(f'message definition: that of {name} is no use: {reason}') from error
-    return MessageType(name, store, MAX_OBJECTS_BYTES if has_objects else math.inf)
+    found = MessageType(name, store, MAX_OBJECTS_BYTES if has_objects else math.inf)
+    if name in OTHER_RELEASES and not definition and not _installed(name, shares):
+        found.other_release = _build(name, OTHER_RELEASES[name], False, shares)
+    return found
 
 
 def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
     """Return the definition of a type without one of its own, and perhaps some it refers to."""
-    package, _, base = name.split('/')
-    installed = '/msg/' in name and name not in FIXED_TYPES
-    for share in shares if installed else ():
-        path = share / package / 'msg' / f'{base}.msg'
-        if path.is_file():
-            return parse_msg(path.read_text(encoding='utf-8'), name)
+    package = name.partition('/')[0]
+    if path := _installed(name, shares):
+        return parse_msg(path.read_text(encoding='utf-8'), name)
     if name in KNOWN_DEFINITIONS:
         return {
             key: value
@@ -239,6 +245,15 @@ def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
         'that its definition is found under AMENT_PREFIX_PATH, or record with mcap, which embeds '
         'definitions'
     )
+
+
+def _installed(name: str, shares: tuple[Path, ...]) -> Path | None:
+    """Return the installed definition of a type that may have one of its own."""
+    package, kind, base = name.split('/')
+    candidates = (share / package / 'msg' / f'{base}.msg' for share in shares)
+    if kind != 'msg' or name in FIXED_TYPES:
+        return None
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _compare(types: Typesdict, known: Typesdict, name: str) -> None:

@@ -64,6 +64,7 @@ class SensorDecoders:
         audio_fallback: AudioFormat | None = None,
         audio_channels: str = 'mean',
         transcript_field: str = '',
+        transcript_incremental: bool = False,
         image_side_px: int = 0,
         types: TypeRegistry | None = None,
     ) -> None:
@@ -77,6 +78,7 @@ class SensorDecoders:
             audio_channels: which of several channels is heard, as
                 :meth:`~activity_recognition.sensors.channels.ChannelSelector.parse` reads it.
             transcript_field: dotted field of the text; empty for the known one of a known type.
+            transcript_incremental: whether partial results become utterances, too.
             image_side_px: ``video.input_size_px`` of the model: large images come no smaller than
                 this, or than :data:`~activity_recognition.sensors.size.LEAST_SIDE_PX`.
             types: where message types are looked up; a new registry by default.
@@ -93,6 +95,7 @@ class SensorDecoders:
         )
         self._types = types or TypeRegistry()
         self._transcript_field = transcript_field
+        self._transcript_incremental = transcript_incremental
         self._least_side_px = max(image_side_px, LEAST_SIDE_PX)
         self._transcripts: dict[str, TranscriptDecoder] = {}
 
@@ -152,7 +155,9 @@ class SensorDecoders:
             self.audio.set_info(message)
             return None
         if type_name not in self._transcripts:
-            self._transcripts[type_name] = TranscriptDecoder(type_name, self._transcript_field)
+            self._transcripts[type_name] = TranscriptDecoder(
+                type_name, self._transcript_field, incremental=self._transcript_incremental
+            )
         return self._transcripts[type_name].decode(message, arrival_ns)
 
 

@@ -36,13 +36,14 @@ uint8[] uint8_data
 
 _AUDIO_INFO_PORTAUDIO = 'int32 format\nint32 channels\nint32 rate\nint32 chunk\n'
 
-_LIVE_SPEECH = """\
+_LIVE_SPEECH_WITHOUT_LANGUAGE = """\
 std_msgs/Header header
 string incremental
 string final
 float64 confidence
-string locale
 """
+
+_LIVE_SPEECH = f'{_LIVE_SPEECH_WITHOUT_LANGUAGE}string locale\n'
 
 _WHISPER_TRANSCRIPTION = 'string text\nfloat32 audio_time\nfloat32 transcription_time\n'
 
@@ -72,6 +73,15 @@ KNOWN_DEFINITIONS: dict[str, dict[str, str]] = {
 
 Two packages are called ``audio_common_msgs`` and disagree on ``AudioData`` and ``AudioInfo``
 (ros-drivers and mgonzs13); a topic's type tells which of the two it comes from.
+"""
+
+OTHER_RELEASES = {
+    'hri_msgs/msg/LiveSpeech': _LIVE_SPEECH_WITHOUT_LANGUAGE,
+}
+"""Type of a topic -> its definition in another release, for messages that come without theirs and
+that those of :data:`KNOWN_DEFINITIONS` do not fit.
+
+``LiveSpeech`` ends with ``locale``, with ``language``, which travels alike, or with neither.
 """
 
 FIXED_TYPES = frozenset(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from activity_recognition.errors import ConfigError, DecodeError
 from activity_recognition.sensors.cdr import full_type_name
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
-from activity_recognition.types import Utterance
+from activity_recognition.types import Utterance, seconds_between
 
 if TYPE_CHECKING:
     from activity_recognition.sensors.cdr import Message
@@ -19,18 +20,30 @@ MAX_CHARACTERS = 16_384
 """Longest text of one utterance."""
 
 
+PARTIAL_INTERVAL_S = 0.5
+"""Least time between two partial results that become utterances."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """Where a message type keeps what an utterance needs, dotted; empty where it has none."""
+    """Where a message type keeps what an utterance needs, dotted; empty where it has none.
+
+    Releases of a type differ: of several names the first that a message has counts, and a message
+    may lack all but the text.
+    """
 
     text: str
     confidence: str = ''
-    locale: str = ''
+    locale: tuple[str, ...] = ()
+    partial: str = ''
+    """What is understood so far, while the text is empty."""
 
 
 _KNOWN_FIELDS = {
     'std_msgs/msg/String': _Fields('data'),
-    'hri_msgs/msg/LiveSpeech': _Fields('final', 'confidence', 'locale'),
+    'hri_msgs/msg/LiveSpeech': _Fields(
+        'final', 'confidence', ('locale', 'language'), 'incremental'
+    ),
     'whisper_msgs/msg/Transcription': _Fields('text'),
     'speech_recognition_msgs/msg/SpeechRecognitionCandidates': _Fields('transcript', 'confidence'),
 }
@@ -41,13 +54,16 @@ TRANSCRIPT_TYPES = tuple(_KNOWN_FIELDS)
 class TranscriptDecoder:
     """Reads the text field of one message type."""
 
-    def __init__(self, type_name: str, field: str = '') -> None:
+    def __init__(self, type_name: str, field: str = '', *, incremental: bool = False) -> None:
         """Choose the field.
 
         Args:
             type_name: type of the transcript topic.
             field: dotted path of the text, a list's element by its index (``alternatives.0.text``,
                 default the first); empty takes the known field of a known type.
+            incremental: whether partial results of a type that has them become utterances, too:
+                each that differs from the one before, at most one in ``PARTIAL_INTERVAL_S``. It
+                stands beside those before it and the final text, and replaces none.
 
         Raises:
             ConfigError: when no field is given and the type is not a known one.
@@ -61,8 +77,11 @@ class TranscriptDecoder:
             )
         self._fields = known or _Fields(field)
         self._text = field or self._fields.text
+        self._partial = self._fields.partial if incremental else ''
+        self._last_partial: tuple[int, str] | None = None
         self.empty = 0
-        """Messages without text so far, as recognisers send them while they listen."""
+        """Messages so far without a text, or with a partial one that says nothing new, as
+        recognisers send them while they listen."""
 
     def decode(self, message: Message, arrival_ns: int) -> Utterance | None:
         """Return the utterance in a message; None when its text is empty.
@@ -72,25 +91,42 @@ class TranscriptDecoder:
         Raises:
             DecodeError: when the field is missing, is no text, or is too long.
         """
-        text = self._read_text(message)
+        text = self._read_text(message, self._text)
+        stamp_ns = header_stamp_ns(message)
+        stamp_ns = arrival_ns if stamp_ns is None else stamp_ns
+        if text:
+            self._last_partial = None
+        elif self._partial:
+            text = self._read_partial(message, stamp_ns)
         if not text:
             self.empty += 1
             return None
-        stamp_ns = header_stamp_ns(message)
         return Utterance(
-            stamp_ns=arrival_ns if stamp_ns is None else stamp_ns,
+            stamp_ns=stamp_ns,
             arrival_ns=arrival_ns,
             text=text,
             confidence=self._confidence(message),
-            locale=str(_first(_follow(message, self._fields.locale), '')),
+            locale=self._locale(message),
             frame_id=frame_id_of(message),
         )
 
-    def _read_text(self, message: Message) -> str:
-        text = _first(_follow(message, self._text), '')
+    def _read_partial(self, message: Message, stamp_ns: int) -> str:
+        """Return a partial result that says more than the last one, and not too soon after it."""
+        text = self._read_text(message, self._partial)
+        if text and self._last_partial is not None:
+            last_ns, last_text = self._last_partial
+            soon = 0 <= seconds_between(stamp_ns, last_ns) < PARTIAL_INTERVAL_S
+            if soon or text == last_text:
+                return ''
+        if text:
+            self._last_partial = stamp_ns, text
+        return text
+
+    def _read_text(self, message: Message, field: str) -> str:
+        text = _first(_follow(message, field), '')
         if not isinstance(text, str):
             raise DecodeError(
-                f'transcript field: {self._type_name}.{self._text} is {type(text).__name__}, '
+                f'transcript field: {self._type_name}.{field} is {type(text).__name__}, '
                 'expected text; set topics.transcript_field'
             )
         if len(text) > MAX_CHARACTERS:
@@ -102,9 +138,14 @@ class TranscriptDecoder:
 
     def _confidence(self, message: Message) -> float | None:
         """Return the recogniser's confidence; recognisers without one leave it at zero."""
-        value = _first(_follow(message, self._fields.confidence), 0.0)
-        confidence = float(value)
+        name = self._fields.confidence
+        value = _first(getattr(message, name, None), 0.0) if name else 0.0
+        confidence = float(value) if isinstance(value, Real) else 0.0
         return confidence if math.isfinite(confidence) and 0 < confidence <= 1 else None
+
+    def _locale(self, message: Message) -> str:
+        found = (getattr(message, name, None) for name in self._fields.locale)
+        return next((value for value in found if isinstance(value, str)), '')
 
 
 def _follow(message: Message, path: str) -> Any:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rosbags.typesys import get_types_from_msg
 
 from activity_recognition.bags import RecordingReader, RecordingWriter, TopicNames
 from activity_recognition.errors import RecordingError
@@ -225,13 +226,49 @@ def test_a_ros1_bag_gives_samples_and_ros2_records(ros1_bag):
         assert (reader.start_ns, reader.end_ns) == (START_NS, START_NS + 600 * MS)
 
 
-def test_old_sqlite_bags_without_definitions_are_read(write_bag, records):
-    folder = write_bag(records, 'sqlite3')
+LIVE_SPEECH = 'std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence\n'
+
+
+def live_speech(bag, last_field):
+    """Have a bag write LiveSpeech that ends with a field, or with none; return a message."""
+    name = 'hri_msgs/msg/LiveSpeech'
+    text = LIVE_SPEECH + (f'string {last_field}\n' if last_field else '')
+    bag.store.register(get_types_from_msg(text, name))
+    fields = {last_field: 'fr-FR'} if last_field else {}
+    words = {'incremental': 'some te', 'final': 'some tea', 'confidence': 0.5}
+    return bag.make(name, header=START_NS, **words, **fields)
+
+
+@pytest.mark.parametrize('last_field', ['', 'locale', 'language'])
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'undefined', 'ros1'])
+def test_live_speech_of_every_release_is_read(write_bag, ros1_bag, ros2_bag, kind, last_field):
+    bag = ros1_bag if kind == 'ros1' else ros2_bag
+    records = [('/humans/voices/v1/speech', START_NS + 5, live_speech(bag, last_field))]
+    if kind == 'ros1':
+        path = ros1_bag.write(records)
+    else:
+        path = write_bag(records, 'mcap' if kind == 'mcap' else 'sqlite3')
+    if kind == 'undefined':
+        forget_definitions(path)
+    with RecordingReader(path) as reader:
+        [utterance] = reader.samples()
+        assert reader.drops.counts == {}
+    assert (utterance.text, utterance.stamp_ns) == ('some tea', START_NS)
+    assert utterance.confidence == 0.5
+    assert utterance.locale == ('fr-FR' if last_field else '')
+
+
+def forget_definitions(folder):
     (file,) = folder.glob('*.db3')
     connection = sqlite3.connect(file)
     connection.execute('DELETE FROM message_definitions')
     connection.commit()
     connection.close()
+
+
+def test_old_sqlite_bags_without_definitions_are_read(write_bag, records):
+    folder = write_bag(records, 'sqlite3')
+    forget_definitions(folder)
     with RecordingReader(folder) as reader:
         assert counts(reader.samples()) == {Frame: 10, AudioChunk: 10, Utterance: 1}
         assert {topic.definition for topic in reader.topics} == {''}

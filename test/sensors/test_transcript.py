@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from activity_recognition.errors import ConfigError, DecodeError
-from activity_recognition.sensors import TranscriptDecoder, TypeRegistry
+from activity_recognition.sensors import SensorDecoders, TranscriptDecoder, TypeRegistry
 
 SPEECH = 'hri_msgs/msg/LiveSpeech'
 CANDIDATES = 'speech_recognition_msgs/msg/SpeechRecognitionCandidates'
@@ -19,6 +19,18 @@ string words
 int32 number
 """
 REGISTRY = TypeRegistry(prefixes=())
+RELEASES = {
+    'nothing': 'std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence\n',
+    'locale': (
+        'std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence\n'
+        'string locale\n'
+    ),
+    'language': (
+        'std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence\n'
+        'string language\n'
+    ),
+}
+"""What hri_msgs/LiveSpeech ends with, by release, and its definition."""
 
 
 def send(kind, **fields):
@@ -150,3 +162,86 @@ def test_a_text_beyond_measure_is_refused():
     kind = REGISTRY.resolve('std_msgs/msg/String')
     with pytest.raises(DecodeError, match='20000 characters'):
         TranscriptDecoder(kind.name).decode(send(kind, data='x' * 20_000), 1)
+
+
+def released_speech(release, final='set the table', incremental='', stamp_ns=7_000_000_009):
+    """Return the type and the buffer of a LiveSpeech as a release defines it."""
+    kind = REGISTRY.resolve(SPEECH, RELEASES[release])
+    fields = {'incremental': incremental, 'final': final, 'confidence': 0.75}
+    if release != 'nothing':
+        fields[release] = 'de-AT'
+    return kind, bytes(kind.serialise(kind.new(SPEECH, header=header(kind, stamp_ns), **fields)))
+
+
+@pytest.mark.parametrize('field', ['', 'final', 'incremental'])
+@pytest.mark.parametrize('release', RELEASES)
+def test_live_speech_of_every_release(release, field):
+    kind, cdr = released_speech(release, incremental='set the ta')
+    utterance = TranscriptDecoder(SPEECH, field).decode(kind.deserialise(cdr), 8_000_000_000)
+    assert utterance.text == ('set the ta' if field == 'incremental' else 'set the table')
+    assert (utterance.stamp_ns, utterance.frame_id) == (7_000_000_009, 'mic')
+    assert utterance.confidence == 0.75
+    assert utterance.locale == ('' if release == 'nothing' else 'de-AT')
+
+
+@pytest.mark.parametrize('release', RELEASES)
+def test_live_speech_of_every_release_without_its_definition(release):
+    _, cdr = released_speech(release)
+    utterance = SensorDecoders(types=TypeRegistry(prefixes=())).decode('transcript', SPEECH, cdr, 9)
+    assert (utterance.text, utterance.confidence) == ('set the table', 0.75)
+    assert utterance.locale == ('' if release == 'nothing' else 'de-AT')
+    with pytest.raises(DecodeError, match='broken buffer: 20 bytes are no hri_msgs'):
+        TypeRegistry(prefixes=()).deserialise(cdr[:20], SPEECH)
+
+
+@pytest.mark.parametrize('release', RELEASES)
+def test_live_speech_of_the_release_that_is_installed(release, tmp_path):
+    folder = tmp_path / 'share' / 'hri_msgs' / 'msg'
+    folder.mkdir(parents=True)
+    (folder / 'LiveSpeech.msg').write_text(RELEASES[release], encoding='utf-8')
+    types = TypeRegistry(prefixes=[tmp_path])
+    assert types.resolve(SPEECH).other_release is None
+    _, cdr = released_speech(release)
+    utterance = SensorDecoders(types=types).decode('transcript', SPEECH, cdr, 9)
+    assert utterance.text == 'set the table'
+    if release != 'nothing':
+        with pytest.raises(DecodeError, match='of another definition of that type'):
+            types.deserialise(released_speech('nothing')[1], SPEECH)
+
+
+def test_a_known_type_may_lack_everything_but_the_text():
+    kind = REGISTRY.resolve(SPEECH, 'string final\nstring confidence\nfloat32[] locale\n')
+    message = send(kind, final='tea', confidence='high', locale=np.ones(2, np.float32))
+    utterance = TranscriptDecoder(SPEECH).decode(message, 9)
+    assert (utterance.text, utterance.confidence, utterance.locale) == ('tea', None, '')
+    kind = REGISTRY.resolve(SPEECH, 'string words\n')
+    with pytest.raises(DecodeError, match=r"'final' .* the message has words; set topics"):
+        TranscriptDecoder(SPEECH).decode(send(kind, words='tea'), 9)
+    assert TranscriptDecoder(SPEECH, 'words').decode(send(kind, words='tea'), 9).text == 'tea'
+
+
+@pytest.mark.parametrize('release', RELEASES)
+def test_partial_results_are_utterances_where_they_are_asked_for(release):
+    decoder = TranscriptDecoder(SPEECH, incremental=True)
+
+    def say(seconds, incremental='', final=''):
+        kind, cdr = released_speech(release, final, incremental, round(seconds * 10**9))
+        utterance = decoder.decode(kind.deserialise(cdr), 1)
+        return utterance and (utterance.text, utterance.stamp_ns / 10**9)
+
+    assert say(1.0) is None
+    assert say(2.0, 'set') == ('set', 2.0)
+    assert say(2.3, 'set the') is None  # too soon
+    assert say(2.5, 'set') is None  # nothing new
+    assert say(2.6, 'set the ta') == ('set the ta', 2.6)
+    assert say(2.8, 'set the table', 'set the table') == ('set the table', 2.8)
+    assert say(2.9, 'and') == ('and', 2.9)  # of the next utterance
+    assert say(1.0, 'and so') == ('and so', 1.0)  # time was set back
+    assert decoder.empty == 3
+
+
+def test_partial_results_of_other_types_do_not_exist():
+    kind = REGISTRY.resolve('std_msgs/msg/String')
+    decoder = TranscriptDecoder(kind.name, incremental=True)
+    assert decoder.decode(send(kind, data='tea'), 5).text == 'tea'
+    assert decoder.decode(send(kind, data=''), 6) is None
