@@ -71,6 +71,7 @@ class AudioDecoder:
         self._info_format: AudioFormat | DecodeError | None = fallback
         self._format: AudioFormat | None = None
         self._last_stamp_ns: int | None = None
+        self._last_end_ns = 0
         self._newest_ns: int | None = None
         self._end_ns: int | None = None
         self._given_until_ns: int | None = None
@@ -118,6 +119,7 @@ class AudioDecoder:
         """Forget what was heard; the format stays."""
         self._format = None
         self._last_stamp_ns = None
+        self._last_end_ns = 0
         self._newest_ns = None
         self._end_ns = None
         self._given_until_ns = None
@@ -143,6 +145,8 @@ class AudioDecoder:
         if audio_format != self._format:
             self._begin(audio_format)
         self._last_stamp_ns = stamp_ns
+        if stamp_ns is not None:
+            self._last_end_ns = max(self._last_end_ns, stamp_ns + length_ns)
         start_ns, anew = self._clock.advance(
             arrival_ns - length_ns if stamp_ns is None else stamp_ns,
             len(samples_NC),
@@ -180,9 +184,9 @@ class AudioDecoder:
         if last_ns is None:
             return False
         if stamp_ns > last_ns:
-            if not self._overlaps(end_ns):
+            late_s = seconds_between(self._last_end_ns, end_ns)
+            if late_s <= self._max_gap_s:
                 return False
-            late_s = seconds_between(self._end_ns or end_ns, end_ns)
             sentence = f'a chunk ends {late_s:.3f} s before the end of a longer one before it'
         else:
             newest_ns = last_ns if self._newest_ns is None else self._newest_ns

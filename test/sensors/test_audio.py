@@ -333,14 +333,20 @@ def test_reset_forgets_the_clock_and_keeps_the_format(stamped, info):
     assert 280 < len(again.samples) < 320
 
 
-def test_declared_and_measured_rate_are_told_apart(stamped, info):
+@pytest.mark.parametrize(
+    ('declared_hz', 'true_hz'), [(48_000, 16_000), (16_000, 48_000), (44_100, 48_000)]
+)
+def test_declared_and_measured_rate_are_told_apart(stamped, info, declared_hz, true_hz):
     audio = decoder()
     assert (audio.declared_rate_hz, audio.measured_rate_hz) == (None, None)
-    audio.set_info(info(rate=48_000))
-    for index in range(150):
-        audio.decode(stamped(pcm(320), START_NS + index * 20_000_000), START_NS)
-    assert audio.declared_rate_hz == 48_000
-    assert audio.measured_rate_hz == pytest.approx(16_000)
+    audio.set_info(info(rate=declared_hz))
+    synchronizer = WindowSynchronizer(SyncConfig())
+    for index in range(600):
+        message = stamped(pcm(true_hz // 50), START_NS + index * 20_000_000)
+        admit(audio, synchronizer, message, START_NS + index)
+    assert audio.declared_rate_hz == declared_hz
+    assert audio.measured_rate_hz == pytest.approx(true_hz)
+    assert synchronizer.resets == 0
 
 
 @pytest.mark.parametrize(
