@@ -13,6 +13,7 @@ from activity_recognition.bags import LabelScan, RecordingReader, find_labels, f
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
+from activity_recognition.sensors import AudioDecoder
 from activity_recognition.streams import windows
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.splits import scan_splits
@@ -35,6 +36,8 @@ OUTSIDE_S = 0.5
 """How far a label may reach beyond its recording."""
 NAMED = 3
 """Recordings that a note about several of them names."""
+RATE_TOLERANCE = 0.05
+"""By so much the sample rate by the stamps may differ from the declared one."""
 RARE_RECORDINGS = 3
 """A label in fewer recordings than this cannot be trained on, validated with and tested on."""
 
@@ -192,6 +195,8 @@ class _SampleWatch:
         self._resets: list[int] = []
         self._arrivals: dict[Modality, tuple[int, int]] = {}
         """First and last of each modality."""
+        self._sound_problems: dict[str, str] = {}
+        """The first of each kind."""
 
     def run(self) -> None:
         """Read everything."""
@@ -202,6 +207,21 @@ class _SampleWatch:
             for sample in window.samples:
                 self._add(sample)
                 newest_ns = sample.arrival_ns
+                if isinstance(sample, AudioChunk) and self._reader.audio is not None:
+                    self._listen(self._reader.audio)
+
+    def _listen(self, audio: AudioDecoder) -> None:
+        """Note what is wrong with the channels, or with the rate, of the sound so far."""
+        if audio.channel_problem:
+            self._sound_problems.setdefault('channels', audio.channel_problem)
+        declared_hz, measured_hz = audio.declared_rate_hz, audio.measured_rate_hz
+        self._sound_problems.pop('rate', None)
+        if declared_hz and measured_hz and abs(measured_hz / declared_hz - 1) > RATE_TOLERANCE:
+            self._sound_problems['rate'] = (
+                f'audio rate: {declared_hz} samples a second are declared, but by their stamps '
+                f'{measured_hz:.0f} come: the AudioInfo or the stamps are wrong, or messages are '
+                'missing'
+            )
 
     def _add(self, sample: Sample) -> None:
         modality = modality_of(sample)
@@ -232,6 +252,8 @@ class _SampleWatch:
                 text=f'{path}: the clock jumps {seconds_between(at_ns, start_ns):.2f} s after the '
                 'start; what lies before and after is trained on apart'
             )
+        for sentence in self._sound_problems.values():
+            yield Problem(text=f'{path}: {sentence}')
         yield from self._silent_ends()
         for modality, gaps in self._gaps.items():
             for last_ns, next_ns in gaps:

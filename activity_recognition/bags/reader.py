@@ -11,7 +11,7 @@ from activity_recognition.bags.storage import open_storage, readable
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
 from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError, RecordingError
-from activity_recognition.sensors.audio import pieces_of
+from activity_recognition.sensors.audio import AudioDecoder, pieces_of
 from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
@@ -84,6 +84,8 @@ class RecordingReader:
         """What the latest iteration left out."""
         self.empty_transcripts = 0
         """Transcript messages without text in the latest iteration."""
+        self.audio: AudioDecoder | None = None
+        """What the latest iteration decodes the sound with."""
         self._wanted = topics
         self._sample_rate_hz = sample_rate_hz
         self._max_gap_s = max_gap_s
@@ -181,6 +183,7 @@ class RecordingReader:
             transcript_field=self._transcript_field,
             image_side_px=self._image_side_px,
         )
+        self.audio = decoders.audio
         for channel, record_ns, raw in self._messages(roles):
             try:
                 message = self._read(channel, raw)

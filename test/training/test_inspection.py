@@ -7,7 +7,10 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from activity_recognition.bags import RecordingWriter, labels_path
 from activity_recognition.errors import RecordingError
@@ -23,6 +26,18 @@ from activity_recognition.types import (
 )
 
 from .conftest import write_simulation
+
+START_NS = 1_700_000_000_000_000_000
+AUDIO_TYPES = {
+    'audio_common_msgs/msg/AudioData': 'uint8[] data',
+    'audio_common_msgs/msg/AudioDataStamped': (
+        'std_msgs/Header header\naudio_common_msgs/AudioData audio'
+    ),
+    'audio_common_msgs/msg/AudioInfo': (
+        'uint8 channels\nuint32 sample_rate\nstring sample_format\nuint32 bitrate\n'
+        'string coding_format'
+    ),
+}
 
 
 def look(folder: Path, **options: object) -> Inspection:
@@ -144,6 +159,59 @@ def test_a_sensor_that_begins_late_or_ends_early_is_named(tmp_path: Path):
     assert re.search(r'short: no video for the last [45]\.', said)
     assert 'video for the first' not in said
     assert 'audio for the last' not in said
+
+
+def write_array(path: Path, channels: np.ndarray, *, chunk_s: float = 0.1) -> None:
+    """Write 16 kHz S16LE of several channels, (N, C), the stamps ``chunk_s`` apart."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for name, text in AUDIO_TYPES.items():
+        store.register(get_types_from_msg(text, name))
+    kinds = store.types
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        info, stamped = 'audio_common_msgs/msg/AudioInfo', 'audio_common_msgs/msg/AudioDataStamped'
+        about = writer.add_connection('/audio_info', info, typestore=store)
+        sound = writer.add_connection('/audio', stamped, typestore=store)
+        fields = {'sample_rate': 16_000, 'sample_format': 'S16LE', 'coding_format': 'wave'}
+        message = kinds[info](channels=channels.shape[1], bitrate=0, **fields)
+        writer.write(about, START_NS, store.serialize_cdr(message, info))
+        for index, part in enumerate(np.split(channels, len(channels) // 1_600)):
+            stamp_ns = START_NS + round(index * chunk_s * 10**9)
+            stamp = kinds['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 10**9))
+            data = np.round(part * 32_767).astype('<i2').reshape(-1).view(np.uint8)
+            message = kinds[stamped](
+                header=kinds['std_msgs/msg/Header'](stamp, 'mic'),
+                audio=kinds['audio_common_msgs/msg/AudioData'](data),
+            )
+            writer.write(sound, stamp_ns, store.serialize_cdr(message, stamped))
+    labels_path(path).write_text('start_s,end_s,label\n0,5,walking\n', encoding='utf-8')
+
+
+@pytest.mark.parametrize(
+    ('gains', 'sentence'),
+    [
+        ((1, -1), 'the mean of 2 channels is .* dB quieter than channel 0: they cancel each other'),
+        ((0, 0, 0, 1, 0, 0), 'the mean of 6 channels is 16 dB quieter than channel 3'),
+        ((1, 0.9), ''),
+    ],
+)
+def test_sound_that_is_lost_in_the_mean_of_its_channels_is_named(
+    tmp_path: Path, gains: tuple[float, ...], sentence: str
+):
+    loud = np.random.default_rng(4).normal(0, 0.1, 80_000).clip(-1, 1)
+    loud[40_000:] = 0  # what comes last does not hide what came before
+    write_array(tmp_path / 'array', loud[:, None] * gains)
+    said = texts(look(tmp_path))
+    assert bool(re.search(f'array: audio channels: {sentence}', said)) == bool(sentence)
+    assert ('audio channels' in said) == bool(sentence)
+
+
+@pytest.mark.parametrize(('chunk_s', 'named'), [(0.1, False), (0.2, True), (0.05, True)])
+def test_a_rate_that_the_stamps_contradict_is_named(tmp_path: Path, chunk_s: float, named: bool):
+    write_array(tmp_path / 'array', np.zeros((96_000, 1)), chunk_s=chunk_s)
+    said = texts(look(tmp_path))
+    sentence = f'16000 samples a second are declared, but by their stamps {1_600 / chunk_s:.0f} '
+    assert (sentence in said) == named
+    assert ('are declared' in said) == named
 
 
 def test_coverage_is_at_most_whole_though_time_was_set_back(tmp_path: Path):
