@@ -24,6 +24,7 @@ COMMANDS = {
     'replay': 'replay',
     'monitor': 'monitor',
     'health': 'health',
+    'shared-memory': 'shared_memory',
     'demo': 'demo',
     'verify': 'verify',
     'bench': 'bench',

@@ -2,13 +2,15 @@
 
 Listens to /diagnostics until the recogniser reports. The exit status is 0 where it is active and
 its engine works, also where inputs are missing or it is overloaded, which no restart cures. It is 1
-where it is not active, its engine stalls or fails, or it says nothing for --seconds. Example:
+where it is not active, its engine stalls or fails, or it says nothing for --seconds. Where shared
+memory is nearly full and killed processes hold some of it, that is said on stderr. Example:
     activity-recognition health --seconds 10
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -48,7 +50,23 @@ def run(arguments: argparse.Namespace) -> int:
     with Monitor(arguments.ros) as node:
         status, sentence = ask(node, arguments.recognizer, seconds=arguments.seconds)
     print(f'{arguments.recognizer}: {sentence}')
+    warn_of_shared_memory()
     return status
+
+
+def warn_of_shared_memory() -> None:
+    """Say on stderr where images will soon find no room that processes which are gone hold."""
+    from activity_recognition.config_io import shipped_file
+    from activity_recognition.ros.shared_memory import look
+    from activity_recognition.ros.transport import segment_bytes
+
+    try:
+        memory = look()
+    except OSError:  # none here, or not to be read: images find another way
+        return
+    if memory.free_bytes < segment_bytes(shipped_file('fastdds.xml')) and memory.advice:
+        words = f'{memory.free_bytes >> 20} MiB of shared memory are free, and {memory.advice}'
+        print(words, file=sys.stderr)
 
 
 def ask(node: MonitorNode, recognizer: str, *, seconds: float) -> tuple[int, str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from activity_recognition.config_io import shipped_file
+from activity_recognition.ros.shared_memory import SHARED_MEMORY, look
 
 PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS keeps its segments
 _NAMESPACE = '{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}'
 
 
@@ -50,10 +50,14 @@ def image_transport(
         free = shutil.disk_usage(shared_memory).free
     except OSError:
         free = 0
-    if free < needed:
-        return {}, (
-            f'images of {name} go over the default transport, which loses large ones: '
-            f'{needed >> 20} MiB of {shared_memory} are needed and {free >> 20} MiB are free; '
-            'give the container more (docker run --shm-size=256m)'
-        )
-    return {PROFILE_VARIABLE: str(profile)}, ''
+    if free >= needed:
+        return {PROFILE_VARIABLE: str(profile)}, ''
+    try:
+        advice = look(shared_memory).advice
+    except OSError:
+        advice = ''
+    return {}, (
+        f'images of {name} go over the default transport, which loses large ones: '
+        f'{needed >> 20} MiB of {shared_memory} are needed and {free >> 20} MiB are free; '
+        + (advice or 'give the container more (docker run --shm-size=256m)')
+    )
