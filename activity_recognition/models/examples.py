@@ -76,3 +76,14 @@ def example_inputs(system: ActivityRecognitionSystem, sizes: Sizes, *, seed: int
         ),
         'decision': (newest, *memories),
     }
+
+
+def extreme_images(size_px: int) -> Tensor:
+    """Return images unlike noise, uint8 (5, S, S, 3): dark, bright, and with large edges."""
+    across = torch.arange(size_px).expand(size_px, size_px)
+    images = torch.zeros((5, size_px, size_px, 3), dtype=torch.uint8)
+    images[1] = 255
+    images[2, :, size_px // 2 :] = 255
+    images[3] = (255 * ((across // 8 + across.T // 8) % 2)).to(torch.uint8).unsqueeze(-1)
+    images[4, ..., 0] = (across * 255 // size_px).to(torch.uint8)
+    return images

@@ -16,7 +16,7 @@ from activity_recognition.inference.backends.compiled import CompiledBackend
 from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
-from activity_recognition.inference.backends.trial import hold_against, step_times
+from activity_recognition.inference.backends.trial import hold_against, hold_near, step_times
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import cache_folder, read_description
@@ -95,13 +95,21 @@ def choose_backend(
         return _fastest(steps, checkpoint, precision, num_threads)
     try:
         backend = _make(name, steps, checkpoint, precision, num_threads)
-        if name != INT8:
+        if name == INT8:
+            hold_near(backend, eager, system)
+        else:
             hold_against(backend, eager, system, precision)
         if isinstance(backend, CudaGraphBackend):
             backend.end_trial()  # its shapes do not come again
     except BackendError as error:
         return Choice(backend=eager, reason=f'torch instead of {name}', problem=str(error))
-    return Choice(backend=backend, reason=f'{name}, as asked for')
+    reason = f'{name}, as asked for'
+    if isinstance(backend, OnnxRuntimeBackend) and backend.precise:
+        reason += (
+            '; in the precise mode of ONNX Runtime, because its faster products of 8-bit integers '
+            'saturate on this processor, which lacks VNNI'
+        )
+    return Choice(backend=backend, reason=reason)
 
 
 def exported(checkpoint: Checkpoint) -> Path:

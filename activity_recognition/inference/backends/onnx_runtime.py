@@ -9,6 +9,11 @@ import torch
 from torch import Tensor
 
 from activity_recognition.errors import BackendError
+from activity_recognition.inference.backends.integer_products import (
+    needs_precise_mode,
+    set_precise_mode,
+)
+from activity_recognition.models.quantising import QUANTISED
 from activity_recognition.models.steps import STEPS
 
 if TYPE_CHECKING:
@@ -21,7 +26,7 @@ class OnnxRuntimeBackend:
     fixed = False
 
     def __init__(self, folder: Path, *, num_threads: int, name: str = 'onnxruntime') -> None:
-        """Load the steps of a folder that :func:`export_steps` wrote.
+        """Load the steps of a folder that :func:`export_steps` or :func:`quantise_steps` wrote.
 
         Args:
             folder: with one graph per step.
@@ -29,11 +34,18 @@ class OnnxRuntimeBackend:
             name: of this backend.
 
         Raises:
-            BackendError: ONNX Runtime is not installed, or does not take a graph.
+            BackendError: ONNX Runtime is not installed, does not take a graph, or does not multiply
+                its integers exactly on this processor.
         """
         self.name = name
         self._folder = folder
         self._sessions = {step: _session(folder / f'{step}.onnx', num_threads) for step in STEPS}
+        self.precise = folder.name == QUANTISED and needs_precise_mode(folder)
+        """Whether it is the precise mode that makes products of 8-bit integers exact here."""
+        if self.precise:
+            self._sessions = {
+                step: _session(folder / f'{step}.onnx', num_threads, precise=True) for step in STEPS
+            }
         self._inputs = {
             step: [entry.name for entry in session.get_inputs()]
             for step, session in self._sessions.items()
@@ -79,7 +91,7 @@ class OnnxRuntimeBackend:
         return tuple(torch.from_numpy(result) for result in results)
 
 
-def _session(path: Path, num_threads: int) -> InferenceSession:
+def _session(path: Path, num_threads: int, *, precise: bool = False) -> InferenceSession:
     try:
         import onnxruntime
     except ImportError as error:
@@ -93,6 +105,7 @@ def _session(path: Path, num_threads: int) -> InferenceSession:
     # Waiting threads would keep a core busy that a robot has other work for.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
+    set_precise_mode(options, precise)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception as error:  # the library has no public base of its errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -14,13 +15,16 @@ from torch import Tensor
 from activity_recognition.errors import BackendError
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.precision import Precision
-from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.examples import Sizes, example_inputs, extreme_images
 from activity_recognition.models.steps import STEPS
 from activity_recognition.models.system import ActivityRecognitionSystem
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
 """By the dtype of matrix products; absolute, and as much for each unit of the largest number in a
 result: its smaller ones are sums of numbers as large."""
+NEAR = 0.2
+"""Of a step with 8-bit weights: the largest norm of its error, as a share of the norm of what
+PyTorch returns. Rounding to 8 bits costs a tenth of it."""
 _COMPARED = (
     Sizes(streams=1, rows=16, blocks=1),
     Sizes(streams=1, rows=64, blocks=2, decisions=4),
@@ -70,6 +74,38 @@ def hold_against(
                         f'the step {step!r} by {backend.name} differs from PyTorch by '
                         f'{float((one - other).abs().max()):.2g}, expected at most {allowed:.2g}; '
                         'it is not used'
+                    )
+
+
+def hold_near(backend: Backend, reference: Backend, system: ActivityRecognitionSystem) -> None:
+    """Compare all steps, in float32 on the CPU, with what 8-bit weights may change.
+
+    Args:
+        backend: what is looked at.
+        reference: what it should come near.
+        system: the network.
+
+    Raises:
+        BackendError: a step is further from ``reference`` than :data:`NEAR`.
+    """
+    size_px = system.config.video.input_size_px
+    with torch.inference_mode():
+        given = [example_inputs(system, sizes) for sizes in _COMPARED]
+        given.append({'frame': (extreme_images(size_px),)})
+        for inputs, step in itertools.product(given, STEPS):
+            if step not in inputs:
+                continue
+            got, wanted = (_results(b, step, inputs[step]) for b in (backend, reference))
+            for one, other in zip(got, wanted, strict=True):
+                error, size = float((one - other).norm()), float(other.norm())
+                # Not a number is not near.
+                if not error <= NEAR * size:
+                    raise BackendError(
+                        f'the step {step!r} by {backend.name} differs from PyTorch by '
+                        f'{100 * error / max(size, 1e-30):.0f} % of its size, expected at most '
+                        f'{100 * NEAR:.0f} %; it is not used: export it again here with '
+                        '`activity-recognition export --int8`, or set engine.backend to '
+                        "'onnxruntime'"
                     )
 
 
