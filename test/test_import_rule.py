@@ -23,7 +23,7 @@ LAYERS = [
     {'config_io'},
     {'config', 'types'},
     {'settings', 'channel_choice', 'text_files'},
-    {'errors', 'entry', 'cache_dir', '__init__'},
+    {'errors', 'entry', 'cache_dir', 'scratch', '__init__'},
 ]
 """From the top; those on a line do not know each other."""
 

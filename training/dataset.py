@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from activity_recognition.bags import find_recordings, load_labels
+from activity_recognition.bags import find_recordings, load_labels, passed_over
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.training.cache import Preparation, PreparedRecording, cache_recording
@@ -129,7 +129,7 @@ def _from_recordings(
         prepared=prepared,
         table=table,
         durations_s={recording: label_seconds(found) for recording, found in spans.items()},
-        left_out=left_out + damaged,
+        left_out=left_out + damaged + passed_over(folder),
     )
 
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from activity_recognition.bags import LabelScan, RecordingReader, find_labels, find_recordings
+from activity_recognition.bags import (
+    LabelScan,
+    RecordingReader,
+    find_labels,
+    find_recordings,
+    passed_over,
+)
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
@@ -127,11 +133,11 @@ def inspect(
     Raises:
         RecordingError: the folder does not exist or holds no recording.
     """
-    found = find_recordings(folder)
+    found, unread = find_recordings(folder), passed_over(folder)
     if not found:
         raise RecordingError(
             f'{folder}: expected recordings below it (rosbag2 folders, or .mcap, .db3 and .bag '
-            'files), found none'
+            f'files), found {"; ".join(unread[:NAMED]) or "none"}'
         )
     work = [_Work(recording=r, known=frozenset(known), sync=sync or SyncConfig()) for r in found]
     outcomes = dict(
@@ -145,6 +151,7 @@ def inspect(
     )
     recordings = tuple(outcomes[index] for index in range(len(work)))
     problems = [
+        *(Problem(text=text, fatal=True) for text in unread),
         *_split_problems(folder),
         *_missing_modalities(recordings),
         *_rare_labels(recordings),

@@ -1,5 +1,6 @@
 """Recordings: reading, writing, labels, and importing ordinary videos; all through rosbags."""
 
+from activity_recognition.bags.advice import passed_over
 from activity_recognition.bags.importer import ImportedClip, import_clip
 from activity_recognition.bags.label_sources import find_labels, label_files, load_labels
 from activity_recognition.bags.labels import (
@@ -30,6 +31,7 @@ __all__ = [
     'label_files',
     'labels_path',
     'load_labels',
+    'passed_over',
     'read_labels',
     'scan_labels',
     'write_labels',

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import heapq
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from rosbags.rosbag2 import ReaderError
 
 from activity_recognition.bags.channels import Channel, Storage, is_latched
+from activity_recognition.bags.limits import MAX_METADATA_BYTES
 from activity_recognition.bags.mcap_storage import McapStorage
 from activity_recognition.bags.sqlite_storage import SqliteStorage
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from activity_recognition.bags.unpacking import BeyondLimitError, unpack, unpack_file
+from activity_recognition.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -78,7 +74,7 @@ class FolderStorage:
                 if (own := self._wanted(place, channels))
             ]
             for channel, record_ns, data in heapq.merge(*streams, key=itemgetter(1)):
-                yield channel, record_ns, zstd.decompress(data) if self._is_packed else data
+                yield channel, record_ns, unpack('zstd', data) if self._is_packed else data
 
     def _overlapping(self) -> Iterator[list[int]]:
         """Yield the places of the files by time; those that share some are read side by side."""
@@ -113,11 +109,9 @@ class FolderStorage:
         return part
 
     def _unpack(self, files: list[Path]) -> list[Path]:
-        folder = Path(self._stack.enter_context(TemporaryDirectory()))
+        folder = self._stack.enter_context(scratch_folder())
         for file in files:
-            with zstd.open(file, 'rb') as packed, (folder / file.stem).open('wb') as unpacked:
-                while block := packed.read(1 << 20):
-                    unpacked.write(block)
+            unpack_file(file, folder / file.stem)
         return [folder / file.stem for file in files]
 
 
@@ -162,19 +156,28 @@ class _Metadata:
 
 
 def _read_metadata(folder: Path) -> _Metadata:
-    text = (folder / METADATA).read_text(encoding='utf-8')
+    path = folder / METADATA
+    if (size := path.stat().st_size) > MAX_METADATA_BYTES:
+        raise BeyondLimitError(
+            f'{METADATA} has {size} bytes; at most {MAX_METADATA_BYTES} are read'
+        )
+    text = path.read_text(encoding='utf-8')
     try:
         content = yaml.safe_load(text)['rosbag2_bagfile_information']
         version, plugin = int(content['version']), str(content['storage_identifier'])
         files = [folder / PurePath(name).name for name in content['relative_file_paths']]
         mode = str(content.get('compression_mode') or 'none').lower()
         packing = str(content.get('compression_format') or '')
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReaderError(f'Invalid bag metadata: {error!r}.') from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReaderError(f'Invalid bag metadata: {error}.') from error
+    except RecursionError as error:
+        raise ReaderError('Invalid bag metadata: it is nested too deep.') from error
     if version > _NEWEST:
         raise ReaderError(f'Rosbag2 version {version} not supported.')
     if plugin not in _PLUGINS:
         raise ReaderError(f'Storage plugin {plugin!r} not supported.')
+    if len(set(files)) < len(files):
+        raise ReaderError('Invalid bag metadata: it names a file twice.')
     if missing := [file.name for file in files if not file.exists()]:
         raise ReaderError(f'Some database files are missing: {missing}')
     if mode != 'none' and packing != 'zstd':

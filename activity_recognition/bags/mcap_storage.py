@@ -29,6 +29,8 @@ from rosbags.rosbag2.storage_mcap import (
 )
 
 from activity_recognition.bags.channels import Channel, is_latched
+from activity_recognition.bags.limits import BoundedFile, check_chunks
+from activity_recognition.bags.unpacking import BeyondLimitError, unpacked_limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -53,9 +55,10 @@ class McapStorage:
             ReaderError, OSError and what damage makes struct and the decompressors raise.
         """
         self._reader = McapReader(path)
-        self._reader.bio = path.open('rb')
+        self._reader.bio = file = BoundedFile(path)
         try:
-            index = self._read_index(self._reader.bio)
+            index = self._read_index(file, file.size)
+            check_chunks(index.chunks, file.size)
         except BaseException:
             self.close()
             raise
@@ -79,7 +82,7 @@ class McapStorage:
         if self._reader.bio is not None:
             self._reader.close()
 
-    def _read_index(self, bio: BinaryIO) -> _Index:
+    def _read_index(self, bio: BinaryIO, file_size: int) -> _Index:
         magic = bio.read(len(_MAGIC))
         if not magic:
             raise ReaderError(f'File {str(self._reader.path)!r} seems to be empty.')
@@ -105,7 +108,7 @@ class McapStorage:
                 index.take(opcode, read_exact(bio, size))
             if index.is_whole:
                 return index
-        scanned = _Index()
+        scanned = _Index(unpacked_left=unpacked_limit(file_size))
         bio.seek(self._reader.data_start)
         scanned.scan(bio, self._reader.data_end)
         return scanned
@@ -127,6 +130,8 @@ class _Index:
     """Whether there were statistics, and all that they speak of."""
     lacks_schemas: bool = False
     """Whether a channel names a schema that was not there."""
+    unpacked_left: int = 0
+    """Bytes to which further chunks may unpack."""
 
     def take(self, opcode: int, content: bytes) -> None:
         """Take one record of the summary."""
@@ -152,6 +157,9 @@ class _Index:
                 if in_chunk:
                     raise ReaderError('Nested MCAP chunks are not supported.')
                 chunk = _unpacked(BytesIO(read_exact(bio, size)))
+                self.unpacked_left -= len(chunk)
+                if self.unpacked_left < 0:
+                    raise BeyondLimitError('its chunks unpack to more than its size allows')
                 self.scan(BytesIO(chunk), len(chunk), in_chunk=True)
             elif opcode in (_SCHEMA, _CHANNEL):
                 self.take(opcode, read_exact(bio, size))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from activity_recognition.bags.channels import READABLE_ENCODINGS, ROS1
-from activity_recognition.bags.storage import open_storage, readable
+from activity_recognition.bags.storage import open_storage, readable, with_sound_times
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
 from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError, RecordingError
@@ -236,7 +236,7 @@ class RecordingReader:
         ]
         if channels:
             with readable(self.path):
-                yield from self._open.messages(channels)
+                yield from with_sound_times(self._open.messages(channels))
 
     def _read(self, channel: Channel, raw: bytes) -> Message:
         return self._type_of(channel).deserialise(self._cdr(channel, raw))

@@ -10,17 +10,17 @@ from rosbags.interfaces import (
     MessageDefinition,
     MessageDefinitionFormat,
 )
-from rosbags.rosbag1 import Reader
 from rosbags.rosbag1.reader import Header, RecordType
 
 from activity_recognition.bags.channels import ROS1, Channel
+from activity_recognition.bags.limits import BoundedRosbag1Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
 
-class _Reader(Reader):
+class _Reader(BoundedRosbag1Reader):
     """rosbags' reader, but a topic's odd name, type or definition is no reason to refuse a bag."""
 
     def read_connection(self) -> Connection:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosbags.rosbag2 import ReaderError
 
 from activity_recognition.bags.channels import Channel, is_latched
+from activity_recognition.bags.limits import check_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -32,6 +33,7 @@ class SqliteStorage:
         self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
         self._database.text_factory = lambda raw: raw.decode(errors='replace')
         try:
+            check_tables(self._database)
             if not {'topics', 'messages'} <= self._names('SELECT name FROM sqlite_master'):
                 raise ReaderError(f'Cannot open database {path} or database missing tables.')
             first_ns, last_ns, self.message_count = self._rows(

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rosbags.rosbag2 import ReaderError
+
+from activity_recognition.bags.advice import explain, unread_file, without_metadata
 from activity_recognition.bags.folder_storage import METADATA, FolderStorage
 from activity_recognition.bags.mcap_storage import McapStorage
 from activity_recognition.bags.ros1_storage import Ros1Storage
@@ -15,9 +18,16 @@ from activity_recognition.errors import ActivityRecognitionError, RecordingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from activity_recognition.bags.channels import Storage
+    from activity_recognition.bags.channels import Channel, Storage
 
-__all__ = ['BARE_SUFFIXES', 'METADATA', 'open_storage', 'readable', 'writable']
+__all__ = [
+    'BARE_SUFFIXES',
+    'METADATA',
+    'open_storage',
+    'readable',
+    'with_sound_times',
+    'writable',
+]
 
 _FILES: dict[str, Callable[[Path], Storage]] = {
     '.mcap': McapStorage,
@@ -26,6 +36,8 @@ _FILES: dict[str, Callable[[Path], Storage]] = {
 }
 BARE_SUFFIXES = tuple(_FILES)
 """Single files that are recordings."""
+_LATEST_NS = 2**63
+"""Times are integers of 64 bits."""
 
 
 def open_storage(path: Path) -> Storage:
@@ -36,25 +48,40 @@ def open_storage(path: Path) -> Storage:
     """
     target = _storage_path(path)
     with readable(path):
-        return FolderStorage(target) if target.is_dir() else _FILES[target.suffix](target)
+        storage = FolderStorage(target) if target.is_dir() else _FILES[target.suffix](target)
+        if storage.message_count and not 0 <= storage.start_ns <= storage.end_ns < _LATEST_NS:
+            storage.close()
+            raise ReaderError(
+                f'it lasts from {storage.start_ns:.6g} to {storage.end_ns:.6g} ns since 1970'
+            )
+    return storage
+
+
+def with_sound_times(
+    messages: Iterator[tuple[Channel, int, bytes]],
+) -> Iterator[tuple[Channel, int, bytes]]:
+    """Yield messages as long as their record times can be counted in nanoseconds since 1970.
+
+    Raises:
+        ReaderError: one of them cannot.
+    """
+    for channel, record_ns, data in messages:
+        if not 0 <= record_ns < _LATEST_NS:
+            raise ReaderError(f'a message on {channel.topic[:100]} was recorded at {record_ns} ns')
+        yield channel, record_ns, data
 
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn whatever reading a damaged recording raises into a RecordingError naming it."""
+    """Turn whatever reading a recording raises into a RecordingError that names it."""
     try:
         yield
-    except (ActivityRecognitionError, MemoryError):
+    except ActivityRecognitionError:
         raise
     except OSError as error:
         raise RecordingError(f'{path}: cannot read this recording: {error}') from error
-    except Exception as error:  # storage plugins raise errors of struct, sqlite3, zstd, YAML …
-        reason = str(error).rstrip('.') or type(error).__name__
-        raise RecordingError(
-            f'{path}: cannot read this recording: {reason}; it is damaged '
-            'or was cut short; try `ros2 bag reindex` (sqlite3) or `mcap recover` (mcap), or '
-            'record it again'
-        ) from error
+    except Exception as error:  # storages raise errors of struct, sqlite3, zstd, YAML …
+        raise RecordingError(f'{path}: {explain(error, path)}') from error
 
 
 @contextmanager
@@ -76,6 +103,8 @@ def _storage_path(path: Path) -> Path:
         raise RecordingError(f'{path}: no such recording')
     if path.is_file():
         if path.suffix not in BARE_SUFFIXES:
+            if reason := unread_file(path):
+                raise RecordingError(reason)
             raise RecordingError(
                 f'{path}: not a recording; expected a rosbag2 folder or a file ending in '
                 f'{", ".join(BARE_SUFFIXES)}; ordinary videos are imported first '
@@ -87,6 +116,8 @@ def _storage_path(path: Path) -> Path:
     files = [file for file in sorted(path.iterdir()) if file.suffix in BARE_SUFFIXES]
     if len(files) == 1:
         return files[0]
+    if reason := without_metadata(path):
+        raise RecordingError(reason)
     raise RecordingError(
         f'{path}: not a recording; expected {METADATA} in it or exactly one file ending in '
         f'{", ".join(BARE_SUFFIXES)}, found {len(files)}'

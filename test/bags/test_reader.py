@@ -377,7 +377,9 @@ def test_the_recordings_that_are_damaged_were_whole(intact_bags, which):
 def test_a_recording_cut_short_says_what_to_do(intact_bags, tmp_path):
     cut = tmp_path / 'cut.mcap'
     cut.write_bytes(intact_bags[0].read_bytes()[:-200])
-    with pytest.raises(RecordingError, match=r'cut\.mcap: cannot read .*`mcap recover`'):
+    with pytest.raises(
+        RecordingError, match=r'cut\.mcap: cannot read .*`mcap recover cut\.mcap -o'
+    ):
         RecordingReader(cut)
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from rich.console import Console
 
-from activity_recognition.bags import find_recordings
+from activity_recognition.bags import find_recordings, passed_over
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.models.checkpoint import Checkpoint
@@ -267,6 +267,8 @@ def open_recordings(
         Preparing(model=model, sync=sync, cache=cache, workers=workers, console=console),
     )
     left_out += damaged
+    if not split and isinstance(source, BagFolder):
+        left_out += passed_over(Path(data))
     demand_usable(data, usable=len(prepared), left_out=left_out, strict=strict)
     occurring = {span.label for item in prepared for span in spans[item.recording]}
     return Recordings(

@@ -19,7 +19,7 @@ from typing import Any
 import webdataset
 from rich.console import Console
 
-from activity_recognition.bags import load_labels
+from activity_recognition.bags import load_labels, passed_over
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
 from activity_recognition.text_files import parse_json
@@ -138,12 +138,23 @@ def prepare_shards(
         recordings=tuple(
             _assigned(o.recording, table) for o in outcomes if o.recording is not None
         ),
-        left_out=tuple((o.name, o.problem) for o in outcomes if o.recording is None),
+        left_out=(
+            *((o.name, o.problem) for o in outcomes if o.recording is None),
+            *_passed_over(data),
+        ),
     )
     reasons = [why for _, why in manifest.left_out]
     demand_usable(data, usable=len(manifest.recordings), left_out=reasons, strict=strict)
     write_manifest(Store(out), manifest)
     return PreparedShards(manifest=manifest, kept=sum(outcome.kept for outcome in outcomes))
+
+
+def _passed_over(data: Path | str) -> Iterator[tuple[str, str]]:
+    """Yield name and reason of what is no source because it is compressed or unfinished."""
+    if not is_url(data):
+        for reason in passed_over(Path(data)):
+            name = reason.partition(':')[0].removeprefix(f'{data}/')
+            yield name, reason
 
 
 def _assigned(recording: ShardedRecording, table: Mapping[str, Assignment]) -> ShardedRecording:
