@@ -1,17 +1,27 @@
-"""Ordinary video files -> frames and sound, streamed through PyAV."""
+"""Ordinary video files -> frames and sound, streamed through PyAV.
+
+What a file says about itself is not relied on: pictures are put in order by what the decoder gives,
+times that start again go on, and sound keeps one rate.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from contextlib import contextmanager
 from fractions import Fraction
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import av
 import cv2
 import numpy as np
 
-from activity_recognition.errors import RecordingError
+from activity_recognition.bags.orientation import Orientation
+from activity_recognition.bags.packet_times import PacketTimes
+from activity_recognition.entry import remedy
+from activity_recognition.errors import DecodeError, MissingExtraError, RecordingError
+from activity_recognition.sensors import ChannelSelector
+from activity_recognition.sensors.image import MAX_PIXELS
 from activity_recognition.types import NANOSECONDS, AudioChunk, Frame
 
 if TYPE_CHECKING:
@@ -19,28 +29,57 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MAX_CHANNELS = 64
+"""Most channels of sound; FFmpeg converts no more."""
+MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000
+"""Sample rates that are taken, Hz: what recordings hold."""
+_REORDERED = 16  # most pictures that H.264 and H.265 hold back
+_LIKELY_FPS = (Fraction(1), Fraction(240))
+_DEFAULT_FPS = Fraction(25)
+_START_PACKETS = 5_000
+_START_TRUSTED_S = 1
+_ROUNDING_S = Fraction(1, 1000)
+_CHUNK_S = Fraction(1, 4)
+
+DAMAGED_PACKETS = 'damaged packets'
+LATE_PICTURES = 'pictures whose time does not go on'
+LATE_SOUND = 'blocks of sound whose time does not go on'
+UNCONVERTED = 'pictures and sound in formats that cannot be converted'
+UNREAD_END = 'ends of tracks that cannot be read'
+
 
 class Clip:
     """A video or sound file; each track may be streamed on its own, any number of times.
 
     Times are presentation times from the clip's start, so a variable frame rate stays what it is.
+    Of several tracks of a kind the one that the file calls its default is taken.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, audio_channels: str = 'mean') -> None:
         """Look at the file's tracks.
+
+        Args:
+            path: any file FFmpeg reads.
+            audio_channels: ``mean``, ``auto`` or the index of a channel
+                (:class:`~activity_recognition.sensors.ChannelSelector`).
 
         Raises:
             RecordingError: when it is missing, no media file, or has neither picture nor sound.
+            ConfigError: for another text than these.
+            MissingExtraError: without PyAV.
         """
         self.path = Path(path)
+        self._channels = ChannelSelector.parse(audio_channels)
         if not self.path.is_file():
             raise RecordingError(f'{self.path}: no such file')
         with self._container() as container:
             self.has_video = _track(container, 'video') is not None
             self.has_audio = _track(container, 'audio') is not None
             self._start_s = _start_s(container)
-        self.skipped = 0
-        """Packets that could not be decoded, and pictures and sound whose time goes backwards."""
+        self.skipped: Counter[str] = Counter()
+        """What could not be used: how many of each kind."""
+        self.first_error = ''
+        """What FFmpeg said of the first of them."""
         if not (self.has_video or self.has_audio):
             raise RecordingError(f'{self.path}: has neither a video nor an audio track')
 
@@ -52,52 +91,147 @@ class Clip:
             max_height: shrink higher pictures to this, keeping their shape.
         """
         last_ns = start_ns - 1
-        for index, (picture, track) in enumerate(self._decoded('video')):
-            time_s = _time_of(picture, index, track) - self._start_s
-            stamp_ns = start_ns + _nanoseconds(time_s)
+        for picture, time_s in self._pictures():
+            stamp_ns = start_ns + _nanoseconds(self._since_start(time_s))
             if stamp_ns <= last_ns:
-                self.skipped += 1
+                self.skipped[LATE_PICTURES] += 1
                 continue
             last_ns = stamp_ns
-            image = _upright(picture.to_ndarray(format='rgb24'), _rotation(picture))
-            yield Frame(
-                stamp_ns=stamp_ns,
-                arrival_ns=stamp_ns,
-                image=_shrunk(image, max_height),
-                frame_id='camera',
-            )
+            image = self._rgb(picture)
+            if image is not None:
+                yield Frame(
+                    stamp_ns=stamp_ns,
+                    arrival_ns=stamp_ns,
+                    image=_shrunk(image, max_height),
+                    frame_id='camera',
+                )
 
     def sound(self, start_ns: int) -> Iterator[AudioChunk]:
-        """Yield the sound, mixed down by the mean, at its own rate; a chunk arrives at its end.
+        """Yield the sound of the channels asked for; a chunk arrives at its end.
+
+        All of it comes at one rate: that of the first block.
 
         Args:
             start_ns: stamp of the clip's start.
+
+        Raises:
+            RecordingError: for a channel that the file lacks, and for sound of a rate or a number
+                of channels that recordings do not hold.
         """
-        planar = av.AudioResampler(format='fltp')
-        played, last_ns = 0, start_ns - 1
-        for block, _ in self._decoded('audio'):
-            rate_hz = int(block.sample_rate)
-            begin = (
-                Fraction(played, rate_hz)
-                if block.pts is None
-                else block.pts * block.time_base - self._start_s
-            )
-            for part in planar.resample(block):
-                samples = part.to_ndarray().mean(axis=0, dtype=np.float32)
-                early = min(len(samples), max(0, -int(begin * rate_hz)))
-                chunk = _chunk(samples[early:], rate_hz, start_ns, begin + Fraction(early, rate_hz))
-                played += len(samples)
-                begin += Fraction(len(samples), rate_hz)
-                if not len(chunk.samples):
-                    continue
+        end, last_ns = self._start_s, start_ns - 1
+        for samples, rate_hz, begin in self._mono():
+            begin_s = self._since_start(end if begin is None else begin)
+            early = min(len(samples), max(0, -int(begin_s * rate_hz)))
+            end = self._start_s + begin_s + Fraction(len(samples), rate_hz)
+            step = int(rate_hz * _CHUNK_S)
+            for first in range(early, len(samples), step):
+                chunk = _chunk(
+                    samples[first : first + step],
+                    rate_hz,
+                    start_ns,
+                    begin_s + Fraction(first, rate_hz),
+                )
                 if chunk.stamp_ns <= last_ns:
-                    self.skipped += 1
+                    self.skipped[LATE_SOUND] += 1
                     continue
                 last_ns = chunk.stamp_ns
                 yield chunk
 
+    def _rgb(self, picture: Any) -> NDArray[np.uint8] | None:
+        """Return a picture as shown; None, and counted, where it cannot be converted."""
+        try:
+            pixels = picture.to_ndarray(format='rgb24')
+        except (_pyav().error.FFmpegError, ValueError) as error:
+            self._skip(UNCONVERTED, error)
+            return None
+        return _orientation(picture).apply(np.asarray(pixels, np.uint8))
+
+    def _skip(self, kind: str, error: Exception) -> None:
+        self.skipped[kind] += 1
+        self.first_error = self.first_error or str(error)
+
+    def _since_start(self, time_s: Fraction) -> Fraction:
+        """Return a time from the clip's start; start and times are rounded, not to the same."""
+        since = time_s - self._start_s
+        return Fraction(0) if -_ROUNDING_S < since < 0 else since
+
+    def _pictures(self) -> Iterator[tuple[Any, Fraction]]:
+        """Yield the decoded pictures in the order of the decoder, each with its time, seconds.
+
+        That order is the one in which they are shown. So where their times are in another one, as
+        of the pictures that were coded from later ones in a file that only knows when to decode
+        them, the times are put in order.
+        """
+        waiting: deque[Any] = deque()
+        times: list[Fraction] = []
+        after = self._start_s
+        for picture, track in self._decoded('video'):
+            if picture.pts is not None:
+                after = Fraction(picture.pts * picture.time_base)
+            heappush(times, after)
+            after += 1 / _frame_rate(track)
+            waiting.append(picture)
+            if len(waiting) > _REORDERED:
+                yield waiting.popleft(), heappop(times)
+        while waiting:
+            yield waiting.popleft(), heappop(times)
+
+    def _mono(self) -> Iterator[tuple[NDArray[np.float32], int, Fraction | None]]:
+        """Yield samples, their rate and when they begin, seconds, where the file says it."""
+        selector: ChannelSelector | None = None
+        for block, rate_hz in self._sound_at_one_rate():
+            channels = block.layout.nb_channels
+            samples = block.to_ndarray().reshape(-1, channels)
+            if not np.isfinite(samples).all():
+                samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+            if selector is None:
+                selector = ChannelSelector(self._channels, sample_rate_hz=rate_hz)
+            try:
+                mono = selector.push(samples)
+            except DecodeError as error:
+                raise RecordingError(f'{self.path}: {error}') from error
+            begin = None if block.pts is None else Fraction(block.pts * block.time_base)
+            yield mono, rate_hz, begin
+
+    def _sound_at_one_rate(self) -> Iterator[tuple[Any, int]]:
+        """Yield blocks of interleaved float samples, all of the first one's rate, with the rate."""
+        resampler: Any = None
+        before: tuple[object, ...] = ()
+        rate_hz = 0
+        for block, _ in self._decoded('audio'):
+            self._check_sound(block)
+            rate_hz = rate_hz or int(block.sample_rate)
+            kind = (block.sample_rate, block.layout.nb_channels, block.format.name)
+            if kind != before:
+                yield from ((part, rate_hz) for part in self._resampled(resampler, None))
+                # PyAV's arrays of planar sound reach beyond the frame from nine channels on.
+                resampler = _pyav().AudioResampler(format='flt', rate=rate_hz)
+                before = kind
+            yield from ((part, rate_hz) for part in self._resampled(resampler, block))
+        yield from ((part, rate_hz) for part in self._resampled(resampler, None))
+
+    def _resampled(self, resampler: Any, block: Any) -> list[Any]:
+        """Return what a resampler makes of a block; of None, what it still holds."""
+        if resampler is None:
+            return []
+        try:
+            return list(resampler.resample(block))
+        except (_pyav().error.FFmpegError, ValueError) as error:
+            self._skip(UNCONVERTED, error)
+            return []
+
+    def _check_sound(self, block: Any) -> None:
+        rate_hz, channels = int(block.sample_rate), block.layout.nb_channels
+        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ or not 1 <= channels <= MAX_CHANNELS:
+            raise RecordingError(
+                f'{self.path}: expected sound of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and at most '
+                f'{MAX_CHANNELS} channels, got {rate_hz} Hz and {channels} channel(s); convert it, '
+                'for example to 48000 Hz and one channel'
+            )
+
     @contextmanager
     def _container(self) -> Iterator[Any]:
+        av = _pyav()
         try:
             with av.open(str(self.path)) as container:
                 yield container
@@ -108,55 +242,106 @@ class Clip:
 
     def _decoded(self, kind: str) -> Iterator[tuple[Any, Any]]:
         """Yield the decoded frames of a track, each with the track."""
+        av = _pyav()
         with self._container() as container:
             track = _track(container, kind)
             if track is None:
                 return
             track.thread_type = 'AUTO'
-            for packet in container.demux(track):
+            if kind == 'video':
+                track.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
+            for packet in self._packets(container):
+                if packet.stream.index != track.index:
+                    continue
                 try:
                     frames = packet.decode()
-                except av.error.InvalidDataError:
-                    self.skipped += 1
+                except av.error.FFmpegError as error:
+                    self._skip(DAMAGED_PACKETS, error)
                     continue
                 for frame in frames:
                     yield frame, track
 
+    def _packets(self, container: Any) -> Iterator[Any]:
+        """Yield the packets of the tracks in use, in the order of the file, at their times."""
+        av = _pyav()
+        packets = _placed_packets(container)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                self._skip(UNREAD_END, error)
+                return
+            if packet is None:
+                return
+            yield packet
+
+
+def _pyav() -> Any:
+    """Return PyAV, which is loaded when a clip is looked at: training does without its codecs."""
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f'video and sound files are read by PyAV: {remedy(error.name or "av")}'
+        ) from error
+    return av
+
 
 def _track(container: Any, kind: str) -> Any:
-    """Return a container's first track of a kind that is no cover picture."""
-    for track in getattr(container.streams, kind):
-        if not track.disposition & av.stream.Disposition.attached_pic:
-            return track
-    return None
+    """Return the track of a kind that the file calls its default, else the first; None without.
+
+    Cover pictures and thumbnails are none.
+    """
+    flags = _pyav().stream.Disposition
+    tracks = [
+        track
+        for track in getattr(container.streams, kind)
+        if not track.disposition & (flags.attached_pic | flags.timed_thumbnails)
+        and track.codec_context is not None
+    ]
+    chosen = [track for track in tracks if track.disposition & flags.default]
+    return next(iter(chosen or tracks), None)
+
+
+def _placed_packets(container: Any) -> Iterator[Any]:
+    tracks = [track for kind in ('video', 'audio') if (track := _track(container, kind))]
+    times = PacketTimes(container)
+    for packet in container.demux(tracks) if tracks else ():
+        times.place(packet)
+        yield packet
 
 
 def _start_s(container: Any) -> Fraction:
-    """Return when the clip starts: what the file says, else its first packet's time."""
-    if container.start_time is not None:
-        return Fraction(container.start_time, av.time_base)
-    tracks = [track for kind in ('video', 'audio') if (track := _track(container, kind))]
+    """Return when the clip starts: what the file says where its packets agree, else their start."""
+    av = _pyav()
     starts: dict[int, Fraction] = {}
-    for packet in container.demux(tracks) if tracks else ():
-        if packet.pts is not None:
-            starts.setdefault(packet.stream.index, Fraction(packet.pts * packet.time_base))
-        if len(starts) == len(tracks):
-            break
-    return min(starts.values(), default=Fraction(0))
+    wanted = sum(_track(container, kind) is not None for kind in ('video', 'audio'))
+    try:
+        for count, packet in enumerate(_placed_packets(container)):
+            if packet.pts is not None:
+                starts.setdefault(packet.stream.index, Fraction(packet.pts * packet.time_base))
+            if len(starts) == wanted or count > _START_PACKETS:
+                break
+    except av.error.FFmpegError:
+        pass  # decoding meets it again, and counts it
+    start = min(starts.values(), default=Fraction(0))
+    if container.start_time is None:
+        return start
+    said = Fraction(container.start_time, av.time_base)
+    return said if not starts or abs(said - start) <= _START_TRUSTED_S else start
 
 
-def _time_of(picture: Any, index: int, track: Any) -> Fraction:
-    if picture.pts is not None:
-        return Fraction(picture.pts * picture.time_base)
-    return Fraction(index) / Fraction(track.average_rate or 25)
+def _frame_rate(track: Any) -> Fraction:
+    """Return the rate to assume where pictures have no times; what cannot be is not believed."""
+    for rate in (track.average_rate, track.guessed_rate):
+        if rate and _LIKELY_FPS[0] <= rate <= _LIKELY_FPS[1]:
+            return Fraction(rate)
+    return _DEFAULT_FPS
 
 
-def _rotation(picture: Any) -> int:
-    return round(float(picture.rotation) / 90) % 4
-
-
-def _upright(image: NDArray[np.uint8], quarter_turns: int) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+def _orientation(picture: Any) -> Orientation:
+    matrix = picture.side_data.get(_pyav().sidedata.sidedata.Type.DISPLAYMATRIX)
+    return Orientation() if matrix is None else Orientation.of_matrix(bytes(matrix))
 
 
 def _shrunk(image: NDArray[np.uint8], max_height: int | None) -> NDArray[np.uint8]:
@@ -174,7 +359,7 @@ def _chunk(
     return AudioChunk(
         stamp_ns=stamp_ns,
         arrival_ns=stamp_ns + len(samples) * NANOSECONDS // rate_hz,
-        samples=np.clip(samples, -1.0, 1.0),
+        samples=samples,
         sample_rate_hz=rate_hz,
         frame_id='microphone',
     )

@@ -24,7 +24,7 @@ from activity_recognition.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from activity_recognition.bags.subtitles import Cue
     from activity_recognition.types import LabelSpan
@@ -46,8 +46,8 @@ class ImportedClip:
     """Seconds of sound; 0 without an audio track."""
     utterances: int
     labels: int
-    skipped: int
-    """Packets that could not be decoded, and pictures and sound whose time goes backwards."""
+    skipped: Mapping[str, int]
+    """What could not be used: how many of each kind, as packets that are damaged."""
 
 
 def import_clip(
@@ -60,6 +60,7 @@ def import_clip(
     image: str = 'jpeg',
     jpeg_quality: int = 95,
     max_height: int | None = None,
+    audio_channels: str = 'mean',
     storage: str = 'mcap',
     start_ns: int = START_NS,
     overwrite: bool = False,
@@ -80,6 +81,7 @@ def import_clip(
             clip has been through lossy coding before.
         jpeg_quality: 1 to 100.
         max_height: shrink higher pictures to this many pixels.
+        audio_channels: which of several channels of sound is kept: ``mean``, an index, ``auto``.
         storage: ``mcap`` or ``sqlite3``.
         start_ns: stamp of the clip's start.
         overwrite: replace an existing recording.
@@ -87,8 +89,10 @@ def import_clip(
 
     Raises:
         RecordingError: for a file that cannot be used, naming it, and where it is text its line.
+        ConfigError: for another ``audio_channels`` than these.
+        MissingExtraError: without PyAV.
     """
-    source = Clip(clip)
+    source = Clip(clip, audio_channels=audio_channels)
     texts = _Texts.read(transcript, labels, speech_delay_s)
     writer = RecordingWriter(
         out,
@@ -106,7 +110,7 @@ def import_clip(
     )
     with writer:
         written = _write(writer, tracks, start_ns, progress)
-        _demand_contents(source.path, written, texts)
+        _demand_contents(source, written, texts)
         if texts.spans is not None:
             writer.set_labels(texts.spans)
     return _outcome(writer.path, source, written, texts)
@@ -188,10 +192,13 @@ def _write(
     return counter
 
 
-def _demand_contents(clip: Path, written: _Counter, texts: _Texts) -> None:
+def _demand_contents(source: Clip, written: _Counter, texts: _Texts) -> None:
     """Refuse a clip without contents, and texts that belong to a longer clip."""
+    clip = source.path
     if not written.frames and not written.audio_s:
-        raise RecordingError(f'{clip}: nothing in it could be decoded')
+        skipped = f' ({describe_skipped(source.skipped)})' if source.skipped else ''
+        reason = f'; FFmpeg says: {source.first_error[:100]}' if source.first_error else ''
+        raise RecordingError(f'{clip}: nothing in it could be decoded{skipped}{reason}')
     for cue in texts.cues:
         if cue.start_s > written.duration_s:
             raise RecordingError(
@@ -206,6 +213,11 @@ def _demand_contents(clip: Path, written: _Counter, texts: _Texts) -> None:
             )
 
 
+def describe_skipped(skipped: Mapping[str, int]) -> str:
+    """Return how many of each kind could not be used, in words; empty where nothing was."""
+    return ', '.join(f'{kind}: {count}' for kind, count in sorted(skipped.items()))
+
+
 def _outcome(path: Path, clip: Clip, written: _Counter, texts: _Texts) -> ImportedClip:
     return ImportedClip(
         path=path,
@@ -214,5 +226,5 @@ def _outcome(path: Path, clip: Clip, written: _Counter, texts: _Texts) -> Import
         audio_s=written.audio_s,
         utterances=len(texts.cues),
         labels=len(texts.spans or ()),
-        skipped=clip.skipped,
+        skipped=dict(clip.skipped),
     )

@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--image', choices=('jpeg', 'png', 'raw'), default='jpeg', help='(default: jpeg)'
     )
+    parser.add_argument(
+        '--audio-channels',
+        default='mean',
+        help='which of several channels of sound is kept: mean, auto (the one that hears best), or '
+        'an index from 0 (default: mean)',
+    )
     parser.add_argument('--max-height', type=int, help='shrink higher pictures to this, pixels')
     parser.add_argument(
         '--storage', choices=('mcap', 'sqlite3'), default='mcap', help='(default: mcap)'
@@ -36,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Import the clip and say what it brought."""
     from rich.console import Console
 
-    from activity_recognition.bags.importer import import_clip
+    from activity_recognition.bags.importer import describe_skipped, import_clip
 
     console = Console(stderr=True, quiet=arguments.quiet)
     # Files do not tell reliably how long they are, so it shows how far it is, not what is left.
@@ -48,11 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
             labels=arguments.labels,
             image=arguments.image,
             max_height=arguments.max_height,
+            audio_channels=arguments.audio_channels,
             storage=arguments.storage,
             overwrite=arguments.overwrite,
             progress=lambda done_s: status.update(f'importing: {done_s:.0f} s done'),
         )
-    skipped = f', {clip.skipped} damaged packets skipped' if clip.skipped else ''
+    skipped = f'; skipped: {describe_skipped(clip.skipped)}' if clip.skipped else ''
     print(
         f'{clip.path}: {clip.duration_s:.2f} s, {clip.frames} frames, {clip.audio_s:.2f} s of '
         f'sound, {clip.utterances} utterances, {clip.labels} labels{skipped}'

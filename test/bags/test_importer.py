@@ -248,7 +248,7 @@ def test_time_that_goes_back_and_channels_that_change_are_survived(clip, tmp_pat
     ]
     (tmp_path / 'both.ts').write_bytes(b''.join(part.read_bytes() for part in parts))
     imported = import_clip(tmp_path / 'both.ts', tmp_path / 'out')
-    assert imported.skipped > 40
+    assert (imported.skipped, imported.audio_s) == ({}, pytest.approx(2.0, abs=0.1))
     stamps = [chunk.stamp_ns for chunk in load(imported)[AudioChunk]]
     assert stamps == sorted(stamps)
 
@@ -269,7 +269,7 @@ def test_a_damaged_middle_is_skipped_and_counted(clip, tmp_path):
     data[picture : picture + 20] = bytes(20)
     source.write_bytes(data)
     imported = import_clip(source, tmp_path / 'out')
-    assert (imported.frames, imported.skipped) == (9, 1)
+    assert (imported.frames, imported.skipped) == (9, {'damaged packets': 1})
     stamps_ms = [(frame.stamp_ns - START_NS) // MS for frame in load(imported)[Frame]]
     assert stamps_ms == [0, 100, 200, 300, 500, 600, 700, 800, 900]
 

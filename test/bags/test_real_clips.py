@@ -29,7 +29,7 @@ def test_clips_become_recordings_of_what_they_have(fights, tmp_path, audio, labe
             assert reader.drops.counts == {}
         frames = [sample for sample in samples if isinstance(sample, Frame)]
         duration_s = float(row['duration_s'])
-        assert imported.skipped == 0
+        assert imported.skipped == {}
         assert len(frames) == pytest.approx(15 * duration_s, abs=2)
         steps_ns = np.diff([frame.stamp_ns for frame in frames])
         np.testing.assert_allclose(steps_ns / 1e9, 1 / 15, atol=1e-6)

@@ -12,6 +12,7 @@ from activity_recognition.commands.train import recipe
 from activity_recognition.config_io import shipped_file
 from activity_recognition.errors import ConfigError
 from activity_recognition.types import Frame
+from factories.media import Pictures, write_media, write_wav
 from factories.timing import PATIENCE_S, check_ends_in_time, seconds_of
 
 SMALL = ('--width', 48, '--height', 32, '--fps', 5, '--quiet')
@@ -138,6 +139,45 @@ def test_an_import_shows_how_far_it_is_unless_quiet(command, tmp_path, monkeypat
     status, _, err = command('import', clip, '--out', tmp_path / 'out', *options)
     assert status == 0, err
     assert ('importing' in err) != bool(options)
+
+
+def test_import_names_what_it_skipped(command, clip, tmp_path):
+    damaged = tmp_path / 'damaged.mov'
+    still = Pictures(codec='png', pixel_format='rgb24', count=10)
+    data = bytearray(write_media(damaged, still).read_bytes())
+    for _ in range(2):
+        data[data.index(b'IHDR') : data.index(b'IHDR') + 20] = bytes(20)
+    damaged.write_bytes(data)
+    status, printed, _ = command('import', damaged, '--out', tmp_path / 'damaged', '--quiet')
+    assert status == 0
+    assert printed.endswith(
+        ' 8 frames, 0.00 s of sound, 0 utterances, 0 labels; skipped: damaged packets: 2\n'
+    )
+    status, printed, _ = command('import', clip, '--out', tmp_path / 'whole', '--quiet')
+    assert (status, 'skipped' in printed) == (0, False)
+
+
+@pytest.mark.parametrize(('choice', 'level'), [('mean', 0.25), ('1', 0.5)])
+def test_import_chooses_a_channel(command, tmp_path, choice, level):
+    samples = np.tile([0.0, 0.5], (16_000, 1))
+    path = write_wav(tmp_path / 'two.wav', samples, 16_000)
+    out = tmp_path / 'out'
+    words = ('--audio-channels', choice, '--out', out, '--quiet')
+    assert command('import', path, *words)[0] == 0
+    with RecordingReader(out) as reader:
+        chunks = list(reader.samples())
+    np.testing.assert_allclose(np.concatenate([c.samples for c in chunks]), level, atol=1e-4)
+
+
+def test_import_refuses_a_channel_that_is_none(command, tmp_path):
+    path = write_wav(tmp_path / 'two.wav', np.zeros((16_000, 2)), 16_000)
+    for choice, status, sentence in (('left', 2, "expected 'mean'"), ('2', 1, 'channel 2')):
+        words = ('--audio-channels', choice, '--out', tmp_path / 'out', '--quiet')
+        found, _, err = command('import', path, *words)
+        assert found == status
+        assert sentence in err
+        assert err.count('\n') == 1
+        assert not (tmp_path / 'out').exists()
 
 
 def test_import_refuses_what_is_no_clip(command, tmp_path):

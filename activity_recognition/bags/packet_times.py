@@ -1,0 +1,91 @@
+"""When the packets of a media file are due: in order, also where a file starts its times again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+SLACK_S = Fraction(1, 10)
+"""How far decoding times may go back before they are taken to start again, seconds."""
+REORDERED = 16
+"""How many packets presentation times may go back: pictures are stored in another order."""
+REORDERING_S = Fraction(1)
+"""The same where the file does not say how long a packet lasts, seconds."""
+CLOSE_S = Fraction(1)
+"""Packets that go on this closely with earlier times have left them by mistake, seconds."""
+MAX_GAP_S = Fraction(10)
+"""Longest gap in a broadcast stream (MPEG-TS); beyond, its clock has changed. FFmpeg's number."""
+MAX_GAP_ELSEWHERE_S = Fraction(30 * 3600)
+"""Longest gap in other files. FFmpeg's number."""
+_REMEMBERED = 8
+_TS_DISCONT = 0x0200  # AVFMT_TS_DISCONT
+
+
+@dataclass(slots=True)
+class _Track:
+    offset: Fraction
+    """Added to the times of its packets, seconds."""
+    decoding: Fraction | None = None
+    """The last decoding time, after adding."""
+    presentation: Fraction | None = None
+    """The last presentation time, after adding."""
+
+
+class PacketTimes:
+    """Shifts packets so that times which start again go on where they stopped.
+
+    Files are joined byte by byte (MPEG-TS, MP3, WebM), and the clock of MPEG-TS has 33 bits. All
+    tracks are shifted alike, so they stay together: show it the packets of all of them in the order
+    of the file.
+    """
+
+    def __init__(self, container: Any) -> None:
+        self._only_decoding_times = container.format.name == 'avi'
+        broadcast = bool(container.format.flags & _TS_DISCONT)
+        self._max_gap_s = MAX_GAP_S if broadcast else MAX_GAP_ELSEWHERE_S
+        self._tracks: dict[int, _Track] = {}
+        self._offsets = [Fraction(0)]
+        self._end = Fraction(0)
+        """When the last packet of any track has been played."""
+
+    def place(self, packet: Any) -> None:
+        """Correct the times of the next packet, in place."""
+        if self._only_decoding_times and packet.dts is not None:
+            # An AVI file has no other; what FFmpeg makes up is right for pictures in order alone.
+            packet.pts = packet.dts
+        ticks = packet.pts if packet.dts is None else packet.dts
+        if ticks is None or not packet.time_base:
+            return
+        due = Fraction(ticks * packet.time_base)
+        length = Fraction((packet.duration or 0) * packet.time_base)
+        track = self._tracks.setdefault(packet.stream.index, _Track(self._offsets[-1]))
+        if packet.dts is not None:
+            last, slack = track.decoding, SLACK_S
+        else:
+            last, slack = track.presentation, REORDERED * length or REORDERING_S
+        if last is not None:
+            track.offset = self._offset(track.offset, due, last, slack)
+        if packet.dts is not None:
+            track.decoding = due + track.offset
+        if packet.pts is not None:
+            track.presentation = packet.pts * packet.time_base + track.offset
+        self._end = max(self._end, due + track.offset + length)
+        if shift := round(track.offset / packet.time_base):
+            packet.pts = None if packet.pts is None else packet.pts + shift
+            packet.dts = None if packet.dts is None else packet.dts + shift
+
+    def _offset(
+        self, current: Fraction, due: Fraction, last: Fraction, slack: Fraction
+    ) -> Fraction:
+        """Return the offset with which a packet follows the last one of its track."""
+        # A track may pause while another one goes on.
+        latest = max(last, self._end)
+        known = (current, *reversed(self._offsets))
+        for offset in known:
+            if last - slack <= due + offset <= latest + CLOSE_S:
+                return offset
+        if last - slack <= due + current <= latest + self._max_gap_s:
+            return current
+        self._offsets = [*self._offsets, self._end - due][-_REMEMBERED:]
+        return self._offsets[-1]
