@@ -2,8 +2,9 @@
 
 Listens to /diagnostics until the recogniser reports. The exit status is 0 where it is active and
 its engine works, also where inputs are missing or it is overloaded, which no restart cures. It is 1
-where it is not active, its engine stalls or fails, or it says nothing for --seconds. Where shared
-memory is nearly full and killed processes hold some of it, that is said on stderr. Example:
+where it is not active, its engine stalls or fails, or for --seconds it says nothing or loads its
+model. Where shared memory is nearly full and killed processes hold some of it, that is said on
+stderr. Example:
     activity-recognition health --seconds 10
 """
 
@@ -70,16 +71,24 @@ def warn_of_shared_memory() -> None:
 
 
 def ask(node: MonitorNode, recognizer: str, *, seconds: float) -> tuple[int, str]:
-    """Return the exit status and a sentence, from the first report within ``seconds``."""
+    """Return the exit status and a sentence, from the first report within ``seconds``.
+
+    A node that loads its model is given all of them.
+    """
     from activity_recognition.ros.accounting import ENGINE_PART, STATE_PART
 
     pause, end_s = threading.Event(), time.monotonic() + seconds
+    sentence = f'no word on /diagnostics for {seconds:g} s'
     while time.monotonic() < end_s:
         node.raise_failure()
         for part in (ENGINE_PART, STATE_PART):
             reports, values = node.status(recognizer, part)
-            if reports:
+            if not reports:
+                continue
+            if values.get('lifecycle state') == 'configuring':
+                sentence = values['message']
+            else:
                 ill = part == STATE_PART or int(values['level']) >= ERROR_LEVEL
                 return int(ill), values['message']
         pause.wait(LOOK_S)
-    return 1, f'no word on /diagnostics for {seconds:g} s'
+    return 1, sentence

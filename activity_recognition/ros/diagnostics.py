@@ -7,13 +7,20 @@ executor's thread, so that a stalled engine is reported like anything else.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 
 from activity_recognition.ros.filters import MODALITY_OF_ROLE
+from activity_recognition.ros.input_health import (
+    UNEXPLAINED_AUDIO,
+    InputHealth,
+    InputPast,
+    tell_silence,
+)
 from activity_recognition.ros.inputs import InputReport
+from activity_recognition.ros.status import Status
 from activity_recognition.ros.worker import WorkerReport
 from activity_recognition.sensors import Role
 from activity_recognition.streams import DropReason, InputCounters
@@ -21,8 +28,6 @@ from activity_recognition.types import Modality
 
 STALLED_AFTER_S = 1.0
 """A step of the engine that takes longer is reported as a stall."""
-UNEXPLAINED_AUDIO = 'audio info'
-"""Reason of the decoders for refusing sound whose AudioInfo is missing."""
 LATENCY_LIMIT_S = 1.0
 """A decision that comes later than this after its sensor's stamp is reported."""
 
@@ -41,35 +46,21 @@ class Snapshot:
     latency_s: float = math.nan
     processing_s: float = math.nan
 
+    def report(self, role: Role) -> InputReport | None:
+        """Return the report on one input; None where there was none yet."""
+        return next((report for report in self.inputs if report.role is role), None)
 
-class _Status:
-    """One status in the making: the worst level counts, all sentences are kept."""
-
-    def __init__(self, name: str, hardware_id: str) -> None:
-        self._status = DiagnosticStatus(name=name, hardware_id=hardware_id)
-        self._sentences: list[str] = []
-
-    def warn(self, sentence: str) -> None:
-        self._raise(DiagnosticStatus.WARN, sentence)
-
-    def error(self, sentence: str) -> None:
-        self._raise(DiagnosticStatus.ERROR, sentence)
-
-    def value(self, key: str, value: object) -> None:
-        self._status.values.append(KeyValue(key=key, value=str(value)))
-
-    def finish(self, fine: str) -> DiagnosticStatus:
-        self._status.message = '; '.join(self._sentences) or fine
-        return self._status
-
-    def _raise(self, level: bytes, sentence: str) -> None:
-        self._status.level = max(self._status.level, level)
-        self._sentences.append(sentence)
+    def dropped(self, role: Role) -> Mapping[DropReason, int]:
+        """Return how many messages of an input the synchroniser has dropped, by reason."""
+        modality = MODALITY_OF_ROLE.get(role)
+        if modality is None or self.counters is None:
+            return {}
+        return self.counters[modality].dropped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    """Turns two snapshots, one period apart, into statuses."""
+    """Turns snapshots into statuses."""
 
     node_name: str
     hardware_id: str
@@ -88,42 +79,45 @@ class Diagnosis:
         return status.finish(sentence or f'{state}: not recognising')
 
     def statuses(
-        self, now: Snapshot, before: Snapshot, *, checkpoint: str
+        self, now: Snapshot, history: Sequence[Snapshot], *, checkpoint: str
     ) -> list[DiagnosticStatus]:
-        """Return one status per input and one of the engine."""
-        earlier = {report.role: report for report in before.inputs}
+        """Return one status per input and one of the engine.
+
+        Args:
+            now: the newest snapshot.
+            history: at least one earlier snapshot, of this activation and the time that is judged,
+                oldest first; the last of them is a period ago.
+            checkpoint: its id.
+        """
         unexplained = any(report.dropped.get(UNEXPLAINED_AUDIO) for report in now.inputs)
         return [
-            *(
-                self._input(r, earlier.get(r.role), now, before, unexplained=unexplained)
-                for r in now.inputs
-            ),
-            self._engine(now, before, checkpoint),
+            *(self._input(report, now, history, unexplained=unexplained) for report in now.inputs),
+            self._engine(now, history[-1], checkpoint),
         ]
 
-    def _begin(self, part: str) -> _Status:
+    def _begin(self, part: str) -> Status:
         name = f'{self.stream} {part}' if self.stream else part
-        return _Status(f'{self.node_name}: {name}', self.hardware_id)
+        return Status(f'{self.node_name}: {name}', self.hardware_id)
 
     def _input(
         self,
         report: InputReport,
-        earlier: InputReport | None,
         now: Snapshot,
-        before: Snapshot,
+        history: Sequence[Snapshot],
         *,
         unexplained: bool,
     ) -> DiagnosticStatus:
         """Return the status of one input; ``unexplained`` sound came without an AudioInfo."""
+        before = history[-1]
+        earlier = before.report(report.role)
         status = self._begin(report.role.value)
         for problem in report.problems:
             status.error(problem)
         if not report.problems:
-            self._silence(status, report, unexplained=unexplained)
-        unreadable = sum(report.dropped.values())
-        unreadable -= sum(earlier.dropped.values()) if earlier else 0
-        if unreadable:
-            status.warn(f'{unreadable} messages could not be used; the last: {report.example}')
+            tell_silence(
+                status, report, silent_after_s=self.silent_after_s, unexplained=unexplained
+            )
+        _health(report, [*history, now]).tell(status)
         seconds = now.time_s - before.time_s
         rate_hz = (report.received - earlier.received) / seconds if earlier and seconds else 0.0
         status.value('topic', report.topic)
@@ -134,35 +128,17 @@ class Diagnosis:
         status.value('rate (Hz)', f'{rate_hz:.1f}')
         status.value('age (s)', 'never' if report.age_s is None else f'{report.age_s:.2f}')
         status.value('lost in transport', report.lost)
+        if report.stamp_offset_s is not None:
+            status.value('stamp minus arrival (s)', f'{report.stamp_offset_s:.3f}')
+        if report.declared_rate_hz and report.measured_rate_hz:
+            status.value('declared samples/s', report.declared_rate_hz)
+            status.value('samples/s by stamps', f'{report.measured_rate_hz:.0f}')
         modality = MODALITY_OF_ROLE.get(report.role)
         if now.counters is not None and modality is not None:
             _tell_drops(status, now.counters[modality])
         for reason, count in report.dropped.items():
             status.value(f'unreadable: {reason}', count)
         return status.finish(f'{rate_hz:.1f} Hz' if report.received else 'nothing received yet')
-
-    def _silence(self, status: _Status, report: InputReport, *, unexplained: bool) -> None:
-        """Say why nothing comes, where something should."""
-        if report.role is Role.AUDIO_INFO:
-            if unexplained and not report.received:
-                status.warn(
-                    f'{report.topic}: sound comes, but nothing says in what format, so it is '
-                    'refused; let the audio driver publish its AudioInfo, remap audio_info, or '
-                    'set topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels'
-                )
-            return
-        if not report.publishers:
-            status.warn(
-                f'{report.topic}: nobody publishes; start the driver or remap {report.role.value}'
-            )
-        elif report.role is Role.TRANSCRIPT:
-            return  # people do not always speak
-        elif report.age_s is None or report.age_s > self.silent_after_s:
-            since = 'ever' if report.age_s is None else f'for {report.age_s:.1f} s'
-            status.warn(
-                f'{report.topic}: {report.publishers} publisher(s), but no message {since}; '
-                'check the driver'
-            )
 
     def _engine(self, now: Snapshot, before: Snapshot, checkpoint: str) -> DiagnosticStatus:
         status = self._begin('engine')
@@ -187,7 +163,7 @@ class Diagnosis:
         return status.finish(f'{rate_hz:.1f} decisions/s')
 
     def _worker(
-        self, status: _Status, worker: WorkerReport, now: Snapshot, before: Snapshot
+        self, status: Status, worker: WorkerReport, now: Snapshot, before: Snapshot
     ) -> float:
         earlier = before.worker or worker
         seconds = now.time_s - before.time_s
@@ -211,12 +187,27 @@ class Diagnosis:
         return (worker.decisions - earlier.decisions) / seconds if seconds else 0.0
 
 
+def _health(report: InputReport, snapshots: Sequence[Snapshot]) -> InputHealth:
+    """Return what ails an input, by snapshots of the time that is judged, the newest last."""
+    role, first, last = report.role, snapshots[0], snapshots[-1]
+    earlier, before = first.report(role), first.dropped(role)
+    past = InputPast(
+        received=report.received - (earlier.received if earlier else 0),
+        lost=report.lost - (earlier.lost if earlier else 0),
+        unreadable=report.undecoded - (earlier.undecoded if earlier else 0),
+        dropped={reason: n - before.get(reason, 0) for reason, n in last.dropped(role).items()},
+    )
+    reports = [found for found in (s.report(role) for s in snapshots[1:]) if found is not None]
+    offsets_s = [r.stamp_offset_s for r in reports if r.stamp_offset_s is not None]
+    return InputHealth(report, past, offsets_s=offsets_s)
+
+
 def _overload(snapshot: Snapshot) -> int:
     counters = (snapshot.counters or {}).values()
     return sum(item.dropped[DropReason.OVERLOAD] for item in counters)
 
 
-def _judge_latency(status: _Status, latency_s: float) -> None:
+def _judge_latency(status: Status, latency_s: float) -> None:
     if latency_s < 0:
         status.warn(
             f'negative latency of {latency_s:.3f} s: the sensor clock is ahead of this machine; '
@@ -229,7 +220,7 @@ def _judge_latency(status: _Status, latency_s: float) -> None:
         )
 
 
-def _tell_drops(status: _Status, counters: InputCounters) -> None:
+def _tell_drops(status: Status, counters: InputCounters) -> None:
     status.value('used', counters.taken)
     status.value('waiting', counters.queued)
     for reason, count in counters.dropped.items():

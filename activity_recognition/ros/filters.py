@@ -127,6 +127,8 @@ class Decoder(SimpleFilter):
         self._on_failure = on_failure
         self.received = 0
         self.newest_entry_s: float | None = None
+        self.newest_offset_ns: int | None = None
+        """Stamp minus arrival of the newest sample."""
         self.drops = Drops()
 
     def connectInput(self, source: SimpleFilter) -> None:  # noqa: N802
@@ -150,6 +152,7 @@ class Decoder(SimpleFilter):
             self._drop(error)
             return
         if sample is not None:
+            self.newest_offset_ns = sample.stamp_ns - sample.arrival_ns
             for piece in pieces_of(sample):
                 self.signalMessage(piece, message.entry_s)
 

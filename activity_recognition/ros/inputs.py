@@ -18,6 +18,7 @@ from activity_recognition.ros.parameters import parameter_overrides
 from activity_recognition.ros.qos import describe, follow, mismatch
 from activity_recognition.ros.sources import Offer, Source, Wanted, choose, wanted
 from activity_recognition.sensors import Role
+from activity_recognition.types import NANOSECONDS
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -57,6 +58,21 @@ class InputReport:
     """Messages that could not be decoded, by reason."""
     example: str = ''
     """The last error of a message that could not be decoded."""
+    shared_by: tuple[str, ...] = ()
+    """Nodes that publish on the topic that is subscribed to, one entry per publisher."""
+    stamp_offset_s: float | None = None
+    """Stamp minus arrival of the newest sample, seconds; None before the first."""
+    declared_rate_hz: int | None = None
+    """Sample rate of sound as its format says; None without sound."""
+    measured_rate_hz: float | None = None
+    """Sample rate of sound by its stamps; None while too little has come."""
+    channel_problem: str = ''
+    """What is wrong with the channel of sound that is heard; empty where nothing is."""
+
+    @property
+    def undecoded(self) -> int:
+        """Messages that could not be decoded."""
+        return sum(self.dropped.values())
 
 
 class Input:
@@ -76,6 +92,8 @@ class Input:
         self._followed: QoSProfile | None = None
         self._subscriber = RawSubscriber(node)
         self._publishers = 0
+        self._shared_by: tuple[str, ...] = ()
+        self._sound = decoders.audio if want.role is Role.AUDIO else None
         self._lost = 0
         self._problems: list[str] = []
         self._incompatible = ''
@@ -100,6 +118,7 @@ class Input:
         self._problems = [problem] if problem else []
         if source is None:
             return
+        self._shared_by = tuple(sorted(o.node_name for o in offers if o.topic == source.topic))
         matching = [
             o.qos for o in offers if (o.topic, o.type_name) == (source.topic, source.type_name)
         ]
@@ -119,7 +138,8 @@ class Input:
     def report(self) -> InputReport:
         """Return what can be said now."""
         subscription, decoder = self._subscriber.subscription, self.decoder
-        newest_s = decoder.newest_entry_s
+        newest_s, offset_ns = decoder.newest_entry_s, decoder.newest_offset_ns
+        sound = self._sound
         problems = list(self._problems)
         if self._incompatible and not problems and not self._is_matched():
             problems.append(self._incompatible)
@@ -135,12 +155,22 @@ class Input:
             problems=tuple(problems),
             dropped=dict(decoder.drops.counts),
             example=self._last_error,
+            shared_by=self._shared_by,
+            stamp_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
+            declared_rate_hz=None if sound is None else sound.declared_rate_hz,
+            measured_rate_hz=None if sound is None else sound.measured_rate_hz,
+            channel_problem='' if sound is None else sound.channel_problem,
         )
 
     def _offers(self) -> Iterable[Offer]:
         for topic in self._want.topics:
             for info in self._node.get_publishers_info_by_topic(topic):
-                yield Offer(topic=topic, type_name=info.topic_type, qos=info.qos_profile)
+                yield Offer(
+                    topic=topic,
+                    type_name=info.topic_type,
+                    qos=info.qos_profile,
+                    node_name=f'{info.node_namespace.rstrip("/")}/{info.node_name}',
+                )
 
     def _open(self, source: Source, offers: list[QoSProfile]) -> None:
         """Subscribe; what cannot be subscribed to becomes a problem."""

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -23,6 +24,7 @@ from activity_recognition.config import RecognizerConfig
 from activity_recognition.entry import remedy
 from activity_recognition.errors import ActivityRecognitionError, MissingExtraError
 from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
+from activity_recognition.ros.input_health import HEALTH_WINDOW_S
 from activity_recognition.ros.lifecycle import AsyncLifecycleNode
 from activity_recognition.ros.parameters import ConfigParameters
 from activity_recognition.ros.qos import DIAGNOSTICS_QOS
@@ -68,7 +70,8 @@ class RecognizerNode(AsyncLifecycleNode):
             ),
         ).value
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS_QOS)
-        self._before: dict[str, Snapshot] = {}
+        self._history: dict[str, deque[Snapshot]] = {}
+        """What is judged, by stream, oldest first."""
         self._report_timer: Timer | None = None
         self._report_every(RecognizerConfig().diagnostics_rate_hz)
 
@@ -183,7 +186,8 @@ class RecognizerNode(AsyncLifecycleNode):
     def _enter(self, state: str) -> None:
         self._state = state
         self.failure = None
-        self._before = {} if self._session is None else self._session.snapshots()
+        snapshots = {} if self._session is None else self._session.snapshots()
+        self._history = {name: deque([snapshot]) for name, snapshot in snapshots.items()}
 
     def _fail(self, error: Exception) -> None:
         """Keep why a transition failed; that of configuring ends where it began."""
@@ -206,7 +210,7 @@ class RecognizerNode(AsyncLifecycleNode):
     def _report(self) -> None:
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        session, nothing = self._session, Snapshot(time_s=0.0)
+        session = self._session
         engine = session.engine if session is not None else None
         diagnosis = Diagnosis(
             node_name=self.get_fully_qualified_name(),
@@ -217,12 +221,14 @@ class RecognizerNode(AsyncLifecycleNode):
         if session is None or session.running is None:
             message.status = [self._idle(diagnosis)]
         else:
-            snapshots = session.snapshots()
-            for name, now in snapshots.items():
+            for name, now in session.snapshots().items():
+                history = self._history.setdefault(name, deque([Snapshot(time_s=0.0)]))
                 message.status += dataclasses.replace(diagnosis, stream=name).statuses(
-                    now, self._before.get(name, nothing), checkpoint=session.engine.checkpoint_id
+                    now, history, checkpoint=session.engine.checkpoint_id
                 )
-            self._before = snapshots
+                history.append(now)
+                while history[1].time_s <= now.time_s - HEALTH_WINDOW_S:
+                    history.popleft()
         self._diagnostics.publish(message)
 
     def _idle(self, diagnosis: Diagnosis) -> DiagnosticStatus:

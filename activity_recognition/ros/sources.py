@@ -29,6 +29,8 @@ class Offer:
     topic: str
     type_name: str
     qos: QoSProfile
+    node_name: str = ''
+    """Who publishes, with its namespace."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -39,7 +39,7 @@ def image_status(now, before=()):
     counters = {modality: InputCounters() for modality in MODALITIES}
     first, *_ = diagnosis.statuses(
         Snapshot(time_s=2.0, inputs=(now,), counters=counters),
-        Snapshot(time_s=1.0, inputs=tuple(before)),
+        [Snapshot(time_s=1.0, inputs=tuple(before))],
         checkpoint='abc',
     )
     return first

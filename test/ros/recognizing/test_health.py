@@ -50,6 +50,34 @@ def test_an_active_one_is_well_though_nothing_comes(world, health):
     assert sentence.endswith('decisions/s')
 
 
+def test_one_that_loads_is_waited_for(world, health, monkeypatch):
+    from activity_recognition.commands import health as command
+    from activity_recognition.inference import MultiStreamEngine
+
+    loaded, warm_up = threading.Event(), MultiStreamEngine.warm_up
+
+    def wait_and_warm_up(self):
+        assert loaded.wait(600)
+        warm_up(self)
+
+    monkeypatch.setattr(MultiStreamEngine, 'warm_up', wait_and_warm_up)
+    node = world.make_recognizer()
+    world.there(node.start_in_background)
+    diagnoses = world.diagnoses()
+    world.spin_until(lambda: diagnoses.says('state', 'configuring'))
+    status, sentence = health(5.0)
+    assert status == 1
+    assert sentence.startswith('configuring: loading the model')
+    ask = command.ask
+
+    def load_and_ask(*args, **options):
+        loaded.set()
+        return ask(*args, **options)
+
+    monkeypatch.setattr(command, 'ask', load_and_ask)
+    assert health()[0] == 0
+
+
 @pytest.mark.parametrize(('level', 'status'), [(0, 0), (1, 0), (2, 1), (3, 1)])
 def test_errors_of_the_engine_are_ill_and_warnings_are_not(world, health, level, status):
     from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
