@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from activity_recognition import __version__
-from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.errors import MESSAGE_LIMIT, ActivityRecognitionError, printable
 
 COMMANDS = {
     'simulate': 'simulate',
@@ -34,7 +34,6 @@ COMMANDS = {
 
 ROS_ARGS = '--ros-args'
 INTERRUPTED = 130
-
 _DESCRIPTION = """\
 What a person is doing, told to a robot while it happens: from camera, microphone and speech
 transcripts, over ROS 2."""
@@ -62,7 +61,8 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; errors of the package are one sentence."""
+    """Run one command and return its exit status; its errors and those of files are sentences."""
+    _escape_what_cannot_be_encoded()
     given = list(sys.argv[1:] if argv is None else argv)
     given, ros = split_ros_arguments(given)
     parser = build_parser()
@@ -75,15 +75,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command.run(arguments)
     except ActivityRecognitionError as error:
-        print(f'activity-recognition {arguments.command}: {error}', file=sys.stderr)
+        _say(arguments.command, str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print(f'activity-recognition {arguments.command}: interrupted', file=sys.stderr)
+        _say(arguments.command, 'interrupted')
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output is gone; Python would complain once more at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ActivityRecognitionError.exit_code
+    except OSError as error:
+        # A name that is too long, a folder that may not be read, a disk that is full.
+        _say(arguments.command, f'{_names(error)}{error.strerror or error}')
+        return ActivityRecognitionError.exit_code
+    except (MemoryError, UnicodeError) as error:
+        # Files that nobody bounds, and names that no locale can write.
+        _say(arguments.command, f'{type(error).__name__}: {str(error) or "not enough"}')
+        return ActivityRecognitionError.exit_code
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """Let stdout and stderr write any text, whatever the locale and the names of files are."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, 'reconfigure', None)
+        if reconfigure is not None:
+            reconfigure(errors='backslashreplace')
+
+
+def _say(command: str, sentence: str) -> None:
+    print(printable(f'activity-recognition {command}: {sentence}', MESSAGE_LIMIT), file=sys.stderr)
+
+
+def _names(error: OSError) -> str:
+    files = (error.filename, error.filename2)
+    return ''.join(f'{printable(str(file), 300)}: ' for file in files if file is not None)
 
 
 def split_ros_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:

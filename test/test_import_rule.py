@@ -22,7 +22,7 @@ LAYERS = [
     {'parameter_files'},
     {'config_io'},
     {'config', 'types'},
-    {'settings', 'channel_choice', 'text_files'},
+    {'settings', 'channel_choice', 'console', 'text_files'},
     {'errors', 'entry', 'cache_dir', 'scratch', '__init__'},
 ]
 """From the top; those on a line do not know each other."""

@@ -29,13 +29,13 @@ Result = TypeVar('Result')
 def make_progress(console: Console | None) -> Progress:
     """Return a progress display with elapsed and remaining time; None shows nothing."""
     return Progress(
-        TextColumn('{task.description}'),
+        TextColumn('{task.description}', markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn('left'),
         TimeRemainingColumn(),
-        TextColumn('{task.fields[note]}'),
+        TextColumn('{task.fields[note]}', markup=False),
         console=console,
         disable=console is None,
     )

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from activity_recognition.config_io import load_config, shipped_file, to_mapping
+from activity_recognition.console import PlainConsole
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.models import checkpoint
 from activity_recognition.models.checkpoint import (
@@ -243,7 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
         help='only write the recordings that the checkpoint is measured on, below WORK',
     )
     chosen = parser.parse_args(arguments)
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     try:
         if chosen.held_out:
             print(write_held_out(chosen.work, console=console))

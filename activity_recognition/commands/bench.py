@@ -130,12 +130,12 @@ def show(found: Findings) -> None:
     """Print tables and proposal on the terminal."""
     import rich.table
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
 
+    from activity_recognition.console import PlainConsole
     from activity_recognition.inference.cost_tables import tables
     from activity_recognition.inference.findings import sentences
 
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole()
     for table in tables(found):
         shown = rich.table.Table(
             *table.columns,

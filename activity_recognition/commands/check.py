@@ -37,24 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the problems and the summary."""
-    from rich.console import Console
-
+    from activity_recognition.console import PlainConsole, make_console
     from activity_recognition.training.inspection import inspect
 
     found = inspect(
         arguments.data,
         known=arguments.labels,
         workers=arguments.jobs,
-        console=None if arguments.quiet else Console(stderr=True),
+        console=make_console(quiet=arguments.quiet),
     )
-    console = Console()
+    console = PlainConsole()
     for problem in found.all_problems:
         word, style = ('error', 'red') if problem.fatal else ('note', 'yellow')
         console.print(f'{word}: ', style=style, end='')
-        console.print(problem.text, markup=False, highlight=False, soft_wrap=True)
+        console.print(problem.text, soft_wrap=True)
     if found.labels:
         console.print(label_table(found))
-    console.print(_summary(found), markup=False, highlight=False, soft_wrap=True)
+    console.print(_summary(found), soft_wrap=True)
     damaged = any(problem.fatal for problem in found.all_problems)
     unusable = len(found.damaged) == len(found.recordings)
     return int(unusable or (arguments.strict and damaged))

@@ -50,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo and say how it went."""
     need_ros()
-    from rich.console import Console
+    from activity_recognition.console import PlainConsole
 
     values = values_of(arguments, DEMO_ARGUMENTS)
     config = read_config(values)
-    console = Console()
+    console = PlainConsole()
     metrics = perform(config, values, console, quiet=arguments.quiet, tree=arguments.tree)
     report = write_pages(Path(str(values['out'])), metrics)
     print_results(metrics, report, console)

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from activity_recognition.console import plain
 from activity_recognition.reporting.metrics import FrameAccount
 from activity_recognition.reporting.run_log import Heard, View
 from activity_recognition.types import MODALITIES, ModalityEvidence
@@ -136,7 +137,7 @@ class PlainLines(Silence):
             self._print(plain_line(moment.view, newest))
 
     def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(plain(line), soft_wrap=True)
 
 
 def plain_line(view: View, newest: Heard) -> str:
@@ -157,15 +158,17 @@ def render(moment: Moment) -> RenderableType:
     if moment.position_s is not None:
         parts.append(_progress(moment.position_s, moment.length_s))
     parts.append(_changes(moment.view))
-    parts += [Text(f'the robot says: {sentence}') for sentence in moment.said[-3:]]
-    return Panel(Group(*parts), title=moment.title, subtitle=moment.state, padding=(1, 2))
+    parts += [plain(f'the robot says: {sentence}') for sentence in moment.said[-3:]]
+    return Panel(
+        Group(*parts), title=plain(moment.title), subtitle=plain(moment.state), padding=(1, 2)
+    )
 
 
 def _answer(view: View) -> Table:
     table = Table.grid(padding=(0, 2))
     newest = view.newest
     if view.scored:
-        table.add_row(Text('truth', 'dim'), Text(view.truth or '–', 'bold'))
+        table.add_row(Text('truth', 'dim'), plain(view.truth or '–', 'bold'))
     if newest is None:
         table.add_row(Text('decision', 'dim'), Text('none yet', 'dim'))
         return table
@@ -173,7 +176,7 @@ def _answer(view: View) -> Table:
     if view.truth is not None:
         style = 'bold green' if newest.answer == view.truth else 'bold red'
     confidence = f'{newest.confidence * 100:.0f} %'
-    table.add_row(Text('decision', 'dim'), Text(newest.answer, style), confidence)
+    table.add_row(Text('decision', 'dim'), plain(newest.answer, style), confidence)
     return table
 
 
@@ -194,7 +197,7 @@ def _contribution(item: ModalityEvidence | None, view: View) -> tuple[Renderable
     weight = view.weights.get(str(item.modality))
     return (
         f'{item.age_s:.2f} s',
-        item.label,
+        plain(item.label),
         f'{item.confidence * 100:.0f} %',
         Text('–', 'dim') if weight is None else weight_bar(weight),
     )
@@ -237,4 +240,4 @@ def _progress(position_s: float, length_s: float) -> Table:
 
 def _changes(view: View) -> Text:
     shown = view.changes[-_CHANGES:]
-    return Text('  '.join(f'{t_s:.1f} s {answer}' for t_s, answer in shown), 'dim')
+    return plain('  '.join(f'{t_s:.1f} s {answer}' for t_s, answer in shown), 'dim')

@@ -159,10 +159,9 @@ def _look_at_report(arguments: argparse.Namespace, acceptance: Acceptance) -> in
 
 
 def _measure(arguments: argparse.Namespace) -> Evaluation:
-    from rich.console import Console
-
     from activity_recognition.commands.machine import conditions
     from activity_recognition.config import EngineConfig
+    from activity_recognition.console import make_console
     from activity_recognition.models.checkpoint import load_checkpoint
     from activity_recognition.training.evaluation.measuring import (
         EvaluationConfig,
@@ -181,7 +180,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
     )
     refuse_to_replace(arguments.out, overwrite=arguments.overwrite)
     checkpoint = load_checkpoint(checkpoint_folder(arguments.checkpoint))
-    console = None if arguments.quiet else Console(stderr=True)
+    console = make_console(quiet=arguments.quiet)
     with tempfile.TemporaryDirectory(prefix='activity_recognition-') as temporary:
         evaluation = evaluate_checkpoint(
             checkpoint,
@@ -228,14 +227,15 @@ def _write(arguments: argparse.Namespace, evaluation: Evaluation, checks: list[C
 
 def _conclude(checks: list[Check], left_open: list[str]) -> int:
     """Print what passed, what failed and what nobody looked at; return the exit status."""
-    from rich.console import Console
     from rich.table import Table
+
+    from activity_recognition.console import PlainConsole
 
     table = Table('what', 'found', 'wanted', '', box=None, pad_edge=False)
     for item in checks:
         mark = 'passed' if item['passed'] else 'FAILED'
         table.add_row(item['name'], item['found'], item['wanted'], mark)
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole()
     console.print(table)
     if left_open:
         console.print(f'not looked at without --live: {", ".join(left_open)}')

@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from activity_recognition.commands.options import need_ros
+from activity_recognition.errors import printable
 
 if TYPE_CHECKING:
     from activity_recognition.ros.monitor_node import MonitorNode
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with Monitor(arguments.ros) as node:
         status, sentence = ask(node, arguments.recognizer, seconds=arguments.seconds)
-    print(f'{arguments.recognizer}: {sentence}')
+    print(printable(f'{arguments.recognizer}: {sentence}'))
     warn_of_shared_memory()
     return status
 

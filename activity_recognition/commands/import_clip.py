@@ -40,11 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import the clip and say what it brought."""
-    from rich.console import Console
-
     from activity_recognition.bags.importer import describe_skipped, import_clip
+    from activity_recognition.console import PlainConsole
 
-    console = Console(stderr=True, quiet=arguments.quiet)
+    console = PlainConsole(stderr=True, quiet=arguments.quiet)
     # Files do not tell reliably how long they are, so it shows how far it is, not what is left.
     with console.status('importing') as status:
         clip = import_clip(

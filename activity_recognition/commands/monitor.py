@@ -41,11 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Watch until the recording ends, the time is over, or Ctrl-C, which is no failure."""
     need_ros()
-    from rich.console import Console
-
+    from activity_recognition.console import PlainConsole
     from activity_recognition.ros.monitor_node import Monitor
 
-    console = Console()
+    console = PlainConsole()
     with Monitor(arguments.ros) as node:
         watch = Watch(
             node,
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             metrics = run_metrics(
                 watch, node, title='Activity recognition', summary='A live run.', checks=[]
             )
-            console.print(str(write_pages(arguments.report, metrics)), highlight=False)
+            console.print(str(write_pages(arguments.report, metrics)), soft_wrap=True)
     return 0
 
 

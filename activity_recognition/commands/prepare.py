@@ -53,11 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare, and say what was left out and where the shards are."""
-    from rich.console import Console
-
     from activity_recognition.commands.train import recipe
     from activity_recognition.config import SyncConfig
     from activity_recognition.config_io import load_config, load_model_config
+    from activity_recognition.console import PlainConsole
     from activity_recognition.errors import ConfigError
     from activity_recognition.training.config import TrainConfig, with_margin
     from activity_recognition.training.sharding.writing import prepare_shards
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f'--margin must lie in [0, 1], got {margin:g}')
     if arguments.shard_size < 1:
         raise ConfigError(f'--shard-size must be at least 1, got {arguments.shard_size}')
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     result = prepare_shards(
         arguments.data,
         arguments.out,

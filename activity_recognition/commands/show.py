@@ -54,9 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the picture."""
     import tempfile
 
-    from rich.console import Console
-
     from activity_recognition.commands.train import recipe
+    from activity_recognition.console import make_console
     from activity_recognition.training.preview import write_preview
 
     if arguments.count < 1:
@@ -78,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.data,
             cache=arguments.cache or Path(scratch),
             count=arguments.count,
-            console=None if arguments.quiet else Console(stderr=True),
+            console=make_console(quiet=arguments.quiet),
         )
     print(arguments.out)
     return 0

@@ -78,11 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the recordings."""
-    from rich.console import Console
+    from activity_recognition.console import make_console
 
     if arguments.count < 1:
         raise ConfigError(f'--count must be at least 1, got {arguments.count}')
-    console = None if arguments.quiet else Console(stderr=True)
+    console = make_console(quiet=arguments.quiet)
     jobs = plan(arguments)
     began_s = time.monotonic()
     if len(jobs) == 1:

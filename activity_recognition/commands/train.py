@@ -97,9 +97,9 @@ def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
 
 
 def _console(arguments: argparse.Namespace) -> Console | None:
-    from rich.console import Console
+    from activity_recognition.console import make_console
 
-    return None if arguments.quiet else Console(stderr=True)
+    return make_console(quiet=arguments.quiet)
 
 
 def recipe(name: str) -> Path:

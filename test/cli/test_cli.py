@@ -94,6 +94,27 @@ def test_errors_are_one_sentence_and_a_status(command, monkeypatch, error, statu
     assert err == f'activity-recognition simulate: {str(error) or "interrupted"}\n'
 
 
+@pytest.mark.parametrize(
+    ('error', 'sentence'),
+    [
+        (OSError(36, 'File name too long', 'a' * 5000), 'aaa: File name too long'),
+        (PermissionError(13, 'Permission denied', 'x\x1b[2J'), 'x\\x1b[2J: Permission denied'),
+        (OSError(28, 'No space left on device'), 'simulate: No space left on device'),
+        (MemoryError(), 'MemoryError: not enough'),
+        (RecordingError('a\udcff\x1b]0;title\x07' + 'b' * 10**6), 'a\\udcff\\x1b]0;title\\x07bbb'),
+    ],
+)
+def test_errors_of_files_are_bounded_sentences_too(command, monkeypatch, error, sentence):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(simulate, 'run', fail)
+    found, out, err = command('simulate', '--out', 'x')
+    assert (found, out, err.count('\n')) == (1, '', 1)
+    assert sentence in err
+    assert len(err) < 2200
+
+
 def test_other_errors_are_bugs_and_keep_their_traceback(command, monkeypatch):
     def fail(_):
         raise ZeroDivisionError
