@@ -285,25 +285,26 @@ class ChannelSelector:
     def _judge(self, state: _State, covariance_CC: NDArray[np.float64]) -> str:
         """Say where most of the sound is lost by the choice."""
         power_C = np.diagonal(covariance_CC)
-        loudest = int(power_C.argmax())
+        loudest, silent = int(power_C.argmax()), _power(SILENT_DBFS)
         taken = self._candidates(state.channels)
-        if power_C[loudest] < _power(AUDIBLE_DBFS) or self._choice.mode == 'auto':
+        if power_C[loudest] < _power(AUDIBLE_DBFS):
             return ''
-        power = covariance_CC[np.ix_(taken, taken)].sum() / len(taken) ** 2
-        advice = f"set audio_channels to 'auto', or to '{loudest}' if that is a microphone"
-        if self._choice.mode == 'index':
-            if power >= _power(SILENT_DBFS):
+        if self._choice.mode != 'mean':
+            if max(power_C[channel] for channel in taken) >= silent:
                 return ''
+            named = f'channel {state.chosen} is' if len(taken) == 1 else 'the microphones are'
             return (
-                f'audio channels: channel {state.chosen} is silent and channel {loudest} is not; '
-                f'{advice}'
+                f'audio channels: {named} silent and channel {loudest} is not; set audio_channels '
+                f"to '{loudest}' if that is a microphone, or to 'mean'"
             )
-        loss_db = 10 * math.log10(power_C[loudest] / max(power, _power(SILENT_DBFS)))
+        power = covariance_CC[np.ix_(taken, taken)].sum() / len(taken) ** 2
+        loss_db = 10 * math.log10(power_C[loudest] / max(power, silent))
         if loss_db < CANCELLED_DB:
             return ''
         return (
             f'audio channels: the mean of {len(taken)} channels is {loss_db:.0f} dB quieter than '
-            f'channel {loudest}: they cancel each other, or most are silent; {advice}'
+            f'channel {loudest}: they cancel each other, or most are silent; set audio_channels to '
+            f"'auto', or to '{loudest}' if that is a microphone"
         )
 
 

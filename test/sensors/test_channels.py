@@ -259,7 +259,9 @@ def test_another_number_of_channels_begins_anew():
     [
         ((1, -1), 'mean', 'the mean of 2 channels is .* dB quieter than channel 0: they cancel'),
         ((0, 0, 1, 0, 0, 0), 'mean', 'mean of 6 channels is 16 dB quieter than channel 2'),
-        ((1, 0), '1', "channel 1 is silent and channel 0 is not; set audio_channels to 'auto'"),
+        ((1, 0), '1', "channel 1 is silent and channel 0 is not; set audio_channels to '0' if"),
+        ((0, 0, 0, 0, 0, 1), 'auto', 'the microphones are silent and channel 5 is not'),
+        ((1, 0, 0, 0, 0, 1), 'auto', '$'),
         ((1, -1), 'auto', '$'),
         ((1, 0), 'mean', '$'),
         ((1, 0.8), 'mean', '$'),
