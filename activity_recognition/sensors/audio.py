@@ -185,7 +185,8 @@ class AudioDecoder:
             return False
         if stamp_ns > last_ns:
             late_s = seconds_between(self._last_end_ns, end_ns)
-            if late_s <= self._max_gap_s:
+            overlap_s = seconds_between(self._last_end_ns, stamp_ns)
+            if late_s < 0 or overlap_s <= self._max_gap_s:
                 return False
             sentence = f'a chunk ends {late_s:.3f} s before the end of a longer one before it'
         else:
@@ -239,13 +240,15 @@ class AudioDecoder:
     def _without_given(self, chunk: AudioChunk) -> AudioChunk:
         """Return what is new in a chunk that overlaps those before, as windows that slide do.
 
-        What holds nothing new stays as it is: admission counts it.
+        Of what holds nothing new a piece is left, which admission counts as late.
         """
         if self._given_until_ns is None:
             return chunk
         given = -(-(self._given_until_ns - chunk.stamp_ns) * chunk.sample_rate_hz // NANOSECONDS)
         if given >= len(chunk.samples):
-            return chunk
+            return _cut(
+                chunk, max(0, len(chunk.samples) - chunk.sample_rate_hz), len(chunk.samples)
+            )
         self._given_until_ns = None
         return _cut(chunk, max(given, 0), len(chunk.samples))
 
