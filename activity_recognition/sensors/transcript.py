@@ -20,6 +20,8 @@ MAX_CHARACTERS = 16_384
 """Longest text of one utterance."""
 
 
+_LISTED = 20
+"""Fields of a message that an error names."""
 PARTIAL_INTERVAL_S = 0.5
 """Least time between two partial results that become utterances."""
 
@@ -170,9 +172,14 @@ def _attribute(value: Message, name: str, path: str) -> object:
         hint = f'; did you mean {near[0]!r}?' if near else ''
         raise DecodeError(
             f'transcript field: {name!r} of {path!r} does not exist; '
-            f'the message has {", ".join(names) or "no fields"}{hint}; set topics.transcript_field'
+            f'the message has {_listed(names)}{hint}; set topics.transcript_field'
         )
     return getattr(value, name)
+
+
+def _listed(names: list[str]) -> str:
+    more = ', …' if len(names) > _LISTED else ''
+    return f'{", ".join(name[:100] for name in names[:_LISTED])}{more}' if names else 'no fields'
 
 
 def _first(value: Any, default: object) -> Any:

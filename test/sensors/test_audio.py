@@ -165,6 +165,13 @@ def test_an_info_that_cannot_be_is_refused(info):
         decoder().set_info(info(rate=4_000_000_000))
 
 
+@pytest.mark.parametrize('fields', [{'coding': 'x' * 10**6}, {'sample_format': 'x' * 10**6}])
+def test_what_an_info_says_is_quoted_in_part(info, fields):
+    with pytest.raises(UnsupportedEncodingError, match=r'audio format: .* S16LE') as caught:
+        decoder().set_info(info(**fields))
+    assert len(str(caught.value)) < 400
+
+
 def test_empty_messages_give_nothing(stamped):
     audio = decoder(fallback=AudioFormat())
     assert audio.decode(stamped(pcm(0), START_NS), START_NS) is None

@@ -145,6 +145,14 @@ def test_a_missing_field_names_the_fields_and_the_nearest():
         TranscriptDecoder('house_msgs/msg/Note', 'lines.words.more').decode(note(), 1)
 
 
+def test_a_message_of_many_fields_is_named_by_some():
+    kind = REGISTRY.resolve('house_msgs/msg/Wide', ''.join(f'int8 f{n}\n' for n in range(40)))
+    message = send(kind, **{f'f{n}': 1 for n in range(40)})
+    with pytest.raises(DecodeError, match=r'the message has f0, f1, .*, f19, …') as caught:
+        TranscriptDecoder(kind.name, 'words').decode(message, 1)
+    assert 'f20' not in str(caught.value)
+
+
 @pytest.mark.parametrize('field', ['score', 'lines', 'lines.0.number', 'header', '__class__'])
 def test_a_field_that_is_no_text_is_refused(field):
     with pytest.raises(DecodeError, match='transcript field'):
