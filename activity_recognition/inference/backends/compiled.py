@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import warnings
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -42,8 +45,9 @@ class CompiledBackend(EagerBackend):
         # follow the step, the compiler would run it as it is and say nothing.
         self._frame = torch.compile(self._steps.frame, dynamic=True, fullgraph=True)
         try:
-            for streams in _STREAMS:
-                self.frame(*example_inputs(system, Sizes(streams=streams))['frame'])
+            with _without_advice():
+                for streams in _STREAMS:
+                    self.frame(*example_inputs(system, Sizes(streams=streams))['frame'])
         except Exception as error:  # the compiler's errors are many
             first = str(error).strip().splitlines()[0] if str(error).strip() else ''
             raise BackendError(
@@ -57,6 +61,17 @@ class CompiledBackend(EagerBackend):
         # while a robot waits.
         tokens: Tensor = self._frame(images.flatten().view(images.shape))
         return tokens
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Drop the advice to multiply in TF32; where warnings are errors it would end the compiling.
+
+    In which precision the network runs is the user's choice.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='TensorFloat32 tensor cores')
+        yield
 
 
 def _has_compiler() -> bool:

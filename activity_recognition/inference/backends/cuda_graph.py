@@ -39,6 +39,7 @@ class _Captured:
 class CudaGraphBackend:
     """Captures a step the first time that inputs of some shape come, and replays it from then on.
 
+    A step that computes nothing (the frames of a network that looks at motion alone) has no graph.
     A result is overwritten by the next call of the same step with inputs of the same shape.
     """
 
@@ -60,7 +61,7 @@ class CudaGraphBackend:
         self._precision = precision
         # One for all graphs: cuBLAS keeps a workspace for every stream that it has seen.
         self._stream = torch.cuda.Stream(precision.device)
-        self._captured: dict[_Key, _Captured] = {}
+        self._captured: dict[_Key, _Captured | None] = {}
         # An unfinished one is kept: the allocator of PyTorch may still ask it what it captures.
         self._spoilt: list[torch.cuda.CUDAGraph] = []
         self._on_trial = self._capturing = True
@@ -101,10 +102,10 @@ class CudaGraphBackend:
         self, step: str, call: Callable[..., tuple[Tensor, ...]], *inputs: Tensor
     ) -> tuple[Tensor, ...]:
         key = (step, tuple(tuple(tensor.shape) for tensor in inputs))
-        captured = self._captured.get(key)
-        if captured is not None:
-            return captured.replay(inputs)
-        if not self._capturing or len(self._captured) >= MOST_GRAPHS:
+        if key in self._captured:
+            return _replay(self._captured[key], call, inputs)
+        graphs = sum(captured is not None for captured in self._captured.values())
+        if not self._capturing or graphs >= MOST_GRAPHS:
             return call(*inputs)
         try:
             captured = self._captured[key] = self._capture(call, inputs)
@@ -116,35 +117,66 @@ class CudaGraphBackend:
             self._capturing = False
             _log.warning('%s; shapes that were not captured before run without a graph', failed)
             return call(*inputs)
-        return captured.replay(inputs)
+        return _replay(captured, call, inputs)
 
     def _capture(
         self, call: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
-    ) -> _Captured:
+    ) -> _Captured | None:
+        """Return the graph of a step; None of one that computes nothing, which has no graph."""
         kept = tuple(tensor.clone() for tensor in inputs)
-        device = self._precision.device
+        return self._record(call, kept) if self._warm_up(call, kept) else None
+
+    def _warm_up(self, call: Callable[..., tuple[Tensor, ...]], kept: tuple[Tensor, ...]) -> bool:
+        """Run a step some times, and return whether it computes anything."""
+        device, stream = self._precision.device, self._stream
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream), self._autocast():
+            results = [call(*kept) for _ in range(_WARM_UP)]
+        torch.cuda.current_stream(device).wait_stream(stream)
+        return computes(*results[-2:])
+
+    def _autocast(self) -> torch.autocast:
         # What autocast casts must be cast inside the graph, not be left in a cache that is emptied
         # after it.
-        autocast = torch.autocast(
+        return torch.autocast(
             'cuda',
             dtype=self._precision.dtype,
             enabled=self._precision.dtype is not torch.float32,
             cache_enabled=False,
         )
-        stream = self._stream
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream), autocast:
-            for _ in range(_WARM_UP):
-                call(*kept)
-        torch.cuda.current_stream(device).wait_stream(stream)
+
+    def _record(
+        self, call: Callable[..., tuple[Tensor, ...]], kept: tuple[Tensor, ...]
+    ) -> _Captured:
+        device = self._precision.device
         graph = torch.cuda.CUDAGraph()
         # Left to itself it takes a stream of the current device, which need not be this one, and
         # forbids other threads to allocate.
-        capturing = torch.cuda.graph(graph, stream=stream, capture_error_mode='thread_local')
+        capturing = torch.cuda.graph(graph, stream=self._stream, capture_error_mode='thread_local')
         # A capture that fails would leave its stream the current one.
         before = torch.cuda.stream(torch.cuda.current_stream(device))
         self._spoilt.append(graph)
-        with torch.cuda.device(device), before, capturing, autocast:
+        with torch.cuda.device(device), before, capturing, self._autocast():
             outputs = call(*kept)
         self._spoilt.remove(graph)
         return _Captured(graph=graph, inputs=kept, outputs=outputs)
+
+
+def computes(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
+    """Return whether a step computes anything, from its results of two calls with the same inputs.
+
+    Results that were computed lie in memory of their own, as long as both are kept. What lies in
+    the same memory both times is a view of weights or inputs: nothing ran on the device for it.
+    """
+    return any(
+        first.untyped_storage().data_ptr() != second.untyped_storage().data_ptr()
+        for first, second in zip(one, other, strict=True)
+    )
+
+
+def _replay(
+    captured: _Captured | None,
+    call: Callable[..., tuple[Tensor, ...]],
+    inputs: tuple[Tensor, ...],
+) -> tuple[Tensor, ...]:
+    return call(*inputs) if captured is None else captured.replay(inputs)

@@ -59,9 +59,9 @@ def needs_precise_mode(folder: Path) -> bool:
     Raises:
         BackendError: they are not exact in either mode, or they cannot be read.
     """
-    if _first_inexact(folder, precise=False) is None:
+    if first_inexact(folder, precise=False) is None:
         return False
-    inexact = _first_inexact(folder, precise=True)
+    inexact = first_inexact(folder, precise=True)
     if inexact is None:
         return True
     import onnxruntime
@@ -75,8 +75,13 @@ def needs_precise_mode(folder: Path) -> bool:
     )
 
 
-def _first_inexact(folder: Path, *, precise: bool) -> str | None:
-    """Return the first step of which a product is not exact, if any."""
+def first_inexact(folder: Path, *, precise: bool) -> str | None:
+    """Return the first step of a folder of which a product is not exact on this processor, if any.
+
+    Args:
+        folder: with one graph per step, of 8-bit weights.
+        precise: whether ONNX Runtime is in its precise mode.
+    """
     for product in _products(folder):
         exact = product.exact(_LEVELS)
         # One row has a kernel of its own.

@@ -39,12 +39,15 @@ class OnnxRuntimeBackend:
         """
         self.name = name
         self._folder = folder
-        self._sessions = {step: _session(folder / f'{step}.onnx', num_threads) for step in STEPS}
+        self._sessions = {
+            step: load_session(folder / f'{step}.onnx', num_threads) for step in STEPS
+        }
         self.precise = folder.name == QUANTISED and needs_precise_mode(folder)
         """Whether it is the precise mode that makes products of 8-bit integers exact here."""
         if self.precise:
             self._sessions = {
-                step: _session(folder / f'{step}.onnx', num_threads, precise=True) for step in STEPS
+                step: load_session(folder / f'{step}.onnx', num_threads, precise=True)
+                for step in STEPS
             }
         self._inputs = {
             step: [entry.name for entry in session.get_inputs()]
@@ -91,7 +94,17 @@ class OnnxRuntimeBackend:
         return tuple(torch.from_numpy(result) for result in results)
 
 
-def _session(path: Path, num_threads: int, *, precise: bool = False) -> InferenceSession:
+def load_session(path: Path, num_threads: int, *, precise: bool = False) -> InferenceSession:
+    """Load one exported step.
+
+    Args:
+        path: of the graph.
+        num_threads: intra-op threads; 0 leaves the library's own choice.
+        precise: whether products of 8-bit integers run in the precise mode.
+
+    Raises:
+        BackendError: ONNX Runtime is not installed, or does not take the graph.
+    """
     try:
         import onnxruntime
     except ImportError as error:

@@ -1,6 +1,7 @@
 """When the compiled step is compiled; with a compiler that takes no time."""
 
 import functools
+import warnings
 
 import pytest
 import torch
@@ -46,3 +47,38 @@ def test_what_is_not_compiled_is_not_said_to_be(graphs):
     assert taken.backend.name == 'torch'
     assert 'torch.compile does not take this network here: FailOnRecompileLimitHit' in taken.problem
     assert taken.problem.endswith("set engine.backend to 'auto'")
+
+
+def test_advice_to_multiply_in_tf32_does_not_end_the_compiling(graphs, monkeypatch):
+    """The compiler gives it on CUDA; a program may have every warning raised."""
+    said = []
+
+    def leave_and_advise(graph, inputs):
+        said.append('TensorFloat32')
+        warnings.warn(
+            'TensorFloat32 tensor cores for float32 matrix multiplication available but not '
+            "enabled. Consider setting `torch.set_float32_matmul_precision('high')` for better "
+            'performance.',
+            stacklevel=1,
+        )
+        return graph.forward
+
+    compile_it = functools.partial(compiled.torch.compile.func, backend=leave_and_advise)
+    monkeypatch.setattr(compiled.torch, 'compile', compile_it)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        taken = StreamingEngine(make_checkpoint(), engine=by('compile')).choice
+    assert said
+    assert taken.backend.name == 'compile', taken.problem
+    assert not taken.problem
+
+
+def test_other_warnings_of_the_compiler_are_not_hidden(graphs, monkeypatch):
+    def leave_and_warn(graph, inputs):
+        warnings.warn('something is wrong with the compiler', stacklevel=1)
+        return graph.forward
+
+    compile_it = functools.partial(compiled.torch.compile.func, backend=leave_and_warn)
+    monkeypatch.setattr(compiled.torch, 'compile', compile_it)
+    with pytest.warns(UserWarning, match='something is wrong with the compiler'):
+        StreamingEngine(make_checkpoint(), engine=by('compile'))

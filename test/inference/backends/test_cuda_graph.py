@@ -26,7 +26,7 @@ from factories.answers import assert_equal, dense, run
 from factories.backends import asked, by, overwriting
 from factories.crowds import check_crowd, crowd_of
 from factories.matrix import STREAMS
-from factories.networks import MOVING, TINY, WRAPPING, make_checkpoint, make_system
+from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint, make_system
 from factories.scenes import TROUBLED, trace_of
 from factories.streams import Scene, samples
 
@@ -147,6 +147,76 @@ def test_a_capture_that_fails_later_is_told_and_the_last_one(caplog):
     )
 
 
+class OnTheHost(Uncaptured):
+    """Stands where CUDA is: warms up, and notes by its result what would be recorded."""
+
+    def __init__(self, eager, precision):
+        super().__init__(eager, precision)
+        self.recorded = []
+
+    def _capture(self, call, inputs):
+        return CudaGraphBackend._capture(self, call, inputs)
+
+    def _warm_up(self, call, kept):
+        return cuda_graph.computes(call(*kept), call(*kept))
+
+    def _record(self, call, kept):
+        self.recorded.append(tuple(kept[0].shape))
+        return SimpleNamespace(replay=lambda new: call(*new))
+
+
+def on_the_host(config):
+    system = make_system(config)
+    eager = EagerBackend(Steps(system).eval())
+    return OnTheHost(eager, CUDA), eager, example_inputs(system, Sizes(streams=2))
+
+
+@pytest.mark.parametrize('config', [TINY, MOVING_ALONE], ids=['tiny', 'moving alone'])
+def test_a_step_that_computes_nothing_has_no_graph(config, recwarn, caplog):
+    """The tokens of frames that are not looked at are a view of zeros: an empty graph."""
+    backend, eager, inputs = on_the_host(config)
+    recorded = []
+    with torch.inference_mode():
+        for step in STEPS:
+            for _ in range(3):
+                found, wanted = (getattr(b, step)(*inputs[step]) for b in (backend, eager))
+                torch.testing.assert_close(found, wanted)
+            recorded.append(len(backend.recorded))
+    expected = [0, 1, 2, 3, 4] if config is MOVING_ALONE else [1, 2, 3, 4, 5]
+    assert recorded == expected
+    assert not recwarn.list
+    assert not caplog.records
+
+
+def test_steps_without_a_graph_do_not_count_among_the_most(monkeypatch):
+    monkeypatch.setattr(cuda_graph, 'MOST_GRAPHS', 1)
+    backend, _, inputs = on_the_host(MOVING_ALONE)
+    with torch.inference_mode():
+        for count in (1, 2):
+            backend.frame(inputs['frame'][0][:count])
+        assert not backend.recorded
+        backend.sound(*inputs['sound'])
+        backend.utterance(*inputs['utterance'])
+    assert backend.recorded == [tuple(inputs['sound'][0].shape)]
+
+
+def test_what_computes():
+    weights, given = torch.zeros(1, 4), torch.ones(2, 4)
+    assert not cuda_graph.computes((weights.expand(2, -1),), (weights.expand(2, -1),))
+    assert not cuda_graph.computes((given[:1], weights), (given[:1], weights))
+    assert cuda_graph.computes((given + 1,), (given + 1,))
+    assert cuda_graph.computes((weights, given.clone()), (weights, given.clone()))
+
+
+@pytest.mark.parametrize('asked_for', ['auto', 'cudagraph'])
+def test_a_network_with_such_a_step_is_taken(monkeypatch, asked_for):
+    monkeypatch.setattr(choice, 'CudaGraphBackend', OnTheHost)
+    monkeypatch.setattr(choice, 'step_times', faster_graphs)
+    taken = choose_backend(asked_for, make_checkpoint(MOVING_ALONE), CUDA, num_threads=1)
+    assert taken.backend.name == 'cudagraph'
+    assert not taken.problem
+
+
 @pytest.fixture
 def overwritten():
     """Have every engine run by a backend with the manners of this one; return those made."""
@@ -217,6 +287,19 @@ def test_its_numbers_are_those_of_torch(without_tf32):
             assert isinstance(first, tuple) == isinstance(second, tuple)
             torch.testing.assert_close(second, wanted, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(first, second, atol=0, rtol=0)
+
+
+@pytest.mark.gpu
+def test_a_step_that_computes_nothing_is_passed_over_on_cuda(without_tf32, recwarn):
+    system = make_system(MOVING_ALONE).to('cuda')
+    precision = choose_precision(EngineConfig(device='cuda', precision='fp32'))
+    eager = EagerBackend(Steps(system).eval())
+    backend = CudaGraphBackend(eager, precision)
+    hold_against(backend, eager, system)
+    without = [key for key, captured in backend._captured.items() if captured is None]
+    assert {step for step, _ in without} == {'frame'}
+    assert len(backend._captured) > len(without)
+    assert not [warning for warning in recwarn.list if 'Graph is empty' in str(warning.message)]
 
 
 @pytest.mark.gpu
