@@ -20,19 +20,20 @@ from itertools import islice
 import numpy as np
 import torch
 from harness import (
+    Budget,
     Case,
     Goal,
     Report,
     Rounds,
     Spent,
     arguments,
+    interleave,
     publish,
     skipped,
     stopwatch,
-    take_turns,
 )
 from record import Table, provenance
-from workload import steady_streams
+from workload import NO_TIME, UnavailableError, steady_streams
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
@@ -87,7 +88,12 @@ WAYS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report, or say why not."""
-    parser = arguments(__doc__, seconds=60.0, rounds=10)
+    parser = arguments(
+        __doc__,
+        seconds=300.0,
+        rounds=10,
+        seconds_help='time of the whole run; what cannot be prepared in half of it is skipped',
+    )
     parser.add_argument('--preset', default='small')
     parser.add_argument('--device', default='cuda')
     parser.add_argument('--ways', nargs='+', default=list(WAYS), metavar='PRECISION/BACKEND')
@@ -150,28 +156,27 @@ def arithmetic(precision: str) -> Iterator[None]:
 
 
 def _measure(chosen: argparse.Namespace, ways: list[Way]) -> Report:
+    budget = Budget(chosen.seconds)
     checkpoint = untrained_checkpoint(chosen.preset, seed=chosen.seed)
-    expected = _probabilities(_engine(checkpoint, 'cpu', Way('fp32', 'torch')), chosen.seed)
-    cases: dict[str, Case] = {
-        'product, fp32': _product(chosen.device, torch.float32),
-        'product, bf16': _product(chosen.device, torch.bfloat16),
-        'copy': _copy(chosen.device),
-    }
-    goals, notes = [], []
-    for way in ways:
-        engine = _engine(checkpoint, chosen.device, way)
-        with arithmetic(way.precision):
-            found = _probabilities(engine, chosen.seed)
-        difference = float(np.abs(found - expected).max())
-        goals.append(Goal(name=_goal_name(way), value=difference, at_most=_allowed(way)))
-        notes.append(f'{way.name}: {engine.device_name}.')
-        for count in chosen.streams:
-            cases[_case_name(way, count)] = _streams(checkpoint, chosen, way, count)
-    rounds = take_turns(cases, chosen)
+    prepared = _prepare(checkpoint, chosen, ways, budget)
+    rounds = interleave(
+        prepared.cases,
+        rounds=chosen.rounds,
+        limit_s=budget.left_s,
+        seed=chosen.seed,
+        warm_up=0,  # each ran once when it was prepared
+        say=budget.say,
+    )
+    goals = [*prepared.goals]
     for precision in _both(ways) if 1 in chosen.streams else ():
         operators, graphs = (
             _case_name(Way(precision, backend), 1) for backend in ('torch', 'cudagraph')
         )
+        if not {operators, graphs} <= set(prepared.cases):
+            goals.append(
+                skipped(_ratio_name(precision), 'not both were timed', at_least=WANTED_GRAPH)
+            )
+            continue
         ratio = rounds.wall_ratio(operators, graphs).median
         goals.append(
             Goal(
@@ -188,21 +193,85 @@ def _measure(chosen: argparse.Namespace, ways: list[Way]) -> Report:
         'frames per second': RATE_HZ,
         'images': f'{chosen.width}×{chosen.height}',
     }
+    tables = [_floor(checkpoint, rounds)]
+    if prepared.streams:
+        tables.insert(0, _table(prepared.streams, rounds))
     return Report(
         theme='gpu',
         title='On a GPU',
         settings=settings,
         goals=goals,
-        tables=[_table(chosen, ways, rounds), _floor(checkpoint, rounds)],
-        notes=[f'{rounds.describe()}; {STEPS} steps of all streams per round.', *notes],
+        tables=tables,
+        notes=[f'{rounds.describe()}; {STEPS} steps of all streams per round.', *prepared.notes],
     )
+
+
+@dataclasses.dataclass(slots=True)
+class _Prepared:
+    """What is to be timed, each case run once, and what was found before."""
+
+    cases: dict[str, Case] = dataclasses.field(default_factory=dict)
+    streams: list[tuple[Way, int]] = dataclasses.field(default_factory=list)
+    """Ways and numbers of streams among the cases."""
+    goals: list[Goal] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+
+def _prepare(
+    checkpoint: Checkpoint, chosen: argparse.Namespace, ways: list[Way], budget: Budget
+) -> _Prepared:
+    """Compare every way, then prepare its cases, those of few streams first, as time allows."""
+    prepared = _Prepared()
+
+    def add(name: str, case: Case) -> None:
+        prepared.cases[name] = case
+        budget.say(f'{name}: {case().wall_s:.3g} s')
+
+    for name, dtype in (('fp32', torch.float32), ('bf16', torch.bfloat16)):
+        add(f'product, {name}', _product(chosen.device, dtype))
+    add('copy', _copy(chosen.device))
+    budget.say(f'{chosen.preset} in float32 on the CPU, to compare with')
+    expected = _probabilities(_engine(checkpoint, 'cpu', Way('fp32', 'torch')), chosen.seed)
+    usable = []
+    for way in ways:
+        try:
+            if not budget.may_prepare():
+                raise UnavailableError(NO_TIME)
+            difference, device_name = _compare(checkpoint, chosen, way, expected)
+        except UnavailableError as reason:
+            prepared.goals.append(skipped(_goal_name(way), str(reason), at_most=_allowed(way)))
+            continue
+        usable.append(way)
+        prepared.goals.append(Goal(name=_goal_name(way), value=difference, at_most=_allowed(way)))
+        prepared.notes.append(f'{way.name}: {device_name}.')
+        budget.say(f'{way.name}: differs by {difference:.2g}')
+    for count in sorted(chosen.streams):
+        for way in usable:
+            name = _case_name(way, count)
+            try:
+                add(name, _streams(checkpoint, chosen, way, count, budget))
+                prepared.streams.append((way, count))
+            except UnavailableError as reason:
+                prepared.notes.append(f'{name} was skipped: {reason}.')
+                budget.say(prepared.notes[-1])
+    return prepared
+
+
+def _compare(
+    checkpoint: Checkpoint, chosen: argparse.Namespace, way: Way, expected: np.ndarray
+) -> tuple[float, str]:
+    """Return by how much a way differs from float32 on the CPU, and what ran it."""
+    with arithmetic(way.precision):
+        engine = _engine(checkpoint, chosen.device, way)
+        found = _probabilities(engine, chosen.seed)
+    return float(np.abs(found - expected).max()), engine.device_name
 
 
 def _engine(checkpoint: Checkpoint, device: str, way: Way) -> MultiStreamEngine:
     """Return an engine with weights of its own.
 
     Raises:
-        RuntimeError: the backend does not work here: what would be timed is another.
+        UnavailableError: the backend does not work here: what would be timed is another.
     """
     engine = MultiStreamEngine(
         dataclasses.replace(checkpoint, system=copy.deepcopy(checkpoint.system)),
@@ -215,7 +284,7 @@ def _engine(checkpoint: Checkpoint, device: str, way: Way) -> MultiStreamEngine:
         ),
     )
     if engine.choice.problem:
-        raise RuntimeError(f'{way.name}: {engine.choice.problem}')
+        raise UnavailableError(engine.choice.problem)
     return engine
 
 
@@ -233,8 +302,16 @@ def _probabilities(engine: MultiStreamEngine, seed: int) -> np.ndarray:
     return result
 
 
-def _streams(checkpoint: Checkpoint, chosen: argparse.Namespace, way: Way, count: int) -> Case:
-    """Return the steps of ``count`` streams in one engine, timed per stream."""
+def _streams(
+    checkpoint: Checkpoint, chosen: argparse.Namespace, way: Way, count: int, budget: Budget
+) -> Case:
+    """Return the steps of ``count`` streams in one engine, timed per stream.
+
+    Raises:
+        UnavailableError: the time for preparing is over.
+    """
+    if not budget.may_prepare():
+        raise UnavailableError(NO_TIME)
     with arithmetic(way.precision):
         step = steady_streams(
             _engine(checkpoint, chosen.device, way),
@@ -243,6 +320,7 @@ def _streams(checkpoint: Checkpoint, chosen: argparse.Namespace, way: Way, count
             seed=chosen.seed,
             width_px=chosen.width,
             height_px=chosen.height,
+            may_go_on=budget.may_prepare,
         )
 
     def run() -> Spent:
@@ -278,30 +356,29 @@ def _case_name(way: Way, count: int) -> str:
     return f'{way.name}, {count}'
 
 
-def _table(chosen: argparse.Namespace, ways: list[Way], rounds: Rounds) -> Table:
-    base = _case_name(ways[0], chosen.streams[0])
+def _table(streams: list[tuple[Way, int]], rounds: Rounds) -> Table:
+    base = _case_name(*streams[0])
     rows = []
-    for way in ways:
-        for count in chosen.streams:
-            name = _case_name(way, count)
-            each = rounds.wall_s(name).scaled(1e3)
-            rows.append(
-                (
-                    way.name,
-                    str(count),
-                    str(each),
-                    f'{rounds.cpu_s(name).median * 1e3:.3g}',
-                    f'{1e3 / each.median / RATE_HZ:.1f}',
-                    str(rounds.wall_ratio(name, base)),
-                )
+    for way, count in sorted(streams, key=lambda entry: entry[0].name):
+        name = _case_name(way, count)
+        each = rounds.wall_s(name).scaled(1e3)
+        rows.append(
+            (
+                way.name,
+                str(count),
+                str(each),
+                f'{rounds.cpu_s(name).median * 1e3:.3g}',
+                f'{1e3 / each.median / RATE_HZ:.1f}',
+                str(rounds.wall_ratio(name, base)),
             )
+        )
     columns = (
         'way',
         'streams',
         'ms per decision (quartiles)',
         'ms of CPU',
         f'streams sustained at {RATE_HZ:g} Hz',
-        '÷ first row',
+        f'÷ {base}',
     )
     return Table('One decision of one stream, with all its input', columns, rows)
 

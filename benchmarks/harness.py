@@ -143,16 +143,19 @@ def interleave(
     seed: int,
     threads: int = 1,
     warm_up: int = 1,
+    say: Callable[[str], None] | None = None,
 ) -> Rounds:
     """Run the cases round by round until ``rounds`` of them are clean or the time is over.
 
     Args:
         cases: what to run, by name.
         rounds: clean rounds to gather.
-        limit_s: time after which no further round begins.
+        limit_s: time within which rounds begin, after the first only those that end in it, too, if
+            they take no longer than the longest before.
         seed: of the order within each round.
         threads: how many threads a case may keep busy.
         warm_up: rounds that are run before and not counted.
+        say: is told of every round, if given.
     """
     order, names = random.Random(seed), list(cases)
     for _ in range(warm_up):
@@ -160,13 +163,16 @@ def interleave(
             cases[name]()
     taken: list[Mapping[str, Spent]] = []
     clean: list[Mapping[str, Spent]] = []
-    end_s = time.monotonic() + limit_s
-    while len(clean) < rounds and time.monotonic() < end_s:
+    end_s, longest_s = time.monotonic() + limit_s, 0.0
+    while len(clean) < rounds and (began_s := time.monotonic()) + longest_s < end_s:
         order.shuffle(names)
         spent = {name: cases[name]() for name in names}
         taken.append(spent)
         if all(item.is_clean(threads) for item in spent.values()):
             clean.append(spent)
+        longest_s = max(longest_s, time.monotonic() - began_s)
+        if say is not None:
+            say(f'{len(clean)} of {len(taken)} rounds clean, {rounds} wanted')
     return Rounds(clean=tuple(clean), all=tuple(taken))
 
 
@@ -230,6 +236,33 @@ class Report:
         return Table('Goals', GOAL_COLUMNS, [goal.row() for goal in self.goals])
 
 
+class Budget:
+    """The time of a whole run, half of it for preparing; what happens is told as it goes."""
+
+    def __init__(self, seconds: float) -> None:
+        """Begin now."""
+        self._began_s = time.monotonic()
+        self._seconds = seconds
+
+    def say(self, text: str) -> None:
+        """Print what happens, and when."""
+        print(f'{self.spent_s:6.1f} s  {text}', file=sys.stderr, flush=True)
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self._began_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the end."""
+        return max(0.0, self._seconds - self.spent_s)
+
+    def may_prepare(self) -> bool:
+        """Return whether there is still time for preparing."""
+        return self.spent_s < self._seconds / 2
+
+
 def take_turns(cases: Mapping[str, Case], chosen: argparse.Namespace) -> Rounds:
     """Run the cases round by round as the command line says; one thread where it does not say."""
     return interleave(
@@ -247,6 +280,7 @@ def arguments(
     seconds: float,
     rounds: int | None = None,
     threads: int | None = None,
+    seconds_help: str = 'time for measuring',
 ) -> argparse.ArgumentParser:
     """Return a parser with what every benchmark takes.
 
@@ -255,9 +289,10 @@ def arguments(
         seconds: how long the measuring itself may take by default.
         rounds: clean rounds to gather by default; None for a benchmark without rounds.
         threads: of torch by default; None for a benchmark that has no choice of them.
+        seconds_help: what the time is of.
     """
     parser = argparse.ArgumentParser(description=(description or '').splitlines()[0])
-    parser.add_argument('--seconds', type=float, default=seconds, help='time for measuring')
+    parser.add_argument('--seconds', type=float, default=seconds, help=seconds_help)
     parser.add_argument('--seed', type=int, default=0)
     if rounds is not None:
         parser.add_argument('--rounds', type=int, default=rounds, help='clean rounds to gather')

@@ -25,6 +25,7 @@ FILL_S = 5.0
 OFFSET_S = 0.017
 """Between the beginnings of two streams."""
 NOT_FINITE = 'the engine gave no finite decision: the time measured means nothing'
+NO_TIME = 'no time was left to prepare it; give more --seconds'
 
 
 class UnavailableError(Exception):
@@ -93,10 +94,14 @@ def steady_streams(
     seed: int,
     width_px: int = 640,
     height_px: int = 480,
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> Callable[[], None]:
     """Let ``count`` streams join and see until their rings are full; return their next step.
 
     They begin at different moments, so that their sound does not come in equal runs.
+
+    Raises:
+        UnavailableError: ``may_go_on`` says no before the rings are full.
     """
     sources: dict[str, Iterator[Window]] = {}
     for index in range(count):
@@ -120,6 +125,8 @@ def steady_streams(
             raise RuntimeError(NOT_FINITE)
 
     for _ in range(round(FILL_S * frame_rate_hz)):
+        if not may_go_on():
+            raise UnavailableError(NO_TIME)
         step()
     return step
 

@@ -1,8 +1,19 @@
 import json
 import math
 
+import harness
 import pytest
-from harness import FEWEST_ROUNDS, Goal, Rounds, Spent, Spread, interleave, skipped, stopwatch
+from harness import (
+    FEWEST_ROUNDS,
+    Budget,
+    Goal,
+    Rounds,
+    Spent,
+    Spread,
+    interleave,
+    skipped,
+    stopwatch,
+)
 
 CLEAN = Spent(wall_s=1.0, cpu_s=1.0)
 DISTURBED = Spent(wall_s=2.0, cpu_s=1.0)
@@ -46,6 +57,48 @@ def test_without_time_nothing_is_measured_and_nothing_concluded():
     rounds = interleave({'a': lambda: CLEAN}, rounds=5, limit_s=0.0, seed=0)
     assert not rounds.settled
     assert math.isnan(rounds.wall_s('a').median)
+
+
+def test_a_round_that_would_end_too_late_does_not_begin(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(harness, 'time', clock)
+
+    def case():
+        clock.now_s += 4.0
+        return DISTURBED
+
+    rounds = interleave({'a': case}, rounds=5, limit_s=10.0, seed=0, warm_up=0)
+    assert len(rounds.all) == 2
+    assert clock.now_s == 8.0
+
+
+def test_rounds_are_told(capsys):
+    told = []
+    interleave({'a': lambda: CLEAN}, rounds=2, limit_s=1e6, seed=0, say=told.append)
+    assert told == ['1 of 1 rounds clean, 2 wanted', '2 of 2 rounds clean, 2 wanted']
+
+
+def test_half_of_a_budget_is_for_preparing(monkeypatch, capsys):
+    clock = Clock()
+    monkeypatch.setattr(harness, 'time', clock)
+    budget = Budget(10.0)
+    assert budget.may_prepare()
+    clock.now_s += 5.0
+    assert not budget.may_prepare()
+    assert budget.left_s == 5.0
+    budget.say('half of it')
+    assert capsys.readouterr().err == '   5.0 s  half of it\n'
+    clock.now_s += 7.0
+    assert budget.left_s == 0.0
+
+
+class Clock:
+    """Stands in for the module of this name."""
+
+    now_s = 0.0
+
+    def monotonic(self):
+        return self.now_s
 
 
 def test_ratios_are_taken_within_rounds():

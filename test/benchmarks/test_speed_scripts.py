@@ -33,6 +33,16 @@ def _threads():
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def small_products(monkeypatch):
+    """A large product takes a CPU seconds, and a busy one has few clean rounds."""
+    import gpu
+
+    monkeypatch.setattr(Spent, 'is_clean', lambda self, threads: True)
+    monkeypatch.setattr(gpu, 'GEMM_SIDE', 64)
+    monkeypatch.setattr(gpu, 'COPY_BYTES', 2**16)
+
+
 def spent(seconds):
     return Spent(wall_s=seconds, cpu_s=seconds)
 
@@ -193,15 +203,58 @@ class TestSmoke:
         outcome = run_script(synchroniser.main, tmp_path, '--seconds', '1', '--rounds', '1')
         assert outcome['goals'][0]['at_most'] == synchroniser.WANTED
 
-    def test_gpu_on_a_cpu(self, tmp_path):
+    def test_gpu_on_a_cpu(self, tmp_path, small_products):
         import gpu
 
         words = ('--device', 'cpu', '--preset', 'nano', '--streams', '1', '2')
         words += ('--ways', 'fp32/torch', 'bf16/torch', 'fp32/torch/device')
-        outcome = run_script(gpu.main, tmp_path, *words, '--seconds', '1', '--rounds', '1')
+        outcome = run_script(gpu.main, tmp_path, *words, '--seconds', '600', '--rounds', '1')
         assert [goal['verdict'] for goal in outcome['goals']] == ['reached'] * 3
         assert len(outcome['tables'][0]['rows']) == 6
         assert len(outcome['tables'][1]['rows']) == 2
+
+
+def test_the_gpu_script_tells_what_it_does_and_skips_what_it_has_no_time_for(
+    tmp_path, small_products, capsys
+):
+    import gpu
+
+    words = ('--device', 'cpu', '--preset', 'nano', '--streams', '1', '64', '--seconds', '0.001')
+    outcome = run_script(gpu.main, tmp_path, *words, '--ways', 'fp32/torch', 'fp32/cudagraph')
+    told = capsys.readouterr().err.splitlines()
+    assert any(line.endswith('nano in float32 on the CPU, to compare with') for line in told)
+    *compared, ratio = [goal['verdict'] for goal in outcome['goals']]
+    assert compared == ['skipped: no time was left to prepare it; give more --seconds'] * 2
+    assert ratio == 'skipped: not both were timed'
+    assert [table['title'] for table in outcome['tables']] == ['The floor of one stream']
+
+
+def test_the_gpu_script_skips_a_way_that_does_not_work_here(tmp_path, small_products, capsys):
+    import gpu
+
+    words = ('--device', 'cpu', '--preset', 'nano', '--streams', '2', '1', '--rounds', '1')
+    words += ('--ways', 'fp32/cudagraph', 'fp32/torch')
+    outcome = run_script(gpu.main, tmp_path, *words, '--seconds', '3600')
+    verdicts = {goal['name']: goal['verdict'] for goal in outcome['goals']}
+    graphs, operators, ratio = verdicts.values()
+    assert graphs.startswith("skipped: the backend 'cudagraph' needs a CUDA device")
+    assert operators == 'reached'
+    assert ratio == 'skipped: not both were timed'
+    assert [row[:2] for row in outcome['tables'][0]['rows']] == [
+        ['fp32 by torch', '1'],
+        ['fp32 by torch', '2'],
+    ]
+    told = [line for line in capsys.readouterr().err.splitlines() if ' s  ' in line]
+    assert [line.split(' s  ')[1].split(': ')[0] for line in told] == [
+        'product, fp32',
+        'product, bf16',
+        'copy',
+        'nano in float32 on the CPU, to compare with',
+        'fp32 by torch',
+        'fp32 by torch, 1',
+        'fp32 by torch, 2',
+        '1 of 1 rounds clean, 1 wanted',
+    ]
 
 
 @pytest.mark.gpu
@@ -209,7 +262,7 @@ class TestSmoke:
 def test_the_gpu_script_agrees_with_the_cpu(tmp_path):
     import gpu
 
-    words = ('--streams', '1', '4', '--seconds', '5', '--rounds', '3')
+    words = ('--streams', '1', '4', '--seconds', '90', '--rounds', '3')
     outcome = run_script(gpu.main, tmp_path, *words)
     compared = [goal for goal in outcome['goals'] if goal['at_most'] is not None]
     assert {goal['verdict'] for goal in compared} == {'reached'}
