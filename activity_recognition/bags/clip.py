@@ -45,6 +45,7 @@ DAMAGED_PACKETS = 'damaged packets'
 LATE_PICTURES = 'pictures whose time does not go on'
 LATE_SOUND = 'blocks of sound whose time does not go on'
 UNCONVERTED = 'pictures and sound in formats that cannot be converted'
+UNSUPPORTED_SOUND = 'blocks of sound that recordings cannot hold'
 UNREAD_END = 'ends of tracks that cannot be read'
 
 
@@ -79,7 +80,7 @@ class Clip:
         self.skipped: Counter[str] = Counter()
         """What could not be used: how many of each kind."""
         self.first_error = ''
-        """What FFmpeg said of the first of them."""
+        """What was wrong with the first of them, where that was said."""
         if not (self.has_video or self.has_audio):
             raise RecordingError(f'{self.path}: has neither a video nor an audio track')
 
@@ -115,8 +116,7 @@ class Clip:
             start_ns: stamp of the clip's start.
 
         Raises:
-            RecordingError: for a channel that the file lacks, and for sound of a rate or a number
-                of channels that recordings do not hold.
+            RecordingError: for a channel that the file lacks.
         """
         end, last_ns = self._start_s, start_ns - 1
         for samples, rate_hz, begin in self._mono():
@@ -140,13 +140,14 @@ class Clip:
     def _rgb(self, picture: Any) -> NDArray[np.uint8] | None:
         """Return a picture as shown; None, and counted, where it cannot be converted."""
         try:
-            pixels = picture.to_ndarray(format='rgb24')
+            # On threads of its own, made for each picture, it takes ten times the work.
+            pixels = picture.to_ndarray(format='rgb24', threads=1)
         except (_pyav().error.FFmpegError, ValueError) as error:
             self._skip(UNCONVERTED, error)
             return None
         return _orientation(picture).apply(np.asarray(pixels, np.uint8))
 
-    def _skip(self, kind: str, error: Exception) -> None:
+    def _skip(self, kind: str, error: object) -> None:
         self.skipped[kind] += 1
         self.first_error = self.first_error or str(error)
 
@@ -171,7 +172,8 @@ class Clip:
             heappush(times, after)
             after += 1 / _frame_rate(track)
             waiting.append(picture)
-            if len(waiting) > _REORDERED:
+            held_back = _REORDERED if track.codec_context.has_b_frames else 0
+            while len(waiting) > held_back:
                 yield waiting.popleft(), heappop(times)
         while waiting:
             yield waiting.popleft(), heappop(times)
@@ -199,7 +201,9 @@ class Clip:
         before: tuple[object, ...] = ()
         rate_hz = 0
         for block, _ in self._decoded('audio'):
-            self._check_sound(block)
+            if problem := _sound_problem(block):
+                self._skip(UNSUPPORTED_SOUND, problem)
+                continue
             rate_hz = rate_hz or int(block.sample_rate)
             kind = (block.sample_rate, block.layout.nb_channels, block.format.name)
             if kind != before:
@@ -219,15 +223,6 @@ class Clip:
         except (_pyav().error.FFmpegError, ValueError) as error:
             self._skip(UNCONVERTED, error)
             return []
-
-    def _check_sound(self, block: Any) -> None:
-        rate_hz, channels = int(block.sample_rate), block.layout.nb_channels
-        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ or not 1 <= channels <= MAX_CHANNELS:
-            raise RecordingError(
-                f'{self.path}: expected sound of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and at most '
-                f'{MAX_CHANNELS} channels, got {rate_hz} Hz and {channels} channel(s); convert it, '
-                'for example to 48000 Hz and one channel'
-            )
 
     @contextmanager
     def _container(self) -> Iterator[Any]:
@@ -342,6 +337,17 @@ def _frame_rate(track: Any) -> Fraction:
 def _orientation(picture: Any) -> Orientation:
     matrix = picture.side_data.get(_pyav().sidedata.sidedata.Type.DISPLAYMATRIX)
     return Orientation() if matrix is None else Orientation.of_matrix(bytes(matrix))
+
+
+def _sound_problem(block: Any) -> str:
+    """Return why a block of sound cannot be taken, empty where it can."""
+    rate_hz, channels = int(block.sample_rate), block.layout.nb_channels
+    if MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ and 1 <= channels <= MAX_CHANNELS:
+        return ''
+    return (
+        f'expected sound of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and at most {MAX_CHANNELS} channels, '
+        f'got {rate_hz} Hz and {channels} channel(s); convert it, for example to 48000 Hz'
+    )
 
 
 def _shrunk(image: NDArray[np.uint8], max_height: int | None) -> NDArray[np.uint8]:

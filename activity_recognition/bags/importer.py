@@ -197,7 +197,7 @@ def _demand_contents(source: Clip, written: _Counter, texts: _Texts) -> None:
     clip = source.path
     if not written.frames and not written.audio_s:
         skipped = f' ({describe_skipped(source.skipped)})' if source.skipped else ''
-        reason = f'; FFmpeg says: {source.first_error[:100]}' if source.first_error else ''
+        reason = f'; the first: {source.first_error[:200]}' if source.first_error else ''
         raise RecordingError(f'{clip}: nothing in it could be decoded{skipped}{reason}')
     for cue in texts.cues:
         if cue.start_s > written.duration_s:

@@ -154,7 +154,7 @@ def _layout_of(encoding: str) -> _Layout:
         return _LAYOUTS[encoding]
     except KeyError:
         raise UnsupportedEncodingError(
-            f'image encoding: {encoding!r} is not a colour or grey image that can be taken; '
+            f'image encoding: {encoding[:100]!r} is not a colour or grey image that can be taken; '
             f'expected one of {", ".join(IMAGE_ENCODINGS)}; point the image topic at the colour '
             'stream (depth images come as 32FC1)'
         ) from None

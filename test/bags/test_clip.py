@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from activity_recognition.bags import RecordingReader, clip, import_clip
-from activity_recognition.bags.clip import DAMAGED_PACKETS, UNREAD_END, Clip
+from activity_recognition.bags.clip import DAMAGED_PACKETS, UNREAD_END, UNSUPPORTED_SOUND, Clip
 from activity_recognition.bags.importer import START_NS
 from activity_recognition.bags.orientation import Orientation
 from activity_recognition.bags.packet_times import PacketTimes
@@ -101,18 +101,24 @@ def test_channels_that_are_not_there_are_refused(tmp_path):
         Clip(path, audio_channels='left')
 
 
-@pytest.mark.parametrize('channels', [65, 255])
-def test_more_channels_than_can_be_converted_are_refused(tmp_path, channels):
-    path = write_wav(tmp_path / 'wide.wav', np.zeros((4800, channels)))
-    with pytest.raises(RecordingError, match=rf'at most 64 channels, got .* {channels} channel'):
-        sound(path)
+@pytest.mark.parametrize(
+    ('channels', 'rate_hz'), [(65, 48_000), (255, 48_000), (1, 500), (2, 768_000)]
+)
+def test_sound_that_recordings_cannot_hold_is_refused(tmp_path, channels, rate_hz):
+    path = write_wav(tmp_path / 'odd.wav', np.zeros((4800, channels)), rate_hz)
+    sentence = (
+        r'odd\.wav: nothing in it .*blocks of sound that recordings cannot hold: \d+\); the first: '
+        rf'.* 1000 to 384000 Hz and at most 64 channels, got {rate_hz} Hz and {channels} channel'
+    )
+    with pytest.raises(RecordingError, match=sentence):
+        import_clip(path, tmp_path / 'out')
 
 
-@pytest.mark.parametrize('rate_hz', [500, 768_000])
-def test_rates_that_recordings_do_not_hold_are_refused(tmp_path, rate_hz):
-    path = write_wav(tmp_path / 'odd.wav', levels(1), rate_hz)
-    with pytest.raises(RecordingError, match=rf'1000 to 384000 Hz .* got {rate_hz} Hz'):
-        sound(path)
+def test_sound_that_cannot_be_taken_does_not_cost_the_pictures(tmp_path):
+    path = write_media(tmp_path / 'clip.mkv', Pictures(), Tone(codec='pcm_s16le', rate_hz=500))
+    imported = import_clip(path, tmp_path / 'out')
+    assert (imported.frames, imported.audio_s) == (25, 0)
+    assert set(imported.skipped) == {UNSUPPORTED_SOUND}
 
 
 def test_numbers_that_are_none_become_silence(tmp_path):
