@@ -18,6 +18,7 @@ import numpy as np
 
 from activity_recognition.bags.orientation import Orientation
 from activity_recognition.bags.packet_times import PacketTimes
+from activity_recognition.channel_choice import MAX_CHANNELS
 from activity_recognition.entry import remedy
 from activity_recognition.errors import DecodeError, MissingExtraError, RecordingError
 from activity_recognition.sensors import ChannelSelector
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MAX_CHANNELS = 64
-"""Most channels of sound; FFmpeg converts no more."""
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000
 """Sample rates that are taken, Hz: what recordings hold."""
 _REORDERED = 16  # most pictures that H.264 and H.265 hold back
@@ -82,7 +81,9 @@ class Clip:
         self.first_error = ''
         """What was wrong with the first of them, where that was said."""
         if not (self.has_video or self.has_audio):
-            raise RecordingError(f'{self.path}: has neither a video nor an audio track')
+            raise RecordingError(
+                f'{self.path}: has neither a video nor an audio track that FFmpeg can decode'
+            )
 
     def frames(self, start_ns: int, *, max_height: int | None = None) -> Iterator[Frame]:
         """Yield the pictures as shown (turned as the file says), arriving at their stamps.

@@ -33,6 +33,15 @@ _PIXELS_PER_BYTE = 512
 _SCAN_MARKER = 0xDAFF  # read as a little-endian number
 _DIVISORS = (8, 4, 2)
 _LEFT_OVER = re.compile(r'(\d+) extraneous bytes before marker')
+_HARMLESS = re.compile(
+    'unknown JFIF revision|Unknown Adobe color transform|bad ICC marker|'
+    'Invalid SOS parameters for sequential JPEG'
+)
+_FILL = re.compile(b'\xff*')
+_START_OF_SCAN, _ADOBE = 0xDA, 0xEE
+_LEFT_OUT = {*range(0xE0, 0xF0), 0xFE}  # application data and comments
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_MAX_SEGMENTS = 1000
 
 
 def decode_jpeg(
@@ -42,8 +51,9 @@ def decode_jpeg(
 
     A large image is decoded at a half, a quarter or an eighth of its size, which libjpeg does in a
     part of the time (scaled inverse DCT). An image is damaged when the decoder has anything to say
-    about it, apart from up to :data:`MAX_PADDING_BYTES` left over in front of a marker. Damage
-    that leaves a code that can be read, as most single bits of a coefficient, cannot be seen.
+    about it, apart from up to :data:`MAX_PADDING_BYTES` left over in front of a marker, and from
+    what does not change the picture. Damage that leaves a code that can be read, as most single
+    bits of a coefficient, cannot be seen.
 
     Args:
         data: the payload, (N,).
@@ -54,34 +64,79 @@ def decode_jpeg(
     Raises:
         DecodeError: for a damaged payload, and for one that would cost more than it may.
     """
-    height, width = _size(data)
+    data, height, width = _with_size(data)
     check_pixels(width, height, max_pixels)
     _check_payload(data, width, height)
     _check_scans(data, width * height, max_pixels)
     divisor = _divisor(min(width, height), least_side_px)
-    pixels = np.empty((-(-height // divisor), -(-width // divisor), 3), np.uint8)
+    pixels = np.zeros((-(-height // divisor), -(-width // divisor), 3), np.uint8)
     part = {'min_height': pixels.shape[0], 'min_width': pixels.shape[1]} if divisor > 1 else {}
     order = 'BGR' if stored_as_rgb else 'RGB'
     try:
         simplejpeg.decode_jpeg(data, order, buffer=pixels, **part)
     except ValueError as error:
-        # It is raised when everything has been decoded, so the pixels are there.
-        left_over = _LEFT_OVER.search(str(error))
-        if left_over is None or int(left_over[1]) > MAX_PADDING_BYTES:
+        # Of the data it complains when everything has been decoded, so the pixels are there.
+        if not _is_harmless(str(error)):
             raise DecodeError(f'image payload: the JPEG image is damaged: {error}') from error
     return pixels
 
 
-def _size(data: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return height and width by the header."""
+def _is_harmless(complaint: str) -> bool:
+    """Return whether a complaint of libjpeg's is about what does not change the picture."""
+    left_over = _LEFT_OVER.search(complaint)
+    if left_over is None:
+        return _HARMLESS.search(complaint) is not None
+    return int(left_over[1]) <= MAX_PADDING_BYTES
+
+
+def _with_size(data: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+    """Return a payload whose header libjpeg has nothing to say about, its height and its width."""
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
     except (ValueError, KeyError) as error:
-        raise DecodeError(
-            'image payload: the JPEG image has no header that can be read, or chroma subsampling '
-            f'that is not supported: {error}'
-        ) from error
-    return int(height), int(width)
+        if not _is_harmless(str(error)):
+            raise _unreadable(error) from error
+    else:
+        return data, int(height), int(width)
+    # simplejpeg decodes nothing then: harmless or not.
+    data = _plain(data.tobytes())
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+    except (ValueError, KeyError) as error:
+        raise _unreadable(error) from error
+    return data, int(height), int(width)
+
+
+def _unreadable(error: Exception) -> DecodeError:
+    return DecodeError(
+        'image payload: the JPEG image has no header that can be read, or chroma subsampling that '
+        f'is not supported: {error}'
+    )
+
+
+def _plain(payload: bytes) -> NDArray[np.uint8]:
+    """Return a JPEG image without what its header holds beside the picture.
+
+    Its segments are walked (ITU-T T.81, B.1.1) up to the first scan.
+    """
+    kept, position = [payload[:2]], 2
+    for _ in range(_MAX_SEGMENTS):
+        begin = payload.find(b'\xff', position, position + MAX_PADDING_BYTES + 1)
+        fill = _FILL.match(payload, begin) if begin >= 0 else None
+        marker = fill.end() if fill else len(payload)
+        if marker + 3 > len(payload):
+            break
+        kind = payload[marker]
+        if kind == _START_OF_SCAN:
+            return np.frombuffer(b''.join((*kept, b'\xff', payload[marker:])), np.uint8)
+        position = marker + 1
+        if kind not in _STANDALONE:
+            position += int.from_bytes(payload[position : position + 2], 'big')
+        segment = payload[marker:position]
+        colours = kind == _ADOBE and len(segment) >= 15 and segment[14] <= 2
+        if kind not in _LEFT_OUT or colours:
+            kept += [b'\xff', segment]
+    raise DecodeError('image payload: the JPEG header is damaged: it has no picture behind it')
 
 
 def _check_payload(data: NDArray[np.uint8], width: int, height: int) -> None:

@@ -314,6 +314,41 @@ def test_fill_bytes_and_missing_huffman_tables_are_harmless(decode, photo):
     np.testing.assert_array_equal(decode(bare + payload[position:]).image, expected)
 
 
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        (b'JFIF\0\1\1', b'JFIF\0\x09\1'),
+        (b'\3\1\0\2\x11\3\x11\0\x3f\0', b'\3\1\0\2\x11\3\x11\0\0\0'),
+        (b'\xff\xdb', b'x' * 16 + b'\xff\xdb'),
+        (b'\xff\xdb', b'\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\7\xff\xdb'),
+    ],
+    ids=['revision', 'scan parameters', 'bytes between segments', 'Adobe colours'],
+)
+def test_oddities_of_a_header_are_harmless(decode, photo, before, after, capfd):
+    payload = jpeg_as(photo)
+    assert before in payload
+    image = decode(payload.replace(before, after, 1)).image
+    np.testing.assert_array_equal(image, decode(payload).image)
+    assert capfd.readouterr() == ('', '')
+
+
+def test_behind_an_oddity_of_the_header_damage_is_seen(decode, photo):
+    payload = jpeg_as(photo).replace(b'JFIF\0\1\1', b'JFIF\0\x09\1', 1)
+    with pytest.raises(DecodeError, match=r'damaged: .*premature end'):
+        decode(payload[:9_000] + b'\xff\xd9')
+    with pytest.raises(DecodeError, match='no picture behind it'):
+        decode(payload.replace(b'\xff\xdb', b'x' * 17 + b'\xff\xdb', 1))
+    with pytest.raises(DecodeError, match='no picture behind it'):
+        decode(payload.replace(b'\xff\xdb', b'\xff\x01' * 1_001 + b'\xff\xdb', 1))
+
+
+def test_chroma_subsampling_that_is_not_known_is_refused(decode, photo):
+    payload = bytearray(jpeg_as(photo))
+    payload[payload.index(b'\xff\xc0') + 11] = 0x42
+    with pytest.raises(DecodeError, match='chroma subsampling that is not supported'):
+        decode(payload)
+
+
 def with_scans(payload, num_more):
     """Repeat the header of the last scan, with nothing in it."""
     begin = payload.rindex(b'\xff\xda')
