@@ -80,6 +80,12 @@ def _chunks(payload: memoryview) -> Iterator[_Chunk]:
                 f'image payload: the PNG image is damaged or cut short: a chunk at byte {position} '
                 f'claims {length} bytes, and {len(payload) - position - 12} are left'
             )
+        if kind[:1].isupper() and kind not in _NEEDED:
+            # It changes the picture, and is not of the standard: an app's own PNG.
+            raise DecodeError(
+                f'image payload: the PNG image is damaged or of no standard kind: it cannot be '
+                f'read without its chunk {kind!r}'
+            )
         if count > most:
             raise DecodeError(
                 f'image payload: the PNG image has more than {most} chunks in {len(payload)} bytes'

@@ -509,6 +509,12 @@ def test_what_a_png_says_beside_the_picture_is_not_unpacked(decode, monkeypatch)
     assert given == [png().tobytes()]
 
 
+def test_a_png_that_needs_a_chunk_of_its_own_is_refused(decode, no_decoding):
+    first, *rest = chunks_of(png().tobytes())
+    with pytest.raises(DecodeError, match="cannot be read without its chunk b'CgBI'"):
+        decode(png_of((b'CgBI', b'\x50\0\x20\2'), first, *rest), 'png')
+
+
 def test_palettes_and_transparency_of_a_png_are_kept(decode):
     palette = bytes([250, 20, 10, 10, 20, 250])
     rows = b''.join(b'\0' + bytes([row // 16] * 32) for row in range(32))
