@@ -60,6 +60,10 @@ class PacketTimes:
         due = Fraction(ticks * packet.time_base)
         length = Fraction((packet.duration or 0) * packet.time_base)
         track = self._tracks.setdefault(packet.stream.index, _Track(self._offsets[-1]))
+        if packet.is_discard:
+            # It is decoded for those behind it, and by an edit list not shown: its time goes back.
+            self._shift(packet, track.offset)
+            return
         if packet.dts is not None:
             last, slack = track.decoding, SLACK_S
         else:
@@ -71,7 +75,11 @@ class PacketTimes:
         if packet.pts is not None:
             track.presentation = packet.pts * packet.time_base + track.offset
         self._end = max(self._end, due + track.offset + length)
-        if shift := round(track.offset / packet.time_base):
+        self._shift(packet, track.offset)
+
+    @staticmethod
+    def _shift(packet: Any, offset: Fraction) -> None:
+        if shift := round(offset / packet.time_base):
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
 

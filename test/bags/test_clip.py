@@ -26,6 +26,7 @@ from factories.media import (
     moving_box,
     quarters,
     set_display_matrix,
+    set_edits,
     write_media,
     write_wav,
 )
@@ -242,6 +243,24 @@ def test_sound_that_begins_later_stays_later(tmp_path, suffix):
     assert stamps_ms(frames)[-1] == 960
 
 
+@pytest.mark.parametrize(
+    ('edits', 'shown'),
+    [
+        ([(0, 1), (2.4, 1.2)], [*range(25), *range(60, 90)]),
+        ([(2.4, 1.2), (0, 1)], [*range(60, 90), *range(25)]),
+        ([(1.2, 2)], [*range(30, 80)]),
+    ],
+)
+def test_what_an_edit_list_leaves_out_is_left_out(tmp_path, edits, shown):
+    # Without B-frames: of those behind a cut FFmpeg leaves some out.
+    options = (('g', '25'), ('bf', '0'))
+    path = write_media(tmp_path / 'cut.mp4', Pictures(count=100, size=(240, 120), options=options))
+    frames, skipped = pictures(set_edits(path, edits))
+    assert skipped == {}
+    assert [round(box_position(frame.image)) for frame in frames] == shown
+    assert stamps_ms(frames) == [40 * index for index in range(len(shown))]
+
+
 @pytest.mark.parametrize('rate', [(0, 1), (1, 0), (1, 1_000_000), (2**31, 1)])
 def test_a_frame_rate_that_cannot_be_ends(tmp_path, rate):
     path = write_media(tmp_path / 'clip.avi', B_FRAMES['none'])
@@ -329,11 +348,12 @@ class Packets:
     def __init__(self, name='matroska', flags=0):
         self.times = PacketTimes(SimpleNamespace(format=SimpleNamespace(name=name, flags=flags)))
 
-    def place(self, dts, pts=None, track=0, duration=40):
+    def place(self, dts, pts=None, track=0, duration=40, discard=False):
         packet = SimpleNamespace(
             dts=dts,
             pts=dts if pts is None else pts,
             duration=duration,
+            is_discard=discard,
             time_base=Fraction(1, 1000),
             stream=SimpleNamespace(index=track),
         )
@@ -392,7 +412,12 @@ def test_pictures_out_of_order_are_no_new_start():
 def test_an_avi_has_times_of_decoding_alone():
     packets = Packets('avi')
     packet = SimpleNamespace(
-        dts=3, pts=9, duration=1, time_base=Fraction(1, 25), stream=SimpleNamespace(index=0)
+        dts=3,
+        pts=9,
+        duration=1,
+        is_discard=False,
+        time_base=Fraction(1, 25),
+        stream=SimpleNamespace(index=0),
     )
     packets.times.place(packet)
     assert (packet.dts, packet.pts) == (3, 3)

@@ -146,3 +146,32 @@ def set_display_matrix(path: Path, abcd: Sequence[int]) -> Path:
     data[begin : begin + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
+
+
+def set_edits(path: Path, edits: Sequence[tuple[float, float]]) -> Path:
+    """Write an edit list into the first track of an MP4 file whose index comes last.
+
+    Args:
+        path: the file.
+        edits: start and duration of what is shown, seconds of the track's pictures.
+    """
+    data = path.read_bytes()
+    (movie_scale,) = struct.unpack_from('>I', data, data.index(b'mvhd') + 16)
+    (media_scale,) = struct.unpack_from('>I', data, data.index(b'mdhd') + 16)
+    begin = data.index(b'elst') - 4
+    (size,) = struct.unpack_from('>I', data, begin)
+    (first,) = struct.unpack_from('>i', data, begin + 20)
+    entries = b''.join(
+        struct.pack(
+            '>IiI', round(length * movie_scale), first + round(start * media_scale), 1 << 16
+        )
+        for start, length in edits
+    )
+    box = struct.pack('>I4sII', 16 + len(entries), b'elst', 0, len(edits)) + entries
+    changed = bytearray(data[:begin] + box + data[begin + size :])
+    for parent in (b'edts', b'trak', b'moov'):
+        at = changed.index(parent) - 4
+        (old,) = struct.unpack_from('>I', changed, at)
+        struct.pack_into('>I', changed, at, old + len(box) - size)
+    path.write_bytes(changed)
+    return path
