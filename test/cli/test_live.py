@@ -3,11 +3,15 @@
 import json
 import os
 import signal
-from contextlib import closing
+import time
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip('rclpy')
+
+from std_srvs.srv import SetBool
 
 from activity_recognition.commands.simulate import Job, write
 from activity_recognition.simulation import SimulationConfig
@@ -51,6 +55,76 @@ def test_run_brings_the_recogniser_to_active_and_ctrl_c_ends_it(
     check_ends_in_time(seconds_of(lambda: process.wait(PATIENCE_S)))
     assert process.returncode == 0
     assert 'Traceback' not in process.stderr.read()
+    assert processes_with(namespace) == []
+
+
+def pid_of(namespace, module):
+    """Return the process of a namespace that runs a module, as soon as it is there."""
+    runs_it = b'-m\0activity_recognition.ros.' + module.encode() + b'\0'
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        for pid in processes_with(namespace):
+            with suppress(OSError):
+                command = Path(f'/proc/{pid}/cmdline').read_bytes()
+                if command.partition(b'\0')[2].startswith(runs_it):
+                    return pid
+    raise AssertionError(f'{module} was not started')
+
+
+def test_a_recogniser_that_is_killed_ends_the_command_in_words(start, checkpoint, namespace):
+    words = ('--checkpoint', checkpoint, '--no-autostart', '--namespace', namespace)
+    process = start('run', *words)
+    os.kill(pid_of(namespace, 'recognizer_node'), signal.SIGKILL)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert 'the node recognizer was ended by SIGKILL' in errors
+    assert processes_with(namespace) == []
+
+
+@pytest.mark.slow
+def test_a_recogniser_that_is_killed_is_started_again_where_that_is_wanted(
+    start, checkpoint, namespace
+):
+    words = ('--checkpoint', checkpoint, '--namespace', namespace, '--respawn')
+    process = start('run', *words, '--respawn-delay', '0')
+    for end in (True, True, False):
+        with closing(Ears(namespace)) as ears:
+            assert ears.heard.wait(PATIENCE_S), 'it did not become active'
+            if end:
+                os.kill(pid_of(namespace, 'recognizer_node'), signal.SIGKILL)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert errors.count('starting recognizer again in 0 s') == 2
+    assert processes_with(namespace) == []
+
+
+@pytest.mark.parametrize('words', [('run',), ('replay', 'a.mcap'), ('demo',)])
+def test_a_parameter_file_that_is_not_there_is_one_sentence(start, words):
+    process = start(*words, '--params-file', '/nowhere.yaml')
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    (line,) = errors.splitlines()
+    assert line == (
+        f'activity-recognition {words[0]}: expected a file of ROS parameters at /nowhere.yaml, '
+        'found none'
+    )
+
+
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
+def test_a_player_that_is_killed_has_not_played_the_recording(
+    start, checkpoint, namespace, recording, number
+):
+    words = ('--checkpoint', checkpoint, '--no-autostart', '--namespace', namespace)
+    process = start('replay', recording, *words)
+    with closing(Ears(namespace)) as ears:
+        pause = ears.node.create_client(SetBool, 'player/pause')
+        assert pause.wait_for_service(PATIENCE_S), 'the player did not come'
+    os.kill(pid_of(namespace, 'player_node'), number)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 128 + number
+    words = {signal.SIGKILL: 'was ended by SIGKILL', signal.SIGTERM: 'failed with status 143'}
+    assert f'the node player {words[number]}' in errors
     assert processes_with(namespace) == []
 
 
