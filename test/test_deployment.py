@@ -239,6 +239,15 @@ def test_the_service_ends_its_nodes_and_comes_back():
     assert service['Unit']['StartLimitIntervalSec'] == ['0']
 
 
+def test_the_service_first_frees_what_a_killed_one_has_left():
+    (words,) = commands(DEPLOY / 'systemd' / 'activity-recognition.service', 'ExecStartPre')
+    # A failure of it keeps nothing from starting.
+    assert words[0] == f'-{CHECKOUT}/deploy/in_workspace'
+    assert words[1] == 'activity-recognition'
+    arguments = cli.build_parser().parse_args(words[2:])
+    assert (arguments.command, arguments.clean) == ('shared-memory', True)
+
+
 @pytest.mark.skipif(shutil.which('systemd-analyze') is None, reason='no systemd-analyze')
 def test_systemd_understands_the_units(tmp_path):
     for unit in (DEPLOY / 'systemd').iterdir():
