@@ -17,7 +17,7 @@ from activity_recognition.ros.input_health import (
     UNEXPLAINED_AUDIO,
     InputHealth,
     InputPast,
-    tell_silence,
+    silence,
 )
 from activity_recognition.ros.inputs import InputReport
 from activity_recognition.ros.status import Status
@@ -114,9 +114,9 @@ class Diagnosis:
         for problem in report.problems:
             status.error(problem)
         if not report.problems:
-            tell_silence(
-                status, report, silent_after_s=self.silent_after_s, unexplained=unexplained
-            )
+            why = silence(report, silent_after_s=self.silent_after_s, unexplained=unexplained)
+            if why:
+                status.warn(why)
         _health(report, [*history, now]).tell(status)
         seconds = now.time_s - before.time_s
         rate_hz = (report.received - earlier.received) / seconds if earlier and seconds else 0.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from activity_recognition.errors import ConfigError, DecodeError
 from activity_recognition.ros.filters import SynchronizerFilter
+from activity_recognition.ros.input_log import InputLog
 from activity_recognition.ros.inputs import Inputs
 from activity_recognition.sensors import AudioFormat, SensorDecoders
 from activity_recognition.streams import WindowSynchronizer
@@ -49,6 +51,7 @@ class Feed:
             synchronizer=self.synchronizer,
         )
         self.filter.connectInput(*self.inputs.decoders)
+        self.log = InputLog(node.get_logger(), now_s=time.monotonic())
 
 
 def audio_format(topics: TopicsConfig) -> AudioFormat | None:

@@ -171,38 +171,34 @@ class InputHealth:
             )
 
 
-def tell_silence(
-    status: Status, report: InputReport, *, silent_after_s: float, unexplained: bool
-) -> None:
-    """Say why nothing comes, where something should.
+def silence(report: InputReport, *, silent_after_s: float, unexplained: bool) -> str:
+    """Return why nothing comes, where something should, in words; empty where all is well.
 
     Args:
-        status: takes the sentence.
         report: of the input.
         silent_after_s: an image or sound that stays away for longer is missing.
         unexplained: whether sound came of which nothing says in what format.
     """
-    if report.role is Role.AUDIO_INFO:
-        if unexplained and not report.received:
-            status.warn(
-                f'{report.topic}: sound comes, but nothing says in what format, so it is '
-                'refused; let the audio driver publish its AudioInfo, remap audio_info, or '
-                'set topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels'
-            )
-        return
+    topic, role = report.topic, report.role
+    if role is Role.AUDIO_INFO:
+        if not unexplained or report.received:
+            return ''
+        return (
+            f'{topic}: sound comes, but nothing says in what format, so it is refused; let the '
+            'audio driver publish its AudioInfo, remap audio_info, or set '
+            'topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels'
+        )
     if not report.publishers:
-        status.warn(
-            f'{report.topic}: nobody publishes; start the driver or remap {report.role.value}'
-        )
-    elif report.role is Role.TRANSCRIPT:
-        return  # people do not always speak
-    elif report.age_s is None or report.age_s > silent_after_s:
-        since = 'ever' if report.age_s is None else f'for {report.age_s:.1f} s'
-        hint = f', or {image_transport_advice()}' if report.role is Role.IMAGE else ''
-        status.warn(
-            f'{report.topic}: {report.publishers} publisher(s), but no message {since}; '
-            f'check the driver{hint}'
-        )
+        return f'{topic}: nobody publishes; start the driver or remap {role.value}'
+    if role is Role.TRANSCRIPT:
+        return ''  # people do not always speak
+    if report.age_s is not None and report.age_s <= silent_after_s:
+        return ''
+    since = 'ever' if report.age_s is None else f'for {report.age_s:.1f} s'
+    hint = f', or {image_transport_advice()}' if role is Role.IMAGE else ''
+    return (
+        f'{topic}: {report.publishers} publisher(s), but no message {since}; check the driver{hint}'
+    )
 
 
 def image_transport_advice() -> str:

@@ -95,7 +95,9 @@ class Running:
         self._undo.callback(jumps.unregister)
         for feed in self.feeds.values():
             self._undo.callback(feed.inputs.close)
-        self._look()
+        for feed in self.feeds.values():
+            feed.inputs.look()
+            feed.log.begin(feed.inputs.reports())
         self._every('look', LOOK_PERIOD_S, self._look)
         self._set_rates()
 
@@ -158,8 +160,11 @@ class Running:
         self._timers.clear()
 
     def _look(self) -> None:
+        now_s, silent_after_s = time.monotonic(), self._config.silent_after_s
         for feed in self.feeds.values():
             feed.inputs.look()
+            reports = feed.inputs.reports()
+            feed.log.tell(reports, now_s=now_s, silent_after_s=silent_after_s)
         for outcome in self._outcomes.values():
             outcome.results.settle()
 

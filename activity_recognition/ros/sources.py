@@ -116,10 +116,14 @@ def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source | None, str]:
 
 
 def _certain(want: Wanted) -> Source | None:
-    """Return the only source that could ever be chosen, if there is just one."""
-    if len(want.types) > 1 or want.any_type or len(want.topics) > 1:
+    """Return the only source that could ever be chosen, if there is just one.
+
+    Compressed images may come under two names; image_transport's is taken until one is published.
+    """
+    if len(want.types) > 1 or want.any_type:
         return None
-    return Source(topic=want.topic, type_name=want.types[0])
+    topics = [topic for topic in want.topics if topic.endswith(COMPRESSED_SUFFIX)] or want.topics
+    return Source(topic=topics[0], type_name=want.types[0])
 
 
 def _others(topic: str, taken: str, here: list[str]) -> str:

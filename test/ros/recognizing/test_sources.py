@@ -36,7 +36,8 @@ def offer(type_name, topic='/image'):
         ('', [offer(COMPRESSED, '/image/compressed')], ('/image/compressed', COMPRESSED)),
         ('', [offer(IMAGE), offer(COMPRESSED, '/image/compressed')], ('/image', IMAGE)),
         ('raw', [offer(COMPRESSED)], None),
-        ('compressed', [], None),
+        ('compressed', [], ('/image/compressed', COMPRESSED)),
+        ('compressed', [offer(COMPRESSED)], ('/image', COMPRESSED)),
         (
             'compressed',
             [offer(IMAGE), offer(COMPRESSED, '/image/compressed')],
@@ -48,6 +49,12 @@ def test_the_image_source(transport, offers, expected):
     want = wanted(Role.IMAGE, '/image', TopicsConfig(image_transport=transport))
     source, _ = choose(want, offers)
     assert source == (expected and Source(topic=expected[0], type_name=expected[1]))
+
+
+def test_a_topic_that_is_called_compressed_is_the_compressed_one():
+    want = wanted(Role.IMAGE, '/image/compressed', TopicsConfig(image_transport='compressed'))
+    source, _ = choose(want, [])
+    assert source == Source(topic='/image/compressed', type_name=COMPRESSED)
 
 
 def test_what_cannot_be_taken_is_refused_with_what_to_do():
