@@ -50,6 +50,13 @@ class Snapshot:
         """Return the report on one input; None where there was none yet."""
         return next((report for report in self.inputs if report.role is role), None)
 
+    def sampled(self, role: Role) -> int:
+        """Return how many samples of an input the synchroniser has received."""
+        modality = MODALITY_OF_ROLE.get(role)
+        if modality is None or self.counters is None:
+            return 0
+        return self.counters[modality].received
+
     def dropped(self, role: Role) -> Mapping[DropReason, int]:
         """Return how many messages of an input the synchroniser has dropped, by reason."""
         modality = MODALITY_OF_ROLE.get(role)
@@ -128,6 +135,7 @@ class Diagnosis:
         status.value('rate (Hz)', f'{rate_hz:.1f}')
         status.value('age (s)', 'never' if report.age_s is None else f'{report.age_s:.2f}')
         status.value('lost in transport', report.lost)
+        status.value('never taken', report.missed)
         if report.stamp_offset_s is not None:
             status.value('stamp minus arrival (s)', f'{report.stamp_offset_s:.3f}')
         if report.declared_rate_hz and report.measured_rate_hz:
@@ -195,6 +203,8 @@ def _health(report: InputReport, snapshots: Sequence[Snapshot]) -> InputHealth:
         received=report.received - (earlier.received if earlier else 0),
         lost=report.lost - (earlier.lost if earlier else 0),
         unreadable=report.undecoded - (earlier.undecoded if earlier else 0),
+        missed=report.missed - (earlier.missed if earlier else 0),
+        samples=last.sampled(role) - first.sampled(role),
         dropped={reason: n - before.get(reason, 0) for reason, n in last.dropped(role).items()},
     )
     reports = [found for found in (s.report(role) for s in snapshots[1:]) if found is not None]

@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.ros.clocks import now_ns
+from activity_recognition.ros.sequence_gaps import SequenceGaps
 from activity_recognition.sensors import Drops, Role, pieces_of
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
-from activity_recognition.types import NANOSECONDS, Modality, Sample, Window
+from activity_recognition.types import (
+    NANOSECONDS,
+    AudioChunk,
+    Modality,
+    Sample,
+    Window,
+    to_ns,
+)
 
 try:
     from message_filters import SimpleFilter
@@ -24,7 +32,7 @@ except ImportError:
     from activity_recognition.ros.message_filters_stand_in import SimpleFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rclpy.event_handler import SubscriptionEventCallbacks
     from rclpy.node import Node
@@ -67,6 +75,7 @@ class RawSubscriber(SimpleFilter):
         self._clock = node.get_clock()
         self._type_name = ''
         self.subscription: Subscription | None = None
+        self.gaps = SequenceGaps()
 
     def subscribe(
         self,
@@ -80,6 +89,7 @@ class RawSubscriber(SimpleFilter):
     ) -> None:
         """Subscribe, and only then give up an older subscription."""
         old = self.subscription
+        self.gaps.restart()
         self.subscription = self._node.create_subscription(
             message_class,
             topic,
@@ -99,8 +109,9 @@ class RawSubscriber(SimpleFilter):
             self._node.destroy_subscription(self.subscription)
             self.subscription = None
 
-    def _receive(self, cdr: bytes) -> None:
+    def _receive(self, cdr: bytes, info: Mapping[str, int]) -> None:
         entry_s = time.monotonic()
+        self.gaps.note(info['publication_sequence_number'])
         arrival_ns = now_ns(self._clock)
         self.signalMessage(RawMessage(self._type_name, cdr, arrival_ns, entry_s))
 
@@ -128,7 +139,7 @@ class Decoder(SimpleFilter):
         self.received = 0
         self.newest_entry_s: float | None = None
         self.newest_offset_ns: int | None = None
-        """Stamp minus arrival of the newest sample."""
+        """By how much the newest sample lies after its arrival, or before; 0 where it spans it."""
         self.drops = Drops()
 
     def connectInput(self, source: SimpleFilter) -> None:  # noqa: N802
@@ -152,7 +163,7 @@ class Decoder(SimpleFilter):
             self._drop(error)
             return
         if sample is not None:
-            self.newest_offset_ns = sample.stamp_ns - sample.arrival_ns
+            self.newest_offset_ns = _offset_ns(sample)
             for piece in pieces_of(sample):
                 self.signalMessage(piece, message.entry_s)
 
@@ -172,6 +183,14 @@ class Decoder(SimpleFilter):
     def _refuse(self, reason: DropReason) -> None:
         if self._modality is not None:
             self._synchronizer.refuse(self._modality, reason)
+
+
+def _offset_ns(sample: Sample) -> int:
+    """Return where a sample lies beside its arrival; some drivers stamp the end of their sound."""
+    start_ns = sample.stamp_ns - sample.arrival_ns
+    if start_ns > 0 or not isinstance(sample, AudioChunk):
+        return start_ns
+    return min(start_ns + to_ns(len(sample.samples) / sample.sample_rate_hz), 0)
 
 
 class EntryTimes:

@@ -45,8 +45,22 @@ class InputPast:
     """In transport, by the middleware's count."""
     unreadable: int
     """Received, and not decoded."""
+    missed: int = 0
+    """Published and not received, by the messages' numbers; with those that are lost."""
+    samples: int = 0
+    """Received by the synchroniser; long sound comes to it in pieces."""
     dropped: Mapping[DropReason, int]
     """Received, and dropped by the synchroniser; empty for inputs that give no samples."""
+
+    @property
+    def overwritten(self) -> int:
+        """How many a queue forgot because they were not taken in time.
+
+        What the middleware counts as lost comes a little before or after the gap in the numbers:
+        beside many of those, few say nothing.
+        """
+        count = self.missed - self.lost
+        return count if count > self.lost // 4 else 0
 
     def of(self, reason: DropReason) -> int:
         """Return how many were dropped for one reason."""
@@ -75,6 +89,13 @@ class InputHealth:
         report, past, topic = self._report, self._past, self._report.topic
         arrived = past.received + past.lost
         self._share(status, past.lost, arrived, f'were lost in transport{self._transport()}')
+        self._share(
+            status,
+            past.overwritten,
+            past.received + past.missed,
+            'were overwritten before this node took them: decoding takes it too long, or the '
+            f'machine is too busy; {self._smaller()}',
+        )
         self._unreadable(status)
         self._refused(status)
         if len(report.shared_by) > 1 and report.role is not Role.TRANSCRIPT:
@@ -88,7 +109,7 @@ class InputHealth:
 
     def _refused(self, status: Status) -> None:
         """Say what the synchroniser dropped."""
-        past, received = self._past, self._past.received
+        past, received = self._past, max(self._past.received, self._past.samples)
         if self._report.role is not Role.TRANSCRIPT:  # recognisers say the same again
             self._share(
                 status,
@@ -133,6 +154,11 @@ class InputHealth:
             ': the network or a machine is too busy, or the publisher offers best effort; '
             'have it publish reliably'
         )
+
+    def _smaller(self) -> str:
+        if self._report.role is Role.IMAGE:
+            return 'publish fewer or smaller images, raw or as JPEG'
+        return 'publish fewer messages'
 
     def _clock(self, status: Status) -> None:
         """Say that stamps lie far from now; one that was held back on its way proves nothing."""

@@ -58,10 +58,14 @@ class InputReport:
     """Messages that could not be decoded, by reason."""
     example: str = ''
     """The last error of a message that could not be decoded."""
+    missed: int = 0
+    """Messages that were published and never taken, where there is one publisher: lost in
+    transport, or overwritten in a queue."""
     shared_by: tuple[str, ...] = ()
     """Nodes that publish on the topic that is subscribed to, one entry per publisher."""
     stamp_offset_s: float | None = None
-    """Stamp minus arrival of the newest sample, seconds; None before the first."""
+    """By how much the newest sample lies after its arrival, or before, seconds; 0 where it spans
+    it, None before the first."""
     declared_rate_hz: int | None = None
     """Sample rate of sound as its format says; None without sound."""
     measured_rate_hz: float | None = None
@@ -119,6 +123,7 @@ class Input:
         if source is None:
             return
         self._shared_by = tuple(sorted(o.node_name for o in offers if o.topic == source.topic))
+        self._subscriber.gaps.note_publishers(len(self._shared_by))
         matching = [
             o.qos for o in offers if (o.topic, o.type_name) == (source.topic, source.type_name)
         ]
@@ -155,6 +160,7 @@ class Input:
             problems=tuple(problems),
             dropped=dict(decoder.drops.counts),
             example=self._last_error,
+            missed=self._subscriber.gaps.missed,
             shared_by=self._shared_by,
             stamp_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
             declared_rate_hz=None if sound is None else sound.declared_rate_hz,

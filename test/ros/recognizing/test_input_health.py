@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
 from activity_recognition.config_io import shipped_file
 from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
+from activity_recognition.ros.filters import _offset_ns
 from activity_recognition.ros.input_health import InputHealth, InputPast
 from activity_recognition.ros.inputs import InputReport
+from activity_recognition.ros.sequence_gaps import SequenceGaps
 from activity_recognition.ros.status import Status
 from activity_recognition.sensors import Role
 from activity_recognition.streams import DropReason, InputCounters
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import MODALITIES, AudioChunk, Modality, to_ns
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
@@ -36,11 +39,11 @@ def report(role=Role.IMAGE, **changes):
     return InputReport(**{**values, **changes})
 
 
-def judged(
-    role=Role.IMAGE, *, received=100, lost=0, unreadable=0, dropped=(), offsets_s=(), **more
-):
+def judged(role=Role.IMAGE, *, dropped=(), offsets_s=(), **more):
     """Return level and words about an input."""
-    past = InputPast(received=received, lost=lost, unreadable=unreadable, dropped=dict(dropped))
+    counts = {'received': 100, 'lost': 0, 'unreadable': 0, 'missed': 0, 'samples': 0}
+    counts |= {key: more.pop(key) for key in counts if key in more}
+    past = InputPast(dropped=dict(dropped), **counts)
     status = Status('input', 'cpu')
     InputHealth(report(role, **more), past, offsets_s=offsets_s).tell(status)
     finished = status.finish('')
@@ -69,6 +72,10 @@ def judged(
         ({'received': 90, 'dropped': {ORDER: 8}}, WARN, 'different clocks share the topic'),
         ({'dropped': {OVERLOAD: 10}}, WARN, '10 of the last 100 messages were dropped because'),
         ({'dropped': {DropReason.RATE: 90}}, FINE, ''),
+        ({'missed': 10}, WARN, '10 of the last 110 messages were overwritten before'),
+        ({'missed': 300}, ERROR, 'raw or as JPEG'),
+        ({'missed': 2}, FINE, ''),
+        ({'received': 2, 'dropped': {OVERLOAD: 20}, 'samples': 60}, WARN, '20 of the last 60'),
         ({'unreadable': 1, 'example': 'image size: 0 x 0'}, WARN, '1 messages could not be used'),
         ({'unreadable': 99, 'example': 'image size: 0 x 0'}, ERROR, 'the last: image size: 0 x 0'),
         ({'shared_by': ('/a/cam', '/b/cam')}, WARN, '2 publishers share it (/a/cam, /b/cam)'),
@@ -112,6 +119,14 @@ def test_lost_images_name_the_profile_where_it_is_and_other_messages_do_not():
     assert 'reliably' in message
 
 
+def test_what_is_lost_is_not_overwritten_too():
+    _, message = judged(lost=100, missed=105)
+    assert 'lost in transport' in message
+    assert 'overwritten' not in message
+    _, message = judged(lost=100, missed=300)
+    assert '200 of the last 400 messages were overwritten' in message
+
+
 def test_sound_that_is_lost_is_no_wrong_rate():
     rates = {'declared_rate_hz': 16000, 'measured_rate_hz': 8000.0}
     _, message = judged(Role.AUDIO, lost=100, **rates)
@@ -123,6 +138,44 @@ def test_all_that_ails_is_said_at_the_worst_level():
     assert level == ERROR
     assert 'lost in transport' in message
     assert 'had the stamp' in message
+
+
+def test_gaps_are_counted_for_a_publisher_that_is_alone():
+    gaps = SequenceGaps()
+
+    def missed(*numbers):
+        before = gaps.missed
+        for number in numbers:
+            gaps.note(number)
+        return gaps.missed - before
+
+    assert missed(1, 9) == 0  # nobody knows who publishes
+    gaps.note_publishers(1)
+    assert missed(20, 21, 25, 26) == 3  # what came before is no gap
+    assert missed(1, 2, 4) == 1  # it has been started again
+    gaps.note_publishers(2)
+    assert missed(5, 1000, 6, 1001) == 0
+    gaps.note_publishers(1)
+    assert missed(1002, 1004) == 1
+    gaps.restart()
+    assert missed(2000, 2001) == 0
+    assert missed(2**64 - 1, 2**64 - 1) == 0  # the middleware has no numbers
+
+
+@pytest.mark.parametrize(
+    ('start_s', 'seconds', 'offset_s'),
+    [(-0.1, 0.04, -0.06), (-10.0, 10.0, 0.0), (0.0, 1.0, 0.0), (0.5, 1.0, 0.5), (-9.0, 4.0, -5.0)],
+)
+def test_sound_lies_where_its_nearest_part_does(start_s, seconds, offset_s):
+    """Long chunks are stamped long before they arrive, or at their end: no wrong clock."""
+    now_ns = to_ns(1000.0)
+    chunk = AudioChunk(
+        stamp_ns=now_ns + to_ns(start_s),
+        arrival_ns=now_ns,
+        samples=np.zeros(round(16000 * seconds), np.float32),
+        sample_rate_hz=16000,
+    )
+    assert _offset_ns(chunk) == pytest.approx(to_ns(offset_s), abs=1)
 
 
 def snapshot(time_s, received, duplicates, **changes):

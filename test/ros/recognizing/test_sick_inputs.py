@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -58,6 +59,28 @@ def test_images_too_large_for_the_transport(world):
     finally:
         process.terminate()  # killed, it would leave its shared memory locked
         process.wait()
+
+
+def test_images_that_are_not_taken_in_time(world):
+    """The executor is held up, as by images that take long to decode; its queue keeps five."""
+    world.recognize()
+    diagnoses, camera = world.diagnoses(), world.camera()
+    world.deliver(camera, world.image())
+    held_up, go_on = threading.Event(), threading.Event()
+
+    def hold_up():
+        held_up.set()
+        assert go_on.wait(600)
+
+    world.spin_until(lambda: diagnoses.value('image', 'received') == '1')
+    world.other_executor.create_task(hold_up)
+    assert held_up.wait(60)
+    for _ in range(100):
+        camera.publish(world.image())
+    go_on.set()
+    world.spin_until(lambda: diagnoses.says('image', 'were overwritten before this node took them'))
+    assert int(diagnoses.value('image', 'never taken')) == 95
+    assert diagnoses.value('image', 'lost in transport') == '0'
 
 
 def test_a_stamp_that_stands_still(world):
