@@ -209,7 +209,8 @@ def _health(report: InputReport, snapshots: Sequence[Snapshot]) -> InputHealth:
     )
     reports = [found for found in (s.report(role) for s in snapshots[1:]) if found is not None]
     offsets_s = [r.stamp_offset_s for r in reports if r.stamp_offset_s is not None]
-    return InputHealth(report, past, offsets_s=offsets_s)
+    has_samples = role not in MODALITY_OF_ROLE or last.sampled(role) > 0
+    return InputHealth(report, past, offsets_s=offsets_s, has_samples=has_samples)
 
 
 def _overload(snapshot: Snapshot) -> int:

@@ -23,6 +23,8 @@ LEAST_MESSAGES = 5
 """A share of fewer messages says nothing."""
 WARN_SHARE = 0.02
 """A larger share of messages that are of no use is a warning."""
+EMPTY_MESSAGES = 20
+"""So many messages since the activation without a sample in them are a warning."""
 ERROR_SHARE = 0.5
 """A larger share is an error: what is left does not make a stream."""
 AHEAD_LIMIT_S = 0.1
@@ -71,7 +73,12 @@ class InputHealth:
     """Says what ails one input."""
 
     def __init__(
-        self, report: InputReport, past: InputPast, *, offsets_s: Sequence[float] = ()
+        self,
+        report: InputReport,
+        past: InputPast,
+        *,
+        offsets_s: Sequence[float] = (),
+        has_samples: bool = True,
     ) -> None:
         """Judge an input.
 
@@ -79,9 +86,11 @@ class InputHealth:
             report: what can be said of it now.
             past: of the time that is judged.
             offsets_s: stamp minus arrival of some samples of that time, seconds.
+            has_samples: whether any message so far gave a sample, or was refused as one.
         """
         self._report = report
         self._past = past
+        self._has_samples = has_samples
         self._offsets_s = [offset_s for offset_s in offsets_s if math.isfinite(offset_s)]
 
     def tell(self, status: Status) -> None:
@@ -98,6 +107,8 @@ class InputHealth:
         )
         self._unreadable(status)
         self._refused(status)
+        if not self._has_samples and report.received >= EMPTY_MESSAGES:
+            status.warn(f'{topic}: {report.received} messages came, and {self._empty()}')
         if len(report.shared_by) > 1 and report.role is not Role.TRANSCRIPT:
             status.warn(
                 f'{topic}: {len(report.shared_by)} publishers share it '
@@ -154,6 +165,14 @@ class InputHealth:
             ': the network or a machine is too busy, or the publisher offers best effort; '
             'have it publish reliably'
         )
+
+    def _empty(self) -> str:
+        if self._report.role is Role.TRANSCRIPT:
+            return (
+                'none had words: partial results are left out unless topics.transcript_incremental '
+                'is set, and topics.transcript_field names the field that is read'
+            )
+        return 'nothing was in them; check the driver'
 
     def _smaller(self) -> str:
         if self._report.role is Role.IMAGE:

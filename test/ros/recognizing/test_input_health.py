@@ -39,13 +39,14 @@ def report(role=Role.IMAGE, **changes):
     return InputReport(**{**values, **changes})
 
 
-def judged(role=Role.IMAGE, *, dropped=(), offsets_s=(), **more):
+def judged(role=Role.IMAGE, *, dropped=(), offsets_s=(), has_samples=True, **more):
     """Return level and words about an input."""
     counts = {'received': 100, 'lost': 0, 'unreadable': 0, 'missed': 0, 'samples': 0}
     counts |= {key: more.pop(key) for key in counts if key in more}
     past = InputPast(dropped=dict(dropped), **counts)
     status = Status('input', 'cpu')
-    InputHealth(report(role, **more), past, offsets_s=offsets_s).tell(status)
+    health = InputHealth(report(role, **more), past, offsets_s=offsets_s, has_samples=has_samples)
+    health.tell(status)
     finished = status.finish('')
     return finished.level, finished.message
 
@@ -86,6 +87,8 @@ def judged(role=Role.IMAGE, *, dropped=(), offsets_s=(), **more):
         ({'offsets_s': (0.5, -0.1)}, FINE, ''),
         ({'offsets_s': (1e30,)}, WARN, 'in the future'),
         ({'role': Role.TRANSCRIPT, 'offsets_s': (-8.0,)}, FINE, ''),
+        ({'role': Role.TRANSCRIPT, 'has_samples': False}, WARN, 'topics.transcript_incremental'),
+        ({'role': Role.AUDIO, 'has_samples': False}, WARN, '100 messages came, and nothing was'),
         ({'role': Role.TRANSCRIPT, 'shared_by': ('/a/asr', '/b/asr')}, FINE, ''),
         ({'role': Role.TRANSCRIPT, 'dropped': {DUPLICATE: 60}}, FINE, ''),
         (
@@ -180,6 +183,7 @@ def test_sound_lies_where_its_nearest_part_does(start_s, seconds, offset_s):
 
 def snapshot(time_s, received, duplicates, **changes):
     counters = {modality: InputCounters() for modality in MODALITIES}
+    counters[Modality.VIDEO].received = received
     counters[Modality.VIDEO].dropped[DUPLICATE] = duplicates
     inputs = (report(received=received, **changes),)
     return Snapshot(time_s=time_s, inputs=inputs, counters=counters)

@@ -135,6 +135,16 @@ def test_sound_of_another_rate_than_declared(world):
     assert 'topics.audio_sample_rate_hz' in message
 
 
+def test_a_recogniser_that_never_says_anything(world):
+    world.recognize()
+    diagnoses, speech = world.diagnoses(), world.speech()
+    timer = world.every(0.02, speech, lambda: world.words('  '))
+    wait_for(world, diagnoses, 'transcript', 'messages came, and none had words', level=b'\x01')
+    timer.cancel()
+    world.deliver(speech, world.words('hello robot'))
+    wait_for(world, diagnoses, 'transcript', ' Hz', level=b'\x00')
+
+
 def test_a_healthy_world_is_healthy(world):
     world.recognize()
     diagnoses = world.diagnoses()
