@@ -11,6 +11,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from rclpy.executors import Executor
+
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.ros.clocks import now_ns
 from activity_recognition.ros.sequence_gaps import SequenceGaps
@@ -90,10 +92,12 @@ class RawSubscriber(SimpleFilter):
         """Subscribe, and only then give up an older subscription."""
         old = self.subscription
         self.gaps.restart()
+        # EventsExecutor, which is no Executor, hands over message and information as one argument.
+        is_numbered = isinstance(self._node.executor, Executor)
         self.subscription = self._node.create_subscription(
             message_class,
             topic,
-            self._receive,
+            self._receive_numbered if is_numbered else self._receive,
             qos,
             raw=True,
             event_callbacks=events,
@@ -109,9 +113,12 @@ class RawSubscriber(SimpleFilter):
             self._node.destroy_subscription(self.subscription)
             self.subscription = None
 
-    def _receive(self, cdr: bytes, info: Mapping[str, int]) -> None:
-        entry_s = time.monotonic()
+    def _receive_numbered(self, cdr: bytes, info: Mapping[str, int]) -> None:
         self.gaps.note(info['publication_sequence_number'])
+        self._receive(cdr)
+
+    def _receive(self, cdr: bytes) -> None:
+        entry_s = time.monotonic()
         arrival_ns = now_ns(self._clock)
         self.signalMessage(RawMessage(self._type_name, cdr, arrival_ns, entry_s))
 
