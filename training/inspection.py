@@ -21,6 +21,7 @@ from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
 from activity_recognition.sensors import AudioDecoder
 from activity_recognition.streams import windows
+from activity_recognition.training.clock_findings import ClockWatch
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.splits import scan_splits
 from activity_recognition.training.targets import label_seconds
@@ -204,6 +205,7 @@ class _SampleWatch:
         """First and last of each modality."""
         self._sound_problems: dict[str, str] = {}
         """The first of each kind."""
+        self._clocks = ClockWatch()
 
     def run(self) -> None:
         """Read everything."""
@@ -233,6 +235,7 @@ class _SampleWatch:
     def _add(self, sample: Sample) -> None:
         modality = modality_of(sample)
         self.counts[modality] += 1
+        self._clocks.add(sample)
         first_ns, _ = self._arrivals.get(modality, (sample.arrival_ns, 0))
         self._arrivals[modality] = first_ns, sample.arrival_ns
         start_ns, end_ns = _span_ns(sample)
@@ -261,6 +264,8 @@ class _SampleWatch:
             )
         for sentence in self._sound_problems.values():
             yield Problem(text=f'{path}: {sentence}')
+        for text in self._clocks.problems(path, jumps=bool(self._resets)):
+            yield Problem(text=text)
         yield from self._silent_ends()
         for modality, gaps in self._gaps.items():
             for last_ns, next_ns in gaps:

@@ -132,10 +132,15 @@ def test_a_split_recording_without_metadata_is_one_sentence(word, tmp_path):
 
 
 @pytest.mark.real
-def test_shared_recordings_without_an_index_or_metadata(shared_case):
+def test_shared_recordings_of_ros1_and_without_metadata(shared_case):
     reason = refusal(shared_case('unindexed_ros1') / 'ros1_unindexed.bag')
     assert '`rosbag reindex ros1_unindexed.bag` (ROS 1)' in reason
     assert not any(tool in reason for tool in ROS2_TOOLS)
+    with RecordingReader(shared_case('mcap_ros1') / 'ros1.mcap') as reader:
+        samples = list(reader.samples())
+        assert reader.drops.counts == {}
+    assert [sample.stamp_ns for sample in samples] == [START_NS + k * 10**8 for k in range(20)]
+    assert samples[0].image[0, 0].tolist() == [220, 30, 30]
     folder = shared_case('split_without_metadata') / 'split_nometa'
     (reason,) = passed_over(folder)
     assert reason.startswith(f'{folder}: 2 files, x_0.mcap to x_1.mcap')

@@ -20,10 +20,13 @@ from activity_recognition.types import (
     MODALITIES,
     AudioChunk,
     Frame,
+    LabelSpan,
     Modality,
+    Utterance,
     seconds_between,
     to_ns,
 )
+from factories.mcap import STORE, ros2_channel, write_mcap
 
 from .conftest import write_simulation
 
@@ -235,3 +238,92 @@ def test_an_empty_folder_is_an_error(tmp_path: Path):
         look(tmp_path)
     with pytest.raises(RecordingError, match='no such folder'):
         look(tmp_path / 'nowhere')
+
+
+S = 10**9
+
+
+def clocked(path: Path, *, video_s=0.03, audio_s=0.12, text_s=1.0, drift=0.0, seconds=20) -> Path:
+    """Write frames and chunks whose stamps lie so much before their record times."""
+    begin_ns = 1_700_000_000 * S
+    samples: list = []
+    for k in range(seconds * 10):
+        arrival_ns = begin_ns + k * S // 10
+        stamp_ns = arrival_ns - to_ns(video_s + drift * k / 10)
+        image = np.full((16, 16, 3), k % 250, np.uint8)
+        samples.append(Frame(stamp_ns=stamp_ns, arrival_ns=arrival_ns, image=image))
+        samples.append(
+            AudioChunk(
+                stamp_ns=arrival_ns - to_ns(audio_s),
+                arrival_ns=arrival_ns,
+                samples=np.zeros(1600, np.float32),
+                sample_rate_hz=16_000,
+            )
+        )
+    stamp_ns = begin_ns + 5 * S - to_ns(text_s)
+    samples.append(Utterance(stamp_ns=stamp_ns, arrival_ns=begin_ns + 5 * S, text='tea'))
+    with RecordingWriter(path, transcript_type='hri_msgs/msg/LiveSpeech') as writer:
+        for sample in sorted(samples, key=lambda sample: sample.arrival_ns):
+            writer.write(sample)
+        writer.set_labels([LabelSpan(start_s=0, end_s=seconds - 1, label='none')])
+    return path
+
+
+def clock_notes(path: Path) -> list[str]:
+    said = texts(look(path)).splitlines()
+    return [text for text in said if re.search('another clock|different clocks|drifts', text)]
+
+
+@pytest.mark.parametrize(
+    ('options', 'notes'),
+    [
+        ({}, []),
+        ({'video_s': 0.0, 'audio_s': 0.0, 'text_s': 0.0}, []),
+        ({'video_s': 0.4, 'audio_s': 0.1, 'text_s': 20}, []),
+        (
+            {'video_s': 1_699_999_900},
+            ['video is stamped by another clock .* 1699999900.00 s before .* --use-sim-time'],
+        ),
+        ({'video_s': 3600}, ['video is stamped by another clock .* 3600.00 s before .*chrony']),
+        ({'audio_s': -7.5}, ['audio is stamped by another clock .* 7.50 s after the record times']),
+        ({'text_s': -40}, ['text is stamped by another clock .* 40.00 s after']),
+        ({'text_s': 300}, ['text is stamped by another clock .* 300.00 s before']),
+        ({'audio_s': 1.5}, ['audio and video seem to be stamped by different clocks: .* 1.47 s']),
+        ({'video_s': 1.2}, ['video and audio seem to be stamped by different clocks: .* 1.08 s']),
+        ({'drift': 0.02}, ['video drifts: its stamps fall behind .* by 0.30 s, 1.20 s a minute']),
+        ({'drift': -0.01}, ['video drifts: its stamps run ahead .* by 0.15 s, 0.60 s a minute']),
+    ],
+)
+def test_a_sensor_on_another_clock_is_named(tmp_path: Path, options, notes):
+    said = clock_notes(clocked(tmp_path / 'r', **options))
+    assert len(said) == len(notes), said
+    for text, pattern in zip(said, notes, strict=True):
+        assert re.search(pattern, text), text
+
+
+@pytest.mark.real
+def test_the_shared_recording_of_a_camera_on_simulated_time(shared_case):
+    (note,) = clock_notes(shared_case('camera_clock'))
+    assert 'video is stamped by another clock than the recording' in note
+    assert '1699999900.00 s before the record times' in note
+    assert 'they begin at 100.0 s, as simulated time does' in note
+
+
+def test_what_is_passed_over_is_named(copies: Path):
+    [bag] = (copies / 'recording_2').glob('*.mcap')
+    shutil.copy(bag, copies / 'day.mcap.zst')
+    assert 'day.mcap.zst: not read: a compressed file' in texts(look(copies))
+    shutil.copytree(copies / 'recording_2', copies / 'split' / 'x')
+    (copies / 'only').mkdir()
+    shutil.move(copies / 'day.mcap.zst', copies / 'only')
+    with pytest.raises(RecordingError, match=r'found .*zstd -d day\.mcap\.zst'):
+        look(copies / 'only')
+
+
+def test_a_definition_that_is_too_expensive_costs_its_own_recording_alone(copies: Path):
+    word = ros2_channel('/speech', [(S, STORE.types['std_msgs/msg/String'](data='tea'))])
+    schema = 'speech_msgs/msg/Transcript', 'ros2msg', b'string[1000000] text\n'
+    write_mcap(copies / 'dear.mcap', [dataclasses.replace(word, schema=schema)])
+    (copies / 'dear.labels.csv').write_text('start_s,end_s,label\n0,0.5,none\n')
+    found = look(copies)
+    assert [r.recording.name for r in found.damaged] == ['dear.mcap']
