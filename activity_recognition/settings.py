@@ -54,6 +54,10 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
+MAX_ENTRIES, MAX_ENTRY = 64, 65_536
+"""How many numbers a tuple of sizes may hold, and how large each may be."""
+
+
 class Ranged:
     """Checks every field that declares a range; mixed into the dataclasses below."""
 
@@ -67,10 +71,15 @@ class Ranged:
                 _between(self, item.name, low, high)
 
     def _check_positive(self, *names: str) -> None:
-        """Raise ConfigError unless every entry of these tuples is at least 1."""
+        """Raise ConfigError unless these tuples are short and hold sizes from 1 up."""
         for name in names:
             value = getattr(self, name)
             if any(entry < 1 for entry in value):
                 raise ConfigError(
-                    f'{type(self).__name__}.{name} must hold numbers from 1 up, got {value}'
+                    f'{type(self).__name__}.{name} must hold numbers from 1 up, got {value[:8]}'
+                )
+            if len(value) > MAX_ENTRIES or any(entry > MAX_ENTRY for entry in value):
+                raise ConfigError(
+                    f'{type(self).__name__}.{name} must hold at most {MAX_ENTRIES} numbers of at '
+                    f'most {MAX_ENTRY}, got {len(value)} up to {max(value):.4g}'
                 )

@@ -25,7 +25,14 @@ from activity_recognition.config_io import build_config, to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, quoted
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
-from activity_recognition.text_files import read_json_object
+from activity_recognition.models.weight_file import (
+    check_fit,
+    check_network,
+    check_sizes,
+    explain_damage,
+    read_header,
+)
+from activity_recognition.text_files import TEXT_LIMIT, read_json_object
 
 SCHEMA_VERSION = 1
 """Version of the folder's layout; another one is refused."""
@@ -102,12 +109,7 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
     folder = Path(folder)
     settings = _read_settings(folder)
     config, temperature = _parse_settings(settings, folder / CONFIG)
-    try:
-        system = ActivityRecognitionSystem(config)
-    except ConfigError as error:  # from a backbone's architecture
-        raise CheckpointError(
-            f'{folder / CONFIG} does not describe a model: {error}; {_AGAIN}'
-        ) from error
+    system = _build(config, folder)
     _load_weights(system, folder)
     return Checkpoint(
         path=folder,
@@ -201,6 +203,7 @@ def _read_settings(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f'expected a checkpoint at {folder}, found no {", no ".join(missing)}; {_AGAIN}'
         )
+    _refuse_large(folder / TOKENIZER)
     settings = _read_json(folder / CONFIG)
     version = settings.get('schema_version')
     if version != SCHEMA_VERSION:
@@ -211,33 +214,38 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
+def _build(config: ModelConfig, folder: Path) -> ActivityRecognitionSystem:
+    """Build the network of a configuration, once it is known to be that of the weights."""
+    path = folder / WEIGHTS
+    try:
+        stored = read_header(path)
+        check_sizes(config, num_tensors=len(stored))
+        check_network(config, stored, path)
+        system = ActivityRecognitionSystem(config)
+        check_fit(system.state_dict(), stored, path)
+        return system
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{explain_damage(path, error)}; {_AGAIN}') from error
+    except ConfigError as error:  # also from a backbone's architecture
+        raise CheckpointError(
+            f'{folder / CONFIG} does not describe a model: {error}; {_AGAIN}'
+        ) from error
+
+
 def _load_weights(system: ActivityRecognitionSystem, folder: Path) -> None:
     path = folder / WEIGHTS
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f'expected weights in {path}, got a damaged file ({error}); {_AGAIN}'
-        ) from error
-    expected = {key: value.shape for key, value in system.state_dict().items()}
-    wrong = [key for key in expected if key not in tensors or tensors[key].shape != expected[key]]
-    extra = sorted(set(tensors) - set(expected))
-    if wrong or extra:
-        example = (wrong or extra)[0]
-        found = tuple(tensors[example].shape) if example in tensors else 'nothing'
-        raise CheckpointError(
-            f'{path} does not fit {CONFIG}: {len(wrong)} tensors missing or of another shape, '
-            f'{len(extra)} unknown; for example {example}: expected '
-            f'{tuple(expected[example]) if example in expected else "nothing"}, got {found}; '
-            'weights and configuration must come from the same run'
-        )
+        raise CheckpointError(f'{explain_damage(path, error)}; {_AGAIN}') from error
     _refuse_not_finite(tensors, path)
     system.load_state_dict(tensors)
 
 
 def _refuse_not_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     for key, value in tensors.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        # As float32, to which they are loaded, and which ends earlier than float64.
+        if value.is_floating_point() and not torch.isfinite(value.float()).all():
             raise CheckpointError(
                 f'{path}: expected finite weights, got NaN or infinity in {key}; train again'
             )
@@ -248,6 +256,11 @@ def _read_json(path: Path) -> dict[str, Any]:
         return read_json_object(path, CheckpointError, what='it')
     except CheckpointError as error:
         raise CheckpointError(f'expected JSON in {path}, got: {error}; {_AGAIN}') from error
+
+
+def _refuse_large(path: Path) -> None:
+    if path.exists() and (size := path.stat().st_size) > TEXT_LIMIT:
+        raise CheckpointError(f'{path}: expected at most {TEXT_LIMIT} bytes, got {size}; {_AGAIN}')
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

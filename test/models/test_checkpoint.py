@@ -1,17 +1,27 @@
+import dataclasses
 import json
 import pickle
 import re
+import resource
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from activity_recognition.errors import CheckpointError
+from activity_recognition.config import Architecture
+from activity_recognition.config_io import load_model_config
+from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.models.checkpoint import (
     default_checkpoint,
     load_checkpoint,
     save_checkpoint,
+)
+from activity_recognition.models.weight_file import (
+    MAX_STREAM_BYTES,
+    check_sizes,
+    stream_bytes,
 )
 from factories.batches import random_batch
 from factories.networks import MOVING, MOVING_ALONE, TINY, make_system, tokenizer_for
@@ -289,6 +299,118 @@ class TestWrongConfiguration:
     def test_a_value_of_another_type_or_range(self, folder, value):
         edit_config(folder, lambda content: content['model'].update(hidden_dim=value))
         refused(folder, 'does not describe a model', 'hidden_dim')
+
+
+class TestMemory:
+    """What a configuration asks for is held against the weights before it is allocated."""
+
+    @pytest.fixture(autouse=True)
+    def little_memory(self):
+        pages = int(Path('/proc/self/statm').read_text().split()[0])
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        limit = pages * resource.getpagesize() + 2**30
+        resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+        yield
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+    @pytest.mark.parametrize(
+        ('part', 'values', 'word'),
+        [
+            (None, {'hidden_dim': 4096}, 'does not fit config.json'),
+            ('text', {'vocab_size': 1_000_000, 'width': 4096}, 'does not fit config.json'),
+            ('video', {'width': 4096, 'spatial_depth': 64}, 'does not fit config.json'),
+            ('video', {'stem_channels': [8, 10**9]}, 'at most 65536'),
+            ('audio', {'channels': [30_000, 30_000]}, 'does not fit config.json'),
+            ('audio', {'dilations': [10**9]}, 'at most 65536'),
+            ('audio', {'dilations': [1] * 100_000}, 'at most 64 numbers'),
+        ],
+    )
+    def test_a_network_that_is_larger_than_its_weights(self, folder, part, values, word):
+        def change(content):
+            (content['model'][part] if part else content['model']).update(values)
+
+        edit_config(folder, change)
+        refused(folder, word)
+
+    def test_a_stream_that_takes_too_much(self, folder):
+        config = dataclasses.replace(
+            TINY,
+            hidden_dim=64,
+            video=dataclasses.replace(TINY.video, max_tokens=8192, temporal_depth=64),
+        )
+        assert stream_bytes(TINY) < 2**20 < stream_bytes(config)
+        check_sizes(config, num_tensors=100)
+        wide = dataclasses.replace(config, hidden_dim=512)
+        with pytest.raises(ConfigError, match=r'a stream takes up to 1073741824 bytes'):
+            check_sizes(wide, num_tensors=100)
+
+    @pytest.mark.parametrize('name', ['nano', 'small', 'base', 'clips', 'sound'])
+    def test_presets_are_far_from_the_bound(self, name):
+        assert stream_bytes(load_model_config(name)) < MAX_STREAM_BYTES / 10
+
+    @pytest.mark.parametrize(
+        ('architecture', 'word'),
+        [
+            ({'num_hidden_layers': 10**6}, 'num_hidden_layers up to 100'),
+            ({'encoder': {'depths': [2, 101]}}, 'depths up to 100'),
+            ({'hidden_size': 10**9}, 'hidden_size up to 16777216'),
+        ],
+    )
+    def test_the_architecture_of_a_backbone(self, architecture, word):
+        text = dataclasses.replace(
+            TINY.text, backbone='some', architecture=Architecture.of(architecture)
+        )
+        with pytest.raises(ConfigError, match=word):
+            check_sizes(dataclasses.replace(TINY, text=text), num_tensors=100)
+
+    @pytest.mark.parametrize('dtype', ['int32', 'int64', 'uint8', 'bool', 'complex64'])
+    def test_weights_of_a_type_that_is_no_weights(self, folder, dtype):
+        def change(tensors):
+            bias = tensors['classifier.bias']
+            tensors['classifier.bias'] = bias.to(getattr(torch, dtype))
+
+        edit_weights(folder, change)
+        refused(folder, 'expected classifier.bias in F64, F32, F16, BF16, got')
+
+    @pytest.mark.parametrize('dtype', ['float8_e4m3fn', 'float8_e5m2'])
+    def test_weights_of_eight_bits(self, folder, dtype):
+        edit_weights(
+            folder,
+            lambda tensors: tensors.update(
+                {'classifier.bias': tensors['classifier.bias'].to(getattr(torch, dtype))}
+            ),
+        )
+        refused(folder, 'expected classifier.bias in F64', 'got F8')
+
+    @pytest.mark.parametrize('dtype', ['float64', 'float16', 'bfloat16'])
+    def test_weights_of_other_floating_types(self, folder, dtype):
+        edit_weights(
+            folder,
+            lambda tensors: tensors.update(
+                {k: v.to(getattr(torch, dtype)) for k, v in tensors.items()}
+            ),
+        )
+        weight = load_checkpoint(folder).system.classifier.weight
+        assert weight.dtype == torch.float32
+
+    def test_weights_that_float32_cannot_hold(self, folder):
+        edit_weights(
+            folder,
+            lambda tensors: tensors.update(
+                {'classifier.bias': torch.full((4,), 1e200, dtype=torch.float64)}
+            ),
+        )
+        refused(folder, 'expected finite weights', 'classifier.bias')
+
+    @pytest.mark.parametrize('name', ['config.json', 'tokenizer.json', 'metrics.json'])
+    def test_files_of_text_that_are_too_large(self, folder, name):
+        with (folder / name).open('ab') as file:
+            file.truncate(10**12)
+        refused(folder, name, 'expected at most 67108864 bytes, got 1000000000000')
+
+    def test_json_that_is_nested_too_deep(self, folder):
+        (folder / 'config.json').write_text('[' * 100_000, encoding='utf-8')
+        refused(folder, 'expected JSON in')
 
 
 class TestWrongTokenizer:
