@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from activity_recognition.config import SmoothingConfig
 from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import (
-    ActivityRecognitionError,
     ConfigError,
     RecordingError,
     quoted,
@@ -131,7 +130,12 @@ class TracedEngine:
     """An engine of one stream that writes down what it is given and what it decides."""
 
     def __init__(
-        self, engine: MultiStreamEngine, path: Path, *, smoothing: SmoothingConfig
+        self,
+        engine: MultiStreamEngine,
+        path: Path,
+        *,
+        smoothing: SmoothingConfig,
+        on_problem: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Open the file, to be appended to.
 
@@ -139,12 +143,16 @@ class TracedEngine:
             engine: what decides, for a single stream; touched by one thread.
             path: the file; its folder has to exist.
             smoothing: what the engine smooths with.
+            on_problem: told once why nothing more is written, in the thread that writes.
 
         Raises:
-            ConfigError: the file cannot be written.
+            ConfigError: the file cannot be opened.
         """
         self._engine = engine
         self._path = path
+        self._on_problem = on_problem
+        self.problem = ''
+        """Why the trace ended before the node did; empty where it did not."""
         try:
             # A line reaches the file as soon as it is whole, whatever becomes of the process.
             self._file = path.open('a', buffering=1, encoding='utf-8')
@@ -166,8 +174,7 @@ class TracedEngine:
     def apply(self, windows: Mapping[str, Window]) -> dict[str, Decision]:
         """Take the stream's window and write it down; return the decision it ends with.
 
-        Raises:
-            ActivityRecognitionError: the file could not be written; nothing more will be.
+        A file that cannot be written costs no decision: the trace ends, and says so once.
         """
         decisions = self._engine.apply(windows)
         for name, window in windows.items():
@@ -201,7 +208,7 @@ class TracedEngine:
                 'failed_steps': failed_steps,
             }
         )
-        self._file.close()
+        self._abandon()
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file.closed:
@@ -211,9 +218,11 @@ class TracedEngine:
         except OSError as error:
             # Said once: a full disk must not end what the robot is there for.
             self._abandon()
-            raise ActivityRecognitionError(
-                f'trace: cannot write {self._path}: {error.strerror}; nothing more is written'
-            ) from error
+            self.problem = (
+                f'trace: cannot write {self._path}: {error.strerror}; nothing more is written, and '
+                'the file is not whole; decisions go on'
+            )
+            self._on_problem(self.problem)
 
     def _abandon(self) -> None:
         try:

@@ -43,6 +43,8 @@ class Snapshot:
     resets: int = 0
     decisions_skipped: int = 0
     worker: WorkerReport | None = None
+    trace_problem: str = ''
+    """Why the trace ended early."""
     latency_s: float = math.nan
     processing_s: float = math.nan
 
@@ -156,6 +158,8 @@ class Diagnosis:
         _judge_latency(status, now.latency_s)
         if self.backend_problem:
             status.warn(self.backend_problem)
+        if now.trace_problem:
+            status.warn(now.trace_problem)
         if now.resets > before.resets:
             status.warn(
                 f'time jumped {now.resets - before.resets} time(s): a recording began anew, '

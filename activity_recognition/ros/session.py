@@ -61,7 +61,12 @@ class Running:
         self._last_log_s = -LOG_PERIOD_S
         self.feeds = {name: Feed(node, config, engine.config, name) for name in engine.streams}
         self._trace = (
-            TracedEngine(engine, Path(config.trace), smoothing=config.smoothing)
+            TracedEngine(
+                engine,
+                Path(config.trace),
+                smoothing=config.smoothing,
+                on_problem=node.get_logger().error,
+            )
             if config.trace
             else None
         )
@@ -100,6 +105,11 @@ class Running:
             feed.log.begin(feed.inputs.reports())
         self._every('look', LOOK_PERIOD_S, self._look)
         self._set_rates()
+
+    @property
+    def trace_problem(self) -> str:
+        """Why the trace ended early; empty where it did not, or none is written."""
+        return self._trace.problem if self._trace is not None else ''
 
     def update(self, config: RecognizerConfig, engine: MultiStreamEngine) -> None:
         """Take over settings that change live; what has not changed is left alone."""
@@ -291,4 +301,5 @@ class Session:
             worker=running.worker.report(stream),
             latency_s=results.latency_s,
             processing_s=results.processing_s,
+            trace_problem=running.trace_problem,
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
-from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
+from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.trace_file import TracedEngine, digest_of, read_trace
 from activity_recognition.streams import DropReason, InputCounters, windows
@@ -116,14 +117,20 @@ def test_a_file_that_cannot_be_written_is_refused_in_words(engine, tmp_path):
 
 def test_a_full_disk_is_said_once_and_the_engine_goes_on(engine, path):
     found = [w for w in windows(samples(SCENE), SyncConfig()) if w.decision]
-    traced = TracedEngine(engine, path, smoothing=SMOOTHING)
+    said: list[str] = []
+    traced = TracedEngine(engine, path, smoothing=SMOOTHING, on_problem=said.append)
     traced._file.close()
     with Path('/dev/full').open('a', buffering=1, encoding='utf-8') as full:
         traced._file = full
-        with pytest.raises(ActivityRecognitionError, match='nothing more is written'):
-            traced.apply({ONLY: found[0]})
-    assert traced.apply({ONLY: found[1]})
-    traced.close(counters(), decisions_skipped=0, failed_steps=1)
+        decisions = [traced.apply({ONLY: window})[ONLY] for window in found[:3]]
+    (sentence,) = said
+    assert re.search(rf'trace: cannot write {path}: No space left .* nothing more', sentence)
+    assert traced.problem == sentence
+    engine.reset(ONLY)
+    alone = [engine.apply({ONLY: window})[ONLY] for window in found[:3]]
+    for decision, expected in zip(decisions, alone, strict=True):
+        np.testing.assert_array_equal(decision.logits, expected.logits)
+    traced.close(counters(), decisions_skipped=0, failed_steps=0)
 
 
 def test_a_trace_that_is_not_whole_is_refused(engine, path):
