@@ -406,7 +406,7 @@ class TestMemory:
     def test_files_of_text_that_are_too_large(self, folder, name):
         with (folder / name).open('ab') as file:
             file.truncate(10**12)
-        refused(folder, name, 'expected at most 67108864 bytes, got 1000000000000')
+        refused(folder, name, 'expected at most 67108864 bytes')
 
     def test_json_that_is_nested_too_deep(self, folder):
         (folder / 'config.json').write_text('[' * 100_000, encoding='utf-8')
