@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import itertools
+import textwrap
+import typing
 from dataclasses import field
 from typing import Any
 
@@ -83,3 +88,22 @@ class Ranged:
                     f'{type(self).__name__}.{name} must hold at most {MAX_ENTRIES} numbers of at '
                     f'most {MAX_ENTRY}, got {len(value)} up to {max(value):.4g}'
                 )
+
+
+def field_docstrings(cls: type) -> dict[str, str]:
+    """Return the string literal below each field of a class, unwrapped."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    except OSError:  # installed without sources: settings without descriptions
+        return {}
+    body = typing.cast(ast.ClassDef, tree.body[0]).body
+    result: dict[str, str] = {}
+    for item, text in itertools.pairwise(body):
+        if (
+            isinstance(item, ast.AnnAssign)
+            and isinstance(item.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            result[item.target.id] = ' '.join(str(text.value.value).replace('``', '').split())
+    return result

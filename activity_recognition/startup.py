@@ -16,7 +16,8 @@ from pathlib import Path
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import ConfigError
 from activity_recognition.parameter_files import check_names_node
-from activity_recognition.settings import Ranged, setting
+from activity_recognition.recorded import ROLES, SETTINGS, RecordedConfig
+from activity_recognition.settings import Ranged, field_docstrings, setting
 
 Value = str | bool | int | float
 
@@ -31,7 +32,7 @@ class Argument:
     description: str
     choices: tuple[str, ...] = ()
     required: bool = False
-    kind: type[str] | type[bool] = str
+    kind: type[str] | type[bool] | type[int] = str
     """Type of an argument without a default."""
 
     @property
@@ -88,11 +89,34 @@ TOPIC_ARGUMENTS = (
         description='Topic of recognised speech, any message type with a text.',
     ),
 )
-"""Topics by role; the same names for what is recorded, played and recognised.
+"""Topics by role; the same names for what is played and recognised.
 
 They are relative, so that they lie in the namespace of the nodes; one that begins with a slash
 stays where it is.
 """
+
+_TEXTS = field_docstrings(RecordedConfig)
+RECORDED_ARGUMENTS = tuple(
+    Argument(
+        name=name,
+        default=None,
+        kind=kind,
+        description=_TEXTS.get(name, f'{name} of the recording.'),
+    )
+    for name, kind in SETTINGS.items()
+)
+"""Which topics of a recording are played, and what they mean; by name settings of the player."""
+LIVE_ARGUMENTS = tuple(
+    replace(
+        item,
+        name=f'live_{item.name}',
+        description=f'Name under which {item.name} is played and recognised.',
+    )
+    for item in TOPIC_ARGUMENTS
+)
+"""The same topics where ``image``, ``audio``, … name those of a recording."""
+_MEANINGS = tuple(name for name in SETTINGS if name not in ROLES)
+"""Settings of the player that are parameters of the recogniser as well, in its ``topics``."""
 
 _MODEL_ARGUMENTS = (
     Argument(
@@ -183,7 +207,8 @@ REPLAY_ARGUMENTS = (
         'moves the stamps to now.',
     ),
     *_MODEL_ARGUMENTS,
-    *TOPIC_ARGUMENTS,
+    *RECORDED_ARGUMENTS,
+    *LIVE_ARGUMENTS,
     _AUTOSTART,
     *_NODE_ARGUMENTS,
 )
@@ -317,6 +342,7 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
             parameters[parameter] = values[name]
     if use_sim_time is not None:
         parameters['use_sim_time'] = use_sim_time
+    parameters |= {f'topics.{name}': values[name] for name in _MEANINGS if name in values}
     spec = NodeSpec(
         name='recognizer',
         module='activity_recognition.ros.recognizer_node',
@@ -365,6 +391,7 @@ def player_spec(values: Mapping[str, Value]) -> NodeSpec:
             'playback.rate': values['rate'],
             'playback.loop': values['loop'],
             'playback.clock': values['clock'],
+            **{f'recorded.{name}': values[name] for name in SETTINGS if name in values},
         },
         remappings=_topics(values),
         log_level=str(values['log_level']),
@@ -380,7 +407,7 @@ def namespaced_values(namespace: str, given: Mapping[str, Value]) -> dict[str, V
         given: what goes before the defaults; names that REPLAY_ARGUMENTS lacks are left out.
     """
     values = defaults(REPLAY_ARGUMENTS)
-    values |= {item.name: absolute_name(namespace, item.text) for item in TOPIC_ARGUMENTS}
+    values |= {item.name: absolute_name(namespace, item.text) for item in LIVE_ARGUMENTS}
     names = {item.name for item in REPLAY_ARGUMENTS}
     return {**values, **{k: v for k, v in given.items() if k in names}, 'namespace': namespace}
 
@@ -392,4 +419,8 @@ def demo_values(given: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _topics(values: Mapping[str, Value]) -> dict[str, str]:
-    return {item.name: str(values[item.name]) for item in TOPIC_ARGUMENTS}
+    """Return the topics by role; where a recording is played, their names begin with ``live_``."""
+    return {
+        item.name: str(values.get(f'live_{item.name}', values.get(item.name)))
+        for item in TOPIC_ARGUMENTS
+    }

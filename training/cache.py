@@ -22,6 +22,7 @@ from activity_recognition.bags import label_files, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.text_files import read_json_object
 from activity_recognition.training.intake import (
@@ -52,6 +53,8 @@ class Preparation:
     sync: SyncConfig
     wide_px: int = 0
     """Side of the larger pictures that crops are cut from, kept beside the network's; 0: none."""
+    recorded: RecordedConfig = DEFAULTS
+    """Which topics of the recording are used, and what they mean."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +73,13 @@ class PreparedRecording:
     """Messages that could not be decoded."""
     spans: tuple[LabelSpan, ...] | None = None
     """Its labels where shards tell them; None reads them where the recording keeps them."""
+    recorded: RecordedConfig = DEFAULTS
+    """Which of its topics were used, and what they mean."""
+
+    @property
+    def identity(self) -> str:
+        """Digest of the recording, the preprocessing, and how its topics were read."""
+        return _identity(self.key, self.recorded)
 
     def segments(self, labels: Sequence[str]) -> list[Segment]:
         """Open the arrays and read the labels as classes of ``labels``.
@@ -89,11 +99,17 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
     """Fill the cache from a recording unless it is there; returns what is wrong with a bad one."""
     try:
         key = recording_key(work.recording, work.model, work.sync)
-        folder = cache_folder(work.cache, key, work.wide_px)
+        folder = cache_folder(work.cache, key, work.wide_px, work.recorded)
         if not is_cached(folder):
-            arrays = take_in(work.recording, work.model, work.sync, wide_px=work.wide_px)
+            arrays = take_in(
+                work.recording,
+                work.model,
+                work.sync,
+                wide_px=work.wide_px,
+                recorded=work.recorded,
+            )
             write_arrays(arrays, folder)
-        return read_cached(work.recording, key, folder)
+        return read_cached(work.recording, key, folder, recorded=work.recorded)
     except (ActivityRecognitionError, OSError) as error:
         return f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
 
@@ -101,7 +117,8 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
 def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
     """Return 32 hexadecimal digits that change with the recording and with the preprocessing.
 
-    Labels are no part of it: they are read anew each time.
+    Labels are no part of it: they are read anew each time. Neither is how the topics are read: with
+    another microphone it is the same recording, which must not be trained on and measured with.
     """
     digest = hashlib.blake2b(
         json.dumps(preprocessing(model, sync), sort_keys=True).encode(), digest_size=16
@@ -128,9 +145,14 @@ def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
     }
 
 
-def cache_folder(cache: Path, key: str, wide_px: int) -> Path:
-    """Return where the cache keeps a recording."""
-    return cache / (f'{key}-{wide_px}px' if wide_px else key)
+def cache_folder(cache: Path, key: str, wide_px: int, recorded: RecordedConfig = DEFAULTS) -> Path:
+    """Return where the cache keeps a recording, read in one way."""
+    identity = _identity(key, recorded)
+    return cache / (f'{identity}-{wide_px}px' if wide_px else identity)
+
+
+def _identity(key: str, recorded: RecordedConfig) -> str:
+    return f'{key}-{recorded.digest}' if recorded.digest else key
 
 
 def is_cached(folder: Path) -> bool:
@@ -162,7 +184,11 @@ def write_arrays(arrays: RecordedArrays, folder: Path) -> None:
 
 
 def read_cached(
-    recording: Path, key: str, folder: Path, spans: tuple[LabelSpan, ...] | None = None
+    recording: Path,
+    key: str,
+    folder: Path,
+    spans: tuple[LabelSpan, ...] | None = None,
+    recorded: RecordedConfig = DEFAULTS,
 ) -> PreparedRecording:
     """Return a recording that the cache holds; see :class:`PreparedRecording`."""
     index = read_json_object(
@@ -176,6 +202,7 @@ def read_cached(
         texts=tuple(tuple(texts) for texts in index['texts']),
         dropped=index['dropped'],
         spans=spans,
+        recorded=recorded,
     )
 
 

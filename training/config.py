@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activity_recognition.errors import ConfigError
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
 
 
@@ -142,6 +143,8 @@ class TrainConfig(Ranged):
     text_encoder_rate: float = setting(1.0, low=0.0, high=1.0)
     """The same for the transformer of the text encoder, which is its backbone where it has one."""
     augmentation: AugmentationConfig = AugmentationConfig()
+    recorded: RecordedConfig = DEFAULTS
+    """Which topics of the recordings are used, and what they mean."""
     validation_fraction: float = setting(0.1, low=0.0, high=0.9)
     """Share of the recordings held out for calibration and for choosing the weights kept."""
     validate_every: int = setting(2, low=1, high=100_000)

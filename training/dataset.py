@@ -12,13 +12,19 @@ from rich.console import Console
 from activity_recognition.bags import find_recordings, load_labels, passed_over
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.training.cache import Preparation, PreparedRecording, cache_recording
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.segments import Segment
 from activity_recognition.training.sharding.manifest import holds_shards, read_manifest
 from activity_recognition.training.sharding.reading import cache_shards
 from activity_recognition.training.sharding.store import Store
-from activity_recognition.training.splits import Assignment, draw_validation, read_splits
+from activity_recognition.training.splits import (
+    Assignment,
+    draw_validation,
+    read_splits,
+    settings_of,
+)
 from activity_recognition.training.targets import label_seconds
 from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
@@ -55,6 +61,19 @@ class _Found:
     left_out: list[str]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _How:
+    """How recordings are prepared; see :func:`load_dataset`."""
+
+    model: ModelConfig
+    sync: SyncConfig
+    cache: Path
+    wide_px: int
+    recorded: RecordedConfig
+    workers: int
+    console: Console | None
+
+
 def load_dataset(
     data: Path | str,
     model: ModelConfig,
@@ -62,6 +81,7 @@ def load_dataset(
     *,
     cache: Path,
     wide_px: int = 0,
+    recorded: RecordedConfig = DEFAULTS,
     validation_fraction: float,
     seed: int,
     strict: bool = False,
@@ -81,6 +101,7 @@ def load_dataset(
         sync: decides admission and the decisions' times; the node's own settings.
         cache: where arrays are kept, and found again.
         wide_px: side of a second, larger copy of each picture to crop views from; 0 needs none.
+        recorded: which topics are used and what they mean, where ``splits.csv`` does not say.
         validation_fraction: share of every label's time that is drawn for validation, at least
             one recording; nothing is drawn where the table names recordings for it.
         seed: of the split.
@@ -94,7 +115,16 @@ def load_dataset(
             prepared for another network.
     """
     find = _from_shards if holds_shards(data) else _from_recordings
-    found = find(data, model, sync, cache=cache, wide_px=wide_px, workers=workers, console=console)
+    how = _How(
+        model=model,
+        sync=sync,
+        cache=cache,
+        wide_px=wide_px,
+        recorded=recorded,
+        workers=workers,
+        console=console,
+    )
+    found = find(data, how)
     demand_usable(data, usable=len(found.prepared), left_out=found.left_out, strict=strict)
     sides = split_recordings(
         found.prepared, found.table, found.durations_s, validation_fraction, seed
@@ -109,21 +139,19 @@ def load_dataset(
     )
 
 
-def _from_recordings(
-    data: Path | str,
-    model: ModelConfig,
-    sync: SyncConfig,
-    *,
-    cache: Path,
-    wide_px: int,
-    workers: int,
-    console: Console | None,
-) -> _Found:
+def _from_recordings(data: Path | str, how: _How) -> _Found:
     folder = Path(data)
     table = read_splits(folder)
     spans, left_out = read_all_labels(find_recordings(folder))
     prepared, damaged = cache_recordings(
-        list(spans), model, sync, cache=cache, wide_px=wide_px, workers=workers, console=console
+        list(spans),
+        how.model,
+        how.sync,
+        cache=how.cache,
+        wide_px=how.wide_px,
+        recorded=settings_of(spans, table, how.recorded),
+        workers=how.workers,
+        console=how.console,
     )
     return _Found(
         prepared=prepared,
@@ -133,22 +161,18 @@ def _from_recordings(
     )
 
 
-def _from_shards(
-    data: Path | str,
-    model: ModelConfig,
-    sync: SyncConfig,
-    *,
-    cache: Path,
-    wide_px: int,
-    workers: int,
-    console: Console | None,
-) -> _Found:
+def _from_shards(data: Path | str, how: _How) -> _Found:
     manifest = read_manifest(Store(data))
-    manifest.demand(str(data), model, sync, wide_px)
+    manifest.demand(str(data), how.model, how.sync, how.wide_px, how.recorded)
     entries = manifest.recordings
     return _Found(
         prepared=cache_shards(
-            data, entries, cache=cache, wide_px=wide_px, workers=workers, console=console
+            data,
+            entries,
+            cache=how.cache,
+            wide_px=how.wide_px,
+            workers=how.workers,
+            console=how.console,
         ),
         table={
             Path(entry.name): Assignment(split=entry.split, group=entry.group, line=0)
@@ -166,13 +190,24 @@ def cache_recordings(
     *,
     cache: Path,
     wide_px: int = 0,
+    recorded: Mapping[Path, RecordedConfig] | None = None,
     workers: int = 0,
     console: Console | None = None,
 ) -> tuple[list[PreparedRecording], list[str]]:
-    """Cache recordings in parallel; returns those that worked, in order, and what is wrong."""
+    """Cache recordings in parallel; returns those that worked, in order, and what is wrong.
+
+    ``recorded`` says how the topics of each are read, by default as they are found.
+    """
     work = [
-        Preparation(recording=r, cache=cache, model=model, sync=sync, wide_px=wide_px)
-        for r in recordings
+        Preparation(
+            recording=recording,
+            cache=cache,
+            model=model,
+            sync=sync,
+            wide_px=wide_px,
+            recorded=(recorded or {}).get(recording, DEFAULTS),
+        )
+        for recording in recordings
     ]
     outcomes = dict(
         spread(

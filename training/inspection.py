@@ -19,11 +19,12 @@ from activity_recognition.bags import (
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.sensors import AudioDecoder
 from activity_recognition.streams import windows
 from activity_recognition.training.clock_findings import ClockWatch
 from activity_recognition.training.pool import spread, worker_count
-from activity_recognition.training.splits import scan_splits
+from activity_recognition.training.splits import scan_splits, settings_of
 from activity_recognition.training.targets import label_seconds
 from activity_recognition.types import (
     MODALITIES,
@@ -112,6 +113,7 @@ class _Work:
     recording: Path
     known: frozenset[str]
     sync: SyncConfig
+    recorded: RecordedConfig
 
 
 def inspect(
@@ -119,6 +121,7 @@ def inspect(
     *,
     known: Iterable[str] = (),
     sync: SyncConfig | None = None,
+    recorded: RecordedConfig = DEFAULTS,
     workers: int = 0,
     console: Console | None = None,
 ) -> Inspection:
@@ -128,6 +131,7 @@ def inspect(
         folder: where to look.
         known: labels that may occur; empty allows all.
         sync: admission, as the node and training have it.
+        recorded: which topics are used and what they mean, where ``splits.csv`` does not say.
         workers: processes; 0 takes one per core.
         console: where to show progress.
 
@@ -140,7 +144,11 @@ def inspect(
             f'{folder}: expected recordings below it (rosbag2 folders, or .mcap, .db3 and .bag '
             f'files), found {"; ".join(unread[:NAMED]) or "none"}'
         )
-    work = [_Work(recording=r, known=frozenset(known), sync=sync or SyncConfig()) for r in found]
+    table, wrong_splits = scan_splits(folder)
+    work = [
+        _Work(recording=path, known=frozenset(known), sync=sync or SyncConfig(), recorded=settings)
+        for path, settings in settings_of(found, table, recorded).items()
+    ]
     outcomes = dict(
         spread(
             _inspect,
@@ -153,7 +161,7 @@ def inspect(
     recordings = tuple(outcomes[index] for index in range(len(work)))
     problems = [
         *(Problem(text=text, fatal=True) for text in unread),
-        *_split_problems(folder),
+        *(Problem(text=text, fatal=True) for text in wrong_splits),
         *_missing_modalities(recordings),
         *_rare_labels(recordings),
     ]
@@ -168,12 +176,12 @@ def _inspect(work: _Work) -> RecordingInspection:
         text = f'{scan.path}: expected labelled stretches, found none'
         problems.append(Problem(text=text, fatal=True))
     try:
-        with one_thread(), RecordingReader(work.recording) as reader:
+        with one_thread(), RecordingReader.of(work.recording, work.recorded) as reader:
             watch = _SampleWatch(reader, work.sync)
             watch.run()
             problems += watch.problems()
             duration_s, start_ns = reader.duration_s, reader.start_ns
-            topics = ', '.join(f'{t.name} ({t.type_name})' for t in reader.topics) or 'none'
+            topics = ', '.join(f'{t.name} ({t.description})' for t in reader.topics) or 'none'
     except (ActivityRecognitionError, OSError) as error:
         text = f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
         problems.append(Problem(text=text, fatal=True))
@@ -334,11 +342,6 @@ def _coverage(
             # After a clock jump stretches may lie over each other.
             covered[span.label, modality] += min(sum(shared), span.end_s - span.start_s)
     return dict(covered)
-
-
-def _split_problems(folder: Path) -> Iterator[Problem]:
-    for problem in scan_splits(folder)[1]:
-        yield Problem(text=problem, fatal=True)
 
 
 def _missing_modalities(recordings: Sequence[RecordingInspection]) -> Iterator[Problem]:

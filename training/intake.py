@@ -20,6 +20,7 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference import trace
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.threads import one_thread
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.streams import windows
 from activity_recognition.types import Frame, Window
 
@@ -60,7 +61,12 @@ class RecordedArrays:
 
 
 def take_in(
-    recording: Path, model: ModelConfig, sync: SyncConfig, *, wide_px: int = 0
+    recording: Path,
+    model: ModelConfig,
+    sync: SyncConfig,
+    *,
+    wide_px: int = 0,
+    recorded: RecordedConfig = DEFAULTS,
 ) -> RecordedArrays:
     """Run a recording through the front ends.
 
@@ -69,12 +75,13 @@ def take_in(
         model: only the parts that shape the network's inputs matter.
         sync: admission and the decisions' times.
         wide_px: side of a second, larger copy of each picture; 0 makes none.
+        recorded: which of its topics are used, and what they mean.
 
     Raises:
         RecordingError: it is damaged, or nothing in it can be read.
     """
     wide: list[NDArray[np.uint8]] = []
-    with one_thread(), RecordingReader.for_model(recording, model, sync) as reader:
+    with one_thread(), RecordingReader.for_model(recording, model, sync, recorded) as reader:
         admitted: Iterable[Window] = windows(reader.samples(), sync)
         if wide_px:
             admitted = _keeping_wide(admitted, wide_px, wide)

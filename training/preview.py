@@ -74,6 +74,7 @@ def write_preview(
         SyncConfig(),
         cache=cache,
         wide_px=config.augmentation.wide_px(preset.video.input_size_px),
+        recorded=config.recorded,
         validation_fraction=0.0,
         seed=config.seed,
         workers=config.num_workers,

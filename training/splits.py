@@ -7,21 +7,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from activity_recognition.bags import is_recording
 from activity_recognition.bags.labels import name_first
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
-from activity_recognition.errors import QUOTE_LIMIT, RecordingError, printable, quoted
+from activity_recognition.errors import QUOTE_LIMIT, ConfigError, RecordingError, printable, quoted
+from activity_recognition.recorded import SETTINGS, RecordedConfig, read_setting
 from activity_recognition.text_files import exists, read_rows
+
+Key = TypeVar('Key')
 
 SPLITS_FILE = 'splits.csv'
 """Name of the table in the folder of the recordings."""
 SPLITS = ('train', 'validation', 'test')
-REQUIRED, OPTIONAL = ('recording', 'split'), ('group',)
+REQUIRED, OPTIONAL = ('recording', 'split'), ('group', *SETTINGS)
+"""Columns; beside the group, those that say how the topics of a recording are read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,10 +39,12 @@ class Assignment:
     """Recordings of one group are never parted; empty: a group of its own."""
     line: int
     """Line of the table, counted from 1."""
+    recorded: Mapping[str, str | int] = field(default_factory=dict)
+    """Settings of :class:`RecordedConfig` that hold for this recording alone."""
 
 
 def read_splits(folder: Path) -> dict[Path, Assignment]:
-    """Read ``splits.csv`` of a folder: ``recording,split`` and, if wanted, ``group``.
+    """Read ``splits.csv`` of a folder: ``recording,split`` and, if wanted, more columns.
 
     Args:
         folder: the recordings' folder, from which the table's paths count.
@@ -66,7 +73,10 @@ def scan_splits(folder: Path) -> tuple[dict[Path, Assignment], list[str]]:
     header = [name.strip() for name in rows[0][1]] if rows else []
     if not set(REQUIRED) <= set(header) <= {*REQUIRED, *OPTIONAL} or len(set(header)) < len(header):
         got = printable(', '.join(header) or 'nothing', QUOTE_LIMIT)
-        problem = f'expected the columns recording, split and perhaps group, got {got}'
+        problem = (
+            'expected the columns recording, split and perhaps group, '
+            f'{", ".join(SETTINGS)}, got {got}'
+        )
         return {}, [f'{path}:1: {problem}']
     table: dict[Path, Assignment] = {}
     problems: list[str] = []
@@ -108,7 +118,27 @@ def _take_row(
     if recording in table:
         before = table[recording].line
         raise RecordingError(f'{quoted(row["recording"])} stands in line {before} already')
-    table[recording] = Assignment(split=row['split'], group=row.get('group', ''), line=line)
+    table[recording] = Assignment(
+        split=row['split'], group=row.get('group', ''), line=line, recorded=_settings(row)
+    )
+
+
+def _settings(row: Mapping[str, str]) -> dict[str, str | int]:
+    """Return what a row says of how its recording is read; an empty cell says nothing."""
+    try:
+        return {name: read_setting(name, row[name]) for name in SETTINGS if row.get(name)}
+    except ConfigError as error:
+        raise RecordingError(str(error)) from None
+
+
+def settings_of(
+    recordings: Iterable[Key], table: Mapping[Key, Assignment], general: RecordedConfig
+) -> dict[Key, RecordedConfig]:
+    """Return how each recording is read: as the table says, and in general where it does not."""
+    return {
+        key: general.with_overrides(table[key].recorded) if key in table else general
+        for key in recordings
+    }
 
 
 def _parted_groups(table: Mapping[Path, Assignment], path: Path) -> Iterator[str]:

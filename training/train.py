@@ -53,8 +53,8 @@ from activity_recognition.training.validation import validate
 CHECKPOINT = 'checkpoint'
 """Folder below a run that holds the result."""
 
-_FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation')
-"""Settings that may differ when a run is resumed."""
+_FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
+"""Settings that may differ when a run is resumed; ``recorded`` shows in the recordings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +159,7 @@ def read_dataset(
         SyncConfig(),
         cache=cache,
         wide_px=config.augmentation.wide_px(model.video.input_size_px),
+        recorded=config.recorded,
         validation_fraction=config.validation_fraction,
         seed=config.seed,
         strict=strict,
@@ -196,7 +197,7 @@ def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | Non
     They depend on its settings, its data, and the weights that it begins with.
     """
     settings = {k: v for k, v in to_mapping(config).items() if k not in _FREE_SETTINGS}
-    recordings = [[r.key for r in part] for part in (dataset.training, dataset.validation)]
+    recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
     start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
     content = json.dumps([settings, recordings, dataset.labels, start], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

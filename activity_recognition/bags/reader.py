@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from activity_recognition.bags.channels import READABLE_ENCODINGS, ROS1
 from activity_recognition.bags.storage import open_storage, readable, with_sound_times
-from activity_recognition.bags.topics import Topic, TopicNames, choose_topics
+from activity_recognition.bags.topics import Topic, TopicNames, choose_topics, place_of
 from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.sensors.audio import AudioDecoder, pieces_of
 from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
+from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
 from activity_recognition.types import seconds_between
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class RecordingReader:
         max_gap_s: float = _AUDIO.max_gap_s,
         reset_after_s: float = _SYNC.reset_after_s,
         audio_format: AudioFormat | None = None,
+        audio_channels: str = 'mean',
         transcript_field: str = '',
         image_side_px: int = 0,
         types: TypeRegistry | None = None,
@@ -71,6 +74,8 @@ class RecordingReader:
             max_gap_s: residual of the sample clock above which audio counts as missing, seconds.
             reset_after_s: ``sync.reset_after_s`` of what takes the samples, seconds.
             audio_format: format of the audio where the recording has no AudioInfo.
+            audio_channels: which of several channels is heard, as
+                :class:`~activity_recognition.sensors.SensorDecoders` takes it.
             transcript_field: dotted field of the text; empty for the known one of a known type.
             image_side_px: smallest side that large images may come with, if it is more than
                 :class:`~activity_recognition.sensors.SensorDecoders` keeps anyway.
@@ -91,6 +96,7 @@ class RecordingReader:
         self._max_gap_s = max_gap_s
         self._reset_after_s = reset_after_s
         self._audio_format = audio_format
+        self._audio_channels = audio_channels
         self._transcript_field = transcript_field
         self._image_side_px = image_side_px
         self._types = types or TypeRegistry()
@@ -102,8 +108,35 @@ class RecordingReader:
         """All topics, by name, whatever they hold."""
 
     @classmethod
+    def of(
+        cls, path: str | Path, recorded: RecordedConfig = DEFAULTS, **options: Any
+    ) -> RecordingReader:
+        """Open a recording whose topics are read as somebody says.
+
+        Args:
+            path: as of the constructor.
+            recorded: which topics, and what they mean.
+            options: others of the constructor.
+
+        Raises:
+            RecordingError: when it is missing, damaged or empty.
+        """
+        return cls(
+            path,
+            TopicNames.of(recorded),
+            audio_format=recorded.audio_format,
+            audio_channels=recorded.audio_channels,
+            transcript_field=recorded.transcript_field,
+            **options,
+        )
+
+    @classmethod
     def for_model(
-        cls, path: str | Path, model: ModelConfig, sync: SyncConfig = _SYNC
+        cls,
+        path: str | Path,
+        model: ModelConfig,
+        sync: SyncConfig = _SYNC,
+        recorded: RecordedConfig = DEFAULTS,
     ) -> RecordingReader:
         """Open a recording whose samples are to be those that a node with this network gets.
 
@@ -111,12 +144,14 @@ class RecordingReader:
             path: as of the constructor.
             model: of the network.
             sync: of what takes the samples.
+            recorded: which topics, and what they mean.
 
         Raises:
             RecordingError: when it is missing, damaged or empty.
         """
-        return cls(
+        return cls.of(
             path,
+            recorded,
             sample_rate_hz=model.audio.sample_rate_hz,
             max_gap_s=model.audio.max_gap_s,
             reset_after_s=sync.reset_after_s,
@@ -175,11 +210,14 @@ class RecordingReader:
         """
         names = self.roles
         roles = names.roles()
+        if names.transcript:
+            self._check_transcript(names.transcript)
         decoders = SensorDecoders(
             sample_rate_hz=self._sample_rate_hz,
             max_gap_s=self._max_gap_s,
             reset_after_s=self._reset_after_s,
             audio_fallback=self._first_audio_format(names) or self._audio_format,
+            audio_channels=self._audio_channels,
             transcript_field=self._transcript_field,
             image_side_px=self._image_side_px,
         )
@@ -196,6 +234,15 @@ class RecordingReader:
             self.empty_transcripts = decoders.empty_transcripts
             if sample is not None:
                 yield from pieces_of(sample)
+
+    def _check_transcript(self, name: str) -> None:
+        """Raise RecordingError where the field that holds the text has to be named."""
+        types = [topic.type_name for topic in self.topics if topic.name == name]
+        if not self._transcript_field and not set(types) & set(TRANSCRIPT_TYPES):
+            raise RecordingError(
+                f'{self.path}: which field of {types[0][:100]} holds the text of {name} is not '
+                f'known; name it with {place_of("transcript_field")}'
+            )
 
     def records(self, topics: Collection[str] | None = None) -> Iterator[RawRecord]:
         """Yield the messages of ``topics`` (all by default), in order of record time.

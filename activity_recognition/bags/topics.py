@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from activity_recognition.bags.channels import CDR, READABLE_ENCODINGS
 from activity_recognition.errors import RecordingError
+from activity_recognition.recorded import AUTO, NONE, ROLES
 from activity_recognition.sensors.decoders import (
     AUDIO_INFO_TYPE,
     AUDIO_TYPES,
@@ -17,6 +18,8 @@ from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from activity_recognition.recorded import RecordedConfig
 
 _SPEECH_WORDS = ('transcript', 'speech', 'utterance', 'asr', 'stt', 'whisper', 'spoken')
 """Parts of names that tell a transcript from any other topic of std_msgs/String."""
@@ -70,6 +73,13 @@ class TopicNames:
     audio: str | None = None
     audio_info: str | None = None
     transcript: str | None = None
+
+    @classmethod
+    def of(cls, recorded: RecordedConfig) -> TopicNames:
+        """Return the names that settings give."""
+        words: dict[str, str | None] = {'': None, AUTO: None, NONE: ''}
+        given = {role: getattr(recorded, role) for role in ROLES}
+        return cls(**{role: words.get(name, name) for role, name in given.items()})
 
     def roles(self) -> dict[str, Role]:
         """Return topic name -> role of the topics named."""

@@ -13,9 +13,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activity_recognition.commands.options import add_recorded_options, recorded_overrides
+
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from activity_recognition.recorded import RecordedConfig
     from activity_recognition.training.inspection import Inspection
 
 HELP = 'find everything that is wrong with labelled recordings'
@@ -31,8 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--strict', action='store_true', help='fail where any recording cannot be used'
     )
+    parser.add_argument(
+        '--config',
+        help='name or path of a training recipe, for what it says of recordings (default: none)',
+    )
     parser.add_argument('--jobs', type=int, default=0, help='processes; 0 takes one per core')
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recorded_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = inspect(
         arguments.data,
         known=arguments.labels,
+        recorded=_recorded(arguments),
         workers=arguments.jobs,
         console=make_console(quiet=arguments.quiet),
     )
@@ -57,6 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
     damaged = any(problem.fatal for problem in found.all_problems)
     unusable = len(found.damaged) == len(found.recordings)
     return int(unusable or (arguments.strict and damaged))
+
+
+def _recorded(arguments: argparse.Namespace) -> RecordedConfig:
+    from activity_recognition.commands.train import load_recipe
+    from activity_recognition.recorded import DEFAULTS
+
+    if arguments.config:
+        return load_recipe(arguments).recorded
+    return DEFAULTS.with_overrides(recorded_overrides(arguments))
 
 
 def label_table(found: Inspection) -> Table:

@@ -27,7 +27,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from activity_recognition.commands.options import need_ros
+from activity_recognition.commands.options import (
+    add_recorded_options,
+    need_ros,
+    recorded_overrides,
+)
 from activity_recognition.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,6 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--overwrite', action='store_true', help='replace a report that OUT already holds'
     )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recorded_options(parser, before="what the checkpoint's training was told")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -176,6 +181,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
         resamples=arguments.resamples,
         cost_decisions=arguments.timed,
         num_workers=arguments.jobs,
+        recorded=recorded_overrides(arguments),
         engine=EngineConfig(device=arguments.device),
     )
     refuse_to_replace(arguments.out, overwrite=arguments.overwrite)

@@ -17,6 +17,8 @@ from activity_recognition.startup import Value, namespaced_values
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from activity_recognition.recorded import RecordedConfig
+
 END_S = 30.0
 """How long the recogniser may take to end by itself, which completes its trace."""
 
@@ -32,8 +34,12 @@ class TracedReplay:
     console: Console | None = None
     """Where to say what is played."""
 
-    def play(self, recording: Path) -> Path:
+    def play(self, recording: Path, recorded: RecordedConfig) -> Path:
         """Play a recording in real time and return the file with the node's admission trace.
+
+        Args:
+            recording: what to play.
+            recorded: which of its topics, and what they mean.
 
         Raises:
             ActivityRecognitionError: a node failed, or did not end.
@@ -51,10 +57,10 @@ class TracedReplay:
         number = len(list(self.folder.iterdir()))
         work = self.folder / str(number)
         work.mkdir()
-        self._run(recording, length_s, work)
+        self._run(recording, recorded, length_s, work)
         return work / 'trace.jsonl'
 
-    def _run(self, recording: Path, length_s: float, work: Path) -> None:
+    def _run(self, recording: Path, recorded: RecordedConfig, length_s: float, work: Path) -> None:
         # Names that nothing else on this machine has; the recording's own clock, so that node and
         # evaluation speak of the same moments.
         namespace = f'evaluate_{os.getpid()}_{work.name}'
@@ -63,6 +69,7 @@ class TracedReplay:
             'clock': True,
             'checkpoint': str(self.checkpoint),
             'device': self.device,
+            **recorded.overrides,
         }
         values = namespaced_values(namespace, given)
         with Processes() as processes:

@@ -51,7 +51,12 @@ def prepare(
         parameters: of the recogniser, before all others.
     """
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    spec = brought_up(recognizer_spec(values, use_sim_time=bool(values['clock'])), autostart=True)
+    from activity_recognition.ros.recording_source import values_for_recognizer
+
+    spec = brought_up(
+        recognizer_spec(values_for_recognizer(values), use_sim_time=bool(values['clock'])),
+        autostart=True,
+    )
     recognizer = start_node(
         processes, spec.with_parameters(parameters or {}), output=logs / 'recognizer.log'
     )

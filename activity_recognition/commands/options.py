@@ -1,12 +1,13 @@
-"""Options of the commands that start nodes, made from the arguments of the launch files."""
+"""Options that several commands have: those of the launch files, and how recordings are read."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from activity_recognition.errors import MissingExtraError
+from activity_recognition.errors import ConfigError, MissingExtraError
 from activity_recognition.startup import Argument, Value
 
 
@@ -41,6 +42,52 @@ def values_of(namespace: argparse.Namespace, arguments: Iterable[Argument]) -> d
     """
     values = {item.name: getattr(namespace, item.name) for item in arguments}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def add_recorded_options(parser: argparse.ArgumentParser, *, before: str = 'the recipe') -> None:
+    """Declare one option per setting of how the topics of recordings are read.
+
+    Args:
+        parser: of a command.
+        before: what an option goes before, in words.
+    """
+    from activity_recognition.recorded import DEFAULTS, ROLES, SETTINGS, RecordedConfig
+    from activity_recognition.settings import field_docstrings
+
+    group = parser.add_argument_group(
+        'recordings',
+        f'which topics are used and what they mean; an option goes before {before},\n'
+        'and what splits.csv says of a recording goes before an option',
+    )
+    texts = field_docstrings(RecordedConfig)
+    for name in SETTINGS:
+        shown = getattr(DEFAULTS, name)
+        group.add_argument(
+            '--' + name.replace('_', '-'),
+            type=_recorded_reader(name),
+            metavar='TOPIC' if name in ROLES else name.upper().rsplit('_', maxsplit=1)[-1],
+            help=f'{texts.get(name, "")}' + (f' (default: {shown})' if shown else ''),
+        )
+
+
+def recorded_overrides(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of how recordings are read that were given as options."""
+    from activity_recognition.recorded import SETTINGS
+
+    given = {name: getattr(namespace, name) for name in SETTINGS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _recorded_reader(name: str) -> Callable[[str], str | int]:
+    def read(text: str) -> str | int:
+        from activity_recognition.recorded import read_setting
+
+        try:
+            return read_setting(name, text)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
 
 
 def _help(item: Argument, default: str) -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 
+from activity_recognition.commands.options import add_recorded_options
+
 HELP = 'make shards of labelled recordings to train on'
 TAKES_ROS_ARGUMENTS = False
 
@@ -49,19 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a recording that gives more goes into several shards (default: 256)',
     )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recorded_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare, and say what was left out and where the shards are."""
-    from activity_recognition.commands.train import recipe
+    from activity_recognition.commands.train import load_recipe
     from activity_recognition.config import SyncConfig
-    from activity_recognition.config_io import load_config, load_model_config
+    from activity_recognition.config_io import load_model_config
     from activity_recognition.console import PlainConsole
     from activity_recognition.errors import ConfigError
-    from activity_recognition.training.config import TrainConfig, with_margin
+    from activity_recognition.training.config import with_margin
     from activity_recognition.training.sharding.writing import prepare_shards
 
-    config = load_config(TrainConfig, recipe(arguments.config))
+    config = load_recipe(arguments)
     model = load_model_config(config.preset)
     margin = arguments.margin
     if margin is None:
@@ -77,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         model=model,
         sync=SyncConfig(),
         wide_px=with_margin(model.video.input_size_px, margin) if margin else 0,
+        recorded=config.recorded,
         strict=arguments.strict,
         engine=arguments.engine,
         workers=arguments.jobs,

@@ -16,7 +16,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from activity_recognition.config_io import build_config, load_config, to_mapping, unknown_key
+from activity_recognition.commands.options import add_recorded_options
+from activity_recognition.config_io import build_config, to_mapping, unknown_key
 from activity_recognition.errors import ConfigError
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 
@@ -48,13 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--plain', action='store_true', help='change nothing at random')
     parser.add_argument('--cache', type=Path, help='prepared recordings (default: not kept)')
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recorded_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the picture."""
     import tempfile
 
-    from activity_recognition.commands.train import recipe
+    from activity_recognition.commands.train import load_recipe
     from activity_recognition.console import make_console
     from activity_recognition.training.preview import write_preview
 
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f'--count must be at least 1, got {arguments.count}')
     if arguments.out.suffix.lower() != '.png':
         raise ConfigError(f'--out must name a .png file, got {arguments.out}')
-    config = load_config(TrainConfig, recipe(arguments.config))
+    config = load_recipe(arguments)
     if arguments.seed is not None:
         config = dataclasses.replace(config, seed=arguments.seed)
     if arguments.only:

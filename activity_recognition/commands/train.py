@@ -15,6 +15,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activity_recognition.commands.options import add_recorded_options, recorded_overrides
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -47,14 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--tensorboard', action='store_true', help='write OUT/tensorboard beside OUT/log.jsonl'
     )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recorded_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and say where the checkpoint is, or check that training can work."""
-    from activity_recognition.config_io import load_config
-    from activity_recognition.training.config import TrainConfig
-
-    config = load_config(TrainConfig, recipe(arguments.config))
+    config = load_recipe(arguments)
     if arguments.overfit_one_batch:
         return _check(config, arguments)
     return _train(config, arguments)
@@ -100,6 +100,22 @@ def _console(arguments: argparse.Namespace) -> Console | None:
     from activity_recognition.console import make_console
 
     return make_console(quiet=arguments.quiet)
+
+
+def load_recipe(arguments: argparse.Namespace) -> TrainConfig:
+    """Return the recipe that a command is given, with its options of how recordings are read.
+
+    Raises:
+        ConfigError: when there is no such recipe, or something in it is wrong.
+    """
+    import dataclasses
+
+    from activity_recognition.config_io import load_config
+    from activity_recognition.training.config import TrainConfig
+
+    config = load_config(TrainConfig, recipe(arguments.config))
+    recorded = config.recorded.with_overrides(recorded_overrides(arguments))
+    return dataclasses.replace(config, recorded=recorded)
 
 
 def recipe(name: str) -> Path:

@@ -25,6 +25,7 @@ from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
 from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.ros.recording_source import values_for_recognizer
 from activity_recognition.ros.transport import image_transport
 from activity_recognition.startup import (
     Argument,
@@ -85,7 +86,7 @@ def replay_actions(values: Mapping[str, Value]) -> list[Action]:
     """Return the recogniser, and the player, whose end is the end of the launch."""
     warnings, player = _player(player_spec(values))
     return [
-        *_listener(values, use_sim_time=bool(values['clock'])),
+        *_listener(values_for_recognizer(values), use_sim_time=bool(values['clock'])),
         _end_with(player, 'the player', at_end='the recording has ended'),
         *warnings,
         player,

@@ -7,11 +7,7 @@ node is configured, so that a node with a bad file comes up and can be put right
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
-import itertools
-import textwrap
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
@@ -28,6 +24,7 @@ from rclpy.parameter import Parameter
 
 from activity_recognition.config_io import build_config, nested, unknown_key
 from activity_recognition.errors import ConfigError
+from activity_recognition.settings import field_docstrings
 
 T = TypeVar('T')
 
@@ -75,7 +72,7 @@ class ConfigField:
 def config_fields(cls: type, prefix: str = '') -> dict[str, ConfigField]:
     """Return the leaves of a configuration dataclass by dotted name."""
     hints = typing.get_type_hints(cls)
-    texts = _field_docstrings(cls)
+    texts = field_docstrings(cls)
     result: dict[str, ConfigField] = {}
     for item in dataclasses.fields(cls):
         name = f'{prefix}{item.name}'
@@ -92,25 +89,6 @@ def config_fields(cls: type, prefix: str = '') -> dict[str, ConfigField]:
             high=item.metadata.get('high'),
             advice=item.metadata.get('advice', ''),
         )
-    return result
-
-
-def _field_docstrings(cls: type) -> dict[str, str]:
-    """Return the string literal below each field of a class, unwrapped."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    except OSError:  # installed without sources: parameters without descriptions
-        return {}
-    body = typing.cast(ast.ClassDef, tree.body[0]).body
-    result: dict[str, str] = {}
-    for field, text in itertools.pairwise(body):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            result[field.target.id] = ' '.join(str(text.value.value).replace('``', '').split())
     return result
 
 

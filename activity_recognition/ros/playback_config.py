@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from activity_recognition.errors import ConfigError
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
 
 STAMP_MODES = ('auto', 'now', 'original')
@@ -49,16 +50,6 @@ class PlaybackConfig(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RecordedTopics(Ranged):
-    """Names of the topics in a recording; empty finds one by its type."""
-
-    image: str = ''
-    audio: str = ''
-    audio_info: str = ''
-    transcript: str = ''
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PlayerConfig(Ranged):
     """The node ``player``; its ROS parameters are exactly these fields, dotted."""
 
@@ -70,7 +61,8 @@ class PlayerConfig(Ranged):
     """Play at most this much of it, seconds; 0 plays to the end."""
     all_topics: bool = False
     """Publish the recording's other topics too, under their own names."""
-    recorded: RecordedTopics = RecordedTopics()
+    recorded: RecordedConfig = DEFAULTS
+    """Which topics of the recording are played as image, audio, audio_info and transcript."""
     playback: PlaybackConfig = PlaybackConfig()
 
 

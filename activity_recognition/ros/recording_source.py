@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from heapq import merge
 
 from activity_recognition.bags import (
     RawRecord,
     RecordingReader,
-    TopicNames,
     labels_path,
     read_labels,
 )
 from activity_recognition.bags.topics import Topic
 from activity_recognition.errors import DecodeError, RecordingError, UnsupportedEncodingError
+from activity_recognition.recorded import DEFAULTS, SETTINGS
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.outlets import TRUTH_TOPIC, Outlet, sensor_outlet
 from activity_recognition.ros.playback_config import PlayerConfig
@@ -23,6 +24,7 @@ from activity_recognition.ros.read_ahead import TimedMessage
 from activity_recognition.sensors.cdr import TypeRegistry
 from activity_recognition.sensors.decoders import Role
 from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES, TranscriptDecoder
+from activity_recognition.startup import Value
 from activity_recognition.types import to_ns
 
 TEXT_TYPE = 'std_msgs/msg/String'
@@ -35,10 +37,10 @@ class TextRelay:
     The recogniser takes a text without a stamp for spoken when it arrives, which is a little later.
     """
 
-    def __init__(self, topic: Topic, types: TypeRegistry) -> None:
+    def __init__(self, topic: Topic, types: TypeRegistry, field: str = '') -> None:
         self._recorded = types.resolve(topic.type_name, topic.definition)
         self._text = types.resolve(TEXT_TYPE)
-        self._decoder = TranscriptDecoder(topic.type_name)
+        self._decoder = TranscriptDecoder(topic.type_name, field)
 
     def relay(self, record: RawRecord) -> memoryview | None:
         """Return the text of a transcript as a message; None where it has none.
@@ -66,8 +68,8 @@ class RecordingSource:
             raise RecordingError('no recording to play: set the parameter bag to its path')
         self._path = config.bag
         self._types = TypeRegistry()
-        topics = {role.value: getattr(config.recorded, role.value) or None for role in Role}
-        self._reader = RecordingReader(config.bag, TopicNames(**topics), types=self._types)
+        self._field = config.recorded.transcript_field
+        self._reader = RecordingReader.of(config.bag, config.recorded, types=self._types)
         try:
             self._prepare(config)
         except BaseException:
@@ -87,6 +89,11 @@ class RecordingSource:
         outlets = [self._outlet(topic) for topic in wanted]
         truth = [truth_outlet()] if self._spans else []
         self.outlets = (*truth, *(outlet for outlet in outlets if outlet))
+
+    @property
+    def relays_texts(self) -> bool:
+        """Whether the transcript is played as plain texts, because its type is not installed."""
+        return bool(self._texts)
 
     @property
     def name(self) -> str:
@@ -193,8 +200,8 @@ class RecordingSource:
             installed = message_class(topic.type_name)
             self._check_definition(topic)
         except (UnsupportedEncodingError, DecodeError) as error:
-            if role is Role.TRANSCRIPT and topic.type_name in TRANSCRIPT_TYPES:
-                self._texts[topic.name] = TextRelay(topic, self._types)
+            if role is Role.TRANSCRIPT and (self._field or topic.type_name in TRANSCRIPT_TYPES):
+                self._texts[topic.name] = TextRelay(topic, self._types, self._field)
                 return sensor_outlet(topic.name, role, TEXT_TYPE)
             self.left_out[topic.name] = str(error)
             return None
@@ -214,3 +221,23 @@ class RecordingSource:
                 f'here; install the package {topic.type_name.partition("/")[0]} it was recorded '
                 'with'
             )
+
+
+def values_for_recognizer(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return what a recogniser is told where a player plays to it.
+
+    A transcript that is played as plain texts has no field to name.
+
+    Args:
+        values: of REPLAY_ARGUMENTS.
+
+    Raises:
+        RecordingError: the recording cannot be played.
+    """
+    if not values.get('transcript_field'):
+        return dict(values)
+    recorded = {name: value for name, value in values.items() if name in SETTINGS}
+    config = PlayerConfig(bag=str(values['bag']), recorded=DEFAULTS.with_overrides(recorded))
+    with closing(RecordingSource(config)) as source:
+        left_out = {'transcript_field'} if source.relays_texts else set()
+    return {name: value for name, value in values.items() if name not in left_out}

@@ -195,7 +195,7 @@ def test_the_options_tell_given_from_not_given():
 def test_slashes_around_a_namespace_do_no_harm(namespace):
     values = demo_values({**defaults(DEMO_ARGUMENTS), 'namespace': namespace})
     spec = recognizer_spec(values, use_sim_time=None)
-    assert values['image'] == '/robot/camera/image_raw'
+    assert values['live_image'] == '/robot/camera/image_raw'
     assert spec.full_name == '/robot/recognizer'
     assert spec.logger_name == 'robot.recognizer'
     assert '__ns:=/robot' in pairs(spec.command(), '-r')
@@ -205,7 +205,7 @@ def test_slashes_around_a_namespace_do_no_harm(namespace):
 def test_no_namespace_is_the_root(namespace):
     values = demo_values({**defaults(DEMO_ARGUMENTS), 'namespace': namespace})
     spec = recognizer_spec(values, use_sim_time=None)
-    assert values['image'] == '/camera/image_raw'
+    assert values['live_image'] == '/camera/image_raw'
     assert spec.full_name == '/recognizer'
     assert not [rule for rule in pairs(spec.command(), '-r') if rule.startswith('__ns')]
 
@@ -228,7 +228,7 @@ def test_the_log_level_is_that_of_the_node(namespace):
 
 
 def test_the_player_publishes_where_the_recogniser_listens():
-    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x.mcap', 'rate': 2.0, 'audio': '/mic'}
+    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x.mcap', 'rate': 2.0, 'live_audio': '/mic'}
     player = player_spec(values)
     assert player.remappings == recognizer_spec(values, use_sim_time=True).remappings
     assert player.publishes_images
@@ -258,7 +258,7 @@ def test_the_demo_stays_among_itself_and_in_real_time():
     values = demo_values({**defaults(DEMO_ARGUMENTS), 'out': 'here'})
     assert values['bag'] == 'here/recording'
     assert values['clock'] is False
-    assert values['image'] == '/demo/camera/image_raw'
+    assert values['live_image'] == '/demo/camera/image_raw'
     assert recognizer_spec(values, use_sim_time=False).full_name == '/demo/recognizer'
 
 

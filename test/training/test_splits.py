@@ -46,7 +46,10 @@ def test_groups_may_be_named_without_a_split(tmp_path: Path):
 @pytest.mark.parametrize(
     ('text', 'fault'),
     [
-        ('', r'csv:1: expected the columns recording, split and perhaps group, got nothing'),
+        (
+            '',
+            r'csv:1: expected the columns recording, split and perhaps group, image, .*got nothing',
+        ),
         ('recording,part\n', r'csv:1: expected the columns .* got recording, part'),
         ('recording,split\na\n', r'csv:2: expected 2 columns, got 1'),
         ('recording,split\nz,train\n', r"csv:2: there is no recording 'z'"),

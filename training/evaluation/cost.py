@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfi
 from activity_recognition.inference.engine import StreamingEngine
 from activity_recognition.inference.threads import threads_restored
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.streams import windows
 from activity_recognition.training.pool import make_progress
 from activity_recognition.types import Window, seconds_between
@@ -53,6 +54,7 @@ def measure_cost(
     sync: SyncConfig,
     smoothing: SmoothingConfig,
     engine: EngineConfig,
+    recorded: Mapping[Path, RecordedConfig] | None = None,
     console: Console | None = None,
 ) -> Cost:
     """Stream recordings through the engine as fast as it goes, as a node would have them.
@@ -66,12 +68,14 @@ def measure_cost(
         sync: admission and decision rate.
         smoothing: how answers are smoothed.
         engine: device, precision and threads.
+        recorded: how the topics of each recording are read; by default as they are found.
         console: where to show progress.
     """
     with threads_restored():
         runner = StreamingEngine(checkpoint, engine=engine, smoothing=smoothing)
         runner.warm_up()
-        return _stream(runner, recordings, decisions, sync, console)
+        sources = [(path, (recorded or {}).get(path, DEFAULTS)) for path in recordings]
+        return _stream(runner, sources, decisions, sync, console)
 
 
 def cost_in_numbers(cost: Cost | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -104,7 +108,7 @@ def cost_in_numbers(cost: Cost | None) -> tuple[dict[str, Any], dict[str, Any] |
 
 def _stream(
     engine: StreamingEngine,
-    recordings: Sequence[Path],
+    recordings: Sequence[tuple[Path, RecordedConfig]],
     decisions: int,
     sync: SyncConfig,
     console: Console | None,
@@ -114,11 +118,11 @@ def _stream(
     share = max(_LEAST_OF_ONE, -(-decisions // max(1, len(recordings))))
     with make_progress(console) as bar:
         task = bar.add_task('timing', total=decisions, note='')
-        for recording in recordings:
+        for recording, recorded in recordings:
             engine.reset()
             wanted = min(share, decisions - len(latencies_s))
             first_ns = last_ns = 0
-            for window in _first_windows(engine, recording, sync, wanted):
+            for window in _first_windows(engine, recording, recorded, sync, wanted):
                 began_s = time.perf_counter()
                 decision = engine.apply(window)
                 took_s = time.perf_counter() - began_s
@@ -140,12 +144,16 @@ def _stream(
 
 
 def _first_windows(
-    engine: StreamingEngine, recording: Path, sync: SyncConfig, decisions: int
+    engine: StreamingEngine,
+    recording: Path,
+    recorded: RecordedConfig,
+    sync: SyncConfig,
+    decisions: int,
 ) -> Iterator[Window]:
     """Yield the windows up to the given number of decisions."""
     if decisions < 1:
         return
-    with RecordingReader.for_model(recording, engine.config, sync) as reader:
+    with RecordingReader.for_model(recording, engine.config, sync, recorded) as reader:
         for window in windows(reader.samples(), sync):
             yield window
             decisions -= window.decision is not None

@@ -21,6 +21,8 @@ from activity_recognition.config import SyncConfig
 from activity_recognition.inference.precision import Precision
 from activity_recognition.inference.trace_file import read_trace
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.recorded import RecordedConfig
+from activity_recognition.training.cache import PreparedRecording
 from activity_recognition.training.evaluation.decisions import UNDECIDED, Int64
 from activity_recognition.training.evaluation.parity import Comparison, Played, compare, tolerance
 from activity_recognition.training.evaluation.replaying import replay
@@ -30,8 +32,8 @@ from activity_recognition.types import MODALITIES, NANOSECONDS, to_ns
 if TYPE_CHECKING:
     from activity_recognition.training.evaluation.measuring import Decided
 
-Play = Callable[[Path], Path]
-"""Plays a recording into a node and returns the trace that the node wrote."""
+Play = Callable[[Path, RecordedConfig], Path]
+"""Plays a recording, its topics read as told, into a node; returns the trace that it wrote."""
 
 KINDS = ('decisions', 'smoothed')
 _SAME_FRAME_S = 1e-3
@@ -40,7 +42,7 @@ _SAME_FRAME_S = 1e-3
 
 def play_recordings(
     decided: Sequence[Decided],
-    paths: Sequence[Path],
+    recordings: Sequence[PreparedRecording],
     play: Play,
     checkpoint: Checkpoint,
     *,
@@ -51,7 +53,7 @@ def play_recordings(
 
     Args:
         decided: what was decided over each undisturbed recording.
-        paths: of the same recordings.
+        recordings: the same.
         play: plays one.
         checkpoint: what decides.
         precision: of ``forward``, and of the node.
@@ -61,10 +63,12 @@ def play_recordings(
         ActivityRecognitionError: a node failed, or its trace cannot be used.
     """
     played = []
-    for recording, path in zip(decided, paths, strict=True):
-        trace = read_trace(play(path))
-        again = replay(trace, path, checkpoint, precision, sync)
-        played.append(Played(trace=trace, replayed=again, undisturbed=recording))
+    for undisturbed, source in zip(decided, recordings, strict=True):
+        trace = read_trace(play(source.recording, source.recorded))
+        again = replay(
+            trace, source.recording, checkpoint, precision, sync, recorded=source.recorded
+        )
+        played.append(Played(trace=trace, replayed=again, undisturbed=undisturbed))
     return played
 
 

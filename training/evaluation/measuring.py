@@ -20,6 +20,7 @@ from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.recorded import RecordedConfig
 from activity_recognition.training.cache import PreparedRecording
 from activity_recognition.training.evaluation import calibration
 from activity_recognition.training.evaluation.agreement import measure_agreement
@@ -38,6 +39,7 @@ from activity_recognition.training.evaluation.recordings import (
     Recordings,
     keys_of,
     open_recordings,
+    recorded_of,
 )
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, SECTIONS, Metrics
 from activity_recognition.training.evaluation.temporal import (
@@ -79,6 +81,8 @@ class EvaluationConfig:
     """Decisions that are timed at most; 0 times none."""
     num_workers: int = 0
     """Processes that read recordings; 0 takes one per core."""
+    recorded: Mapping[str, str | int] = field(default_factory=dict)
+    """How the topics of recordings are read, where other than in the checkpoint's training."""
     sync: SyncConfig = field(default_factory=SyncConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -165,6 +169,7 @@ def evaluate_checkpoint(
         checkpoint.config,
         config.sync,
         cache=cache,
+        recorded=_recorded(checkpoint, config),
         split=config.split,
         keys=keys_of(checkpoint),
         strict=config.strict,
@@ -178,9 +183,13 @@ def evaluate_checkpoint(
     about = _about(checkpoint, recordings, decided, config)
     live = None
     if play is not None:
-        paths = [recording.recording for recording in recordings.prepared]
         played = play_recordings(
-            decided, paths, play, checkpoint, precision=precision, sync=config.sync
+            decided,
+            recordings.prepared,
+            play,
+            checkpoint,
+            precision=precision,
+            sync=config.sync,
         )
         live = measure_live(played, checkpoint, precision, config.sync)
     found = {**measures, **about, 'live': live, 'conditions': dict(conditions or {})}
@@ -343,8 +352,14 @@ def _cost(
         sync=config.sync,
         smoothing=config.smoothing,
         engine=config.engine,
+        recorded={item.recording: item.recorded for item in recordings.prepared},
         console=console,
     )
+
+
+def _recorded(checkpoint: Checkpoint, config: EvaluationConfig) -> RecordedConfig:
+    """Return how topics are read: as is asked for, else as in the checkpoint's training."""
+    return recorded_of(checkpoint).with_overrides(config.recorded)
 
 
 def _about(
@@ -378,7 +393,11 @@ def _about(
             'left_out': list(recordings.left_out),
         },
         'settings': {
-            key: to_mapping(value) if key in nested else value for key, value in settings.items()
+            **{
+                key: to_mapping(value) if key in nested else value
+                for key, value in settings.items()
+            },
+            'recorded': _recorded(checkpoint, config).overrides,
         },
     }
 

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from activity_recognition.bags import find_recordings, passed_over
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.errors import ActivityRecognitionError, RecordingError
+from activity_recognition.config_io import build_config
+from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.training.cache import PreparedRecording, recording_key
 from activity_recognition.training.dataset import cache_recordings, read_all_labels
 from activity_recognition.training.sharding.manifest import (
@@ -27,7 +29,7 @@ from activity_recognition.training.sharding.manifest import (
 )
 from activity_recognition.training.sharding.reading import cache_shards
 from activity_recognition.training.sharding.store import Store
-from activity_recognition.training.splits import SPLITS_FILE, read_splits
+from activity_recognition.training.splits import SPLITS_FILE, Assignment, read_splits, settings_of
 from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
@@ -69,6 +71,7 @@ class Preparing:
 
     model: ModelConfig
     sync: SyncConfig
+    recorded: RecordedConfig
     cache: Path
     workers: int
     console: Console | None
@@ -131,8 +134,10 @@ class BagFolder:
 
     def splits(self) -> Mapping[Path, str]:
         """Return what ``splits.csv`` says."""
-        table = read_splits(self._folder) if self._folder.is_dir() else {}
-        return {path: assignment.split for path, assignment in table.items()}
+        return {path: assignment.split for path, assignment in self._table().items()}
+
+    def _table(self) -> Mapping[Path, Assignment]:
+        return read_splits(self._folder) if self._folder.is_dir() else {}
 
     def history(self, keys: Mapping[str, str]) -> Mapping[Path, str]:
         """Find out which recordings a checkpoint was made with, by what is in them."""
@@ -161,6 +166,7 @@ class BagFolder:
             how.model,
             how.sync,
             cache=how.cache,
+            recorded=settings_of(chosen, self._table(), how.recorded),
             workers=how.workers,
             console=how.console,
         )
@@ -175,7 +181,9 @@ class ShardSet:
 
     kind = SHARDS
 
-    def __init__(self, place: Path | str, model: ModelConfig, sync: SyncConfig) -> None:
+    def __init__(
+        self, place: Path | str, model: ModelConfig, sync: SyncConfig, recorded: RecordedConfig
+    ) -> None:
         """Read the manifest.
 
         Raises:
@@ -185,7 +193,7 @@ class ShardSet:
         self.title = str(place).rstrip('/').rpartition('/')[2]
         self.table = f'{SPLITS_FILE} of the recordings, and prepare them again'
         self._manifest: Manifest = read_manifest(Store(place))
-        self._manifest.demand(str(place), model, sync, 0)
+        self._manifest.demand(str(place), model, sync, 0, recorded)
         self._entries: Mapping[Path, ShardedRecording] = {
             Path(entry.name): entry for entry in self._manifest.recordings
         }
@@ -219,9 +227,13 @@ class ShardSet:
         return text
 
 
-def open_source(data: Path | str, model: ModelConfig, sync: SyncConfig) -> Source:
+def open_source(
+    data: Path | str, model: ModelConfig, sync: SyncConfig, recorded: RecordedConfig = DEFAULTS
+) -> Source:
     """Look at what lies at a place: a folder with recordings, or a folder or URL of shards."""
-    return ShardSet(data, model, sync) if holds_shards(data) else BagFolder(Path(data), model)
+    if holds_shards(data):
+        return ShardSet(data, model, sync, recorded)
+    return BagFolder(Path(data), model)
 
 
 def open_recordings(
@@ -230,6 +242,7 @@ def open_recordings(
     sync: SyncConfig,
     *,
     cache: Path,
+    recorded: RecordedConfig = DEFAULTS,
     split: str = '',
     keys: Mapping[str, str] | None = None,
     strict: bool = False,
@@ -248,6 +261,7 @@ def open_recordings(
         model: decides the preprocessing, and which labels are known.
         sync: admission and decision rate.
         cache: where prepared arrays are kept, and found again.
+        recorded: which topics are used and what they mean, where ``splits.csv`` does not say.
         split: ``train``, ``validation``, ``test``, or empty.
         keys: of :func:`keys_of`, the checkpoint's own recordings.
         strict: whether one that cannot be used is an error.
@@ -258,13 +272,20 @@ def open_recordings(
         RecordingError: no recording can be used, none is of the split, ``strict`` and one cannot
             be used, or a shard is damaged or was prepared for another network.
     """
-    source = open_source(data, model, sync)
+    source = open_source(data, model, sync, recorded)
     history = source.history(keys or {})
     chosen, split = _of_split(data, source, split, history)
     spans, left_out = _usable_labels(source, chosen)
     prepared, damaged = source.prepare(
         list(spans),
-        Preparing(model=model, sync=sync, cache=cache, workers=workers, console=console),
+        Preparing(
+            model=model,
+            sync=sync,
+            recorded=recorded,
+            cache=cache,
+            workers=workers,
+            console=console,
+        ),
     )
     left_out += damaged
     if not split and isinstance(source, BagFolder):
@@ -290,6 +311,17 @@ def keys_of(checkpoint: Checkpoint) -> dict[str, str]:
     """Return ``train`` or ``validation`` by the key of each recording it was made with."""
     splits: Mapping[str, Sequence[str]] = checkpoint.metrics.get('training', {}).get('keys', {})
     return {key: split for split, keys in splits.items() for key in keys}
+
+
+def recorded_of(checkpoint: Checkpoint) -> RecordedConfig:
+    """Return how the topics of recordings were read in the run that made a checkpoint."""
+    settings = checkpoint.metrics.get('training', {}).get('settings', {})
+    try:
+        return build_config(
+            RecordedConfig, settings.get('recorded', {}), where=str(checkpoint.path)
+        )
+    except (ConfigError, AttributeError):
+        return DEFAULTS
 
 
 def _of_split(

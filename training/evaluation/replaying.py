@@ -28,6 +28,7 @@ from activity_recognition.inference.trace_file import (
     digest_of,
 )
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.types import (
     MODALITIES,
     Frame,
@@ -64,6 +65,8 @@ def replay(
     checkpoint: Checkpoint,
     precision: Precision,
     sync: SyncConfig,
+    *,
+    recorded: RecordedConfig = DEFAULTS,
 ) -> Replayed:
     """Decide over an admission trace in one dense pass per stretch between resets.
 
@@ -75,6 +78,7 @@ def replay(
         checkpoint: what decided.
         precision: where and how to compute.
         sync: of the node.
+        recorded: how the recording's topics are read; they were played so.
 
     Raises:
         RecordingError: another checkpoint decided, or the recording cannot be read.
@@ -83,7 +87,7 @@ def replay(
         raise RecordingError(
             f'expected a trace of the checkpoint {checkpoint.id}, got one of {trace.checkpoint_id}'
         )
-    shelf = _read(recording, trace, checkpoint, sync)
+    shelf = _read(recording, trace, checkpoint, sync, recorded)
     rebuilt = _Rebuilt()
     for window in trace.windows:
         rebuilt.add(window, shelf)
@@ -160,13 +164,17 @@ class _Rebuilt:
 
 
 def _read(
-    recording: Path, trace: AdmissionTrace, checkpoint: Checkpoint, sync: SyncConfig
+    recording: Path,
+    trace: AdmissionTrace,
+    checkpoint: Checkpoint,
+    sync: SyncConfig,
+    recorded: RecordedConfig,
 ) -> _Shelf:
     """Keep the samples that a trace names, frames at the network's size."""
     wanted = {(s.modality, s.digest) for window in trace.windows for s in window.samples}
     size_px = checkpoint.config.video.input_size_px
     shelf = _Shelf()
-    with RecordingReader.for_model(recording, checkpoint.config, sync) as reader:
+    with RecordingReader.for_model(recording, checkpoint.config, sync, recorded) as reader:
         for sample in reader.samples():
             modality = modality_of(sample)
             shelf.recorded[modality] += 1

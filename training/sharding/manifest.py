@@ -10,7 +10,9 @@ from typing import Any
 
 from activity_recognition.bags.labels import make_span
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.errors import RecordingError, quoted
+from activity_recognition.config_io import build_config
+from activity_recognition.errors import ConfigError, RecordingError, quoted
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.cache import preprocessing
 from activity_recognition.training.sharding.store import Store, is_url
@@ -48,6 +50,8 @@ class ShardedRecording:
     split: str = ''
     """From ``splits.csv``; empty leaves it to the draw."""
     group: str = ''
+    recorded: RecordedConfig = DEFAULTS
+    """Which of its topics were used, and what they mean."""
 
     @property
     def size_bytes(self) -> int:
@@ -66,13 +70,22 @@ class Manifest:
     recordings: tuple[ShardedRecording, ...]
     left_out: tuple[tuple[str, str], ...]
     """Recordings that could not be used, and why."""
+    recorded: RecordedConfig = DEFAULTS
+    """Which topics were used in general; of one recording, ``splits.csv`` may have said other."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Labels that occur, by name."""
         return tuple(sorted({span.label for r in self.recordings for span in r.spans}))
 
-    def demand(self, place: str, model: ModelConfig, sync: SyncConfig, wide_px: int) -> None:
+    def demand(
+        self,
+        place: str,
+        model: ModelConfig,
+        sync: SyncConfig,
+        wide_px: int,
+        recorded: RecordedConfig = DEFAULTS,
+    ) -> None:
         """Make sure that these shards are what a network eats.
 
         Args:
@@ -80,6 +93,8 @@ class Manifest:
             model: the network's settings.
             sync: admission and decision rate.
             wide_px: side of pictures with a margin; 0 needs none.
+            recorded: which topics are to be used; settings that have their default are left to
+                the shards.
 
         Raises:
             RecordingError: they were prepared for another one.
@@ -95,6 +110,13 @@ class Manifest:
                 f'{place}: these shards were prepared for another network: {found}; prepare the '
                 'recordings again with the recipe that you train with (--config)'
             )
+        for name, value in recorded.overrides.items():
+            if getattr(self.recorded, name) != value:
+                raise RecordingError(
+                    f'{place}: these shards were prepared with {name} = '
+                    f'{getattr(self.recorded, name)!r} where {value!r} is asked for; prepare the '
+                    'recordings again with it'
+                )
         if wide_px not in (0, self.wide_px):
             raise RecordingError(
                 f'{place}: the recipe crops views from pictures of {wide_px} pixels, these shards '
@@ -134,6 +156,7 @@ def write_manifest(store: Store, manifest: Manifest) -> None:
         'labels': list(manifest.labels),
         'recordings': [recording_mapping(r) for r in manifest.recordings],
         'left_out': [{'name': name, 'reason': reason} for name, reason in manifest.left_out],
+        **_recorded_mapping(manifest.recorded),
     }
     store.write(MANIFEST, to_json(content))
 
@@ -156,7 +179,7 @@ def read_manifest(store: Store) -> Manifest:
     try:
         schema = content['schema']
         manifest = _manifest(content) if schema == SCHEMA else None
-    except (KeyError, TypeError, ValueError, AttributeError, RecordingError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError, RecordingError) as error:
         raise RecordingError(
             f'{where}: expected the manifest of prepared shards, cannot read it ({error}); '
             'prepare the recordings again'
@@ -175,6 +198,7 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         wide_px=int(content['wide_px']),
         recordings=tuple(recording_from(entry) for entry in content['recordings']),
         left_out=tuple((_text(i['name']), _text(i['reason'])) for i in content['left_out']),
+        recorded=_recorded_from(content),
     )
 
 
@@ -198,6 +222,7 @@ def recording_mapping(recording: ShardedRecording) -> dict[str, Any]:
         'split': recording.split,
         'group': recording.group,
         'shards': shards,
+        **_recorded_mapping(recording.recorded),
     }
 
 
@@ -205,7 +230,7 @@ def recording_from(content: Mapping[str, Any]) -> ShardedRecording:
     """Return the recording that :func:`recording_mapping` described.
 
     Raises:
-        KeyError, TypeError, ValueError, RecordingError: it is something else.
+        KeyError, TypeError, ValueError, ConfigError, RecordingError: it is something else.
     """
     return ShardedRecording(
         name=_text(content['name']),
@@ -216,7 +241,17 @@ def recording_from(content: Mapping[str, Any]) -> ShardedRecording:
         split=_text(content['split']),
         group=_text(content['group']),
         shards=tuple(_shard(shard) for shard in content['shards']),
+        recorded=_recorded_from(content),
     )
+
+
+def _recorded_mapping(recorded: RecordedConfig) -> dict[str, Any]:
+    """Return what JSON holds of how topics are read: nothing where they are found by type."""
+    return {'recorded': recorded.overrides} if recorded.overrides else {}
+
+
+def _recorded_from(content: Mapping[str, Any]) -> RecordedConfig:
+    return build_config(RecordedConfig, dict(content.get('recorded', {})), where='recorded')
 
 
 def _shard(content: Mapping[str, Any]) -> Shard:

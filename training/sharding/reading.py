@@ -77,7 +77,7 @@ def unpack(work: Unpacking) -> PreparedRecording:
         RecordingError: a shard is missing or damaged.
     """
     recording = work.recording
-    folder = cache_folder(work.cache, recording.key, work.wide_px)
+    folder = cache_folder(work.cache, recording.key, work.wide_px, recording.recorded)
     if not is_cached(folder):
         store = Store(work.place)
         with tempfile.TemporaryDirectory(prefix='activity_recognition-') as scratch:
@@ -91,7 +91,9 @@ def unpack(work: Unpacking) -> PreparedRecording:
             except DecodeError as error:
                 raise _damaged(f'{work.place}/{recording.name}', str(error)) from error
         write_arrays(arrays, folder)
-    return read_cached(Path(recording.name), recording.key, folder, recording.spans)
+    return read_cached(
+        Path(recording.name), recording.key, folder, recording.spans, recording.recorded
+    )
 
 
 def read_shard(store: Store, shard: Shard, scratch: Path) -> Iterator[Sample]:

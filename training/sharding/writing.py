@@ -22,6 +22,7 @@ from rich.console import Console
 from activity_recognition.bags import load_labels, passed_over
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.cache import preprocessing, recording_key
 from activity_recognition.training.intake import take_in
@@ -40,7 +41,7 @@ from activity_recognition.training.sharding.manifest import (
 from activity_recognition.training.sharding.samples import to_samples
 from activity_recognition.training.sharding.sources import Source, find_sources
 from activity_recognition.training.sharding.store import Store, is_url
-from activity_recognition.training.splits import Assignment
+from activity_recognition.training.splits import Assignment, settings_of
 from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
@@ -62,6 +63,8 @@ class Sharding:
     sync: SyncConfig
     wide_px: int
     shard_bytes: int = SHARD_BYTES
+    recorded: RecordedConfig = DEFAULTS
+    """Which topics of the recording are used, and what they mean."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +95,7 @@ def prepare_shards(
     model: ModelConfig,
     sync: SyncConfig,
     wide_px: int = 0,
+    recorded: RecordedConfig = DEFAULTS,
     strict: bool = False,
     engine: str = 'processes',
     workers: int = 0,
@@ -106,6 +110,7 @@ def prepare_shards(
         model: decides the preprocessing.
         sync: admission and the decisions' times.
         wide_px: side of a second, larger copy of each picture to crop views from; 0 makes none.
+        recorded: which topics are used and what they mean, where ``splits.csv`` does not say.
         strict: refuse to finish where a recording cannot be used, instead of leaving it out.
         engine: one of :data:`ENGINES`.
         workers: processes; 0 takes one per core. A Ray cluster decides for itself.
@@ -118,6 +123,7 @@ def prepare_shards(
     """
     _check(data, out, engine)
     sources, table = find_sources(data)
+    settings = settings_of([source.name for source in sources], table, recorded)
     work = [
         Sharding(
             source=source,
@@ -126,6 +132,7 @@ def prepare_shards(
             sync=sync,
             wide_px=wide_px,
             shard_bytes=shard_bytes,
+            recorded=settings[source.name],
         )
         for source in sources
     ]
@@ -142,6 +149,7 @@ def prepare_shards(
             *((o.name, o.problem) for o in outcomes if o.recording is None),
             *_passed_over(data),
         ),
+        recorded=recorded,
     )
     reasons = [why for _, why in manifest.left_out]
     demand_usable(data, usable=len(manifest.recordings), left_out=reasons, strict=strict)
@@ -180,7 +188,9 @@ def make_shards(work: Sharding) -> Outcome:
             kept = _kept(store, work, key, spans)
             if kept is not None:
                 return Outcome(name=name, recording=kept, kept=True)
-            arrays = take_in(path, work.model, work.sync, wide_px=work.wide_px)
+            arrays = take_in(
+                path, work.model, work.sync, wide_px=work.wide_px, recorded=work.recorded
+            )
     except (ActivityRecognitionError, OSError) as error:
         # Where the recording lay for the moment is nobody's business, and another place next time.
         told = str(error) if path is None else str(error).replace(str(path), name)
@@ -194,6 +204,7 @@ def make_shards(work: Sharding) -> Outcome:
         dropped=arrays.dropped,
         spans=spans,
         shards=tuple(shards),
+        recorded=work.recorded,
     )
     store.write(f'{name}/{RECEIPT}', to_json(_receipt(work, made)))
     return Outcome(name=name, recording=made)
@@ -237,9 +248,11 @@ def _kept(
     try:
         content = parse_json(store.read(name), RecordingError, where=name)
         found = recording_from(content['recording'])
-    except (RecordingError, KeyError, TypeError, ValueError, AttributeError):
+    except (ConfigError, RecordingError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    expected = dataclasses.replace(found, name=work.source.name, key=key, spans=spans)
+    expected = dataclasses.replace(
+        found, name=work.source.name, key=key, spans=spans, recorded=work.recorded
+    )
     if content != _receipt(work, expected):
         return None
     whole = all(store.exists(s.name) and store.sha256(s.name) == s.sha256 for s in found.shards)

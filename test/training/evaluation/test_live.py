@@ -113,7 +113,7 @@ def test_a_disturbed_stream_is_decided_the_same_by_forward(
         recordings,
         cache=tmp_path / 'cache',
         config=dataclasses.replace(quick, cost_decisions=0),
-        play=lambda recording: play(recording, tmp_path, checkpoint),
+        play=lambda recording, _: play(recording, tmp_path, checkpoint),
     )
     live = evaluation.metrics['live']
     assert live['decisions'] == live['compared'] > 200
@@ -149,7 +149,7 @@ def test_undisturbed_the_labels_are_those_of_the_recording(
         recording,
         cache=tmp_path / 'cache',
         config=dataclasses.replace(quick, cost_decisions=0),
-        play=lambda path: play(path, tmp_path, checkpoint, lambda found: found),
+        play=lambda path, _: play(path, tmp_path, checkpoint, lambda found: found),
     )
     live, fused = evaluation.metrics['live'], evaluation.metrics['combinations']['video+audio+text']
     assert live['undisturbed'] == {

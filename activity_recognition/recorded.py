@@ -1,0 +1,138 @@
+"""How the topics of a recording become the network's inputs: what a node is told, for offline use.
+
+The same settings are options of the commands, keys of a training recipe (``recorded:``), columns of
+``splits.csv`` and parameters of the player; what is left open, the one before decides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from activity_recognition.channel_choice import ChannelChoice
+from activity_recognition.config import TopicsConfig
+from activity_recognition.config_io import to_mapping
+from activity_recognition.errors import ConfigError, quoted
+from activity_recognition.settings import Ranged, setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from activity_recognition.sensors.audio_format import AudioFormat
+
+AUTO, NONE = 'auto', 'none'
+"""Words for a topic found by its type, and for doing without."""
+ROLES = ('image', 'audio', 'audio_info', 'transcript')
+"""Settings that name a topic."""
+_LIVE = {item.name: item for item in dataclasses.fields(TopicsConfig)}
+
+
+def _as_live(name: str) -> Any:
+    """Declare a setting with the default and the range that it has in ``topics`` of the node."""
+    item = _LIVE[name]
+    return setting(
+        item.default,
+        low=item.metadata.get('low'),
+        high=item.metadata.get('high'),
+        advice=item.metadata.get('advice', ''),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordedConfig(Ranged):
+    """Which topics of a recording are used, and what they mean."""
+
+    image: str = ''
+    """Topic of the camera in the recording; ``auto`` or empty finds it by its type, ``none`` does
+    without."""
+    audio: str = ''
+    """Topic of the microphone; likewise."""
+    audio_info: str = ''
+    """Topic with the format of the sound; likewise."""
+    transcript: str = ''
+    """Topic of recognised speech, any message type with a text; likewise."""
+    transcript_field: str = _as_live('transcript_field')
+    """Field of the transcript that holds the text, dotted; empty for the known field of a known
+    type."""
+    audio_channels: str = _as_live('audio_channels')
+    """What is heard of several channels: their ``mean``, the channel with an index, or ``auto`` for
+    the loudest of those that hear the same; ``auto-5`` and ``mean-5`` leave channel 5 out."""
+    audio_sample_format: str = _as_live('audio_sample_format')
+    """Sample format to assume for sound without AudioInfo, for example S16LE; empty refuses it."""
+    audio_sample_rate_hz: int = _as_live('audio_sample_rate_hz')
+    """Sample rate to assume with the sample format, Hz."""
+    audio_num_channels: int = _as_live('audio_num_channels')
+    """Number of channels to assume with the sample format."""
+
+    def __post_init__(self) -> None:
+        """Check the sample format and the choice of channels."""
+        Ranged.__post_init__(self)
+        ChannelChoice.parse(self.audio_channels)
+        if self.audio_sample_format:
+            # Imported here, because the command line has no time for it.
+            from activity_recognition.sensors.audio_format import SAMPLE_FORMATS
+
+            if self.audio_sample_format not in SAMPLE_FORMATS:
+                raise ConfigError(
+                    f'audio_sample_format must be one of {", ".join(SAMPLE_FORMATS)}, or empty, '
+                    f'got {quoted(self.audio_sample_format)}'
+                )
+
+    @property
+    def audio_format(self) -> AudioFormat | None:
+        """The format to assume for sound; None assumes nothing."""
+        if not self.audio_sample_format:
+            return None
+        from activity_recognition.sensors.audio_format import AudioFormat
+
+        return AudioFormat(
+            sample_format=self.audio_sample_format,
+            sample_rate_hz=self.audio_sample_rate_hz,
+            channels=self.audio_num_channels,
+        )
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What differs from the defaults, by name."""
+        default = to_mapping(RecordedConfig())
+        return {name: value for name, value in to_mapping(self).items() if value != default[name]}
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that tell readings of a recording apart; empty by default."""
+        content = json.dumps(self.overrides, sort_keys=True).encode()
+        return hashlib.blake2b(content, digest_size=8).hexdigest() if self.overrides else ''
+
+    def with_overrides(self, values: Mapping[str, Any]) -> RecordedConfig:
+        """Return these settings with others in their place.
+
+        Raises:
+            ConfigError: a value lies outside its range.
+        """
+        return dataclasses.replace(self, **values)
+
+
+DEFAULTS = RecordedConfig()
+SETTINGS: Mapping[str, type[str] | type[int]] = {
+    name: type(value) for name, value in to_mapping(DEFAULTS).items()
+}
+"""Names of the settings and the types of their values."""
+
+
+def read_setting(name: str, text: str) -> str | int:
+    """Return a setting written as text.
+
+    Raises:
+        ConfigError: when it is no number where one is expected, or out of range.
+    """
+    value: str | int = text
+    if SETTINGS[name] is int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ConfigError(f'{name}: expected a whole number, got {quoted(text)}') from None
+    DEFAULTS.with_overrides({name: value})
+    return value

@@ -1,0 +1,322 @@
+"""What a node is told of its topics can be told of recordings: options, recipes, tables."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from activity_recognition.bags import RecordingReader
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import ConfigError, RecordingError
+from activity_recognition.recorded import DEFAULTS, SETTINGS, RecordedConfig, read_setting
+from activity_recognition.training.dataset import load_dataset
+from activity_recognition.training.inspection import inspect
+from activity_recognition.training.sharding.manifest import read_manifest
+from activity_recognition.training.sharding.store import Store
+from activity_recognition.training.sharding.writing import prepare_shards
+from activity_recognition.types import AudioChunk, Frame, Modality, Utterance
+from factories.networks import TINY
+
+START_NS = 1_700_000_000_000_000_000
+MS = 1_000_000
+NOTE = 'std_msgs/Header header\nhouse_msgs/Line line\nfloat32 score'
+STORE = get_typestore(Stores.ROS2_JAZZY)
+for _name, _text in {
+    'house_msgs/msg/Line': 'string words',
+    'house_msgs/msg/Note': NOTE,
+    'audio_common_msgs/msg/AudioData': 'uint8[] data',
+}.items():
+    STORE.register(get_types_from_msg(_text, _name))
+ROLES = {'image': '/left/image', 'audio': '/mic/one', 'transcript': '/heard'}
+FIELD = {'transcript_field': 'line.words'}
+FORMAT = {'audio_sample_format': 'S16LE', 'audio_sample_rate_hz': 8000}
+ALL = {**ROLES, **FIELD, **FORMAT}
+
+
+def header(stamp_ns: int):
+    stamp = STORE.types['builtin_interfaces/msg/Time'](
+        sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9
+    )
+    return STORE.types['std_msgs/msg/Header'](stamp=stamp, frame_id='')
+
+
+def image(stamp_ns: int, value: int):
+    return STORE.types['sensor_msgs/msg/Image'](
+        header=header(stamp_ns), height=8, width=8, encoding='rgb8', is_bigendian=0, step=24,
+        data=np.full(192, value, np.uint8),
+    )  # fmt: skip
+
+
+def sound(value: int):
+    data = np.full(800, value, '<i2').view(np.uint8)
+    return STORE.types['audio_common_msgs/msg/AudioData'](data=data)
+
+
+def note(stamp_ns: int, words: str):
+    line = STORE.types['house_msgs/msg/Line'](words=words)
+    return STORE.types['house_msgs/msg/Note'](header=header(stamp_ns), line=line, score=0.5)
+
+
+def write(path: Path, shade: int = 0) -> Path:
+    """Write two cameras, two microphones without AudioInfo, and a transcript of a type of its own.
+
+    The left camera shows 10 and the right one 200, the first microphone has 8000 of full scale and
+    the second one silence; ``shade`` is added to the left pictures.
+    """
+    records = []
+    for k in range(20):
+        t = START_NS + k * 100 * MS
+        records += [('/left/image', t, image(t, 10 + shade)), ('/right/image', t, image(t, 200))]
+        records += [('/mic/one', t + 100 * MS, sound(8192)), ('/mic/two', t + 100 * MS, sound(0))]
+    records.append(('/heard', START_NS + 900 * MS, note(START_NS + 500 * MS, 'put it down')))
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connections = {}
+        for topic, record_ns, message in sorted(records, key=lambda record: record[1]):
+            name = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, name, typestore=STORE)
+            writer.write(connections[topic], record_ns, STORE.serialize_cdr(message, name))
+    (path / 'labels.csv').write_text('start_s,end_s,label\n0,1,wave\n1,2,none\n')
+    return path
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / 'recordings'
+    folder.mkdir()
+    for number in range(3):
+        write(folder / f'r{number}', number)
+    return folder
+
+
+def table(folder: Path, *rows: str, columns: str = ','.join(SETTINGS)) -> None:
+    lines = [f'recording,split,{columns}', *rows]
+    (folder / 'splits.csv').write_text('\n'.join(lines) + '\n')
+
+
+def load(folder: Path | str, cache: Path, **settings):
+    recorded = DEFAULTS.with_overrides(settings)
+    return load_dataset(
+        folder, TINY, SyncConfig(), cache=cache, recorded=recorded, validation_fraction=0.0, seed=0
+    )
+
+
+def shades(dataset) -> list[int]:
+    found = []
+    for recording in sorted(dataset.training, key=lambda r: r.recording):
+        (segment,) = recording.segments(dataset.labels)
+        assert len(np.unique(segment.frames)) == 1
+        found.append(int(segment.frames[0, 0, 0, 0]))
+    return found
+
+
+def test_everything_that_a_node_is_told_can_be_told_of_a_recording(recordings):
+    with RecordingReader.of(recordings / 'r0', DEFAULTS.with_overrides(ALL)) as reader:
+        samples = list(reader.samples())
+        assert reader.drops.counts == {}
+    frames = [sample for sample in samples if isinstance(sample, Frame)]
+    chunks = [sample for sample in samples if isinstance(sample, AudioChunk)]
+    (words,) = [sample for sample in samples if isinstance(sample, Utterance)]
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [10] * 20
+    assert sum(len(chunk.samples) for chunk in chunks) == pytest.approx(2.0 * 16_000, abs=200)
+    assert np.median(np.concatenate([c.samples for c in chunks])) == pytest.approx(0.25, abs=0.01)
+    assert (words.text, words.stamp_ns) == ('put it down', START_NS + 500 * MS)
+    assert words.arrival_ns == START_NS + 900 * MS
+
+
+@pytest.mark.parametrize(
+    ('given', 'missing'),
+    [({}, 'image'), ({'image': '/left/image'}, 'audio')],
+)
+def test_what_has_to_be_named_says_where(recordings, given, missing):
+    settings = DEFAULTS.with_overrides(given)
+    with (
+        RecordingReader.of(recordings / 'r0', settings) as reader,
+        pytest.raises(RecordingError, match=f'several topics could be the {missing}: ') as caught,
+    ):
+        next(reader.samples())
+    for place in (f'--{missing},', f'column {missing} of splits.csv', f'recorded.{missing} in'):
+        assert place in str(caught.value)
+
+
+def test_a_transcript_of_an_unknown_type_has_its_field_named(recordings):
+    settings = DEFAULTS.with_overrides({**ALL, 'transcript_field': ''})
+    with (
+        RecordingReader.of(recordings / 'r0', settings) as reader,
+        pytest.raises(RecordingError, match=r'house_msgs/msg/Note .* --transcript-field, the '),
+    ):
+        next(reader.samples())
+
+
+@pytest.mark.parametrize('role', ['image', 'audio', 'transcript'])
+def test_the_word_none_does_without(recordings, role):
+    settings = DEFAULTS.with_overrides({**ALL, role: 'none'})
+    with RecordingReader.of(recordings / 'r0', settings) as reader:
+        kinds = {type(sample) for sample in reader.samples()}
+    left_out = {'image': Frame, 'audio': AudioChunk, 'transcript': Utterance}[role]
+    assert kinds == {Frame, AudioChunk, Utterance} - {left_out}
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'told'),
+    [
+        (
+            'audio_sample_rate_hz',
+            'fast',
+            "audio_sample_rate_hz: expected a whole number, got 'fast'",
+        ),
+        ('audio_sample_rate_hz', '5', r'audio_sample_rate_hz must lie in \[1000, 384000\]'),
+        ('audio_num_channels', '0', 'audio_num_channels must lie in'),
+        ('audio_sample_format', 'mp3', "audio_sample_format must be one of U8, .* got 'mp3'"),
+        ('audio_channels', 'left', "audio_channels: expected 'mean'"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(name, text, told):
+    with pytest.raises(ConfigError, match=told):
+        read_setting(name, text)
+
+
+def test_the_table_goes_before_the_option_and_leaves_open_what_it_does_not_say(
+    recordings, tmp_path
+):
+    table(recordings, 'r1,,/right/image', columns='image')
+    assert shades(load(recordings, tmp_path / 'cache', **ALL)) == [10, 200, 12]
+
+
+def test_a_table_may_say_everything_for_one_recording(recordings, tmp_path):
+    row = ','.join(str(ALL.get(name, '')) for name in SETTINGS)
+    table(recordings, f'r1,,{row}')
+    dataset = load(recordings, tmp_path / 'cache')
+    assert shades(dataset) == [11]
+    assert dataset.training[0].texts == (('put it down',),)
+    assert [reason.partition(':')[0] for reason in dataset.left_out] == [
+        str(recordings / 'r0'),
+        str(recordings / 'r2'),
+    ]
+
+
+def test_a_row_that_cannot_be_is_named_with_its_line(recordings, tmp_path):
+    table(recordings, 'r0,,', 'r1,,fast', columns='audio_sample_rate_hz')
+    with pytest.raises(RecordingError, match=r'splits\.csv:3: audio_sample_rate_hz: expected'):
+        load(recordings, tmp_path / 'cache')
+
+
+def test_one_bad_recording_leaves_the_others(recordings, tmp_path):
+    table(recordings, 'r1,,/nowhere', columns='image')
+    dataset = load(recordings, tmp_path / 'cache', **ALL)
+    assert shades(dataset) == [10, 12]
+    (reason,) = dataset.left_out
+    assert "r1: image topic '/nowhere' holds no messages" in reason
+
+
+def test_a_cache_of_other_topics_is_not_taken(recordings, tmp_path):
+    cache = tmp_path / 'cache'
+    left = load(recordings, cache, **ALL)
+    right = load(recordings, cache, **{**ALL, 'image': '/right/image'})
+    assert (shades(left), shades(right)) == ([10, 11, 12], [200, 200, 200])
+    # It is the same recording all the same: its copies stay together, whatever was read of them.
+    assert [r.key for r in left.training] == [r.key for r in right.training]
+    assert {r.identity for r in left.training}.isdisjoint(r.identity for r in right.training)
+    for recording in load(recordings, cache, **ALL).training:
+        assert recording.folder in {r.folder for r in left.training}
+
+
+def test_what_is_found_by_itself_keeps_its_key_and_its_place(recordings, tmp_path):
+    shutil.rmtree(recordings / 'r1')
+    path = recordings / 'r1'
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kind = 'sensor_msgs/msg/Image'
+        connection = writer.add_connection('/cam', kind, typestore=STORE)
+        for k in range(5):
+            t = START_NS + k * 100 * MS
+            writer.write(connection, t, STORE.serialize_cdr(image(t, 50), kind))
+    (path / 'labels.csv').write_text('start_s,end_s,label\n0,1,wave\n')
+    (recording,) = load(recordings, tmp_path / 'cache').training
+    assert recording.identity == recording.key == recording.folder.name
+
+
+def test_shards_hold_what_was_asked_for_and_say_so(recordings, tmp_path):
+    table(recordings, 'r1,,/right/image', columns='image')
+    recorded = DEFAULTS.with_overrides(ALL)
+    out = tmp_path / 'shards'
+    prepare_shards(recordings, out, model=TINY, sync=SyncConfig(), recorded=recorded, workers=1)
+    manifest = read_manifest(Store(out))
+    assert manifest.recorded == recorded
+    assert {r.name: r.recorded.image for r in manifest.recordings} == {
+        'r0': '/left/image',
+        'r1': '/right/image',
+        'r2': '/left/image',
+    }
+    cache = tmp_path / 'cache'
+    assert shades(load(out, cache)) == [10, 200, 12]
+    direct = {r.key: r.folder.name for r in load(recordings, tmp_path / 'other', **ALL).training}
+    assert {r.key: r.folder.name for r in load(out, cache, **ALL).training} == direct
+    with pytest.raises(RecordingError, match="prepared with image = '/left/image' where '/cam' is"):
+        load(out, cache, image='/cam')
+    # Prepared again for other topics, nothing is kept of what has the same content.
+    again = prepare_shards(
+        recordings,
+        out,
+        model=TINY,
+        sync=SyncConfig(),
+        recorded=recorded.with_overrides({'image': '/right/image'}),
+        workers=1,
+    )
+    assert again.kept == 1
+    assert shades(load(out, tmp_path / 'third')) == [200, 200, 200]
+
+
+def test_check_reads_as_it_is_told(recordings):
+    found = inspect(recordings, workers=1)
+    assert len(found.damaged) == 3
+    table(recordings, 'r1,,none', columns='image')
+    found = inspect(recordings, workers=1, recorded=DEFAULTS.with_overrides(ALL))
+    assert not found.damaged
+    counts = {r.recording.name: dict(r.samples) for r in found.recordings}
+    assert counts['r0'][Modality.VIDEO] == counts['r2'][Modality.VIDEO] == 20
+    assert Modality.VIDEO not in counts['r1']
+    assert {name: c[Modality.TEXT] for name, c in counts.items()} == {'r0': 1, 'r1': 1, 'r2': 1}
+
+
+def test_every_setting_has_its_words():
+    assert {name: type(value) for name, value in vars_of(DEFAULTS).items()} == dict(SETTINGS)
+
+
+def vars_of(recorded: RecordedConfig) -> dict[str, object]:
+    return {name: getattr(recorded, name) for name in SETTINGS}
+
+
+CASES = [
+    ('two_cameras', 'r', {'image': '/camera/image_raw/compressed'}, (6, 10, 0)),
+    ('two_cameras', 'r', {'image': '/camera/infra1/image_rect_raw/compressed'}, (6, 10, 0)),
+    ('two_voices', 'twovoices', {'transcript': '/humans/voices/a1b2/speech'}, (20, 0, 1)),
+    ('two_voices', 'twovoices', {'transcript': '/humans/voices/c3d4/speech'}, (20, 0, 1)),
+    ('respeaker_topics', 'r', {'audio': '/audio/channel0'}, (6, 6, 0)),
+    ('respeaker_topics', 'r', {'audio': '/audio/audio'}, (6, 6, 0)),
+    (
+        'respeaker_topics',
+        'r',
+        {'audio': '/audio/channel5', 'audio_info': 'none', 'audio_sample_format': 'S16LE'},
+        (6, 6, 0),
+    ),
+    ('partial_final', 'r', {'transcript': '/speech_to_text/final'}, (20, 40, 1)),
+    ('partial_final', 'r', {'transcript': '/speech_to_text/partial'}, (20, 40, 2)),
+]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(('name', 'folder', 'given', 'counts'), CASES)
+def test_recordings_of_robots_with_several_sensors(shared_case, name, folder, given, counts):
+    path = shared_case(name) / folder
+    with (
+        RecordingReader(path) as reader,
+        pytest.raises(RecordingError, match=f'name the one to use with --{next(iter(given))},'),
+    ):
+        next(reader.samples())
+    with RecordingReader.of(path, DEFAULTS.with_overrides(given)) as reader:
+        kinds = [type(sample) for sample in reader.samples()]
+        assert reader.drops.counts == {}
+    assert tuple(kinds.count(kind) for kind in (Frame, AudioChunk, Utterance)) == counts
