@@ -10,7 +10,7 @@ from activity_recognition.bags.channels import READABLE_ENCODINGS, ROS1
 from activity_recognition.bags.storage import open_storage, readable, with_sound_times
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics, place_of
 from activity_recognition.config import AudioConfig, SyncConfig
-from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.errors import ConfigError, DecodeError, RecordingError
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.sensors.audio import AudioDecoder, pieces_of
 from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
@@ -228,7 +228,7 @@ class RecordingReader:
                 sample = decoders.decode_message(
                     roles[channel.topic], listed_type_name(channel.type_name), message, record_ns
                 )
-            except DecodeError as error:
+            except (DecodeError, ConfigError) as error:  # a second type whose text nobody knows
                 self.drops.add(error)
                 continue
             self.empty_transcripts = decoders.empty_transcripts

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from heapq import merge
 
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_topic_name import validate_topic_name
+
 from activity_recognition.bags import (
     RawRecord,
     RecordingReader,
@@ -13,7 +16,12 @@ from activity_recognition.bags import (
     read_labels,
 )
 from activity_recognition.bags.topics import Topic
-from activity_recognition.errors import DecodeError, RecordingError, UnsupportedEncodingError
+from activity_recognition.errors import (
+    DecodeError,
+    RecordingError,
+    UnsupportedEncodingError,
+    printable,
+)
 from activity_recognition.recorded import DEFAULTS, SETTINGS
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.outlets import TRUTH_TOPIC, Outlet, sensor_outlet
@@ -186,9 +194,10 @@ class RecordingSource:
                 chosen[topic.name] = topic
         return list(chosen.values())
 
-    def _rank(self, topic: Topic) -> tuple[bool, int]:
+    def _rank(self, topic: Topic) -> tuple[bool, bool, int]:
         role = self._roles.get(topic.name)
-        return topic.is_readable and (role is None or topic.fits(role)), topic.count
+        is_known = role is not Role.TRANSCRIPT or topic.type_name in TRANSCRIPT_TYPES
+        return topic.is_readable and (role is None or topic.fits(role)), is_known, topic.count
 
     def _outlet(self, topic: Topic) -> Outlet | None:
         """Return where a topic goes; None, with the reason noted, when it cannot be published."""
@@ -207,6 +216,11 @@ class RecordingSource:
             return None
         if role is not None:
             return sensor_outlet(topic.name, role, topic.type_name)
+        try:
+            validate_topic_name(topic.name)
+        except InvalidTopicNameException as error:
+            self.left_out[topic.name] = f'no name of a topic in ROS 2: {printable(str(error))}'
+            return None
         qos = LATCHED_QOS if topic.latched else OTHER_QOS
         return Outlet(key=topic.name, topic=topic.name, message_class=installed, qos=qos)
 

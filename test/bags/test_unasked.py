@@ -98,6 +98,18 @@ def test_a_topic_of_two_types_gives_what_can_be_taken(tmp_path, camera, ros2_bag
         assert reader.drops.counts == {'image topic type': 1}
 
 
+def test_a_transcript_of_two_types_gives_the_texts_that_are_known(tmp_path, camera, ros2_bag):
+    number = ros2_bag.make('std_msgs/msg/Int32', data=7)
+    channels = [
+        ros2_channel('/speech', [(START_NS, number)]),
+        ros2_channel('/speech', [(START_NS + MS, ros2_bag.text('tea'))]),
+    ]
+    with RecordingReader(write_mcap(tmp_path / 'a.mcap', [camera, *channels])) as reader:
+        texts = [sample.text for sample in reader.samples() if not isinstance(sample, Frame)]
+        assert texts == ['tea']
+        assert reader.drops.total == 1
+
+
 def test_two_definitions_of_a_type_are_each_read_by_their_own(tmp_path, camera, ros2_bag):
     times = [START_NS + 450 * MS]
     broken = ros2_channel(

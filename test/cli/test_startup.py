@@ -240,6 +240,30 @@ def test_the_overlay_goes_over_shared_memory_where_the_camera_keeps_its_room():
     assert (recognizer.publishes_images, recognizer.spare_segments) == (True, 1)
 
 
+def test_what_a_recording_is_read_with_goes_to_the_player_and_what_it_means_to_both():
+    given = {
+        'image': '/left',
+        'transcript': 'none',
+        'transcript_field': 'a.b',
+        'audio_channels': '5',
+    }
+    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x.mcap', **given}
+    player, recognizer = player_spec(values), recognizer_spec(values, use_sim_time=True)
+    told = {k: v for k, v in player.parameters.items() if k.startswith('recorded.')}
+    assert told == {f'recorded.{name}': value for name, value in given.items()}
+    assert {k: v for k, v in recognizer.parameters.items() if k.startswith('topics.')} == {
+        'topics.transcript_field': 'a.b',
+        'topics.audio_channels': '5',
+    }
+    # Where it is played and heard, is another matter.
+    assert player.remappings == recognizer.remappings == defaults(TOPIC_ARGUMENTS)
+    assert not {
+        k
+        for k in player_spec({**defaults(REPLAY_ARGUMENTS), 'bag': 'x'}).parameters
+        if k.startswith('recorded.')
+    }
+
+
 def test_the_player_plays_as_it_is_told():
     values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x.mcap', 'rate': 2.0}
     player = player_spec(values)

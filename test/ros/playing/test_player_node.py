@@ -20,8 +20,17 @@ from std_srvs.srv import SetBool  # noqa: E402
 from activity_recognition.bags import RecordingReader, RecordingWriter  # noqa: E402
 from activity_recognition.errors import ConfigError, RecordingError  # noqa: E402
 from activity_recognition.ros import player_node  # noqa: E402
+from activity_recognition.ros.recording_source import values_for_recognizer  # noqa: E402
 from activity_recognition.sensors.decoders import Role  # noqa: E402
+from activity_recognition.startup import (  # noqa: E402
+    REPLAY_ARGUMENTS,
+    defaults,
+    player_spec,
+    recognizer_spec,
+)
 from activity_recognition.types import Frame, Utterance  # noqa: E402
+from factories import two_of_each  # noqa: E402
+from factories.mcap import McapChannel, ros2_channel, write_mcap  # noqa: E402
 from factories.timing import PATIENCE_S, check_ends_in_time, seconds_of  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
@@ -328,3 +337,63 @@ def test_a_signal_ends_the_process_within_two_seconds(stage, recording, kind, st
     assert node.returncode == status, errors
     assert 'Traceback' not in errors
     check_ends_in_time(took_s)
+
+
+def test_the_topics_that_are_named_are_played(stage, tmp_path, finish):
+    path = two_of_each.write(tmp_path / 'two_of_each')
+    ears = stage.listen(
+        '/image', '/transcript', **{'/audio': ('audio_common_msgs/msg/AudioData', stage_qos())}
+    )
+    with pytest.raises(RecordingError, match='several topics could be the image'):
+        stage.play(path)
+    settings = {f'recorded__{name}': value for name, value in two_of_each.ALL.items()}
+    finish(stage.play(path, **{**settings, 'recorded__image': '/right/image'}))
+    ears.wait_count('/image', 20)
+    ears.wait_count('/audio', 20)
+    ears.wait_count('/transcript', 1)
+    assert {message.data[0] for message in ears.read('/image')} == {200}
+    assert {bytes(message.data[:2]) for message in ears.read('/audio')} == {b'\0\x20'}
+    # Its own type is not installed here: its text is played.
+    assert [message.data for message in ears.read('/transcript')] == ['put it down']
+
+
+def test_topics_that_cannot_be_published_are_left_out_of_all(stage, tmp_path, finish):
+    time_ns, store = START_NS, get_typestore(Stores.ROS2_JAZZY)
+    channels = [
+        ros2_channel(name, [(time_ns, store.types['std_msgs/msg/String'](data=name))])
+        for name in ('/speech', '/a b', '//', '/1')
+    ]
+    json = McapChannel(topic='/log', messages=((time_ns, b'{}'),), encoding='json')
+    event = McapChannel(
+        topic='/event', messages=((time_ns, b''),), schema=('a_msgs/srv/Ask_Event', 'ros2msg', b'')
+    )
+    path = write_mcap(tmp_path / 'a.mcap', [*channels, json, event])
+    ears = stage.listen('/transcript')
+    player = stage.play(path, all_topics=True)
+    finish(player)
+    ears.wait_count('/transcript', 1)
+    assert [message.data for message in ears.read('/transcript')] == ['/speech']
+    assert '5 topics left out' in player.playback.summary()
+
+
+def test_a_recogniser_is_not_told_the_field_of_what_is_played_as_text(tmp_path):
+    path = two_of_each.write(tmp_path / 'two_of_each')
+    values = {**defaults(REPLAY_ARGUMENTS), 'bag': str(path), **two_of_each.ALL}
+    told = recognizer_spec(values_for_recognizer(values), use_sim_time=True).parameters
+    assert 'topics.transcript_field' not in told
+    assert told['topics.audio_sample_format'] == 'S16LE'
+    assert player_spec(values).parameters['recorded.transcript_field'] == 'line.words'
+
+
+def test_topics_of_other_types_under_the_same_name_are_left_alone(stage, tmp_path, finish):
+    path = tmp_path / 'mixed'
+    store = get_typestore(Stores.ROS2_JAZZY)
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for name, data in (('std_msgs/msg/Int32', 7), ('std_msgs/msg/String', 'tea')):
+            connection = writer.add_connection('/speech', name, typestore=store)
+            message = store.types[name](data=data)
+            writer.write(connection, START_NS, store.serialize_cdr(message, name))
+    ears = stage.listen('/transcript')
+    finish(stage.play(path))
+    ears.wait_count('/transcript', 1)
+    assert [message.data for message in ears.read('/transcript')] == ['tea']
