@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from activity_recognition.sensors.audio_format import AudioFormat
 
+Setting = str | int | bool
+_WORDS = {'true': True, '1': True, 'false': False, '0': False}
 AUTO, NONE = 'auto', 'none'
 """Words for a topic found by its type, and for doing without."""
 ROLES = ('image', 'audio', 'audio_info', 'transcript')
@@ -57,6 +59,8 @@ class RecordedConfig(Ranged):
     transcript_field: str = _as_live('transcript_field')
     """Field of the transcript that holds the text, dotted; empty for the known field of a known
     type."""
+    transcript_incremental: bool = _as_live('transcript_incremental')
+    """Whether partial results of ``hri_msgs/LiveSpeech`` are utterances, too."""
     audio_channels: str = _as_live('audio_channels')
     """What is heard of several channels: their ``mean``, the channel with an index, or ``auto`` for
     the loudest of those that hear the same; ``auto-5`` and ``mean-5`` leave channel 5 out."""
@@ -116,20 +120,25 @@ class RecordedConfig(Ranged):
 
 
 DEFAULTS = RecordedConfig()
-SETTINGS: Mapping[str, type[str] | type[int]] = {
+SETTINGS: Mapping[str, type[str] | type[int] | type[bool]] = {
     name: type(value) for name, value in to_mapping(DEFAULTS).items()
 }
 """Names of the settings and the types of their values."""
 
 
-def read_setting(name: str, text: str) -> str | int:
+def read_setting(name: str, text: str) -> Setting:
     """Return a setting written as text.
 
     Raises:
-        ConfigError: when it is no number where one is expected, or out of range.
+        ConfigError: when it is no number, or neither true nor false, where one is expected, or out
+            of range.
     """
-    value: str | int = text
-    if SETTINGS[name] is int:
+    value: Setting = text
+    if SETTINGS[name] is bool:
+        if text.lower() not in _WORDS:
+            raise ConfigError(f'{name}: expected true or false, got {quoted(text)}')
+        value = _WORDS[text.lower()]
+    elif SETTINGS[name] is int:
         try:
             value = int(text)
         except ValueError:

@@ -17,7 +17,7 @@ from activity_recognition.bags import is_recording
 from activity_recognition.bags.labels import name_first
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
 from activity_recognition.errors import QUOTE_LIMIT, ConfigError, RecordingError, printable, quoted
-from activity_recognition.recorded import SETTINGS, RecordedConfig, read_setting
+from activity_recognition.recorded import SETTINGS, RecordedConfig, Setting, read_setting
 from activity_recognition.text_files import exists, read_rows
 
 Key = TypeVar('Key')
@@ -39,7 +39,7 @@ class Assignment:
     """Recordings of one group are never parted; empty: a group of its own."""
     line: int
     """Line of the table, counted from 1."""
-    recorded: Mapping[str, str | int] = field(default_factory=dict)
+    recorded: Mapping[str, Setting] = field(default_factory=dict)
     """Settings of :class:`RecordedConfig` that hold for this recording alone."""
 
 
@@ -123,7 +123,7 @@ def _take_row(
     )
 
 
-def _settings(row: Mapping[str, str]) -> dict[str, str | int]:
+def _settings(row: Mapping[str, str]) -> dict[str, Setting]:
     """Return what a row says of how its recording is read; an empty cell says nothing."""
     try:
         return {name: read_setting(name, row[name]) for name in SETTINGS if row.get(name)}

@@ -62,6 +62,7 @@ class RecordingReader:
         audio_format: AudioFormat | None = None,
         audio_channels: str = 'mean',
         transcript_field: str = '',
+        transcript_incremental: bool = False,
         image_side_px: int = 0,
         types: TypeRegistry | None = None,
     ) -> None:
@@ -77,6 +78,7 @@ class RecordingReader:
             audio_channels: which of several channels is heard, as
                 :class:`~activity_recognition.sensors.SensorDecoders` takes it.
             transcript_field: dotted field of the text; empty for the known one of a known type.
+            transcript_incremental: whether partial results are utterances, too.
             image_side_px: smallest side that large images may come with, if it is more than
                 :class:`~activity_recognition.sensors.SensorDecoders` keeps anyway.
             types: where types without an embedded definition are looked up.
@@ -98,6 +100,7 @@ class RecordingReader:
         self._audio_format = audio_format
         self._audio_channels = audio_channels
         self._transcript_field = transcript_field
+        self._transcript_incremental = transcript_incremental
         self._image_side_px = image_side_px
         self._types = types or TypeRegistry()
         self._storage = open_storage(self.path)
@@ -127,6 +130,7 @@ class RecordingReader:
             audio_format=recorded.audio_format,
             audio_channels=recorded.audio_channels,
             transcript_field=recorded.transcript_field,
+            transcript_incremental=recorded.transcript_incremental,
             **options,
         )
 
@@ -219,6 +223,7 @@ class RecordingReader:
             audio_fallback=self._first_audio_format(names) or self._audio_format,
             audio_channels=self._audio_channels,
             transcript_field=self._transcript_field,
+            transcript_incremental=self._transcript_incremental,
             image_side_px=self._image_side_px,
         )
         self.audio = decoders.audio

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activity_recognition.errors import ConfigError, MissingExtraError
 from activity_recognition.startup import Argument, Value
+
+if TYPE_CHECKING:
+    from activity_recognition.recorded import Setting
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None:
@@ -62,6 +65,12 @@ def add_recorded_options(parser: argparse.ArgumentParser, *, before: str = 'the 
     texts = field_docstrings(RecordedConfig)
     for name in SETTINGS:
         shown = getattr(DEFAULTS, name)
+        if isinstance(shown, bool):
+            flag = '--' + name.replace('_', '-')
+            group.add_argument(
+                flag, action=argparse.BooleanOptionalAction, help=texts.get(name, '')
+            )
+            continue
         group.add_argument(
             '--' + name.replace('_', '-'),
             type=_recorded_reader(name),
@@ -78,8 +87,8 @@ def recorded_overrides(namespace: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _recorded_reader(name: str) -> Callable[[str], str | int]:
-    def read(text: str) -> str | int:
+def _recorded_reader(name: str) -> Callable[[str], Setting]:
+    def read(text: str) -> Setting:
         from activity_recognition.recorded import read_setting
 
         try:

@@ -22,7 +22,7 @@ from activity_recognition.errors import (
     UnsupportedEncodingError,
     printable,
 )
-from activity_recognition.recorded import DEFAULTS, SETTINGS
+from activity_recognition.recorded import DEFAULTS, SETTINGS, RecordedConfig
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.outlets import TRUTH_TOPIC, Outlet, sensor_outlet
 from activity_recognition.ros.playback_config import PlayerConfig
@@ -45,10 +45,12 @@ class TextRelay:
     The recogniser takes a text without a stamp for spoken when it arrives, which is a little later.
     """
 
-    def __init__(self, topic: Topic, types: TypeRegistry, field: str = '') -> None:
+    def __init__(self, topic: Topic, types: TypeRegistry, recorded: RecordedConfig) -> None:
         self._recorded = types.resolve(topic.type_name, topic.definition)
         self._text = types.resolve(TEXT_TYPE)
-        self._decoder = TranscriptDecoder(topic.type_name, field)
+        self._decoder = TranscriptDecoder(
+            topic.type_name, recorded.transcript_field, incremental=recorded.transcript_incremental
+        )
 
     def relay(self, record: RawRecord) -> memoryview | None:
         """Return the text of a transcript as a message; None where it has none.
@@ -76,7 +78,7 @@ class RecordingSource:
             raise RecordingError('no recording to play: set the parameter bag to its path')
         self._path = config.bag
         self._types = TypeRegistry()
-        self._field = config.recorded.transcript_field
+        self._recorded = config.recorded
         self._reader = RecordingReader.of(config.bag, config.recorded, types=self._types)
         try:
             self._prepare(config)
@@ -209,8 +211,10 @@ class RecordingSource:
             installed = message_class(topic.type_name)
             self._check_definition(topic)
         except (UnsupportedEncodingError, DecodeError) as error:
-            if role is Role.TRANSCRIPT and (self._field or topic.type_name in TRANSCRIPT_TYPES):
-                self._texts[topic.name] = TextRelay(topic, self._types, self._field)
+            if role is Role.TRANSCRIPT and (
+                self._recorded.transcript_field or topic.type_name in TRANSCRIPT_TYPES
+            ):
+                self._texts[topic.name] = TextRelay(topic, self._types, self._recorded)
                 return sensor_outlet(topic.name, role, TEXT_TYPE)
             self.left_out[topic.name] = str(error)
             return None

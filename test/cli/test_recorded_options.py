@@ -62,7 +62,7 @@ def test_every_command_that_reads_recordings_has_the_options(command, capsys):
         run(command, '--help')
     told = capsys.readouterr().out
     for name in SETTINGS:
-        assert f'--{name.replace("_", "-")} ' in told
+        assert f'--{name.replace("_", "-")}' in told
 
 
 def test_check_asks_for_names_and_takes_them(recordings, capsys):
@@ -145,6 +145,7 @@ DEFAULT_SETTINGS = {
     'audio_info': '',
     'transcript': '',
     'transcript_field': '',
+    'transcript_incremental': False,
     'audio_channels': 'mean',
     'audio_sample_format': '',
     'audio_sample_rate_hz': 16_000,

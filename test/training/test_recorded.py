@@ -107,6 +107,7 @@ def test_the_word_none_does_without(recordings, role):
             "audio_sample_rate_hz: expected a whole number, got 'fast'",
         ),
         ('audio_sample_rate_hz', '5', r'audio_sample_rate_hz must lie in \[1000, 384000\]'),
+        ('transcript_incremental', 'maybe', "expected true or false, got 'maybe'"),
         ('audio_num_channels', '0', 'audio_num_channels must lie in'),
         ('audio_sample_format', 'mp3', "audio_sample_format must be one of U8, .* got 'mp3'"),
         ('audio_channels', 'left', "audio_channels: expected 'mean'"),

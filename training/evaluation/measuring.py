@@ -20,7 +20,7 @@ from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.recorded import RecordedConfig
+from activity_recognition.recorded import RecordedConfig, Setting
 from activity_recognition.training.cache import PreparedRecording
 from activity_recognition.training.evaluation import calibration
 from activity_recognition.training.evaluation.agreement import measure_agreement
@@ -81,7 +81,7 @@ class EvaluationConfig:
     """Decisions that are timed at most; 0 times none."""
     num_workers: int = 0
     """Processes that read recordings; 0 takes one per core."""
-    recorded: Mapping[str, str | int] = field(default_factory=dict)
+    recorded: Mapping[str, Setting] = field(default_factory=dict)
     """How the topics of recordings are read, where other than in the checkpoint's training."""
     sync: SyncConfig = field(default_factory=SyncConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
