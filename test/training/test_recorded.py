@@ -228,34 +228,82 @@ def vars_of(recorded: RecordedConfig) -> dict[str, object]:
     return {name: getattr(recorded, name) for name in SETTINGS}
 
 
+SINE = 0.3535
+"""Level of a sine of half of full scale."""
 CASES = [
-    ('two_cameras', 'r', {'image': '/camera/image_raw/compressed'}, (6, 10, 0)),
-    ('two_cameras', 'r', {'image': '/camera/infra1/image_rect_raw/compressed'}, (6, 10, 0)),
-    ('two_voices', 'twovoices', {'transcript': '/humans/voices/a1b2/speech'}, (20, 0, 1)),
-    ('two_voices', 'twovoices', {'transcript': '/humans/voices/c3d4/speech'}, (20, 0, 1)),
-    ('respeaker_topics', 'r', {'audio': '/audio/channel0'}, (6, 6, 0)),
-    ('respeaker_topics', 'r', {'audio': '/audio/audio'}, (6, 6, 0)),
+    ('two_cameras', 'r', {'image': '/camera/image_raw/compressed'}, (6, 10, [])),
+    ('two_cameras', 'r', {'image': '/camera/infra1/image_rect_raw/compressed'}, (6, 10, [])),
+    (
+        'two_voices',
+        'twovoices',
+        {'transcript': '/humans/voices/a1b2/speech'},
+        (20, 0, [('hi', 1000)]),
+    ),
+    (
+        'two_voices',
+        'twovoices',
+        {'transcript': '/humans/voices/c3d4/speech'},
+        (20, 0, [('hi', 1000)]),
+    ),
+    ('respeaker_topics', 'r', {'audio': '/audio/channel0'}, (6, 6, [])),
+    ('respeaker_topics', 'r', {'audio': '/audio/audio'}, (6, 6, [])),
     (
         'respeaker_topics',
         'r',
         {'audio': '/audio/channel5', 'audio_info': 'none', 'audio_sample_format': 'S16LE'},
-        (6, 6, 0),
+        (6, 6, []),
     ),
-    ('partial_final', 'r', {'transcript': '/speech_to_text/final'}, (20, 40, 1)),
-    ('partial_final', 'r', {'transcript': '/speech_to_text/partial'}, (20, 40, 2)),
+    (
+        'partial_final',
+        'r',
+        {'transcript': '/speech_to_text/final'},
+        (20, 40, [('hello robot', 900)]),
+    ),
+    (
+        'partial_final',
+        'r',
+        {'transcript': '/speech_to_text/partial'},
+        (20, 40, [('hel', 300), ('hello', 600)]),
+    ),
 ]
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(('name', 'folder', 'given', 'counts'), CASES)
-def test_recordings_of_robots_with_several_sensors(shared_case, name, folder, given, counts):
+@pytest.mark.parametrize(('name', 'folder', 'given', 'expected'), CASES)
+def test_recordings_of_robots_with_several_sensors(
+    shared_case, tmp_path, name, folder, given, expected
+):
     path = shared_case(name) / folder
-    with (
-        RecordingReader(path) as reader,
-        pytest.raises(RecordingError, match=f'name the one to use with --{next(iter(given))},'),
-    ):
-        next(reader.samples())
     with RecordingReader.of(path, DEFAULTS.with_overrides(given)) as reader:
-        kinds = [type(sample) for sample in reader.samples()]
+        samples = list(reader.samples())
         assert reader.drops.counts == {}
-    assert tuple(kinds.count(kind) for kind in (Frame, AudioChunk, Utterance)) == counts
+        assert reader.start_ns == START_NS
+    frames = [sample for sample in samples if isinstance(sample, Frame)]
+    chunks = [sample for sample in samples if isinstance(sample, AudioChunk)]
+    texts = [
+        (sample.text, (sample.stamp_ns - START_NS) // MS)
+        for sample in samples
+        if isinstance(sample, Utterance)
+    ]
+    assert (len(frames), len(chunks), texts) == expected
+    assert [frame.stamp_ns for frame in frames] == [
+        START_NS + k * 100 * MS for k in range(len(frames))
+    ]
+    assert all(np.abs(frame.image.mean((0, 1)) - [127, 122, 127]).max() < 1 for frame in frames)
+    if chunks:
+        sound = np.concatenate([chunk.samples for chunk in chunks])
+        assert len(sound) == 800 * len(chunks)
+        assert np.sqrt(np.mean(sound**2)) == pytest.approx(SINE, abs=1e-3)
+    check_one_of_two(path, given, tmp_path)
+
+
+def check_one_of_two(path: Path, given: dict[str, str], tmp_path: Path) -> None:
+    """Name the topics of one of two copies in a table: that one can be used, the other cannot."""
+    for copy in ('told', 'untold'):
+        shutil.copytree(path, tmp_path / copy)
+    found = inspect(tmp_path, workers=1)
+    asked = f'name the one to use with --{next(iter(given))}, the column {next(iter(given))} of'
+    assert [asked in problem.text for problem in found.all_problems if problem.fatal] == [True] * 2
+    table(tmp_path, ','.join(['told', '', *given.values()]), columns=','.join(given))
+    found = inspect(tmp_path, workers=1)
+    assert [recording.recording.name for recording in found.damaged] == ['untold']
