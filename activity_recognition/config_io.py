@@ -40,7 +40,7 @@ def shipped_file(relative: str) -> Path:
         Path(__file__).resolve().parent.parent / 'config' / relative,
     )
     for candidate in candidates:
-        if candidate.is_file():
+        if text_files.exists(candidate) and candidate.is_file():
             return candidate
     raise ConfigError(f'expected the shipped file config/{relative}, found none at {candidates[0]}')
 

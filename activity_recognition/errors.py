@@ -78,7 +78,7 @@ def quoted(value: Any, limit: int = QUOTE_LIMIT) -> str:
     The work is bounded, too: of nested and of very long values only the beginning is looked at.
     """
     shown = printable(_REPR.repr(value)).replace('\n', ' ')
-    return shown if len(shown) <= limit + 2 else f'{shown[:limit]}…'
+    return shown if len(shown) <= limit + 3 else f'{shown[:limit]}…'
 
 
 class ActivityRecognitionError(Exception):

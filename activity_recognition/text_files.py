@@ -237,16 +237,21 @@ def read_yaml(
     return value
 
 
-def parse_yaml(text: str, error: Error, *, where: str) -> Any:
+def parse_yaml(text: str, error: Error, *, where: str, max_values: int = YAML_NODES) -> Any:
     """Parse YAML with the safe loader: keys once, depth and aliases bounded, integers of 64 bits.
 
     Args:
         text: one document.
         error: raised for whatever is wrong.
         where: it comes from, for example its file.
+        max_values: in it, all aliases written out.
     """
     try:
-        return yaml.load(text, Loader=_BoundedLoader)  # noqa: S506 - it is a SafeLoader
+        loader = _BoundedLoader(text, max_values)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as found:
         mark = found.problem_mark or found.context_mark
         where = f'{where}:{mark.line + 1}' if mark else where
@@ -259,8 +264,9 @@ def parse_yaml(text: str, error: Error, *, where: str) -> Any:
 class _BoundedLoader(yaml.SafeLoader):
     """PyYAML's safe loader, which bounds nothing and lets errors of conversion through."""
 
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
+    def __init__(self, text: str, max_values: int) -> None:
+        super().__init__(text)
+        self._max_values = max_values
         self._depth = 0
         self._nodes = 0
         self._sizes: dict[int, int] = {}
@@ -283,8 +289,10 @@ class _BoundedLoader(yaml.SafeLoader):
         else:
             self._nodes += 1
             self._sizes[id(node)] = self._nodes - before
-        if self._nodes > YAML_NODES:
-            raise _problem(f'more than {YAML_NODES} values, aliases written out', event.start_mark)
+        if self._nodes > self._max_values:
+            raise _problem(
+                f'more than {self._max_values} values, aliases written out', event.start_mark
+            )
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:

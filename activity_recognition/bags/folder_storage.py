@@ -9,7 +9,6 @@ from operator import itemgetter
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from rosbags.rosbag2 import ReaderError
 
 from activity_recognition.bags.channels import Channel, Storage, is_latched
@@ -17,12 +16,16 @@ from activity_recognition.bags.limits import MAX_METADATA_BYTES
 from activity_recognition.bags.mcap_storage import McapStorage
 from activity_recognition.bags.sqlite_storage import SqliteStorage
 from activity_recognition.bags.unpacking import BeyondLimitError, unpack, unpack_file
+from activity_recognition.errors import RecordingError
 from activity_recognition.scratch import scratch_folder
+from activity_recognition.text_files import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
 METADATA = 'metadata.yaml'
+_MAX_VALUES = 1_000_000
+"""Values in the metadata; every file that a recording was split into has some fifteen."""
 """The file that makes a folder a rosbag2 recording."""
 _NEWEST = 9
 """Version of the metadata up to which it is known."""
@@ -163,15 +166,14 @@ def _read_metadata(folder: Path) -> _Metadata:
         )
     text = path.read_text(encoding='utf-8')
     try:
-        content = yaml.safe_load(text)['rosbag2_bagfile_information']
+        content = parse_yaml(text, RecordingError, where=METADATA, max_values=_MAX_VALUES)
+        content = content['rosbag2_bagfile_information']
         version, plugin = int(content['version']), str(content['storage_identifier'])
         files = [folder / PurePath(name).name for name in content['relative_file_paths']]
         mode = str(content.get('compression_mode') or 'none').lower()
         packing = str(content.get('compression_format') or '')
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (RecordingError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReaderError(f'Invalid bag metadata: {error}.') from error
-    except RecursionError as error:
-        raise ReaderError('Invalid bag metadata: it is nested too deep.') from error
     if version > _NEWEST:
         raise ReaderError(f'Rosbag2 version {version} not supported.')
     if plugin not in _PLUGINS:

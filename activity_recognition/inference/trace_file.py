@@ -29,6 +29,7 @@ from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import (
     ConfigError,
     RecordingError,
+    printable,
     quoted,
 )
 from activity_recognition.text_files import demand_mapping, parse_json, read_text
@@ -312,7 +313,7 @@ def _read_line(path: Path, number: int, text: str) -> dict[str, Any]:
     ) as error:
         raise RecordingError(
             f'{path}:{number}: expected a line of a trace of version {VERSION}, got '
-            f'{quoted(text[:60])} ({type(error).__name__}: {error})'
+            f'{quoted(text[:60])} ({type(error).__name__}: {printable(str(error), 300)})'
         ) from error
 
 

@@ -124,6 +124,123 @@ def test_what_is_wrong_with_an_export_is_said(tmp_path: Path, export: object, fa
     assert fault in scan(tmp_path, export)[1]
 
 
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ('name', 'fault'),
+    [
+        ('ann_ids.json', 'expected annotations with their results, got 12; numbers are ids'),
+        ('null_annotations.json', 'expected timeline labels, found none'),
+        ('value_list.json', "result 1: expected an object with start, end and labels, got ['x']"),
+    ],
+)
+def test_exports_with_ids_or_nothing_for_annotations(shared_case, name: str, fault: str):
+    path = shared_case('label_studio_ids') / name
+    found = scan_label_studio(path)
+    assert found.spans == ()
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(f'{path}: {fault}')
+
+
+@pytest.mark.real
+def test_an_export_whose_frame_rate_is_text(shared_case):
+    found = scan_label_studio(shared_case('label_studio_rate_string') / 'rate_string.json')
+    assert found.problems == ()
+    assert [(s.start_s, s.end_s, s.label) for s in found.spans] == [(0.0, 1.0, 'wave')]
+
+
+@pytest.mark.parametrize(
+    ('rate', 'frames_hz'),
+    [
+        *(('25', 25.0), (' 29.97 ', 29.97), ('29,97', 29.97), ('30000/1001', 30000 / 1001)),
+        *((12.5, 12.5), ('24000 / 1001', 24000 / 1001), ('2.5e1', 25.0)),
+    ],
+)
+def test_frame_rates_as_tools_write_them(tmp_path: Path, rate: object, frames_hz: float):
+    found, problems = scan(tmp_path, [timeline((1, 50, 'a'), frame_rate=rate)])
+    assert problems == ''
+    assert found == [(0.0, pytest.approx(50 / frames_hz), 'a')]
+
+
+@pytest.mark.parametrize(
+    'rate', ['fast', '0', 0, -25, True, [25], {'a': 1}, '1/0', '25/0/1', '1e99', '25 fps', 'nan']
+)
+def test_what_is_no_frame_rate_is_said(tmp_path: Path, rate: object):
+    found, problems = scan(tmp_path, [timeline((1, 50, 'a'), frame_rate=rate)])
+    assert found == []
+    assert "expected frames per second as 'frame_rate' of the task" in problems
+
+
+@pytest.mark.parametrize(
+    ('annotations', 'fault'),
+    [
+        (3, 'expected a list of annotations, got 3'),
+        ({'a': 1}, 'expected a list of annotations'),
+        ([None], 'expected annotations with their results, got None'),
+        ([{'result': 'x'}], "expected a list of results in the annotation, got 'x'"),
+        ([{'result': None}], 'expected timeline labels, found none'),
+        ([{}], 'expected timeline labels, found none'),
+        ([{'result': [5]}], 'result 1: expected an object with start, end and labels, got 5'),
+        ([{'result': [{'type': ['labels']}]}], 'expected timeline labels, found none'),
+        ([{'result': [{'type': 'labels'}]}], 'result 1: expected an object with start, end'),
+    ],
+)
+def test_annotations_of_another_shape_are_said(tmp_path: Path, annotations: object, fault: str):
+    found, problems = scan(tmp_path, {'data': {'frame_rate': 25}, 'annotations': annotations})
+    assert found == []
+    assert fault in problems
+
+
+@pytest.mark.parametrize(
+    ('value', 'fault'),
+    [
+        ({'ranges': None, 'labels': ['a']}, None),
+        ({'ranges': 5, 'labels': ['a']}, 'expected a list of ranges, got 5'),
+        ({'ranges': [5], 'labels': ['a']}, 'expected start and end, got 5'),
+        ({'ranges': [{'start': 1}], 'labels': ['a']}, "expected start and end, got {'start': 1}"),
+        ({'start': [1], 'end': 2, 'labels': ['a']}, 'expected start and end'),
+        ({'start': 1, 'end': 1e300, 'labels': ['a']}, 'expected times up to 1e+08 s, got 1e+300'),
+        ({'start': 1, 'end': 2, 'labels': [{'a': 1}]}, "expected one label, got [{'a': 1}]"),
+        ({'start': 1, 'end': 2, 'labels': 'a'}, "expected one label, got 'a'"),
+        ({'start': 1, 'end': 2, 'labels': ['a', 'b']}, "expected one label, got ['a', 'b']"),
+        ({'start': 1, 'end': 2, 'labels': ['a\x1b[2J']}, 'without control characters'),
+        ({'start': 1, 'end': 2, 'labels': ['a' * 10**6]}, 'at most 200 characters, got 1000000'),
+    ],
+)
+def test_one_bad_region_does_not_cost_the_others(tmp_path: Path, value: object, fault: str | None):
+    good = {'start': 5, 'end': '6.5', 'labels': ['good']}
+    results = [{'type': 'labels', 'value': value}, {'type': 'labels', 'value': good}]
+    export = {'data': {'frame_rate': 25}, 'annotations': [{'result': results}]}
+    found, problems = scan(tmp_path, export)
+    assert found == [(5.0, 6.5, 'good')]
+    assert (
+        f'result 1: {fault}' if fault and fault.startswith('expected') else fault or ''
+    ) in problems
+    assert len(problems) < 500
+
+
+def test_many_problems_are_counted(tmp_path: Path):
+    value = {'start': 'x', 'labels': ['a']}
+    results = [{'type': 'labels', 'value': value}] * 5000
+    _, problems = scan(tmp_path, {'annotations': [{'result': results}]})
+    assert len(problems.split('\n')) == 51
+    assert problems.endswith('labels.json: 4950 more problems')
+
+
+def test_a_label_topic_that_steers_a_terminal_is_refused(tmp_path: Path):
+    bag = write_bag(tmp_path / 'bag', [(1.0, 'walking'), (3.0, 'a\x1b[2J'), (5.0, 'wave')])
+    found = find_labels(bag)
+    assert [s.label for s in found.spans] == ['walking', 'wave']
+    assert len(found.problems) == 1
+    assert '/hri/activity_label: expected a label on one line' in found.problems[0]
+
+
+def test_a_recording_with_a_name_as_long_as_names_may_be(tmp_path: Path):
+    bag = write_bag(tmp_path / 'bag', [(1.0, 'walking')])
+    (storage,) = bag.glob('*.mcap')
+    path = storage.rename(tmp_path / f'{"x" * 250}.mcap')
+    assert [s.label for s in find_labels(path).spans] == ['walking']
+
+
 def test_a_broken_export_is_named_and_never_hidden_by_a_topic(tmp_path: Path):
     bag = write_bag(tmp_path / 'bag', [(1.0, 'topic')])
     (bag / 'labels.json').write_text('{', encoding='utf-8')

@@ -59,6 +59,15 @@ def test_no_spans_are_no_error(label_file):
         (HEADER + '0,1, \n', 2, 'label is empty'),
         (HEADER + '0,2,a\n5,6,b\n1,3,c\n', 4, "'c' from 1.0 s overlaps 'a'"),
         (HEADER + '0,1,"a\n', 2, 'not CSV'),
+        (HEADER + '0,1,a\n0,1e300,b\n', 3, 'expected times up to 1e+08 s, got 1e+300'),
+        (HEADER + '0,1e999,b\n', 2, '0 <= start_s'),
+        (HEADER + f'0,1{"0" * 5000},b\n', 2, '0 <= start_s'),
+        (HEADER + f'0,x{"0" * 5000},b\n', 2, "got '0' and 'x000"),
+        (HEADER + '0,1,a\x1b[2J\n', 2, "without control characters, got 'a\\x1b[2J'"),
+        (HEADER + '0,1,a\0\n', 2, ''),
+        (HEADER + '0,1,' + 'a' * 500 + '\n', 2, 'at most 200 characters, got 500'),
+        (HEADER + '0,1,"a\nb"\n', 3, 'on one line'),
+        (HEADER + '0,1,' + 'a' * 200_000 + '\n', 2, 'field larger than field limit'),
     ],
 )
 def test_errors_name_file_and_line(label_file, text, line, reason):
@@ -67,6 +76,20 @@ def test_errors_name_file_and_line(label_file, text, line, reason):
         read_labels(path)
     assert str(caught.value).startswith(f'{path}:{line}: ')
     assert reason in str(caught.value)
+
+
+def test_what_spreadsheets_write(label_file):
+    text = HEADER + '0,1,[/x]\r\n1,2,"größer\u2028?"\r\n'
+    for encoding in ('utf-16', 'utf-8-sig'):
+        found = scan_labels(label_file(text, encoding))
+        assert [s.label for s in found.spans] == ['[/x]']
+        assert found.problems[0].partition('csv:')[2].startswith('3: expected a label on one line')
+
+
+def test_rows_without_end_are_counted(label_file):
+    found = scan_labels(label_file(HEADER + '1,1,a\n' * 10_000))
+    assert len(found.problems) == 51
+    assert found.problems[-1].endswith('labels.csv: 9950 more problems')
 
 
 def test_every_span_that_a_long_one_covers_is_named(label_file):

@@ -57,6 +57,10 @@ def test_groups_may_be_named_without_a_split(tmp_path: Path):
         ('recording,split\na,dev\n', r"csv:2: expected a split of train, validation, test.*'dev'"),
         ('recording,split\na,train\na,test\n', r"csv:3: 'a' stands in line 2 already"),
         ('recording,split\n"a,train\n', r'not CSV'),
+        (f'recording,split\n{"a" * 5000},train\n', r"csv:2: there is no recording 'a{100}'…"),
+        ('recording,split\na\0,train\n', r'csv:2'),
+        ('recording,split,split\na,train,test\n', r'csv:1: expected the columns'),
+        (f'recording,{"x" * 5000}\n', r'csv:1: .* got recording, x{50,} \[…\] x+$'),
         (
             'recording,split,group\na,train,g\nb,test,g\n',
             r"csv:3: group 'g' is in the split 'test' here and in 'train' in line 2",

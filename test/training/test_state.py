@@ -91,3 +91,30 @@ def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path: Path):
     other = GradScaler('cpu', enabled=True)
     load_state(tmp_path / 'state', {'model': module}, optimiser, other)
     assert other.state_dict() == scaler.state_dict()
+
+
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        (b'optimiser/0/exp_avg"', b'optimiser/q/exp_avg"'),
+        (b'optimiser/0/exp_avg"', b'optimiser/9/exp_avg"'),
+        (b'optimiser/0/exp_avg"', b'optimiser/0/exp_avh"'),
+        (b'optimiser/0/exp_avg"', b'optimiser/1/exp_avg"'),
+        (b'\\"epoch\\": 3', b'\\"epocH\\": 3'),
+        (b'\\"epoch\\": 3', b'\\"epoch\\":-3'),
+        (b'\\"epoch\\": 3', b'\\"epoch\\": {'),
+        (b'\\"schema\\": 2', b'\\"schemA\\": 2'),
+        (b'\\"scaler\\": {}', b'\\"scaler\\": 12'),
+        (b'"run":', b'"ruN":'),
+    ],
+)
+def test_a_flipped_key_is_refused(tmp_path: Path, before: bytes, after: bytes):
+    module, optimiser = make_run(0)
+    step(module, optimiser)
+    path = tmp_path / 'state'
+    save_state(path, PROGRESS, {'model': module}, optimiser)
+    content = path.read_bytes()
+    assert content.count(before) == 1
+    path.write_bytes(content.replace(before, after))
+    with pytest.raises(CheckpointError, match=r'cannot read it .*; remove it to start over'):
+        load_state(path, {'model': module}, optimiser)
