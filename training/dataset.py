@@ -44,6 +44,8 @@ class Dataset:
     """Held out from both, by the table of splits."""
     left_out: tuple[str, ...]
     """Why each recording that could not be used could not."""
+    recorded: RecordedConfig = DEFAULTS
+    """How their topics were read in general; of shards, when they were made."""
 
     def texts(self) -> list[str]:
         """Return all utterances of the training recordings."""
@@ -59,6 +61,7 @@ class _Found:
     durations_s: Mapping[Path, Mapping[str, float]]
     """Seconds of each label in each recording."""
     left_out: list[str]
+    recorded: RecordedConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +139,7 @@ def load_dataset(
         validation=tuple(sides['validation']),
         test=tuple(sides['test']),
         left_out=tuple(found.left_out),
+        recorded=found.recorded,
     )
 
 
@@ -158,6 +162,7 @@ def _from_recordings(data: Path | str, how: _How) -> _Found:
         table=table,
         durations_s={recording: label_seconds(found) for recording, found in spans.items()},
         left_out=left_out + damaged + passed_over(folder),
+        recorded=how.recorded,
     )
 
 
@@ -180,6 +185,7 @@ def _from_shards(data: Path | str, how: _How) -> _Found:
         },
         durations_s={Path(entry.name): label_seconds(entry.spans) for entry in entries},
         left_out=[reason for _, reason in manifest.left_out],
+        recorded=manifest.recorded,
     )
 
 

@@ -271,7 +271,9 @@ class _Run:
         calibration, measures = self._calibrate_and_measure(system)
         metrics = {
             'training': {
-                'settings': to_mapping(self.config),
+                'settings': to_mapping(
+                    dataclasses.replace(self.config, recorded=self.dataset.recorded)
+                ),
                 'recordings': len(self.dataset.training),
                 'steps': trainer.progress.step,
                 'keys': {

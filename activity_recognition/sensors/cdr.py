@@ -280,7 +280,11 @@ def _parse(definition: str, name: str) -> Typesdict:
         return types
     if 'module ' in definition and 'struct ' in definition:
         return parse_idl(definition)
-    return parse_msg(definition, name)
+    types = parse_msg(definition, name)
+    # rosbags calls what is neither a message nor part of an action one: pkg/srv/msg/Type.
+    package, kind, base = name.split('/')
+    parsed = f'{package}/{kind}/msg/{base}'
+    return {name if key == parsed else key: value for key, value in types.items()}
 
 
 def _references(types: Typesdict) -> set[str]:

@@ -110,6 +110,20 @@ def test_a_transcript_of_two_types_gives_the_texts_that_are_known(tmp_path, came
         assert reader.drops.total == 1
 
 
+@pytest.mark.parametrize('kind', ['action', 'srv'])
+def test_what_an_action_or_a_service_says_can_be_asked_for(tmp_path, camera, ros2_bag, kind):
+    text = ros2_bag.text('on my way')
+    feedback = ros2_channel(
+        '/go',
+        [(START_NS + MS, text)],
+        schema=(f'nav_msgs/{kind}/Go_FeedbackMessage', 'ros2msg', b'string data'),
+    )
+    path = write_mcap(tmp_path / 'a.mcap', [camera, feedback])
+    with RecordingReader(path, TopicNames(transcript='/go'), transcript_field='data') as reader:
+        texts = [sample.text for sample in reader.samples() if not isinstance(sample, Frame)]
+        assert (texts, reader.drops.counts) == (['on my way'], {})
+
+
 def test_two_definitions_of_a_type_are_each_read_by_their_own(tmp_path, camera, ros2_bag):
     times = [START_NS + 450 * MS]
     broken = ros2_channel(

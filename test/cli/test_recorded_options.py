@@ -134,6 +134,19 @@ def test_preparing_and_showing_with_a_recipe_and_a_table(recordings, tmp_path, c
         picture = tmp_path / f'{data.name}.png'
         assert run('show', data, '--out', picture, '--config', config, '--quiet', '--plain') == 0
         assert picture.stat().st_size > 1000
+    # Trained on shards, a network knows how their topics were read.
+    runs, report = tmp_path / 'runs', tmp_path / 'report'
+    words = ('train', recipe(tmp_path), '--data', shards, '--out', runs, '--quiet')
+    assert run(*words) == 0
+    words = ('evaluate', '--checkpoint', runs, '--split', 'train', '--out', report, '--overwrite')
+    quick = ('--timed', 0, '--resamples', 10, '--jobs', 1, '--device', 'cpu', '--quiet')
+    assert run(*words, *quick, '--data', shards) == 0
+    from_shards = json.loads((report / 'metrics.json').read_text())
+    assert run(*words, *quick, '--data', recordings) == 0
+    metrics = json.loads((report / 'metrics.json').read_text())
+    assert metrics['recordings'] == from_shards['recordings']
+    assert metrics['settings']['recorded'] == ALL
+    config = recipe(tmp_path, recorded=ALL)
     words = ('show', shards, '--out', picture, '--config', config, '--quiet')
     assert run(*words, '--audio', '/mic/two') == 1
     assert "prepared with audio = '/mic/one' where '/mic/two' is" in capsys.readouterr().err

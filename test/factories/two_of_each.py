@@ -14,6 +14,7 @@ for _name, _text in {
     'house_msgs/msg/Line': 'string words',
     'house_msgs/msg/Note': NOTE,
     'audio_common_msgs/msg/AudioData': 'uint8[] data',
+    'audio_common_msgs/msg/AudioDataStamped': 'std_msgs/Header header\nAudioData audio',
 }.items():
     STORE.register(get_types_from_msg(_text, _name))
 ROLES = {'image': '/left/image', 'audio': '/mic/one', 'transcript': '/heard'}
@@ -36,9 +37,13 @@ def image(stamp_ns: int, value: int):
     )  # fmt: skip
 
 
-def sound(value: int):
+def sound(value: int, stamp_ns: int | None = None):
     data = np.full(800, value, '<i2').view(np.uint8)
-    return STORE.types['audio_common_msgs/msg/AudioData'](data=data)
+    audio = STORE.types['audio_common_msgs/msg/AudioData'](data=data)
+    if stamp_ns is None:
+        return audio
+    kind = STORE.types['audio_common_msgs/msg/AudioDataStamped']
+    return kind(header=header(stamp_ns), audio=audio)
 
 
 def note(stamp_ns: int, words: str):
@@ -46,18 +51,20 @@ def note(stamp_ns: int, words: str):
     return STORE.types['house_msgs/msg/Note'](header=header(stamp_ns), line=line, score=0.5)
 
 
-def write(path: Path, shade: int = 0) -> Path:
+def write(path: Path, shade: int = 0, seconds: int = 2, *, stamped: bool = False) -> Path:
     """Write two cameras, two microphones without AudioInfo, and a transcript of a type of its own.
 
-    The left camera shows 10 and the right one 200, the first microphone has 8000 of full scale and
-    the second one silence; ``shade`` is added to the left pictures.
+    The left camera shows 10 and the right one 200, the first microphone a quarter of full scale and
+    the second one silence. ``shade`` is added to the left pictures; sound has stamps if ``stamped``.
     """
     records = []
-    for k in range(20):
+    for k in range(10 * seconds):
         t = START_NS + k * 100 * MS
         records += [('/left/image', t, image(t, 10 + shade)), ('/right/image', t, image(t, 200))]
-        records += [('/mic/one', t + 100 * MS, sound(8192)), ('/mic/two', t + 100 * MS, sound(0))]
+        for topic, value in (('/mic/one', 8192), ('/mic/two', 0)):
+            records.append((topic, t + 100 * MS, sound(value, t if stamped else None)))
     records.append(('/heard', START_NS + 900 * MS, note(START_NS + 500 * MS, 'put it down')))
+    path.parent.mkdir(parents=True, exist_ok=True)
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         connections = {}
         for topic, record_ns, message in sorted(records, key=lambda record: record[1]):

@@ -18,7 +18,7 @@ from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import build_config
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.recorded import DEFAULTS, RecordedConfig
+from activity_recognition.recorded import DEFAULTS, RecordedConfig, Setting
 from activity_recognition.training.cache import PreparedRecording, recording_key
 from activity_recognition.training.dataset import cache_recordings, read_all_labels
 from activity_recognition.training.sharding.manifest import (
@@ -228,11 +228,17 @@ class ShardSet:
 
 
 def open_source(
-    data: Path | str, model: ModelConfig, sync: SyncConfig, recorded: RecordedConfig = DEFAULTS
+    data: Path | str,
+    model: ModelConfig,
+    sync: SyncConfig,
+    asked: Mapping[str, Setting] | None = None,
 ) -> Source:
-    """Look at what lies at a place: a folder with recordings, or a folder or URL of shards."""
+    """Look at what lies at a place: a folder with recordings, or a folder or URL of shards.
+
+    ``asked`` is how topics have to have been read, where somebody says so.
+    """
     if holds_shards(data):
-        return ShardSet(data, model, sync, recorded)
+        return ShardSet(data, model, sync, DEFAULTS.with_overrides(asked or {}))
     return BagFolder(Path(data), model)
 
 
@@ -242,7 +248,8 @@ def open_recordings(
     sync: SyncConfig,
     *,
     cache: Path,
-    recorded: RecordedConfig = DEFAULTS,
+    trained: RecordedConfig = DEFAULTS,
+    asked: Mapping[str, Setting] | None = None,
     split: str = '',
     keys: Mapping[str, str] | None = None,
     strict: bool = False,
@@ -261,7 +268,9 @@ def open_recordings(
         model: decides the preprocessing, and which labels are known.
         sync: admission and decision rate.
         cache: where prepared arrays are kept, and found again.
-        recorded: which topics are used and what they mean, where ``splits.csv`` does not say.
+        trained: how topics were read in training: of :func:`recorded_of`, the checkpoint's.
+        asked: in what they are to be read otherwise. What ``splits.csv`` says goes before both;
+            shards were made as they were.
         split: ``train``, ``validation``, ``test``, or empty.
         keys: of :func:`keys_of`, the checkpoint's own recordings.
         strict: whether one that cannot be used is an error.
@@ -272,7 +281,7 @@ def open_recordings(
         RecordingError: no recording can be used, none is of the split, ``strict`` and one cannot
             be used, or a shard is damaged or was prepared for another network.
     """
-    source = open_source(data, model, sync, recorded)
+    source = open_source(data, model, sync, asked)
     history = source.history(keys or {})
     chosen, split = _of_split(data, source, split, history)
     spans, left_out = _usable_labels(source, chosen)
@@ -281,7 +290,7 @@ def open_recordings(
         Preparing(
             model=model,
             sync=sync,
-            recorded=recorded,
+            recorded=trained.with_overrides(asked or {}),
             cache=cache,
             workers=workers,
             console=console,
