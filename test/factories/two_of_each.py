@@ -54,8 +54,8 @@ def note(stamp_ns: int, words: str):
 def write(path: Path, shade: int = 0, seconds: int = 2, *, stamped: bool = False) -> Path:
     """Write two cameras, two microphones without AudioInfo, and a transcript of a type of its own.
 
-    The left camera shows 10 and the right one 200, the first microphone a quarter of full scale and
-    the second one silence. ``shade`` is added to the left pictures; sound has stamps if ``stamped``.
+    The left camera shows 10, the right one 200; the first microphone has a quarter of full scale,
+    the second one silence. ``shade`` is added to left pictures; sound has stamps if ``stamped``.
     """
     records = []
     for k in range(10 * seconds):
