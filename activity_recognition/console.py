@@ -21,7 +21,7 @@ class PlainConsole(Console):
         """Make a console with the options of rich's."""
         super().__init__(**{**options, 'markup': False, 'emoji': False, 'highlight': False})
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Turn a string, also one in a table, into what is shown."""
         return super().render_str(printable(text), **{**options, 'markup': False, 'emoji': False})
 

@@ -275,7 +275,7 @@ class _BoundedLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose one node, counting depth and values as if every alias were written out."""
         is_alias = self.check_event(yaml.AliasEvent)
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         before = self._nodes
         self._depth += 1
         if self._depth > YAML_DEPTH:
@@ -304,9 +304,8 @@ class _BoundedLoader(yaml.SafeLoader):
             value = super().construct_object(node, deep=deep)
         except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as found:
             # `2026-99-99`, `0x_`, `!!bool maybe`, `!!timestamp soon`, sexagesimals without end.
-            raise _problem(
-                f'{quoted(node.value)} cannot be read as {kind}', node.start_mark
-            ) from found
+            what = quoted(node.value) if isinstance(node, yaml.ScalarNode) else 'what is here'
+            raise _problem(f'{what} cannot be read as {kind}', node.start_mark) from found
         if isinstance(value, int) and value.bit_length() > 64:
             raise _problem(f'expected integers of 64 bits, got {quoted(value)}', node.start_mark)
         if isinstance(value, str) and not value.isascii():
@@ -316,9 +315,9 @@ class _BoundedLoader(yaml.SafeLoader):
                 raise _problem('half of a pair of UTF-16', node.start_mark) from None
         return value
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compose a mapping whose keys stand in it once; what ``<<`` merges in does not count."""
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # type: ignore[arg-type]
+        node = super().compose_mapping_node(anchor)
         seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from activity_recognition.commands.options import ros_missing
-from activity_recognition.errors import ConfigError, quoted
+from activity_recognition.errors import ConfigError, printable, quoted
 
 HELP = 'check an installation with the smallest end-to-end example'
 TAKES_ROS_ARGUMENTS = False
@@ -114,6 +114,7 @@ def read_reference(path: Path | None) -> dict[str, Any]:
     Raises:
         ConfigError: when there is none or it is of another schema.
     """
+    from activity_recognition.commands.comparison import compare
     from activity_recognition.commands.verification import SCHEMA
     from activity_recognition.config_io import shipped_file
     from activity_recognition.text_files import read_json
@@ -123,4 +124,12 @@ def read_reference(path: Path | None) -> dict[str, Any]:
     schema = record.get('schema') if isinstance(record, dict) else None
     if schema != SCHEMA:
         raise ConfigError(f'{chosen}: expected a record of schema {SCHEMA}, got {quoted(schema)}')
+    try:
+        # What a comparison needs of it is what it needs to be compared with itself.
+        compare(record, record)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ConfigError(
+            f'{chosen}: expected a record that `verify` wrote, got something else '
+            f'({type(error).__name__}: {printable(str(error), 100)})'
+        ) from error
     return dict(record)

@@ -8,7 +8,7 @@ from typing import Any
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import build_config, to_mapping
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, printable
 from activity_recognition.inference.cost import Cost, MeasureConfig
 from activity_recognition.inference.sizing import (
     FRAME_RATES_HZ,
@@ -76,9 +76,12 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
             for name, item in record['models'].items()
         }
         measured = build_config(MeasureConfig, record['settings'], where='settings')
-        machine, measured_cores = record['machine'], int(record['cores'])
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f'the record of costs is damaged: {error!r}; measure again') from error
+        machine, measured_cores = dict(record['machine']), int(record['cores'])
+        proposal = propose(costs, cores or measured_cores, sizing)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ConfigError(
+            f'the record of costs is damaged: {printable(repr(error), 200)}; measure again'
+        ) from error
     return Findings(
         machine=machine,
         cores=cores or measured_cores,
@@ -86,7 +89,7 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
         costs=costs,
         models=models,
         sizing=sizing,
-        proposal=propose(costs, cores or measured_cores, sizing),
+        proposal=proposal,
     )
 
 

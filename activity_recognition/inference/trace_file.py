@@ -367,9 +367,11 @@ def _stamp(value: Any) -> int:
 
 def _read_decision(line: Mapping[str, Any]) -> TracedDecision:
     t_ns, arrival_ns, status, class_id = line['decision']
+    with np.errstate(over='ignore'):
+        logits = np.array(line['logits'], np.float64).astype(np.float32)
     return TracedDecision(
         moment=DecisionTime(t_ns=_stamp(t_ns), arrival_ns=_stamp(arrival_ns)),
         status=Status(status),
         class_id=int(class_id),
-        logits=np.array(line['logits'], np.float32),
+        logits=logits,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
 
@@ -40,7 +40,7 @@ class PlaybackConfig(Ranged):
         Ranged.__post_init__(self)
         if self.stamps not in STAMP_MODES:
             raise ConfigError(
-                f'stamps must be one of {", ".join(STAMP_MODES)}, got {self.stamps!r}'
+                f'stamps must be one of {", ".join(STAMP_MODES)}, got {quoted(self.stamps)}'
             )
 
     @property

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.types import MODALITIES, Modality
 
 
@@ -128,22 +128,22 @@ class SimulationConfig:
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ConfigError(f'{name} must lie in [{low}, {high}], got {value}')
+                raise ConfigError(f'{name} must lie in [{low}, {high}], got {quoted(value)}')
 
     def _check_names(self) -> None:
         unknown = [label for label in self.activities if label not in ACTIVITY_TABLE]
         if unknown or not self.activities or len(set(self.activities)) != len(self.activities):
             raise ConfigError(
                 f'activities must be different labels of {", ".join(ACTIVITIES)}, '
-                f'got {self.activities}'
+                f'got {quoted(self.activities)}'
             )
         if any(modality not in MODALITIES for modality in self.modalities):
             raise ConfigError(
-                f'modalities must come from {", ".join(MODALITIES)}, got {self.modalities}'
+                f'modalities must come from {", ".join(MODALITIES)}, got {quoted(self.modalities)}'
             )
         if self.phrasings not in PHRASINGS:
             raise ConfigError(
-                f'phrasings must be one of {", ".join(PHRASINGS)}, got {self.phrasings!r}'
+                f'phrasings must be one of {", ".join(PHRASINGS)}, got {quoted(self.phrasings)}'
             )
 
     @property

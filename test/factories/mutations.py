@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterator
+
+import yaml
 
 BOMB = (
     b'a: &a [x,x,x,x,x,x,x,x,x]\n'
@@ -37,6 +40,27 @@ TOKENS = (
     *(b'"', b"'", b',', b':', b'/', b'../' * 60, b'a' * 5000, b'\t', b' ' * 300, b'%s', b'1_0'),
     *(b'[12, 13]', b'{"a": [1]}', b'"25"', b'"30000/1001"', b'18446744073709551616', b'-1', b'0'),
 )
+VALUES: tuple[object, ...] = (
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        3,
+        2.5,
+        1e300,
+        10**19,
+        '',
+        'x',
+        '25',
+        '[/x]',
+        '\x1b[2J',
+        'a' * 5000,
+    ),
+    *([], {}, [None], [12, 13], ['x'], [[]], [{}], {'a': 1}, {'': None}, {'a': {'b': []}}),
+)
+"""What may stand where something else is wanted."""
 _WORD = re.compile(rb'"[^"\n]*"|-?\d[\d.]*|[A-Za-z_]\w*|\[[^\[\]]*\]|\{[^{}]*\}')
 
 
@@ -97,4 +121,50 @@ def _swap(text: bytes, chance: random.Random) -> bytes:
     return b'\n'.join(lines)
 
 
-_KINDS = (_cut, _remove, _repeat, _flip, _insert, _insert, _replace, _replace, _replace, _swap)
+def _reshape(text: bytes, chance: random.Random) -> bytes:
+    """Put a value of another kind somewhere into JSON, a line of JSON, or YAML."""
+    lines = text.split(b'\n')
+    at = chance.randrange(len(lines))
+    for before, part, after in (
+        ([], text, []),
+        (lines[:at], lines[at], lines[at + 1 :]),
+    ):
+        try:
+            value = yaml.safe_load(part)
+        except (yaml.YAMLError, UnicodeDecodeError, ValueError, LookupError, AttributeError):
+            continue
+        except RecursionError:
+            continue
+        if isinstance(value, (dict, list)):
+            changed = json.dumps(_changed(value, chance), default=str).encode()
+            return b'\n'.join([*before, changed, *after])
+    return text
+
+
+def _changed(value: object, chance: random.Random) -> object:
+    """Return a value of which one part, or it itself, is something else."""
+    if not isinstance(value, (dict, list)) or not value or chance.random() < 0.15:
+        return chance.choice(VALUES)
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    chosen = chance.choice(keys)
+    if isinstance(value, dict):
+        return {k: _changed(v, chance) if k == chosen else v for k, v in value.items()}
+    return [_changed(v, chance) if k == chosen else v for k, v in enumerate(value)]
+
+
+_KINDS = (
+    _reshape,
+    _reshape,
+    _reshape,
+    _reshape,
+    _cut,
+    _remove,
+    _repeat,
+    _flip,
+    _insert,
+    _insert,
+    _replace,
+    _replace,
+    _replace,
+    _swap,
+)
