@@ -21,7 +21,7 @@ import numpy as np
 from activity_recognition.bags import label_files, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping
-from activity_recognition.errors import ActivityRecognitionError, RecordingError
+from activity_recognition.errors import ActivityRecognitionError, RecordingError, printable
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.text_files import read_json_object
@@ -190,20 +190,29 @@ def read_cached(
     spans: tuple[LabelSpan, ...] | None = None,
     recorded: RecordedConfig = DEFAULTS,
 ) -> PreparedRecording:
-    """Return a recording that the cache holds; see :class:`PreparedRecording`."""
-    index = read_json_object(
-        folder / _INDEX, RecordingError, what='the cache', advice=f'remove {folder}'
-    )
-    return PreparedRecording(
-        recording=recording,
-        key=key,
-        folder=folder,
-        start_ns=index['start_ns'],
-        texts=tuple(tuple(texts) for texts in index['texts']),
-        dropped=index['dropped'],
-        spans=spans,
-        recorded=recorded,
-    )
+    """Return a recording that the cache holds; see :class:`PreparedRecording`.
+
+    Raises:
+        RecordingError: the cache is damaged.
+    """
+    path, advice = folder / _INDEX, f'remove {folder}'
+    index = read_json_object(path, RecordingError, what='the cache', advice=advice)
+    try:
+        return PreparedRecording(
+            recording=recording,
+            key=key,
+            folder=folder,
+            start_ns=int(index['start_ns']),
+            texts=tuple(tuple(map(str, texts)) for texts in index['texts']),
+            dropped=int(index['dropped']),
+            spans=spans,
+            recorded=recorded,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordingError(
+            f'{path}: expected the index of cached arrays, cannot read it '
+            f'({printable(repr(error), 200)}); {advice}'
+        ) from error
 
 
 def _files(recording: Path) -> list[Path]:

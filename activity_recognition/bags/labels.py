@@ -50,7 +50,7 @@ def find_recordings(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not exists(folder):
         raise RecordingError(f'{folder}: no such folder')
-    return sorted(_recordings(folder))
+    return sorted(_recordings(folder, frozenset()))
 
 
 def is_recording(path: Path) -> bool:
@@ -58,13 +58,13 @@ def is_recording(path: Path) -> bool:
     return (path / METADATA).is_file() or (path.is_file() and path.suffix in BARE_SUFFIXES)
 
 
-def _recordings(path: Path) -> Iterator[Path]:
+def _recordings(path: Path, above: frozenset[Path]) -> Iterator[Path]:
     if is_recording(path):
         yield path
-    elif path.is_dir():
+    elif path.is_dir() and (real := path.resolve()) not in above:  # no link back to a folder above
         for entry in path.iterdir():
             if not entry.name.startswith('.'):
-                yield from _recordings(entry)
+                yield from _recordings(entry, above | {real})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

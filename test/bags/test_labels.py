@@ -153,5 +153,14 @@ def test_recordings_are_found_at_any_depth(tmp_path):
     assert find_recordings(tmp_path) == found
     assert find_recordings(tmp_path / 'b') == [tmp_path / 'b']
     assert find_recordings(tmp_path / 'a/y.mcap') == [tmp_path / 'a/y.mcap']
-    with pytest.raises(RecordingError, match='no such folder'):
-        find_recordings(tmp_path / 'nowhere')
+    for nowhere in ('nowhere', 'x' * 300, 'a\0b'):
+        with pytest.raises(RecordingError, match='no such folder'):
+            find_recordings(tmp_path / nowhere)
+
+
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'x.mcap').touch()
+    (tmp_path / 'a' / 'back').symlink_to(tmp_path)
+    (tmp_path / 'other').symlink_to(tmp_path / 'a')
+    assert find_recordings(tmp_path) == [tmp_path / 'a/x.mcap', tmp_path / 'other/x.mcap']

@@ -20,6 +20,7 @@ from activity_recognition.training.cache import (
     Preparation,
     PreparedRecording,
     cache_recording,
+    read_cached,
     recording_key,
     write_arrays,
 )
@@ -157,3 +158,11 @@ def test_missing_labels_are_named(work: Preparation):
     labels_path(work.recording).unlink()
     with pytest.raises(RecordingError, match=r'expected labels in labels\.csv'):
         found.segments(ACTIVITIES)
+
+
+@pytest.mark.parametrize('index', ['{', '[]', '{"start_ns": "x"}', '{"start_ns": 1, "texts": 3}'])
+def test_a_damaged_index_of_the_cache_is_named_with_what_to_do(work: Preparation, index: str):
+    found = prepared(work)
+    (found.folder / 'segments.json').write_text(index, encoding='utf-8')
+    with pytest.raises(RecordingError, match=r'segments\.json: .*; remove '):
+        read_cached(work.recording, found.key, found.folder)
