@@ -10,6 +10,7 @@ from collections import Counter, deque
 from contextlib import contextmanager
 from fractions import Fraction
 from heapq import heappop, heappush
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,14 @@ _DEFAULT_FPS = Fraction(25)
 _START_PACKETS = 5_000
 _START_TRUSTED_S = 1
 _ROUNDING_S = Fraction(1, 1000)
+_EBML = b'\x1a\x45\xdf\xa3'  # how a Matroska file begins
 _CHUNK_S = Fraction(1, 4)
 
 DAMAGED_PACKETS = 'damaged packets'
 LATE_PICTURES = 'pictures whose time does not go on'
 LATE_SOUND = 'blocks of sound whose time does not go on'
 UNCONVERTED = 'pictures and sound in formats that cannot be converted'
+UNREAD_PARTS = 'joined Matroska files behind the second, which FFmpeg does not read'
 UNSUPPORTED_SOUND = 'blocks of sound that recordings cannot hold'
 UNREAD_END = 'ends of tracks that cannot be read'
 
@@ -261,15 +264,20 @@ class Clip:
         """Yield the packets of the tracks in use, in the order of the file, at their times."""
         av = _pyav()
         packets = _placed_packets(container)
+        end = 0
         while True:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as error:
                 self._skip(UNREAD_END, error)
+                yield from _last_packets(container)
                 return
             if packet is None:
-                return
+                break
+            end = max(end, (packet.pos or 0) + packet.size)
             yield packet
+        if container.format.name.startswith('matroska') and _holds(self.path, _EBML, end):
+            self.skipped[UNREAD_PARTS] = 1
 
 
 def _pyav() -> Any:
@@ -305,6 +313,21 @@ def _placed_packets(container: Any) -> Iterator[Any]:
     for packet in container.demux(tracks) if tracks else ():
         times.place(packet)
         yield packet
+
+
+def _last_packets(container: Any) -> Iterator[Any]:
+    """Yield the empty packets that have decoders give what they hold back."""
+    for kind in ('video', 'audio'):
+        if track := _track(container, kind):
+            packet = _pyav().Packet()
+            packet.stream, packet.time_base = track, track.time_base
+            yield packet
+
+
+def _holds(path: Path, mark: bytes, begin: int) -> bool:
+    """Return whether a file has a mark at or behind a place."""
+    with path.open('rb') as file, mmap(file.fileno(), 0, access=ACCESS_READ) as contents:
+        return contents.find(mark, begin) >= 0
 
 
 def _start_s(container: Any) -> Fraction:

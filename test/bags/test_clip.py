@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from activity_recognition.bags import RecordingReader, clip, import_clip
-from activity_recognition.bags.clip import DAMAGED_PACKETS, UNREAD_END, UNSUPPORTED_SOUND, Clip
+from activity_recognition.bags.clip import (
+    DAMAGED_PACKETS,
+    UNREAD_END,
+    UNREAD_PARTS,
+    UNSUPPORTED_SOUND,
+    Clip,
+)
 from activity_recognition.bags.importer import START_NS
 from activity_recognition.bags.orientation import Orientation
 from activity_recognition.bags.packet_times import PacketTimes
@@ -303,6 +309,12 @@ def test_joined_files_go_on(tmp_path, suffix, parts, times):
     chunks, _ = sound(path)
     assert seconds(chunks) == pytest.approx(times * 2.0, abs=times * 0.04)
     assert -30 < min(gaps_ms(chunks)) <= max(gaps_ms(chunks)) < 100
+
+
+def test_a_third_matroska_file_is_missed_in_words(tmp_path):
+    part = write_media(tmp_path / 'part.mkv', Pictures(count=50), Tone(codec='mp2', seconds=2.0))
+    imported = import_clip(join(tmp_path / 'joined.mkv', part, part, part), tmp_path / 'out')
+    assert (imported.frames, imported.skipped) == (100, {UNREAD_PARTS: 1})
 
 
 @pytest.mark.parametrize(('suffix', 'codec'), [('.mp3', 'libmp3lame'), ('.aac', 'aac')])
@@ -626,6 +638,22 @@ def test_a_file_that_ends_early_gives_what_it_has(tmp_path):
     imported = import_clip(path, tmp_path / 'out')
     assert 15 < imported.frames < 45
     assert set(imported.skipped) <= {DAMAGED_PACKETS, UNREAD_END}
+
+
+def test_where_reading_fails_what_was_held_back_is_given(tmp_path, monkeypatch):
+    path = write_media(tmp_path / 'clip.mkv', Pictures(count=50, options=(('bf', '2'),)))
+    whole = clip._placed_packets
+
+    def failing(container):
+        for count, packet in enumerate(whole(container)):
+            if count == 30:
+                raise av.error.OSError(5, 'Input/output error')
+            yield packet
+
+    monkeypatch.setattr(clip, '_placed_packets', failing)
+    frames, skipped = pictures(path)
+    assert len(frames) == 30
+    assert skipped == {UNREAD_END: 1}
 
 
 def test_larger_pictures_than_are_taken_are_not_decoded(tmp_path, monkeypatch):
