@@ -10,6 +10,7 @@ from collections import Counter, deque
 from contextlib import contextmanager
 from fractions import Fraction
 from heapq import heappop, heappush
+from itertools import islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000
 _REORDERED = 16  # most pictures that H.264 and H.265 hold back
 _LIKELY_FPS = (Fraction(1), Fraction(240))
 _DEFAULT_FPS = Fraction(25)
+_PACKETS_AHEAD = 50
 _START_PACKETS = 5_000
 _START_TRUSTED_S = 1
 _ROUNDING_S = Fraction(1, 1000)
@@ -310,8 +312,12 @@ def _track(container: Any, kind: str) -> Any:
 def _placed_packets(container: Any) -> Iterator[Any]:
     tracks = [track for kind in ('video', 'audio') if (track := _track(container, kind))]
     times = PacketTimes(container)
-    for packet in container.demux(tracks) if tracks else ():
-        times.place(packet)
+    packets = container.demux(tracks) if tracks else iter(())
+    following = deque(islice(packets, _PACKETS_AHEAD))
+    while following:
+        packet = following.popleft()
+        following.extend(islice(packets, 1))
+        times.place(packet, following)
         yield packet
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SLACK_S = Fraction(1, 10)
 """How far decoding times may go back before they are taken to start again, seconds."""
@@ -13,7 +16,10 @@ REORDERED = 16
 REORDERING_S = Fraction(1)
 """The same where the file does not say how long a packet lasts, seconds."""
 CLOSE_S = Fraction(1)
-"""Packets that go on this closely with earlier times have left them by mistake, seconds."""
+"""Packets that go on this closely with earlier times have left them by mistake, seconds.
+
+And what starts this close to each other starts together.
+"""
 MAX_GAP_S = Fraction(10)
 """Longest gap in a broadcast stream (MPEG-TS); beyond, its clock has changed. FFmpeg's number."""
 MAX_GAP_ELSEWHERE_S = Fraction(30 * 3600)
@@ -49,8 +55,13 @@ class PacketTimes:
         self._end = Fraction(0)
         """When the last packet of any track has been played."""
 
-    def place(self, packet: Any) -> None:
-        """Correct the times of the next packet, in place."""
+    def place(self, packet: Any, following: Sequence[Any] = ()) -> None:
+        """Correct the times of the next packet, in place.
+
+        Args:
+            packet: the next one in the file.
+            following: some behind it, to see where its tracks start.
+        """
         if self._only_decoding_times and packet.dts is not None:
             # An AVI file has no other; what FFmpeg makes up is right for pictures in order alone.
             packet.pts = packet.dts
@@ -69,11 +80,16 @@ class PacketTimes:
         else:
             last, slack = track.presentation, REORDERED * length or REORDERING_S
         if last is not None:
-            track.offset = self._offset(track.offset, due, last, slack)
+            offset = self._known_offset(track.offset, due, last, slack)
+            if offset is None:
+                offset = self._end - _start_s((packet, *following), due)
+                self._offsets = [*self._offsets, offset][-_REMEMBERED:]
+            track.offset = offset
         if packet.dts is not None:
             track.decoding = due + track.offset
         if packet.pts is not None:
-            track.presentation = packet.pts * packet.time_base + track.offset
+            due = Fraction(packet.pts * packet.time_base)
+            track.presentation = due + track.offset
         self._end = max(self._end, due + track.offset + length)
         self._shift(packet, track.offset)
 
@@ -83,17 +99,25 @@ class PacketTimes:
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
 
-    def _offset(
+    def _known_offset(
         self, current: Fraction, due: Fraction, last: Fraction, slack: Fraction
-    ) -> Fraction:
-        """Return the offset with which a packet follows the last one of its track."""
+    ) -> Fraction | None:
+        """Return the offset with which a packet follows the last one of its track, if one does."""
         # A track may pause while another one goes on.
         latest = max(last, self._end)
-        known = (current, *reversed(self._offsets))
-        for offset in known:
+        for offset in (current, *reversed(self._offsets)):
             if last - slack <= due + offset <= latest + CLOSE_S:
                 return offset
         if last - slack <= due + current <= latest + self._max_gap_s:
             return current
-        self._offsets = [*self._offsets, self._end - due][-_REMEMBERED:]
-        return self._offsets[-1]
+        return None
+
+
+def _start_s(packets: Sequence[Any], due: Fraction) -> Fraction:
+    """Return when the tracks start of which packets are due about a time, seconds."""
+    first: dict[int, Fraction] = {}
+    for packet in packets:
+        ticks = packet.dts if packet.pts is None else packet.pts
+        if ticks is not None and packet.time_base and not packet.is_discard:
+            first.setdefault(packet.stream.index, Fraction(ticks * packet.time_base))
+    return min((start for start in first.values() if abs(start - due) <= CLOSE_S), default=due)
