@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 MISSING_AFTER_S = 5.0
 """What has not come so long after the activation is named as missing, seconds."""
+STEADY_S = 60.0
+"""An input that came so long without a pause is taken for one that does, seconds. While it does
+not, each pause that is named has to be twice as long as the one before, or a camera of one image
+every three seconds would fill the log."""
 STEADY_ROLES = (Role.IMAGE, Role.AUDIO)
 """Inputs that never pause, so that a pause is news."""
 
@@ -43,6 +47,18 @@ class _Seen:
     """It was said that it is missing or silent."""
     since_s: float = 0.0
     """When it came last, or the activation; steady clock."""
+    steady_from_s: float = 0.0
+    """When its last pause ended."""
+    patience: float = 1.0
+    """By how much a pause has to be longer than usual to be named."""
+
+    def note(self, received: int, now_s: float, *, paused: bool) -> None:
+        """Take what came."""
+        self.received, self.missing, self.since_s = received, False, now_s
+        if paused:
+            self.steady_from_s = now_s
+        elif now_s - self.steady_from_s >= STEADY_S:
+            self.patience = 1.0
 
 
 class InputLog:
@@ -106,15 +122,14 @@ class InputLog:
                 verb = 'comes again' if seen.received else 'comes now'
                 seconds = now_s - seen.since_s
                 self._console.info(f'{report.role}: {report.topic} {verb}, after {seconds:.1f} s')
-            seen.received, seen.missing = report.received, False
-            seen.since_s = now_s - (report.age_s or 0.0)
-        elif (
-            report.role in STEADY_ROLES
-            and report.received
-            and not seen.missing
-            and now_s - seen.since_s > silent_after_s
-        ):
+            came_s = now_s - (report.age_s or 0.0)
+            seen.note(report.received, came_s, paused=came_s - seen.since_s > silent_after_s)
+            return
+        pause_s = now_s - seen.since_s
+        may_pause = report.role not in STEADY_ROLES or not report.received
+        if not (may_pause or seen.missing) and pause_s > seen.patience * silent_after_s:
             seen.missing = True
+            seen.patience *= 2.0
             self._console.warning(f'{report.role}: {_why(report, silent_after_s)}')
 
     def _tell_missing(self, reports: Sequence[InputReport], silent_after_s: float) -> None:

@@ -131,18 +131,17 @@ class AsyncLifecycleNode(LifecycleNode):
     def _allowed(self, asked: Transition) -> int | None:
         """Return the id of a transition that is possible now; log what is not, and return None."""
         _, state = self._state_machine.current_state
+        expected, remedy = 'no other transition', '; ask again when it has ended'
         if self._loading is None:
             possible = {item[1]: item[0] for item in self._state_machine.available_transitions}
             # As in rclpy and rclcpp a label goes before an id.
             wanted = possible.get(asked.label) if asked.label else asked.id
             if wanted in possible.values():
                 return wanted
-            expected = ' or '.join(possible) or 'nothing'
-        else:
-            expected = 'nothing before that has ended'
+            expected, remedy = ' or '.join(possible) or 'no transition', ''
         self.get_logger().warning(
-            f'change_state: expected {expected} while {state}, '
-            f'got {asked.label[:40]!r} (id {asked.id}); refused'
+            f'change_state: refused: expected {expected} while {state}, '
+            f'got {asked.label[:40]!r} (id {asked.id}){remedy}'
         )
         return None
 

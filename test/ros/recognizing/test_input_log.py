@@ -141,6 +141,25 @@ def test_what_goes_silent_and_comes_back_is_a_line_each(tell):
     assert 'nobody publishes' in line
 
 
+def test_a_slow_camera_does_not_fill_the_log(tell):
+    """An image every three seconds, where two without one are a pause."""
+    lines, received = [], 0
+
+    def show(begin_s, end_s, period_s):
+        nonlocal received
+        for tenth in range(begin_s * 10, end_s * 10):
+            received += tenth % round(period_s * 10) == 0
+            age_s = tenth % round(period_s * 10) / 10
+            found = tell(tenth / 10, coming(Role.IMAGE, received, age_s=age_s))
+            lines.extend(line for line in found if 'no message for' in line)
+
+    show(10, 600, 3.0)
+    assert len(lines) == 1
+    show(600, 700, 0.1)  # it is steady now, and pauses are news again
+    show(700, 720, 20.0)
+    assert len(lines) == 2
+
+
 def test_people_do_not_always_speak(tell):
     tell(1.0, coming(Role.TRANSCRIPT, 1))
     assert not any('transcript' in x for x in tell(60.0, coming(Role.TRANSCRIPT, 1, age_s=59.0)))
