@@ -128,7 +128,7 @@ class _Fixed(OnnxRuntimeBackend):
 
 
 def _quantise(folder: Path, into: Path, way: Way) -> Path:
-    """Write the steps of ``folder`` with 8-bit weights; not as ``quantise_steps`` does alone."""
+    """Write the steps of ``folder`` with 8-bit weights; ``quantise_steps`` knows one way alone."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -136,7 +136,7 @@ def _quantise(folder: Path, into: Path, way: Way) -> Path:
     into.mkdir(parents=True)
     for step in STEPS:
         model = onnx.load(folder / f'{step}.onnx')
-        del model.graph.value_info[:]
+        del model.graph.value_info[:]  # as quantise_steps does
         quantize_dynamic(
             model,
             into / f'{step}.onnx',

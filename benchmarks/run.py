@@ -36,6 +36,7 @@ STUDIES = (
     'frame_rates',
     'text_encoders',
     'backend_accuracy',
+    'eight_bits',
     'curriculum_study',
     'esc10',
     'fights',

@@ -195,6 +195,20 @@ class TestSmoke:
         assert differences[0] == differences[3] == 0
         assert all(0 < value < 0.5 for value in differences[1:3])
 
+    @pytest.mark.timeout(600)
+    def test_eight_bits(self, tmp_path):
+        import eight_bits
+
+        words = ('--seconds', '1', '--rounds', '1', '--recordings', '1', '--length', '3')
+        errors, decisions = run_script(eight_bits.main, tmp_path, *words)['tables']
+        assert len(errors['rows']) == 2 * len(eight_bits.WAYS)
+        for _, weights, products, *numbers in errors['rows']:
+            if weights != 'signed, default mode':
+                assert products == 'exact'
+            if products == 'exact':
+                assert all(0 < float(number) < 5 for number in numbers[:5])
+        assert len(decisions['rows']) == len(eight_bits.WAYS)
+
     def test_preprocessing(self, tmp_path):
         outcome = run_script(preprocessing.main, tmp_path, '--seconds', '1', '--rounds', '1')
         assert [len(table['rows']) for table in outcome['tables']] == [5, 2, 5, 2, 6, 4, 6, 3]
