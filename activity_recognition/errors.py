@@ -10,6 +10,7 @@ A message says what was expected, what came, and what to do about it::
     │   └── OutOfOrderError            a message that comes again, or after its successor
     ├── ShapeError             an array or tensor of the wrong shape, dtype or range
     ├── RecordingError         a bag, clip or label file
+    ├── OutputError            a file of this package's own that cannot be written
     ├── DeviceError            an accelerator, precision or memory that this machine lacks
     ├── BackendError           what runs the network lacks an operator, or gives other numbers
     ├── NonFiniteError         the network gave NaN or infinity instead of an answer
@@ -125,6 +126,10 @@ class ShapeError(ActivityRecognitionError):
 
 class RecordingError(ActivityRecognitionError):
     """A recording, clip or label file cannot be used."""
+
+
+class OutputError(ActivityRecognitionError):
+    """What this package writes finds no room, or no right to be written."""
 
 
 class DeviceError(ActivityRecognitionError):

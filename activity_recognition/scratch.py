@@ -1,4 +1,6 @@
-"""Temporary folders that do not outlive their process, not even one that is killed.
+"""What is written: whole or not at all, and nothing is left of what was not finished.
+
+Temporary folders do not outlive their process, not even one that is killed.
 
 A folder is locked while its process lives; the kernel lets go of the lock however that ends. The
 next folder of the same kind that is made in the same place removes those that nobody holds.
@@ -14,11 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activity_recognition.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = 'activity_recognition-'
 """Of folders in the machine's temporary folder."""
+_MARK = '.activity_recognition_scratch'
+"""A file by which these folders are told from others of such a name."""
 
 
 @contextmanager
@@ -26,13 +32,15 @@ def scratch_folder(parent: Path | None = None, prefix: str = PREFIX) -> Iterator
     """Make a temporary folder, removed at the end; remove what dead processes left of its kind.
 
     Args:
-        parent: where to make it; the machine's temporary folder by default.
+        parent: where to make it, and made where it is missing; the machine's temporary folder by
+            default.
         prefix: what its name begins with; no other folder's name there may.
 
     Raises:
         OSError: the folder cannot be made.
     """
     place = Path(tempfile.gettempdir()) if parent is None else parent
+    place.mkdir(parents=True, exist_ok=True)
     _remove_left(place, prefix)
     # Locked under another name first: nobody takes it for one that was left.
     made = Path(tempfile.mkdtemp(prefix=f'.new-{prefix.lstrip(".")}', dir=place))
@@ -40,6 +48,7 @@ def scratch_folder(parent: Path | None = None, prefix: str = PREFIX) -> Iterator
     held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(held)
+        (made / _MARK).touch()
         made.rename(folder)
         yield folder
     finally:
@@ -59,7 +68,7 @@ def _remove_left(place: Path, prefix: str) -> None:
         except OSError:  # no folder, somebody else's, or gone by now
             continue
         try:
-            if os.fstat(held).st_uid == os.getuid() and _lock(held):
+            if (folder / _MARK).is_file() and _lock(held):
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(held)
@@ -72,3 +81,24 @@ def _lock(held: int) -> bool:
     except OSError:  # another process has it, or the file system has no locks
         return False
     return True
+
+
+@contextmanager
+def writing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what fails in writing (a full disk, mostly) into an error that names the path.
+
+    Args:
+        path: what is written; for the message.
+        what: it is, in words.
+        errors: kinds that fail in writing beside OSError.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        yield
+    except (OSError, *errors) as error:
+        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+        raise OutputError(
+            f'{path}: cannot write {what}: {reason}; make room there, or name another place'
+        ) from error

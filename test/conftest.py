@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,22 @@ def shared_case() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture
+def small_files() -> AbstractContextManager[None]:
+    """A context in which no file grows beyond 16 KiB, as on a disk that is full."""
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16 * 1024, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited()
 
 
 def recordings_folder() -> Path:

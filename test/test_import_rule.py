@@ -24,8 +24,8 @@ LAYERS = [
     {'parameter_files'},
     {'config_io'},
     {'config', 'types'},
-    {'settings', 'channel_choice', 'console', 'text_files'},
-    {'errors', 'entry', 'cache_dir', 'scratch', '__init__'},
+    {'settings', 'channel_choice', 'console', 'scratch', 'text_files'},
+    {'errors', 'entry', 'cache_dir', '__init__'},
 ]
 """From the top; those on a line do not know each other."""
 

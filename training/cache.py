@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,14 @@ import numpy as np
 from activity_recognition.bags import label_files, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping
-from activity_recognition.errors import ActivityRecognitionError, RecordingError, printable
+from activity_recognition.errors import (
+    ActivityRecognitionError,
+    OutputError,
+    RecordingError,
+    printable,
+)
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
+from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.text_files import read_json_object
 from activity_recognition.training.intake import (
@@ -96,7 +101,11 @@ class PreparedRecording:
 
 
 def cache_recording(work: Preparation) -> PreparedRecording | str:
-    """Fill the cache from a recording unless it is there; returns what is wrong with a bad one."""
+    """Fill the cache from a recording unless it is there; returns what is wrong with a bad one.
+
+    Raises:
+        OutputError: the cache cannot be written, which is no fault of the recording.
+    """
     try:
         key = recording_key(work.recording, work.model, work.sync)
         folder = cache_folder(work.cache, key, work.wide_px, work.recorded)
@@ -110,6 +119,8 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
             )
             write_arrays(arrays, folder)
         return read_cached(work.recording, key, folder, recorded=work.recorded)
+    except OutputError:
+        raise
     except (ActivityRecognitionError, OSError) as error:
         return f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
 
@@ -161,15 +172,21 @@ def is_cached(folder: Path) -> bool:
 
 
 def write_arrays(arrays: RecordedArrays, folder: Path) -> None:
-    """Write a folder of the cache; it appears whole or not at all."""
+    """Write a folder of the cache; it appears whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     index = {
         'start_ns': arrays.start_ns,
         'dropped': arrays.dropped,
         'texts': [list(segment.texts) for segment in arrays.segments],
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.part-') as temporary:
-        staged = Path(temporary) / 'recording'
+    with (
+        writing(folder, 'the prepared recording'),
+        scratch_folder(folder.parent, '.part-') as temporary,
+    ):
+        staged = temporary / 'recording'
         for number, segment in enumerate(arrays.segments):
             _write_segment(staged / str(number), segment)
         (staged / _INDEX).write_text(json.dumps(index), encoding='utf-8')

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -27,6 +28,7 @@ from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.inference.threads import threads_restored
+from activity_recognition.scratch import writing
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training.config import PretrainConfig
 from activity_recognition.training.interruption import Interruption
@@ -191,8 +193,9 @@ class _Pretraining:
         """Write the averaged weights of the encoder."""
         scratch = self._out / f'{WEIGHTS}.part'
         tensors = self._average().frame_encoder.state_dict()
-        save_file({k: v.cpu().clone().contiguous() for k, v in tensors.items()}, scratch)
-        scratch.replace(self._out / WEIGHTS)
+        with writing(self._out / WEIGHTS, 'the weights', SafetensorError):
+            save_file({k: v.cpu().clone().contiguous() for k, v in tensors.items()}, scratch)
+            scratch.replace(self._out / WEIGHTS)
 
     def _average(self) -> PoseModel:
         model = self._optimisation.average.module

@@ -17,6 +17,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.config_io import build_config
 from activity_recognition.errors import CheckpointError, ConfigError, printable, quoted
+from activity_recognition.scratch import writing
 from activity_recognition.text_files import parse_json
 
 _SCHEMA = 2
@@ -67,12 +68,16 @@ def save_state(
     fields = {name: getattr(progress, name) for name in Progress.__slots__}
     scale = scaler.state_dict() if scaler is not None else {}
     header = {'schema': _SCHEMA, 'progress': fields, 'scaler': scale}
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(f'.{os.getpid()}.part')
-    save_file(tensors, scratch, metadata={'run': json.dumps(header)})
-    with scratch.open('rb') as file:
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    with writing(path, 'the state of the run', SafetensorError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(tensors, scratch, metadata={'run': json.dumps(header)})
+            with scratch.open('rb') as file:
+                os.fsync(file.fileno())
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
 
 
 def read_progress(path: Path) -> Progress:

@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.scratch import writing
 from activity_recognition.training.batches import deal, load_batch
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.crops import CropPlan, plan_epoch
@@ -296,8 +298,9 @@ class Trainer:
             return
         scratch = self.run / f'{BEST}.part'
         tensors = {k: v.cpu().clone() for k, v in self.average.state_dict().items()}
-        save_file(tensors, scratch)
-        scratch.replace(self.run / BEST)
+        with writing(self.run / BEST, 'the best weights', SafetensorError):
+            save_file(tensors, scratch)
+            scratch.replace(self.run / BEST)
 
     def _save(self) -> None:
         """Save the state, which is the same in every process."""

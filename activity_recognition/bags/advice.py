@@ -59,8 +59,8 @@ def explain(error: Exception, path: Path) -> str:
         )
     if 'end magic' in reason or 'footer' in reason:
         return (
-            'cannot read this recording: an mcap file without its end, which was not closed or was '
-            f'cut short; {damaged}'
+            'cannot read this recording: an mcap file without its end: it was not closed, is '
+            f'damaged or was cut short; {damaged}'
         )
     if 'timestamp order' in reason:
         return f'cannot read this recording: {reason}; `mcap sort {file}` makes an index'

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +20,7 @@ from activity_recognition.bags.labels import write_labels
 from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
 from activity_recognition.bags.storage import METADATA, writable
 from activity_recognition.errors import RecordingError
+from activity_recognition.scratch import scratch_folder
 from activity_recognition.types import AudioChunk, Frame, LabelSpan, Sample
 
 if TYPE_CHECKING:
@@ -93,13 +93,13 @@ class RecordingWriter:
         self._connections: dict[str, Connection] = {}
         self._writer: Writer | None = None
         self._workspace = Path()
+        self._scratch = ExitStack()
         self._refuse_existing()
 
     def __enter__(self) -> RecordingWriter:
         with writable(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._workspace = Path(
-                tempfile.mkdtemp(prefix=f'.{self.path.name}.partial-', dir=self.path.parent)
+            self._workspace = self._scratch.enter_context(
+                scratch_folder(self.path.parent, f'.{self.path.name}.partial-')
             )
             self._writer = Writer(
                 self._workspace / self.path.name,
@@ -121,7 +121,7 @@ class RecordingWriter:
         finally:
             self._open.abort()  # does nothing to a writer that is closed
             self._writer = None
-            shutil.rmtree(self._workspace, ignore_errors=True)
+            self._scratch.close()
 
     def set_labels(self, spans: Iterable[LabelSpan]) -> None:
         """Give the recording its labels, seconds from its start."""

@@ -22,11 +22,11 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from activity_recognition.errors import ConfigError, quoted
+from activity_recognition.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from activity_recognition.inference.cost import Cost
@@ -206,9 +206,9 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
     models: dict[str, Any] = {}
     for network in networks:
         name, checkpoint = _network(network, arguments.seed)
-        with tempfile.TemporaryDirectory(prefix='activity_recognition-') as scratch:
+        with scratch_folder() as scratch:
             if _must_export(checkpoint, arguments.backend, arguments.device):
-                checkpoint = _exported(checkpoint, name, Path(scratch))
+                checkpoint = _exported(checkpoint, name, scratch)
                 config = dataclasses.replace(config, exported=True)
             print(f'measuring {name}', file=sys.stderr, flush=True)
             costs += measure(checkpoint, name=name, threads=threads, config=config)

@@ -23,7 +23,6 @@ nothing is computed: the report that OUT already holds is looked at. Example:
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from activity_recognition.commands.options import (
     recorded_overrides,
 )
 from activity_recognition.errors import ConfigError
+from activity_recognition.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -187,15 +187,15 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
     refuse_to_replace(arguments.out, overwrite=arguments.overwrite)
     checkpoint = load_checkpoint(checkpoint_folder(arguments.checkpoint))
     console = make_console(quiet=arguments.quiet)
-    with tempfile.TemporaryDirectory(prefix='activity_recognition-') as temporary:
+    with scratch_folder() as temporary:
         evaluation = evaluate_checkpoint(
             checkpoint,
             arguments.data,
-            cache=arguments.cache or Path(temporary) / 'cache',
+            cache=arguments.cache or temporary / 'cache',
             config=config,
             conditions=conditions(),
             console=console,
-            play=_player(arguments, checkpoint.path, Path(temporary) / 'live', console),
+            play=_player(arguments, checkpoint.path, temporary / 'live', console),
         )
     _say_what_to_know(evaluation, console)
     return evaluation

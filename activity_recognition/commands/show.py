@@ -19,6 +19,7 @@ from pathlib import Path
 from activity_recognition.commands.options import add_recorded_options
 from activity_recognition.config_io import build_config, to_mapping, unknown_key
 from activity_recognition.errors import ConfigError
+from activity_recognition.scratch import scratch_folder
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 
 HELP = 'draw what the network sees and hears of labelled recordings'
@@ -54,8 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the picture."""
-    import tempfile
-
     from activity_recognition.commands.train import load_recipe
     from activity_recognition.console import make_console
     from activity_recognition.training.preview import write_preview
@@ -72,12 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plain:
         still = dataclasses.replace(config.augmentation, strength=0.0)
         config = dataclasses.replace(config, augmentation=still)
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         write_preview(
             arguments.out,
             config,
             arguments.data,
-            cache=arguments.cache or Path(scratch),
+            cache=arguments.cache or scratch,
             count=arguments.count,
             console=make_console(quiet=arguments.quiet),
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from activity_recognition.models.weight_file import (
     explain_damage,
     read_header,
 )
+from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import TEXT_LIMIT, read_json_object
 
 SCHEMA_VERSION = 1
@@ -76,11 +76,14 @@ def save_checkpoint(
 
     Raises:
         CheckpointError: something other than a checkpoint or an empty folder is there already.
+        OutputError: it cannot be written.
     """
     _refuse_to_replace(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.checkpoint-') as temporary:
-        staged = Path(temporary) / folder.name
+    with (
+        writing(folder, 'the checkpoint', SafetensorError),
+        scratch_folder(folder.parent, '.checkpoint-') as temporary,
+    ):
+        staged = temporary / folder.name
         staged.mkdir()
         tensors = {k: v.detach().cpu().contiguous() for k, v in system.state_dict().items()}
         save_file(tensors, staged / WEIGHTS)
@@ -95,7 +98,7 @@ def save_checkpoint(
         tokenizer.save(staged / TOKENIZER)
         (staged / CARD).write_text(card or '# Activity recognition checkpoint\n', encoding='utf-8')
         if folder.exists():
-            folder.rename(Path(temporary) / 'replaced')
+            folder.rename(temporary / 'replaced')
         staged.rename(folder)
 
 

@@ -14,7 +14,6 @@ import importlib.util
 import json
 import logging
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from activity_recognition.models.examples import Sizes, StepInputs, example_inpu
 from activity_recognition.models.steps import STEPS, Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.video import FrameEncoder
+from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import exists, read_json
 from activity_recognition.types import MODALITIES
 
@@ -111,9 +111,11 @@ def export_steps(
     _refuse_to_replace(folder)
     inputs = example_inputs(system, _TRACED)
     steps = Steps(fused(system)).eval()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.onnx-') as temporary:
-        staged = Path(temporary) / folder.name
+    with (
+        writing(folder, 'the exported steps'),
+        scratch_folder(folder.parent, '.onnx-') as temporary,
+    ):
+        staged = temporary / folder.name
         staged.mkdir()
         described = {
             name: _export(name, getattr(steps, name), inputs, staged, opset) for name in STEPS

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from activity_recognition.config import Architecture
 from activity_recognition.config_io import load_model_config
-from activity_recognition.errors import CheckpointError, ConfigError
+from activity_recognition.errors import CheckpointError, ConfigError, OutputError
 from activity_recognition.models.checkpoint import (
     default_checkpoint,
     load_checkpoint,
@@ -425,3 +425,11 @@ class TestWrongTokenizer:
         pieces.update({f'more{index}': len(pieces) + index for index in range(64)})
         path.write_text(json.dumps(content), encoding='utf-8')
         refused(folder, 'expected at most text.vocab_size=64 word pieces', 'the same run')
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(folder, small_files):
+    before = load_checkpoint(folder).id
+    with small_files, pytest.raises(OutputError, match=f'{folder}: cannot write the checkpoint'):
+        save_checkpoint(folder, make_system(TINY, seed=2), tokenizer_for(TINY))
+    assert load_checkpoint(folder).id == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]

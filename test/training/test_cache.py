@@ -11,7 +11,7 @@ import pytest
 
 from activity_recognition.bags import RecordingReader, labels_path
 from activity_recognition.config import SyncConfig
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import OutputError, RecordingError
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace import dense_recording
 from activity_recognition.simulation import ACTIVITIES
@@ -166,3 +166,11 @@ def test_a_damaged_index_of_the_cache_is_named_with_what_to_do(work: Preparation
     (found.folder / 'segments.json').write_text(index, encoding='utf-8')
     with pytest.raises(RecordingError, match=r'segments\.json: .*; remove '):
         read_cached(work.recording, found.key, found.folder)
+
+
+def test_a_full_disk_ends_the_run_and_blames_no_recording(work: Preparation, small_files):
+    with small_files, pytest.raises(OutputError, match='cannot write the prepared') as caught:
+        cache_recording(work)
+    assert str(work.cache / key_of(work)) in str(caught.value)
+    assert list(work.cache.iterdir()) == []
+    assert prepared(work).key == key_of(work)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
-from activity_recognition.errors import CheckpointError
+from activity_recognition.errors import CheckpointError, OutputError
 from activity_recognition.training import state
 from activity_recognition.training.state import Progress, load_state, read_progress, save_state
 
@@ -118,3 +118,13 @@ def test_a_flipped_key_is_refused(tmp_path: Path, before: bytes, after: bytes):
     path.write_bytes(content.replace(before, after))
     with pytest.raises(CheckpointError, match=r'cannot read it .*; remove it to start over'):
         load_state(path, {'model': module}, optimiser)
+
+
+def test_a_full_disk_leaves_the_old_state(tmp_path: Path, small_files):
+    module, optimiser = make_run(0)
+    save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
+    large = nn.Linear(400, 400)
+    with small_files, pytest.raises(OutputError, match=r'state: cannot write the state of the run'):
+        save_state(tmp_path / 'state', PROGRESS, {'model': large}, optimiser)
+    assert read_progress(tmp_path / 'state') == PROGRESS
+    assert [path.name for path in tmp_path.iterdir()] == ['state']

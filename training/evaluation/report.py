@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -22,6 +21,7 @@ from activity_recognition.reporting.blocks import (
     tiles,
 )
 from activity_recognition.reporting.metrics import Check
+from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.training.evaluation import pictures, tables
 from activity_recognition.training.evaluation.cautions import assurance, cautions
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
@@ -62,16 +62,18 @@ def write_report(
         RecordingError: as :func:`refuse_to_replace`.
     """
     refuse_to_replace(folder, overwrite=overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.report-') as temporary:
-        staged = Path(temporary) / 'report'
+    with (
+        writing(folder, 'the report'),
+        scratch_folder(folder.parent, '.report-') as temporary,
+    ):
+        staged = temporary / 'report'
         staged.mkdir()
         write_metrics(staged / METRICS, evaluation.metrics)
         for name, drawn in _files(evaluation):
             (staged / name).write_text(drawn, encoding='utf-8')
         (staged / REPORT).write_text(render(evaluation, checks), encoding='utf-8')
         if folder.exists():
-            shutil.move(folder, Path(temporary) / 'replaced')
+            shutil.move(folder, temporary / 'replaced')
         staged.rename(folder)
     return folder / REPORT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from activity_recognition.errors import ConfigError, RecordingError, quoted
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.cache import preprocessing
-from activity_recognition.training.sharding.store import Store, is_url
+from activity_recognition.training.sharding.store import Store, is_below, is_url
 from activity_recognition.types import LabelSpan
 
 MANIFEST = 'manifest.json'
@@ -233,8 +234,8 @@ def recording_from(content: Mapping[str, Any]) -> ShardedRecording:
         KeyError, TypeError, ValueError, ConfigError, RecordingError: it is something else.
     """
     return ShardedRecording(
-        name=_text(content['name']),
-        key=_text(content['key']),
+        name=_name(content['name']),
+        key=_key(content['key']),
         start_ns=int(content['start_ns']),
         dropped=int(content['dropped']),
         spans=_spans(content['labels']),
@@ -254,9 +255,25 @@ def _recorded_from(content: Mapping[str, Any]) -> RecordedConfig:
     return build_config(RecordedConfig, dict(content.get('recorded', {})), where='recorded')
 
 
+def _name(content: Any) -> str:
+    """Return the name of a recording or shard, which lies below the place of all."""
+    name = _text(content)
+    if not is_below(name):
+        raise ValueError(f'{quoted(name)} is no name of a file below the folder')
+    return name
+
+
+def _key(content: Any) -> str:
+    """Return the key of a recording, which names a folder of the cache."""
+    key = _text(content)
+    if not re.fullmatch('[0-9A-Za-z]{0,128}', key):
+        raise ValueError(f'{quoted(key)} is no key of a recording: expected hexadecimal digits')
+    return key
+
+
 def _shard(content: Mapping[str, Any]) -> Shard:
     return Shard(
-        name=_text(content['name']),
+        name=_name(content['name']),
         sha256=_text(content['sha256']),
         size_bytes=int(content['size_bytes']),
         samples=int(content['samples']),

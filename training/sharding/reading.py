@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 from webdataset.tariterators import group_by_keys, tar_file_iterator
 
 from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.scratch import scratch_folder
 from activity_recognition.training.cache import (
     PreparedRecording,
     cache_folder,
@@ -80,11 +80,11 @@ def unpack(work: Unpacking) -> PreparedRecording:
     folder = cache_folder(work.cache, recording.key, work.wide_px, recording.recorded)
     if not is_cached(folder):
         store = Store(work.place)
-        with tempfile.TemporaryDirectory(prefix='activity_recognition-') as scratch:
+        with scratch_folder() as scratch:
             samples = (
                 sample
                 for number, shard in enumerate(recording.shards)
-                for sample in read_shard(store, shard, Path(scratch) / f'{number}.tar')
+                for sample in read_shard(store, shard, scratch / f'{number}.tar')
             )
             try:
                 arrays = from_samples(samples, wide=work.wide_px > 0)

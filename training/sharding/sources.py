@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from activity_recognition.bags import find_recordings, label_files
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
 from activity_recognition.errors import RecordingError
+from activity_recognition.scratch import scratch_folder
 from activity_recognition.training.sharding.store import Store, is_url
 from activity_recognition.training.splits import SPLITS_FILE, Assignment, read_splits
 
@@ -39,10 +39,10 @@ class Source:
             yield self.path
             return
         store = Store(self.url)
-        with tempfile.TemporaryDirectory(prefix='activity_recognition-') as scratch:
+        with scratch_folder() as scratch:
             for file in self.files:
-                store.get(file, Path(scratch) / file)
-            yield Path(scratch) / self.name
+                store.get(file, scratch / file)
+            yield scratch / self.name
 
 
 def find_sources(data: Path | str) -> tuple[list[Source], dict[str, Assignment]]:
@@ -93,9 +93,9 @@ def _files_of(name: str, files: Sequence[str]) -> tuple[str, ...]:
 def _read_splits(store: Store, files: Sequence[str], names: Sequence[str]) -> dict[str, Assignment]:
     if SPLITS_FILE not in files:
         return {}
-    with tempfile.TemporaryDirectory(prefix='activity_recognition-') as scratch:
+    with scratch_folder() as scratch:
         # The table is checked against what is there, for which names are enough.
-        folder = Path(scratch)
+        folder = scratch
         for name in names:
             stand_in = folder / name if name.endswith(BARE_SUFFIXES) else folder / name / METADATA
             stand_in.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from activity_recognition.errors import ConfigError, MissingExtraError, RecordingError
+from activity_recognition.errors import ConfigError, MissingExtraError, RecordingError, quoted
 
 _BLOCK = 1 << 20
 
@@ -21,6 +21,12 @@ _BLOCK = 1 << 20
 def is_url(place: Path | str) -> bool:
     """Return whether a place is named by a URL and not by a path."""
     return '://' in str(place)
+
+
+def is_below(name: str) -> bool:
+    """Tell whether a name, with ``/`` between folders, leads to nothing outside its place."""
+    parts = name.split('/')
+    return not any(part in ('', '.', '..') for part in parts) and not set(name) & {'\0', '\\'}
 
 
 class Store:
@@ -128,6 +134,11 @@ class Store:
         return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
     def _path(self, name: str) -> str:
+        if name != '.' and not is_below(name):
+            raise RecordingError(
+                f'{self.place}: expected the name of a file below it, got {quoted(name)}; '
+                'prepare or copy the files again'
+            )
         return f'{self._root.rstrip("/")}/{name}'
 
     @contextmanager

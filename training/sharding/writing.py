@@ -23,6 +23,7 @@ from activity_recognition.bags import load_labels, passed_over
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
+from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.cache import preprocessing, recording_key
 from activity_recognition.training.intake import take_in
@@ -278,11 +279,11 @@ def _write(
     store: Store, name: str, samples: Iterator[dict[str, Any]], shard_bytes: int
 ) -> Iterator[Shard]:
     """Write samples to as many shards as they need."""
-    with tempfile.TemporaryDirectory(prefix='activity_recognition-') as scratch:
+    with writing(Path(tempfile.gettempdir()), 'a shard'), scratch_folder() as scratch:
         pending = next(samples, None)
         number = 0
         while pending is not None:
-            local = Path(scratch) / f'{number}.tar'
+            local = scratch / f'{number}.tar'
             count = size = 0
             with local.open('wb') as file, _tar_writer(file) as tar:
                 while pending is not None and size < shard_bytes:

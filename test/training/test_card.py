@@ -1,0 +1,46 @@
+"""The model card shows labels as they are, whatever Markdown and HTML would make of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from activity_recognition.training.card import write_card
+from activity_recognition.training.config import TrainConfig
+from factories.networks import TINY
+
+
+def card(labels: tuple[str, ...] = ('none', 'waving'), origin: str = '3 recordings') -> str:
+    summary = {'balanced_accuracy': 0.5}
+    return write_card(
+        dataclasses.replace(TINY, labels=labels), TrainConfig(), origin=origin, temperature=1.0,
+        weights=1000, measures={'video': {'decisions': summary, 'smoothed': summary}},
+        measured_on='2 recordings',
+    )  # fmt: skip
+
+
+def test_plain_labels_stay_as_they_are():
+    assert 'Recognises none, asking_robot, 手を振る from camera' in card(
+        ('none', 'asking_robot', '手を振る')
+    )
+
+
+@pytest.mark.parametrize(
+    ('label', 'shown'),
+    [
+        ('<script>alert(1)</script>', r'\<script\>alert(1)\</script\>'),
+        ('[here](javascript:x)', r'\[here\](javascript:x)'),
+        ('a | b', r'a \| b'),
+        ('`rm`', r'\`rm\`'),
+        ('**bold** _it_', r'\*\*bold\*\* \_it\_'),
+        ('&lt;', r'\&lt;'),
+    ],
+)
+def test_labels_are_escaped(label: str, shown: str):
+    assert f'Recognises none, {shown} from camera' in card(('none', label))
+    assert f'- Trained on: {shown}\n' in card(origin=label)
+
+
+def test_an_origin_stays_on_its_line():
+    assert '- Trained on: one \\# two\n' in card(origin='one\n# two')
