@@ -57,3 +57,15 @@ def test_without_being_asked_the_worker_has_the_engine_itself(world):
     node = world.recognize()
     assert node._session.running.worker._engine is node._session.engine
     assert not isinstance(node._session.running.worker._engine, TracedEngine)
+
+
+def test_a_full_disk_costs_no_decision_and_diagnostics_say_so(world):
+    node = world.recognize(trace='/dev/full')
+    activities, diagnoses, camera = world.activities(), world.diagnoses(), world.camera()
+    world.every(0.1, camera, world.image)
+    world.spin_until(lambda: sum(bool(message.scores) for message in activities) > 5)
+    world.spin_until(lambda: diagnoses.says('engine', 'trace: cannot write /dev/full: No space'))
+    running = node._session.running
+    assert (running.worker.errors, running.trace_problem != '') == (0, True)
+    world.there(node.trigger_deactivate)
+    assert node._session.running is None
