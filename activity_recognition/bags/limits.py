@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
+import sys
 from itertools import accumulate
 from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,6 @@ from activity_recognition.bags.unpacking import (
 )
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Collection, Generator, Sequence
 
     from rosbags.interfaces import Connection
@@ -147,9 +148,7 @@ def check_tables(database: sqlite3.Connection) -> None:
         ReaderError: a table is a view, or a column is computed.
         sqlite3.Error: it is damaged.
     """
-    if hasattr(database, 'setlimit'):  # from Python 3.11 on
-        import sqlite3
-
+    if sys.version_info >= (3, 11):
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_RECORD_BYTES)
     found = database.execute(
         'SELECT name, type, rootpage FROM sqlite_master '

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import bz2
 import shutil
-from typing import TYPE_CHECKING, Any, Protocol, cast
+import sys
+from typing import TYPE_CHECKING, Any
 
 import lz4.frame
-from rosbags.rosbag2.reader import zstd
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,22 +31,11 @@ class BeyondLimitError(Exception):
     """A part of a recording that is larger than what is read."""
 
 
-class _Decompressor(Protocol):
-    """What the decompressors of bz2, lz4 and zstd have in common."""
-
-    eof: bool
-    needs_input: bool
-    unused_data: Any
-
-    def decompress(self, data: Any, max_length: int = -1) -> bytes:
-        """Return the next bytes, at most ``max_length``."""
-        ...
-
-
-_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
+# They have no type in common: eof, needs_input, unused_data and decompress(data, max_length).
+_DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     'bz2': bz2.BZ2Decompressor,
-    'lz4': cast('Callable[[], _Decompressor]', lz4.frame.LZ4FrameDecompressor),
-    'zstd': cast('Callable[[], _Decompressor]', zstd.ZstdDecompressor),
+    'lz4': lz4.frame.LZ4FrameDecompressor,
+    'zstd': zstd.ZstdDecompressor,
 }
 
 
