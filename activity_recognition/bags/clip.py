@@ -266,7 +266,7 @@ class Clip:
         """Yield the packets of the tracks in use, in the order of the file, at their times."""
         av = _pyav()
         packets = _placed_packets(container)
-        end = 0
+        end = len(_EBML)
         while True:
             try:
                 packet = next(packets, None)

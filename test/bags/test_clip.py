@@ -317,6 +317,12 @@ def test_a_third_matroska_file_is_missed_in_words(tmp_path):
     assert (imported.frames, imported.skipped) == (100, {UNREAD_PARTS: 1})
 
 
+def test_a_matroska_file_without_a_packet_is_not_said_to_be_joined(tmp_path, monkeypatch):
+    path = write_media(tmp_path / 'clip.mkv', Pictures(count=5))
+    monkeypatch.setattr(clip, '_placed_packets', lambda container: iter(()))
+    assert pictures(path) == ([], {})
+
+
 @pytest.mark.parametrize(('suffix', 'codec'), [('.mp3', 'libmp3lame'), ('.aac', 'aac')])
 def test_joined_sound_goes_on(tmp_path, suffix, codec):
     part = write_media(tmp_path / f'part{suffix}', Tone(codec=codec, seconds=2.0))
