@@ -95,9 +95,10 @@ def writing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
     Raises:
         OutputError: it cannot be written.
     """
+    kinds: tuple[type[Exception], ...] = (OSError, *errors)
     try:
         yield
-    except (OSError, *errors) as error:
+    except kinds as error:
         reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
         raise OutputError(
             f'{path}: cannot write {what}: {reason}; make room there, or name another place'
