@@ -87,7 +87,7 @@ def passed_over(folder: Path) -> list[str]:
 
     These are compressed and unfinished files, and split recordings without their metadata.
     """
-    return sorted(_passed_over(folder))
+    return sorted(_passed_over(folder, frozenset()))
 
 
 def unread_file(path: Path) -> str | None:
@@ -129,11 +129,11 @@ def without_metadata(folder: Path) -> str | None:
     )
 
 
-def _passed_over(path: Path) -> Iterator[str]:
+def _passed_over(path: Path, above: frozenset[Path]) -> Iterator[str]:
     if path.is_file():
         if reason := unread_file(path):
             yield reason
-    elif path.is_dir():
+    elif path.is_dir() and (real := path.resolve()) not in above:  # no link to a folder above
         if (path / 'metadata.yaml').is_file():
             yield from (r for f in path.glob('*.db3-wal') if (r := unread_file(f)))
             return
@@ -141,7 +141,7 @@ def _passed_over(path: Path) -> Iterator[str]:
             yield reason
         for entry in path.iterdir():
             if not entry.name.startswith('.'):
-                yield from _passed_over(entry)
+                yield from _passed_over(entry, above | {real})
 
 
 def _kind(path: Path) -> tuple[str, str]:

@@ -131,6 +131,14 @@ def test_a_split_recording_without_metadata_is_one_sentence(word, tmp_path):
     assert passed_over(tmp_path) == []
 
 
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
+    (tmp_path / 'day').mkdir()
+    (tmp_path / 'day' / 'a.mcap.zst').touch()
+    (tmp_path / 'day' / 'up').symlink_to(tmp_path)
+    (reason,) = passed_over(tmp_path)
+    assert reason.startswith(f'{tmp_path}/day/a.mcap.zst')
+
+
 @pytest.mark.real
 def test_shared_recordings_of_ros1_and_without_metadata(shared_case):
     reason = refusal(shared_case('unindexed_ros1') / 'ros1_unindexed.bag')
