@@ -71,6 +71,9 @@ def save_state(
     scratch = path.with_suffix(f'.{os.getpid()}.part')
     with writing(path, 'the state of the run', SafetensorError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # One process writes a run's state: these are of one that was killed while it did.
+        for left in path.parent.glob(f'{path.stem}.*.part'):
+            left.unlink(missing_ok=True)
         try:
             save_file(tensors, scratch, metadata={'run': json.dumps(header)})
             with scratch.open('rb') as file:

@@ -120,6 +120,13 @@ def test_a_flipped_key_is_refused(tmp_path: Path, before: bytes, after: bytes):
         load_state(path, {'model': module}, optimiser)
 
 
+def test_what_a_killed_run_was_writing_is_removed(tmp_path: Path):
+    module, optimiser = make_run(0)
+    (tmp_path / 'state.12345.part').write_bytes(b'half of it')
+    save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
+    assert [path.name for path in tmp_path.iterdir()] == ['state']
+
+
 def test_a_full_disk_leaves_the_old_state(tmp_path: Path, small_files):
     module, optimiser = make_run(0)
     save_state(tmp_path / 'state', PROGRESS, {'model': module}, optimiser)
