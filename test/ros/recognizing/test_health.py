@@ -65,7 +65,7 @@ def test_one_that_loads_is_waited_for(world, health, monkeypatch):
     world.there(node.start_in_background)
     diagnoses = world.diagnoses()
     world.spin_until(lambda: diagnoses.says('state', 'configuring'))
-    status, sentence = health(5.0)
+    status, sentence = health(20.0)
     assert status == 1
     assert sentence.startswith('configuring: loading the model')
     ask = command.ask
