@@ -153,7 +153,7 @@ def test_what_cannot_be_used_is_left_out_and_named(copies: Path, tmp_path: Path)
     assert [r.name for r in manifest.recordings] == ['recording_2']
     (first, damage), (second, labels) = manifest.left_out
     assert (first, second) == ('recording_0', 'recording_1')
-    assert 'damaged or was cut short' in damage
+    assert 'was cut short; `mcap recover recording_0.mcap' in damage
     assert labels.startswith('recording_1/labels.csv:1: expected the header')
 
 
