@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from activity_recognition.bags import find_recordings, labels_path, read_labels, write_labels
 from activity_recognition.bags.labels import scan_labels
 from activity_recognition.errors import RecordingError
+from activity_recognition.text_files import LABEL_LIMIT
 from activity_recognition.types import LabelSpan
 
 HEADER = 'start_s,end_s,label\n'
@@ -113,9 +114,9 @@ def scratch(tmp_path_factory):
 @settings(max_examples=40)
 @given(
     edges=st.lists(st.integers(0, 10**9), min_size=2, max_size=12, unique=True).map(sorted),
-    label=st.text(st.characters(codec='utf-8', exclude_categories=['C']), min_size=1).filter(
-        lambda text: text == text.strip()
-    ),
+    label=st.text(
+        st.characters(codec='utf-8', exclude_categories=['C']), min_size=1, max_size=LABEL_LIMIT
+    ).filter(lambda text: text == text.strip()),
 )
 def test_what_is_written_is_read_back(scratch, edges, label):
     spans = tuple(span(start / 1e6, end / 1e6, label) for start, end in pairwise(edges))

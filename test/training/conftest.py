@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
 from activity_recognition.bags import RecordingWriter
 from activity_recognition.config_io import to_mapping
+from activity_recognition.inference.threads import threads_restored, use_threads
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.segments import Segment
@@ -19,10 +20,15 @@ from factories.segments import LABELS, START_NS, make_segment
 __all__ = ['LABELS', 'START_NS', 'make_segment', 'write_simulation']
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Share the machine."""
-    torch.set_num_threads(1)
+@pytest.fixture(autouse=True, scope='module')
+def one_thread() -> Iterator[None]:
+    """Share the machine; from before a module's own fixtures on.
+
+    Sums by another number of threads round otherwise, on some processors.
+    """
+    with threads_restored():
+        use_threads(1)
+        yield
 
 
 @pytest.fixture

@@ -72,12 +72,6 @@ def make_stretch(
     )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Share the machine."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope='session')
 def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny network with random weights, saved as a run leaves it."""
