@@ -19,7 +19,7 @@ from activity_recognition.bags import (
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
-from activity_recognition.recorded import DEFAULTS, RecordedConfig
+from activity_recognition.recorded import DEFAULTS, NONE, RecordedConfig
 from activity_recognition.sensors import AudioDecoder
 from activity_recognition.streams import windows
 from activity_recognition.training.clock_findings import ClockWatch
@@ -29,6 +29,7 @@ from activity_recognition.training.targets import label_seconds
 from activity_recognition.types import (
     MODALITIES,
     AudioChunk,
+    Frame,
     LabelSpan,
     Modality,
     Sample,
@@ -44,6 +45,8 @@ OUTSIDE_S = 0.5
 """How far a label may reach beyond its recording."""
 NAMED = 3
 """Recordings that a note about several of them names."""
+ROLES = {Modality.VIDEO: 'image', Modality.AUDIO: 'audio', Modality.TEXT: 'transcript'}
+"""Settings that name the topic of each modality."""
 RATE_TOLERANCE = 0.05
 """By so much the sample rate by the stamps may differ from the declared one."""
 RARE_RECORDINGS = 3
@@ -69,6 +72,10 @@ class RecordingInspection:
     duration_s: float = 0.0
     topics: str = ''
     """Names and types of its topics, in words; empty where it cannot be opened."""
+    unwanted: frozenset[Modality] = frozenset()
+    """Modalities that the settings say to do without."""
+    chosen: frozenset[Modality] = frozenset()
+    """Modalities that have a topic, whether or not it can be read."""
     samples: Mapping[Modality, int] = field(default_factory=dict)
     """Usable samples per modality."""
     label_s: Mapping[str, float] = field(default_factory=dict)
@@ -181,10 +188,12 @@ def _inspect(work: _Work) -> RecordingInspection:
             watch.run()
             problems += watch.problems()
             duration_s, start_ns = reader.duration_s, reader.start_ns
+            roles = reader.roles
             topics = ', '.join(f'{t.name} ({t.description})' for t in reader.topics) or 'none'
     except (ActivityRecognitionError, OSError) as error:
         text = f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
-        problems.append(Problem(text=text, fatal=True))
+        if text not in scan.problems:  # looking for a topic with labels found it already
+            problems.append(Problem(text=text, fatal=True))
         return RecordingInspection(recording=work.recording, problems=tuple(problems))
     problems += _label_problems(scan, work.known, duration_s)
     return RecordingInspection(
@@ -192,6 +201,8 @@ def _inspect(work: _Work) -> RecordingInspection:
         problems=tuple(problems),
         duration_s=duration_s,
         topics=topics,
+        unwanted=frozenset(m for m, r in ROLES.items() if getattr(work.recorded, r) == NONE),
+        chosen=frozenset(m for m, r in ROLES.items() if getattr(roles, r)),
         samples=dict(watch.counts),
         label_s=label_seconds(scan.spans),
         covered_s=_coverage(scan.spans, watch.seen, start_ns),
@@ -214,11 +225,12 @@ class _SampleWatch:
         self._sound_problems: dict[str, str] = {}
         """The first of each kind."""
         self._clocks = ClockWatch()
+        self._pictures = _PictureStamps(to_ns(sync.reset_after_s))
 
     def run(self) -> None:
         """Read everything."""
         newest_ns = self._reader.start_ns
-        for window in windows(self._reader.samples(), self._sync):
+        for window in windows(self._pictures.watch(self._reader.samples()), self._sync):
             if window.reset:
                 self._resets.append(newest_ns)
             for sample in window.samples:
@@ -274,6 +286,8 @@ class _SampleWatch:
             yield Problem(text=f'{path}: {sentence}')
         for text in self._clocks.problems(path, jumps=bool(self._resets)):
             yield Problem(text=text)
+        if text := self._pictures.problem:
+            yield Problem(text=f'{path}: {text}')
         yield from self._silent_ends()
         for modality, gaps in self._gaps.items():
             for last_ns, next_ns in gaps:
@@ -294,6 +308,39 @@ class _SampleWatch:
                 yield Problem(text=f'{path}: no {modality} for the first {late_s:.2f} s')
             if early_s > limit_s:
                 yield Problem(text=f'{path}: no {modality} for the last {early_s:.2f} s')
+
+
+class _PictureStamps:
+    """Counts pictures that admission leaves out for their stamps; decoders do so for sound."""
+
+    def __init__(self, reset_after_ns: int) -> None:
+        self._reset_after_ns = reset_after_ns
+        self._count = self._repeated = self._late = 0
+
+    def watch(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Pass all samples on."""
+        newest_ns: int | None = None
+        for sample in samples:
+            if isinstance(sample, Frame):
+                self._count += 1
+                behind_ns = -1 if newest_ns is None else newest_ns - sample.stamp_ns
+                if 0 <= behind_ns < self._reset_after_ns:
+                    self._repeated += behind_ns == 0
+                    self._late += behind_ns > 0
+                else:
+                    newest_ns = sample.stamp_ns
+            yield sample
+
+    @property
+    def problem(self) -> str:
+        """How many there were, in words; empty for none."""
+        if not self._repeated + self._late:
+            return ''
+        return (
+            f'{self._repeated + self._late} of {self._count} pictures are left out: '
+            f'{self._repeated} have the stamp of the one before, {self._late} an earlier one; the '
+            'driver stamps them wrongly, or several cameras publish on one topic'
+        )
 
 
 def _span_ns(sample: Sample) -> tuple[int, int]:
@@ -348,16 +395,22 @@ def _missing_modalities(recordings: Sequence[RecordingInspection]) -> Iterator[P
     """Say once for all recordings that lack a modality which they are, and what they have."""
     opened = [recording for recording in recordings if recording.topics]
     for modality in MODALITIES:
-        without = [recording for recording in opened if not recording.samples.get(modality)]
+        without = [
+            recording
+            for recording in opened
+            if not recording.samples.get(modality) and modality not in recording.unwanted
+        ]
         if not without:
             continue
         names = ', '.join(str(recording.recording) for recording in without[:NAMED])
         more = ', …' if len(without) > NAMED else ''
         share = f' in {len(without)} of {len(opened)} recordings' if len(without) > 1 else ''
         whose = 'the topics of the first' if len(without) > 1 else 'its topics'
+        hint = f'; if one of them has it, name it with --{ROLES[modality]}'
+        hint = '' if all(modality in recording.chosen for recording in without) else hint
         yield Problem(
             text=f'{names}{more}: no {modality} that can be read{share}; '
-            f'{whose}: {without[0].topics}'
+            f'{whose}: {without[0].topics}{hint}'
         )
 
 

@@ -5,6 +5,7 @@ Whole recordings are split, never windows of one, and recordings of one group st
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,12 +73,7 @@ def scan_splits(folder: Path) -> tuple[dict[Path, Assignment], list[str]]:
         return {}, [str(error)]
     header = [name.strip() for name in rows[0][1]] if rows else []
     if not set(REQUIRED) <= set(header) <= {*REQUIRED, *OPTIONAL} or len(set(header)) < len(header):
-        got = printable(', '.join(header) or 'nothing', QUOTE_LIMIT)
-        problem = (
-            'expected the columns recording, split and perhaps group, '
-            f'{", ".join(SETTINGS)}, got {got}'
-        )
-        return {}, [f'{path}:1: {problem}']
+        return {}, [f'{path}:1: {_wrong_header(header)}']
     table: dict[Path, Assignment] = {}
     problems: list[str] = []
     for line, cells in rows[1:]:
@@ -89,6 +85,24 @@ def scan_splits(folder: Path) -> tuple[dict[Path, Assignment], list[str]]:
     if ended:
         problems.append(ended)
     return table, list(name_first([*problems, *_parted_groups(table, path)], path))
+
+
+def _wrong_header(header: Sequence[str]) -> str:
+    """Say what is wrong with the names of the columns."""
+    allowed = (*REQUIRED, *OPTIONAL)
+    problems = [f'{name!r} is missing' for name in REQUIRED if name not in header]
+    for name, count in Counter(header).items():
+        near = difflib.get_close_matches(name.lower(), allowed, n=1)
+        if name not in allowed:
+            hint = f', did you mean {near[0]!r}?' if near else ''
+            problems.append(f'{quoted(name)} is none of them{hint}')
+        elif count > 1:
+            problems.append(f'{name!r} comes {count} times')
+    got = printable(', '.join(header) or 'nothing', QUOTE_LIMIT)
+    return (
+        f'expected the columns recording, split and perhaps {", ".join(OPTIONAL)}, got {got}: '
+        + '; '.join(problems[:3])
+    )
 
 
 def _take_row(

@@ -76,7 +76,8 @@ class Clip:
         self.path = Path(path)
         self._channels = ChannelSelector.parse(audio_channels)
         if not self.path.is_file():
-            raise RecordingError(f'{self.path}: no such file')
+            found = 'a folder' if self.path.is_dir() else 'no such file'
+            raise RecordingError(f'{self.path}: {found}; expected a video or sound file')
         with self._container() as container:
             self.has_video = _track(container, 'video') is not None
             self.has_audio = _track(container, 'audio') is not None
@@ -87,7 +88,8 @@ class Clip:
         """What was wrong with the first of them, where that was said."""
         if not (self.has_video or self.has_audio):
             raise RecordingError(
-                f'{self.path}: has neither a video nor an audio track that FFmpeg can decode'
+                f'{self.path}: has neither a video nor an audio track that FFmpeg can decode; if '
+                'it was cut short, copy or record it again'
             )
 
     def frames(self, start_ns: int, *, max_height: int | None = None) -> Iterator[Frame]:

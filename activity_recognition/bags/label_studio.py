@@ -40,10 +40,9 @@ def scan_label_studio(path: Path) -> LabelScan:
         return LabelScan(path=path, spans=(), lines=(), problems=(str(error),))
     tasks = export if isinstance(export, list) else [export]
     if len(tasks) != 1 or not isinstance(tasks[0], dict):
+        got = f'{len(tasks)} tasks; export them one by one' if len(tasks) != 1 else quoted(tasks[0])
         return LabelScan.broken(
-            path,
-            'expected a Label Studio export of one task, this recording, '
-            f'got {len(tasks)} tasks; export them one by one',
+            path, f'expected a Label Studio export of one task, this recording, got {got}'
         )
     spans: list[LabelSpan] = []
     problems: list[str] = []
@@ -58,7 +57,7 @@ def scan_label_studio(path: Path) -> LabelScan:
     except RecordingError as error:
         problems.append(f'{path}: {error}')
     if not spans and not problems:
-        problems.append(f'{path}: expected timeline labels, found none')
+        problems.append(f'{path}: expected timeline labels, found {_instead(tasks[0])}')
     spans = _without_shared_frames(sorted(spans), frame_s)
     numbered = [(span, index + 1) for index, span in enumerate(spans)]
     return LabelScan(
@@ -67,6 +66,21 @@ def scan_label_studio(path: Path) -> LabelScan:
         lines=tuple(number for _, number in numbered),
         problems=name_first([*problems, *overlaps(numbered, path)], path),
     )
+
+
+def _instead(task: Mapping[str, Any]) -> str:
+    """Say what a task without timeline labels has, and what to do."""
+    done = [a for a in _list(task.get('annotations'), '') if not a.get('was_cancelled')]
+    if not done and task.get('predictions'):
+        return 'predictions only: submit them as an annotation in Label Studio, and export again'
+    results = _list(done[-1].get('result'), '') if done else []
+    types = sorted({str(r.get('type')) for r in results if isinstance(r, Mapping)})
+    if types:
+        return (
+            f'results of the type {quoted(", ".join(types))}: draw the labels on the timeline '
+            f'({" or ".join(_KINDS)})'
+        )
+    return 'none: draw and submit them in Label Studio, and export again'
 
 
 def _frame_s(task: Mapping[str, Any]) -> float | None:

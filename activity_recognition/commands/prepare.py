@@ -89,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     manifest = result.manifest
     for name, reason in manifest.left_out:
-        console.print(f'left out: {name}: {reason}', style='yellow', markup=False, highlight=False)
+        named = reason if name in reason.partition(': ')[0] else f'{name}: {reason}'
+        console.print(f'left out: {named}', style='yellow', soft_wrap=True)
     shards = [shard for recording in manifest.recordings for shard in recording.shards]
     print(
         f'{arguments.out}: {len(manifest.recordings)} recordings in {len(shards)} shards, '

@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from activity_recognition.config_io import build_config, nested, unknown_key
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.settings import field_docstrings
 
 T = TypeVar('T')
@@ -210,7 +210,7 @@ def _misfit(item: ConfigField, value: object) -> str:
     kind = type(item.default).__name__
     limits = '' if item.low is None else f' in [{item.low:g}, {item.high:g}]'
     advice = f'; {item.advice}' if item.advice else ''
-    return f'parameters: {item.name}: expected {kind}{limits}, got {value!r}{advice}'
+    return f'parameters: {item.name}: expected {kind}{limits}, got {quoted(value)}{advice}'
 
 
 def parameter_overrides(node: Node) -> dict[str, Parameter]:

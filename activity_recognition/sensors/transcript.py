@@ -129,7 +129,7 @@ class TranscriptDecoder:
         if not isinstance(text, str):
             raise DecodeError(
                 f'transcript field: {self._type_name}.{field} is {type(text).__name__}, '
-                'expected text; set topics.transcript_field'
+                'expected text; set transcript_field'
             )
         if len(text) > MAX_CHARACTERS:
             raise DecodeError(
@@ -172,7 +172,7 @@ def _attribute(value: Message, name: str, path: str) -> object:
         hint = f'; did you mean {near[0]!r}?' if near else ''
         raise DecodeError(
             f'transcript field: {name!r} of {path!r} does not exist; '
-            f'the message has {_listed(names)}{hint}; set topics.transcript_field'
+            f'the message has {_listed(names)}{hint}; set transcript_field'
         )
     return getattr(value, name)
 

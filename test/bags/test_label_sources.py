@@ -112,6 +112,11 @@ def test_the_short_export_and_regions_of_sound_are_read(tmp_path: Path):
         ([], 'expected a Label Studio export of one task, this recording, got 0 tasks'),
         ([timeline(), timeline()], 'got 2 tasks; export them one by one'),
         ([timeline()], 'expected timeline labels, found none'),
+        ('x', "expected a Label Studio export of one task, this recording, got 'x'"),
+        (
+            [{'data': {}, 'predictions': [{'result': [{'type': 'timelinelabels'}]}]}],
+            'expected timeline labels, found predictions only: submit them as an annotation',
+        ),
         ([timeline((1, 5, 'a'))], "result 1: the region counts frames: expected 'frame_rate'"),
         ([timeline((9, 5, 'a'), frame_rate=10)], 'result 1: expected 0 <= start < end'),
         ([timeline((0, 5, 'a'), frame_rate=10)], 'result 1: expected 0 <= start < end'),
@@ -180,7 +185,12 @@ def test_what_is_no_frame_rate_is_said(tmp_path: Path, rate: object):
         ([{'result': None}], 'expected timeline labels, found none'),
         ([{}], 'expected timeline labels, found none'),
         ([{'result': [5]}], 'result 1: expected an object with start, end and labels, got 5'),
-        ([{'result': [{'type': ['labels']}]}], 'expected timeline labels, found none'),
+        ([{'result': [{'type': ['labels']}]}], 'found results of the type "[\'labels\']": draw'),
+        (
+            [{'result': [{'type': 'videorectangle', 'value': {'labels': ['a']}}]}],
+            "found results of the type 'videorectangle': draw the labels on the timeline",
+        ),
+        ([{'was_cancelled': True, 'result': [{'type': 'choices'}]}], 'found none: draw and submit'),
         ([{'result': [{'type': 'labels'}]}], 'result 1: expected an object with start, end'),
     ],
 )

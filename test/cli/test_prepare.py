@@ -85,7 +85,7 @@ def test_what_is_left_out_is_named_and_strict_fails(data: Path, recipe: Path, tm
     assert prepare(data, *words) == 0
     printed = capsys.readouterr()
     assert '1 recordings in 1 shards' in printed.out
-    assert 'left out: take_2: take_2/labels.csv:1: expected the header' in printed.err
+    assert 'left out: take_2/labels.csv:1: expected the header' in printed.err
     assert prepare(data, *words, '--strict') == 1
     assert 'can all be used, got 1 that cannot' in capsys.readouterr().err
 

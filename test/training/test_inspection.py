@@ -14,6 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from activity_recognition.bags import RecordingWriter, labels_path
 from activity_recognition.errors import RecordingError
+from activity_recognition.recorded import RecordedConfig
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.training.inspection import Inspection, inspect
 from activity_recognition.types import (
@@ -99,8 +100,59 @@ def test_a_modality_that_is_missing_is_named_with_what_is_there(tmp_path: Path):
     write_simulation(tmp_path / 'blind', 1, modalities=(Modality.AUDIO, Modality.TEXT))
     found = look(tmp_path)
     assert found.damaged == ()
-    assert 'blind: no video that can be read; its topics: ' in texts(found)
+    assert re.search('blind: no video that can be read; its topics: .* with --image', texts(found))
     assert all(found.recordings[0].covered_s[label, Modality.VIDEO] == 0 for label in found.labels)
+
+
+def test_a_modality_is_not_missed_where_the_settings_do_without_it(tmp_path: Path):
+    write_simulation(tmp_path / 'whole', 1)
+    assert 'no text' not in texts(look(tmp_path))
+    found = look(tmp_path, recorded=RecordedConfig(transcript='none'))
+    assert found.recordings[0].samples[Modality.VIDEO]
+    assert Modality.TEXT not in found.recordings[0].samples
+    assert 'no text' not in texts(found)
+
+
+def test_where_a_topic_was_found_nobody_is_asked_to_name_it(tmp_path: Path):
+    write_simulation(tmp_path / 'whole', 1)
+    found = look(tmp_path, recorded=RecordedConfig(audio_channels='7', transcript='none'))
+    (note,) = [p.text for p in found.all_problems if 'no audio that can be read' in p.text]
+    assert '--audio' not in note
+    assert 'channel 7 is asked for by audio_channels' in texts(found)
+
+
+@pytest.mark.parametrize('name', ['cut.mcap', 'cut.db3', 'cut.bag'])
+def test_a_recording_that_cannot_be_opened_is_one_error(copies: Path, name: str):
+    (copies / name).write_bytes(b'')
+    said = [p.text for p in look(copies).all_problems if name in p.text]
+    assert len(said) == 1
+    assert said[0].startswith(f'{copies / name}: cannot read this recording')
+
+
+@pytest.mark.parametrize(
+    ('stamp_s', 'note'),
+    [
+        (lambda _: 0, '29 of 30 pictures are left out: 29 have the stamp of the one before, 0 an'),
+        (lambda k: k // 2, '15 of 30 pictures are left out: 15 have the stamp of the one before'),
+        (lambda k: k - 4.0 * (k % 2), '15 of 30 pictures are left out: 0 have .*, 15 an earlier'),
+        (lambda k: k, ''),
+    ],
+    ids=['frozen', 'twice', 'two cameras', 'good'],
+)
+def test_pictures_that_are_left_out_for_their_stamps_are_counted(tmp_path: Path, stamp_s, note):
+    with RecordingWriter(tmp_path / 'r') as writer:
+        for k in range(30):
+            writer.write(
+                Frame(
+                    stamp_ns=START_NS + to_ns(stamp_s(k) / 10),
+                    arrival_ns=START_NS + to_ns(k / 10),
+                    image=np.zeros((4, 6, 3), np.uint8),
+                    frame_id='eye',
+                )
+            )
+    said = [p.text for p in look(tmp_path).all_problems if 'pictures are left out' in p.text]
+    assert len(said) == bool(note)
+    assert all(re.search(note, text) for text in said), said
 
 
 def test_many_recordings_without_a_modality_make_one_note(tmp_path: Path):

@@ -50,7 +50,13 @@ def test_groups_may_be_named_without_a_split(tmp_path: Path):
             '',
             r'csv:1: expected the columns recording, split and perhaps group, image, .*got nothing',
         ),
-        ('recording,part\n', r'csv:1: expected the columns .* got recording, part'),
+        (
+            'recording,part\n',
+            r"csv:1: expected the columns .* got recording, part: 'split' is missing; 'part' is no",
+        ),
+        ('recording,split,imagee\n', r"'imagee' is none of them, did you mean 'image'\?$"),
+        ('recording,split,audio-channels\n', r"did you mean 'audio_channels'\?$"),
+        ('recording,split,Image\n', r"'Image' is none of them, did you mean 'image'\?$"),
         ('recording,split\na\n', r'csv:2: expected 2 columns, got 1'),
         ('recording,split\nz,train\n', r"csv:2: there is no recording 'z'"),
         ('recording,split\nnotes,train\n', r"csv:2: 'notes' is no recording: .*metadata\.yaml"),
@@ -59,8 +65,11 @@ def test_groups_may_be_named_without_a_split(tmp_path: Path):
         ('recording,split\n"a,train\n', r'not CSV'),
         (f'recording,split\n{"a" * 5000},train\n', r"csv:2: there is no recording 'a{100}'…"),
         ('recording,split\na\0,train\n', r'csv:2'),
-        ('recording,split,split\na,train,test\n', r'csv:1: expected the columns'),
-        (f'recording,{"x" * 5000}\n', r'csv:1: .* got recording, x{50,} \[…\] x+$'),
+        ('recording,split,split\na,train,test\n', r"csv:1: expected the .*'split' comes 2 times$"),
+        (
+            f'recording,{"x" * 5000}\n',
+            r"csv:1: .* got recording, x{50,} \[…\] x+: 'split' is missing; 'x{50,}'… is none",
+        ),
         (
             'recording,split,group\na,train,g\nb,test,g\n',
             r"csv:3: group 'g' is in the split 'test' here and in 'train' in line 2",
