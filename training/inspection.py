@@ -16,6 +16,7 @@ from activity_recognition.bags import (
     find_recordings,
     passed_over,
 )
+from activity_recognition.bags.topics import describe_topics
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
@@ -189,7 +190,7 @@ def _inspect(work: _Work) -> RecordingInspection:
             problems += watch.problems()
             duration_s, start_ns = reader.duration_s, reader.start_ns
             roles = reader.roles
-            topics = ', '.join(f'{t.name} ({t.description})' for t in reader.topics) or 'none'
+            topics = describe_topics(reader.topics) or 'none'
     except (ActivityRecognitionError, OSError) as error:
         text = f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
         if text not in scan.problems:  # looking for a topic with labels found it already

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from activity_recognition.bags.channels import CDR, READABLE_ENCODINGS
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import RecordingError, quoted
 from activity_recognition.recorded import AUTO, NONE, ROLES
 from activity_recognition.sensors.decoders import (
     AUDIO_INFO_TYPE,
@@ -109,7 +110,7 @@ def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> 
     if not (chosen.image or chosen.audio or chosen.transcript):
         raise RecordingError(
             'no topic that can be used: expected images, audio or transcripts, found '
-            f'{_listed(topics) or "no topics"}; if they are among these, name them with '
+            f'{describe_topics(topics) or "no topics"}; if they are among these, name them with '
             f'{place_of("image")}, and likewise audio and transcript'
         )
     return chosen
@@ -133,8 +134,8 @@ def _settle(
         return ''
     if len(names) > 1:
         raise RecordingError(
-            f'several topics could be the {role}: {_listed(candidates)}; name the one to use with '
-            f'{place_of(role.value)}'
+            f'several topics could be the {role}: {describe_topics(candidates)}; name the one to '
+            f'use with {place_of(role.value)}'
         )
     return names[0]
 
@@ -143,14 +144,17 @@ def _check_named(role: Role, name: str, topics: Sequence[Topic]) -> None:
     """Raise RecordingError for a topic that was asked for and cannot be what it is asked for."""
     same = [topic for topic in topics if topic.name == name]
     if not same:
+        near = difflib.get_close_matches(name[:100], [topic.name for topic in topics], n=1)
+        hint = f'did you mean {near[0]!r}? ' if near else ''
         raise RecordingError(
-            f'{role} topic {name!r} holds no messages; the recording has {_listed(topics)}'
+            f'{role} topic {quoted(name)} holds no messages; {hint}the recording has '
+            f'{describe_topics(topics)}'
         )
     readable = [topic for topic in same if topic.is_readable]
     if not readable:
         raise RecordingError(
             f'{role} topic {name!r} cannot be read: expected messages of a ROS type as CDR, got '
-            f'{same[0].description}; the recording has {_listed(topics)}'
+            f'{same[0].description}; the recording has {describe_topics(topics)}'
         )
     if not any(topic.fits(role) for topic in readable):
         raise RecordingError(
@@ -197,6 +201,7 @@ def _transcripts(topics: Iterable[Topic]) -> list[Topic]:
     return [topic for topic in found if topic.type_name != TRANSCRIPT_TYPES[0]] or found
 
 
-def _listed(topics: Iterable[Topic]) -> str:
+def describe_topics(topics: Iterable[Topic]) -> str:
+    """Return names, types and numbers of messages in words, of the first thirty topics."""
     found = [f'{topic.name[:100]} ({topic.description})' for topic in topics]
     return ', '.join(found[:_LISTED]) + (', …' if len(found) > _LISTED else '')

@@ -170,7 +170,7 @@ class AudioDecoder:
             raise DecodeError(
                 'audio info: no AudioInfo has arrived, so the bytes mean nothing; let the audio '
                 'driver publish it (audio_capture does, latched, on audio_info), remap audio_info, '
-                'or state the format in topics.audio_sample_format and its neighbours'
+                'or state the format in audio_sample_format and its neighbours'
             )
         return audio.data, self._info_format
 

@@ -163,6 +163,24 @@ def test_what_was_asked_for_and_cannot_be_read_is_named(tmp_path, camera, kind, 
         next(reader.samples())
 
 
+@pytest.mark.parametrize(
+    ('name', 'told'),
+    [
+        (
+            'cam',
+            r"image topic 'cam' holds no messages; did you mean '/cam'\? the recording has /cam",
+        ),
+        ('/somewhere/else', r"'/somewhere/else' holds no messages; the recording has /cam"),
+        ('/' + 'x' * 9000, r"'/x{50,}'… holds no messages; the recording has /cam"),
+    ],
+)
+def test_what_was_asked_for_and_is_not_there_is_named(tmp_path, camera, name, told):
+    path = write_mcap(tmp_path / 'a.mcap', [camera])
+    names = TopicNames(image=name)
+    with RecordingReader(path, names) as reader, pytest.raises(RecordingError, match=told):
+        next(reader.samples())
+
+
 def test_an_mcap_of_ros1_messages_is_read(tmp_path, ros1_bag):
     times = [START_NS + k * 100 * MS for k in range(3)]
     kind = 'sensor_msgs/msg/Image'

@@ -165,6 +165,18 @@ def test_many_recordings_without_a_modality_make_one_note(tmp_path: Path):
     assert 'no audio that can be read in 4 of 5 recordings; the topics of the first: /' in said[0]
 
 
+def test_of_a_robot_with_many_topics_some_are_named(tmp_path: Path):
+    text = STORE.types['std_msgs/msg/String']
+    odd = [ros2_channel(f'/{"x" * 300}/{k}', [(S + k, text(data='a'))]) for k in range(300)]
+    write_mcap(tmp_path / 'r.mcap', odd)
+    recorded = RecordedConfig(transcript=f'/{"x" * 300}/7')
+    (note,) = [
+        p.text for p in look(tmp_path, recorded=recorded).all_problems if 'no video' in p.text
+    ]
+    assert len(note) < 6_000
+    assert note.endswith(', …; if one of them has it, name it with --image')
+
+
 def test_unknown_and_rare_labels_are_named(copies: Path):
     shutil.rmtree(copies / 'recording_2')
     said = texts(look(copies, known=('none', 'walking', 'greeting')))
