@@ -143,7 +143,10 @@ class BatchDecider:
         finite = np.isfinite(logits).all(axis=(0, 2, 3))
         if not finite.all():
             logits = np.where(finite[:, None, None], logits, 0.0)
-        beliefs = _softmax(logits.astype(np.float64) / self._temperature)
+        with np.errstate(over='ignore', invalid='ignore'):
+            beliefs = _softmax(logits.astype(np.float64) / self._temperature)
+        # A temperature near nothing makes infinities of finite logits.
+        finite &= np.isfinite(beliefs).all(axis=(0, 2, 3))
         answers = logits[0, :, 0].astype(np.float32)
         for row in range(len(slots)):
             yield _Believed(

@@ -1,5 +1,7 @@
 """Finite weights whose products are not: no answer is given, and who is not concerned goes on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -120,3 +122,11 @@ def test_what_overflowed_once_leaves_no_trace():
     after = engine.apply({'': window(0.2, 50)})['']
     expected = make_engine(checkpoint, '').apply({'': window(0.2, 50)})['']
     np.testing.assert_allclose(after.probabilities, expected.probabilities, atol=1e-6)
+
+
+def test_a_temperature_near_nothing_does_not_make_numbers_that_are_none():
+    """Finite logits divided by a calibration that is positive, and far too small."""
+    checkpoint = replace(make_checkpoint(TINY), temperature=1e-320)
+    engine = make_engine(checkpoint, '')
+    with pytest.raises(NonFiniteError):
+        engine.warm_up()
