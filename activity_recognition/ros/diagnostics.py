@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from activity_recognition.ros.filters import MODALITY_OF_ROLE
 from activity_recognition.ros.input_health import (
+    LEAST_MESSAGES,
     UNEXPLAINED_AUDIO,
     InputHealth,
     InputPast,
@@ -213,7 +214,10 @@ def _health(report: InputReport, snapshots: Sequence[Snapshot]) -> InputHealth:
     )
     reports = [found for found in (s.report(role) for s in snapshots[1:]) if found is not None]
     offsets_s = [r.stamp_offset_s for r in reports if r.stamp_offset_s is not None]
-    has_samples = role not in MODALITY_OF_ROLE or last.sampled(role) > 0
+    # People do not always speak; a microphone that is connected always hears something.
+    never_pauses = role is Role.AUDIO and past.received >= LEAST_MESSAGES
+    sampled = last.sampled(role) - (first.sampled(role) if never_pauses else 0)
+    has_samples = role not in MODALITY_OF_ROLE or sampled > 0
     return InputHealth(report, past, offsets_s=offsets_s, has_samples=has_samples)
 
 

@@ -24,7 +24,7 @@ LEAST_MESSAGES = 5
 WARN_SHARE = 0.02
 """A larger share of messages that are of no use is a warning."""
 EMPTY_MESSAGES = 20
-"""So many messages since the activation without a sample in them are a warning."""
+"""Fewer messages since the activation say nothing by having no sample in them."""
 ERROR_SHARE = 0.5
 """A larger share is an error: what is left does not make a stream."""
 AHEAD_LIMIT_S = 0.1
@@ -86,7 +86,8 @@ class InputHealth:
             report: what can be said of it now.
             past: of the time that is judged.
             offsets_s: stamp minus arrival of some samples of that time, seconds.
-            has_samples: whether any message so far gave a sample, or was refused as one.
+            has_samples: whether any message so far gave a sample, or was refused as one; of sound,
+                any in the time that is judged.
         """
         self._report = report
         self._past = past
@@ -108,7 +109,9 @@ class InputHealth:
         self._unreadable(status)
         self._refused(status)
         if not self._has_samples and report.received >= EMPTY_MESSAGES:
-            status.warn(f'{topic}: {report.received} messages came, and {self._empty()}')
+            is_sound = report.role is Role.AUDIO and past.received
+            count = past.received if is_sound else report.received
+            status.warn(f'{topic}: {count} messages came, and {self._empty()}')
         if len(report.shared_by) > 1 and report.role is not Role.TRANSCRIPT:
             status.warn(
                 f'{topic}: {len(report.shared_by)} publishers share it '

@@ -201,3 +201,27 @@ def test_the_last_seconds_are_judged_not_the_last_period():
     assert level(snapshot(6, 12, 6), history[-1:]) == FINE  # two messages prove nothing
     history = [snapshot(n, 100 + 10 * n, 90) for n in range(6)]
     assert level(snapshot(6, 160, 90), history) == FINE
+
+
+@pytest.mark.parametrize(
+    ('role', 'modality', 'level'),
+    [(Role.AUDIO, Modality.AUDIO, WARN), (Role.TRANSCRIPT, Modality.TEXT, FINE)],
+)
+def test_messages_that_have_become_empty_are_a_warning_where_nothing_pauses(role, modality, level):
+    """A microphone whose driver goes on without samples; a recogniser while nobody speaks."""
+    diagnosis = Diagnosis(node_name='/r', hardware_id='cpu', silent_after_s=2.0)
+
+    def at(time_s, received, samples):
+        counters = {each: InputCounters() for each in MODALITIES}
+        counters[modality].received = samples
+        inputs = (report(role, received=received),)
+        return Snapshot(time_s=time_s, inputs=inputs, counters=counters)
+
+    history = [at(n, 100 + 10 * n, 100) for n in range(6)]
+    found = diagnosis.statuses(at(6, 160, 100), history, checkpoint='abc')[0]
+    assert found.level == level
+    assert ('60 messages came, and nothing was in them' in found.message) == (level == WARN)
+    goes_on = diagnosis.statuses(at(6, 160, 101), history, checkpoint='abc')[0]
+    assert goes_on.level == FINE
+    few = diagnosis.statuses(at(6, 153, 100), history[5:], checkpoint='abc')[0]
+    assert few.level == FINE
