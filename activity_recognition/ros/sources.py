@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.sensors import Role
 from activity_recognition.sensors.cdr import full_type_name
 from activity_recognition.sensors.decoders import AUDIO_INFO_TYPE, AUDIO_TYPES, IMAGE_TYPES
@@ -92,7 +92,9 @@ def _chosen(name: str, key: str) -> tuple[str, ...]:
     try:
         return (full_type_name(name),)
     except Exception as error:
-        raise ConfigError(f"{key}: expected 'package/msg/Type' or nothing, got {name!r}") from error
+        raise ConfigError(
+            f"{key}: expected 'package/msg/Type' or nothing, got {quoted(name)}"
+        ) from error
 
 
 def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source | None, str]:

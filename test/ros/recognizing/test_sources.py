@@ -11,7 +11,7 @@ pytest.importorskip('rclpy')
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from activity_recognition.config import TopicsConfig
-from activity_recognition.errors import UnsupportedEncodingError
+from activity_recognition.errors import ConfigError, UnsupportedEncodingError
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.qos import follow, mismatch
 from activity_recognition.ros.sources import Offer, Source, choose, wanted
@@ -107,3 +107,10 @@ def test_a_mismatch_names_topic_policy_and_remedy(policy, offered, asked):
     )
     assert sentence.startswith(f'/mic: a publisher offers {policy} {offered.name.lower()}')
     assert f'qos_overrides./mic.subscription.{policy} to {offered.name.lower()}' in sentence
+
+
+@pytest.mark.parametrize('name', ['audio_type', 'transcript_type'])
+def test_a_type_that_is_none_is_quoted_in_part(name):
+    with pytest.raises(ConfigError, match=f'topics.{name}: expected') as caught:
+        wanted(Role(name.removesuffix('_type')), '/topic', TopicsConfig(**{name: 'x' * 100_000}))
+    assert len(str(caught.value)) < 300
