@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WIDTH_PX = 640
 """Frames are scaled to this width, so that text and cost are the same for every camera."""
+HEIGHTS_PX = (240, 1600)
+"""Least and most height: an image of one column would be drawn as millions of rows."""
 SCORES_SHOWN = 4
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE, _GREY, _GREEN, _ORANGE = (255, 255, 255), (150, 150, 150), (90, 200, 90), (250, 160, 60)
@@ -46,7 +48,8 @@ def draw(image: NDArray[np.uint8] | None, message: ActivityStamped) -> NDArray[n
 def _background(image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
     if image is None:
         return np.zeros((WIDTH_PX * 3 // 4, WIDTH_PX, 3), np.uint8)
-    height = max(round(image.shape[0] * WIDTH_PX / image.shape[1]), 240)
+    least, most = HEIGHTS_PX
+    height = min(max(round(image.shape[0] * WIDTH_PX / image.shape[1]), least), most)
     resized = cv2.resize(image, (WIDTH_PX, height), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(resized, dtype=np.uint8)
 

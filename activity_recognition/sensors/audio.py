@@ -136,7 +136,7 @@ class AudioDecoder:
         data, audio_format = self._contents(message)
         samples_NC = pcm_to_channels(data, audio_format)
         self._selector.check(audio_format.channels)
-        stamp_ns = header_stamp_ns(message)
+        stamp_ns, frame_id = header_stamp_ns(message), frame_id_of(message)
         if not len(samples_NC):
             return None
         length_ns = len(samples_NC) * NANOSECONDS // audio_format.sample_rate_hz
@@ -156,7 +156,7 @@ class AudioDecoder:
             self._resampler.reset()
             self._given_until_ns = self._end_ns if self._overlaps(start_ns) else None
         mono = self._selector.push(samples_NC)
-        return self._chunk(mono, start_ns, arrival_ns, frame_id_of(message))
+        return self._chunk(mono, start_ns, arrival_ns, frame_id)
 
     def _contents(self, message: Message) -> tuple[NDArray[np.generic], AudioFormat]:
         """Return a message's samples and what they mean."""

@@ -109,7 +109,7 @@ def decode_image(
         UnsupportedEncodingError: for a format that holds no colour image.
         DecodeError: for an image that contradicts its own description.
     """
-    stamp_ns = header_stamp_ns(message)
+    stamp_ns, frame_id = header_stamp_ns(message), frame_id_of(message)
     compressed = hasattr(message, 'format')
     pixels = (
         decode_compressed(
@@ -125,7 +125,7 @@ def decode_image(
         stamp_ns=arrival_ns if stamp_ns is None else stamp_ns,
         arrival_ns=arrival_ns,
         image=pixels,
-        frame_id=frame_id_of(message),
+        frame_id=frame_id,
     )
 
 

@@ -10,6 +10,9 @@ from activity_recognition.types import NANOSECONDS
 if TYPE_CHECKING:
     from activity_recognition.sensors.cdr import Message
 
+MAX_FRAME_ID = 1024
+"""Longest name of a coordinate frame: what is recognised carries it on with every decision."""
+
 
 def header_stamp_ns(message: Message) -> int | None:
     """Return the stamp in a message's header; None without a header or with a zero stamp.
@@ -28,5 +31,15 @@ def header_stamp_ns(message: Message) -> int | None:
 
 
 def frame_id_of(message: Message) -> str:
-    """Return the coordinate frame named in a message's header, empty where there is none."""
-    return str(getattr(getattr(message, 'header', None), 'frame_id', ''))
+    """Return the coordinate frame named in a message's header, empty where there is none.
+
+    Raises:
+        DecodeError: when the name is too long.
+    """
+    name = str(getattr(getattr(message, 'header', None), 'frame_id', ''))
+    if len(name) > MAX_FRAME_ID:
+        raise DecodeError(
+            f'header frame_id: expected at most {MAX_FRAME_ID} characters, got {len(name)}; name '
+            "the sensor's coordinate frame in the driver"
+        )
+    return name

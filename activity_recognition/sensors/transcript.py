@@ -94,7 +94,7 @@ class TranscriptDecoder:
             DecodeError: when the field is missing, is no text, or is too long.
         """
         text = self._read_text(message, self._text)
-        stamp_ns = header_stamp_ns(message)
+        stamp_ns, frame_id = header_stamp_ns(message), frame_id_of(message)
         stamp_ns = arrival_ns if stamp_ns is None else stamp_ns
         if text:
             self._last_partial = None
@@ -109,7 +109,7 @@ class TranscriptDecoder:
             text=text,
             confidence=self._confidence(message),
             locale=self._locale(message),
-            frame_id=frame_id_of(message),
+            frame_id=frame_id,
         )
 
     def _read_partial(self, message: Message, stamp_ns: int) -> str:

@@ -176,3 +176,27 @@ def test_drops_are_counted_by_reason_with_an_example(image_cdr):
     assert drops.total == 5
     assert '32FC1' in drops.examples['image encoding']
     assert decoders.decode('image', IMAGE, good, 1) is not None
+
+
+def test_a_frame_id_that_every_decision_would_carry_is_bounded(image_cdr, ros_drivers):
+    """Ten megabytes in one header; and the message that is refused leaves the sound as it was."""
+    decoders = SensorDecoders(audio_fallback=AudioFormat(sample_rate_hz=16_000))
+    pixel = np.zeros((1, 3), np.uint8)
+    for length in (1_025, 10_000_000):
+        cdr = image_cdr('rgb8', pixel, 1, 1, header=(1, 'f' * length))
+        with pytest.raises(DecodeError, match=f'^header frame_id: .*got {length};') as caught:
+            decoders.decode('image', IMAGE, cdr, 1)
+        assert len(str(caught.value)) < 300
+    longest = image_cdr('rgb8', pixel, 1, 1, header=(1, 'f' * 1_024))
+    assert decoders.decode('image', IMAGE, longest, 1).frame_id == 'f' * 1_024
+
+    def sound(stamp_ns, frame_id):
+        data = np.zeros(1_600, np.uint8)
+        audio = ros_drivers.make('audio_common_msgs/msg/AudioData', data=data)
+        message = ros_drivers.make(AUDIO, header=(stamp_ns, frame_id), audio=audio)
+        return decoders.decode('audio', AUDIO, ros_drivers.cdr(message), stamp_ns)
+
+    first = sound(10**9, 'mic')
+    with pytest.raises(DecodeError, match=r'^header frame_id: '):
+        sound(first.end_ns, 'f' * 2_000)
+    assert sound(first.end_ns, 'mic').stamp_ns == first.end_ns

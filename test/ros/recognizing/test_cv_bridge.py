@@ -11,6 +11,7 @@ pytest.importorskip('rclpy')
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
+from activity_recognition.msg import ActivityStamped
 from activity_recognition.ros import overlay
 from activity_recognition.ros.conversions import to_time
 from activity_recognition.sensors import TypeRegistry, decode_image
@@ -74,3 +75,10 @@ def test_a_cv_bridge_that_does_not_work_is_passed_over(monkeypatch):
     finally:
         overlay._cv_bridge.cache_clear()
     assert (message.encoding, bytes(message.data)) == ('rgb8', b'\1' * 18)
+
+
+@pytest.mark.parametrize('shape', [(16_000, 1, 3), (1, 16_000, 3), (16_000, 16, 3)])
+def test_a_narrow_image_is_no_picture_of_millions_of_rows(shape):
+    picture = overlay.draw(np.zeros(shape, np.uint8), ActivityStamped())
+    assert picture.shape[1:] == (640, 3)
+    assert 240 <= picture.shape[0] <= 1600
