@@ -14,7 +14,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from activity_recognition.config import AudioConfig, ModelConfig
 from activity_recognition.errors import ShapeError
-from activity_recognition.inference.resizing import check_frame, resize_frame, shrinks, writable
+from activity_recognition.inference.resizing import (
+    check_frame,
+    resize_frame,
+    suits_device,
+    writable,
+)
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.types import (
@@ -171,8 +176,8 @@ class FrontEnd:
             config: of the network.
             tokenizer: of its words.
             dtype: of the spectrogram.
-            resize: whether images are resampled here; if not, only those smaller than the network's
-                are, and the others left for :func:`stack_on`.
+            resize: whether images are resampled here; if not, only those that a device may not
+                resample are, and the others left for :func:`stack_on`.
         """
         self._size_px = config.video.input_size_px
         self._resize = resize
@@ -207,9 +212,9 @@ class FrontEnd:
 
     def frame(self, frame: Frame) -> NDArray[np.uint8]:
         """Return the image the network sees, (S, S, 3), or what is left to be resampled."""
-        if self._resize or not shrinks(frame.image, self._size_px):
-            return resize_frame(frame, self._size_px)
         check_frame(frame)
+        if self._resize or not suits_device(frame.image, self._size_px):
+            return resize_frame(frame, self._size_px)
         return writable(frame.image)
 
     def utterance(self, utterance: Utterance) -> list[int]:

@@ -27,6 +27,9 @@ _SUMMED = range(4, 258)
 than an eighth of a level; more do not fit."""
 _ROWS_AT_ONCE = 64
 """Of an image of 640 pixels, whose sums a CPU's second cache holds."""
+LONGEST_SIDE_PX = 8192
+"""Images with a longer side stay with the host: a device's weights grow with the side, to gigabytes
+for an image of a few rows."""
 _KEPT_WEIGHTS = 64
 """Sides of images, and devices, whose weights are kept."""
 
@@ -59,6 +62,11 @@ def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
 def writable(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return an image that torch can share: views of a message's bytes are read-only."""
     return np.require(image, requirements=('C', 'W'))
+
+
+def suits_device(image: NDArray[np.uint8], size_px: int) -> bool:
+    """Return whether a device may resample an image: larger than the network's, within bounds."""
+    return shrinks(image, size_px) and max(image.shape[:2]) <= LONGEST_SIDE_PX
 
 
 def shrinks(image: NDArray[np.uint8], size_px: int) -> bool:
@@ -116,7 +124,7 @@ def stack_on(images: Sequence[NDArray[np.uint8]], size_px: int, device: torch.de
     """Return images on a device at the network's size, uint8 (n, S, S, 3), in their order.
 
     Those of one size are uploaded at once and resampled there where they are larger; no side of an
-    image may be smaller than the network's.
+    image may be smaller than the network's, or longer than :data:`LONGEST_SIDE_PX`.
     """
     if len(images) == 1:
         return resample(upload(images[0][None], device), size_px)
