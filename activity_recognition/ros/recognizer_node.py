@@ -113,22 +113,15 @@ class RecognizerNode(AsyncLifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish NO_DATA, stop, then deactivate the publishers."""
-        if self._session is not None:
-            self._session.stop()
-        self._enter('inactive')
-        return super().on_deactivate(state)
+        return self._undo('deactivated', self._deactivate, state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give the model up."""
-        self.stop()
-        self._enter('unconfigured')
-        return super().on_cleanup(state)
+        return self._undo('cleaned up', self._clean_up, state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop from any state."""
-        self.stop()
-        self._enter('finalized')
-        return super().on_shutdown(state)
+        return self._undo('shut down', self._shut_down, state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Clean up after an unexpected error, so that the node can be configured again."""
@@ -157,6 +150,36 @@ class RecognizerNode(AsyncLifecycleNode):
             self.get_logger().fatal(f'not {done}: {traceback.format_exc()}')
             return TransitionCallbackReturn.ERROR
         return result
+
+    def _undo(
+        self,
+        done: str,
+        action: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
+    ) -> TransitionCallbackReturn:
+        """Run a transition that takes something down; what it fails at ends in ``on_error``."""
+        try:
+            return action(state)
+        except Exception as error:
+            self._fail(error)
+            self.get_logger().fatal(f'not {done}: {traceback.format_exc()}')
+            return TransitionCallbackReturn.ERROR
+
+    def _deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._session is not None:
+            self._session.stop()
+        self._enter('inactive')
+        return super().on_deactivate(state)
+
+    def _clean_up(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.stop()
+        self._enter('unconfigured')
+        return super().on_cleanup(state)
+
+    def _shut_down(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.stop()
+        self._enter('finalized')
+        return super().on_shutdown(state)
 
     def _configure(self) -> None:
         engine = cast('MultiStreamEngine', self.loaded())

@@ -171,3 +171,33 @@ def test_a_node_destroyed_while_it_loads_leaves_nothing_behind(world, gate):
     assert answer(world, label='configure')
     assert second.failure is None
     assert node._session is None
+
+
+def test_what_cannot_be_taken_down_is_said_and_the_node_can_be_configured_again(
+    world, monkeypatch, capfd
+):
+    from activity_recognition.ros.session import Session
+
+    node = world.make_recognizer()
+    diagnoses = world.diagnoses()
+    assert answer(world, label='configure')
+    assert answer(world, label='activate')
+    stop, refusals = Session.stop, ['the driver hangs']
+
+    def refuse_once(self):
+        if refusals:
+            raise RuntimeError(refusals.pop())
+        stop(self)
+
+    monkeypatch.setattr(Session, 'stop', refuse_once)
+    assert not answer(world, label='deactivate')
+    logged = capfd.readouterr().err
+    assert 'not deactivated: ' in logged
+    assert 'RuntimeError: the driver hangs' in logged
+    assert state(world) == 'unconfigured'
+    assert node._session is None
+    world.spin_until(lambda: diagnoses.says('state', 'the driver hangs'))
+    assert diagnoses.status('state').level == b'\x02'
+    assert answer(world, label='configure')
+    assert answer(world, label='activate')
+    assert answer(world, label='deactivate')
