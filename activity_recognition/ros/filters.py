@@ -7,11 +7,10 @@ the robot.
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
-
-from rclpy.executors import Executor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.ros.clocks import now_ns
@@ -65,6 +64,24 @@ class RawMessage(NamedTuple):
     """Steady clock at receipt."""
 
 
+class _WithInformation:
+    """A callback of a subscription that takes a message and what is known about it.
+
+    EventsExecutor hands over both as one argument, to a callback that rclpy takes for one of two.
+    """
+
+    __signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in ('cdr', 'info')]
+    )
+
+    def __init__(self, receive: Callable[[bytes, Mapping[str, int]], None]) -> None:
+        self._receive = receive
+
+    def __call__(self, *given: Any) -> None:
+        cdr, info = given if len(given) > 1 else given[0]
+        self._receive(cdr, info)
+
+
 class RawSubscriber(SimpleFilter):
     """Signals a topic's messages undecoded, as :class:`RawMessage`.
 
@@ -92,12 +109,10 @@ class RawSubscriber(SimpleFilter):
         """Subscribe, and only then give up an older subscription."""
         old = self.subscription
         self.gaps.restart()
-        # EventsExecutor, which is no Executor, hands over message and information as one argument.
-        is_numbered = isinstance(self._node.executor, Executor)
         self.subscription = self._node.create_subscription(
             message_class,
             topic,
-            self._receive_numbered if is_numbered else self._receive,
+            _WithInformation(self._receive),
             qos,
             raw=True,
             event_callbacks=events,
@@ -113,12 +128,9 @@ class RawSubscriber(SimpleFilter):
             self._node.destroy_subscription(self.subscription)
             self.subscription = None
 
-    def _receive_numbered(self, cdr: bytes, info: Mapping[str, int]) -> None:
-        self.gaps.note(info['publication_sequence_number'])
-        self._receive(cdr)
-
-    def _receive(self, cdr: bytes) -> None:
+    def _receive(self, cdr: bytes, info: Mapping[str, int]) -> None:
         entry_s = time.monotonic()
+        self.gaps.note(info['publication_sequence_number'])
         arrival_ns = now_ns(self._clock)
         self.signalMessage(RawMessage(self._type_name, cdr, arrival_ns, entry_s))
 

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import array
+import os
+import time
 
 import pytest
 
 pytest.importorskip('rclpy')
 
 from audio_common_msgs.msg import AudioDataStamped
+from rclpy.context import Context
+from rclpy.node import Node
 from rclpy.serialization import serialize_message
+from std_msgs.msg import String
 
 from activity_recognition.config import SyncConfig
-from activity_recognition.ros.filters import Decoder, RawMessage, SynchronizerFilter
+from activity_recognition.ros.executor_choice import CHOICE_VARIABLE, make_executor
+from activity_recognition.ros.filters import (
+    Decoder,
+    RawMessage,
+    RawSubscriber,
+    SynchronizerFilter,
+)
+from activity_recognition.ros.qos import profile
 from activity_recognition.sensors import AudioFormat, Role, SensorDecoders
 from activity_recognition.streams import DropReason, WindowSynchronizer
 from activity_recognition.types import Modality
+from factories.timing import PATIENCE_S
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
@@ -92,3 +105,38 @@ def test_ten_minutes_in_one_message_are_a_counted_drop():
     assert 'one message holds 600.0 s of 1 channel(s)' in failures[0]
     counters = synchronizer.counters[Modality.AUDIO]
     assert (counters.received, counters.admitted) == (2, 1)
+
+
+@pytest.mark.parametrize('choice', ['single', 'events'])
+def test_what_a_queue_overwrites_is_counted_by_either_executor(choice, monkeypatch):
+    monkeypatch.setenv(CHOICE_VARIABLE, choice)
+    context = Context()
+    context.init(args=[])
+    executor = make_executor(context)
+    node = Node('subscriber', namespace=f'/queue_{os.getpid()}_{choice}', context=context)
+    executor.add_node(node)
+    subscriber, got = RawSubscriber(node), []
+    subscriber.registerCallback(got.append)
+    subscriber.gaps.note_publishers(1)
+    publisher = node.create_publisher(String, 'words', profile(100))
+    subscriber.subscribe(String, 'std_msgs/msg/String', 'words', profile(5))
+
+    def spin_until(text: str) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not got or got[-1].cdr != serialize_message(String(data=text)):
+            assert time.monotonic() < deadline_s
+            executor.spin_once(timeout_sec=0.05)
+
+    try:
+        while not publisher.get_subscription_count():
+            executor.spin_once(timeout_sec=0.05)
+        publisher.publish(String(data='first'))
+        spin_until('first')
+        for number in range(20):
+            publisher.publish(String(data=str(number)))
+        spin_until('19')
+        assert subscriber.gaps.missed == 21 - len(got) > 0
+    finally:
+        node.destroy_node()
+        executor.shutdown()
+        context.try_shutdown()
