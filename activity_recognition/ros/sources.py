@@ -112,7 +112,9 @@ def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source | None, str]:
             if type_name in here and fits:
                 return Source(topic=topic, type_name=type_name), _others(topic, type_name, here)
         if here and want.any_type:
-            return Source(topic=topic, type_name=here[0]), ''
+            # By name: the graph lists publishers in an order of its own.
+            taken = min(here)
+            return Source(topic=topic, type_name=taken), _others(topic, taken, here)
     problem = _refusal(want, offered)
     return (None if problem else _certain(want)), problem
 

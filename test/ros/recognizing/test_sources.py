@@ -114,3 +114,13 @@ def test_a_type_that_is_none_is_quoted_in_part(name):
     with pytest.raises(ConfigError, match=f'topics.{name}: expected') as caught:
         wanted(Role(name.removesuffix('_type')), '/topic', TopicsConfig(**{name: 'x' * 100_000}))
     assert len(str(caught.value)) < 300
+
+
+def test_of_two_types_that_nobody_knows_one_is_taken_and_the_other_named():
+    types = ('a_msgs/msg/Words', 'b_msgs/msg/Words')
+    want = wanted(Role.TRANSCRIPT, '/words', TopicsConfig(transcript_field='text'))
+    for offered in (types, types[::-1]):
+        source, problem = choose(want, [offer(name, '/words') for name in offered])
+        assert source == Source(topic='/words', type_name='a_msgs/msg/Words')
+        assert 'a_msgs/msg/Words is taken, b_msgs/msg/Words is not' in problem
+    assert choose(want, [offer(types[1], '/words')] * 2)[1] == ''
