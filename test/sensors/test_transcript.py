@@ -223,7 +223,7 @@ def test_a_known_type_may_lack_everything_but_the_text():
     utterance = TranscriptDecoder(SPEECH).decode(message, 9)
     assert (utterance.text, utterance.confidence, utterance.locale) == ('tea', None, '')
     kind = REGISTRY.resolve(SPEECH, 'string words\n')
-    with pytest.raises(DecodeError, match=r"'final' .* the message has words; set transcript_field$"):
+    with pytest.raises(DecodeError, match=r"'final' .* has words; set transcript_field$"):
         TranscriptDecoder(SPEECH).decode(send(kind, words='tea'), 9)
     assert TranscriptDecoder(SPEECH, 'words').decode(send(kind, words='tea'), 9).text == 'tea'
 
