@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 
 MAX_CHANNELS = 64
 """Most channels of one stream of sound."""
@@ -41,6 +41,6 @@ class ChannelChoice:
             raise ConfigError(
                 "audio_channels: expected 'mean', 'auto', the index of a channel from 0 to "
                 f"{MAX_CHANNELS - 1} such as '0', or 'auto-5' or 'mean-5' to leave channel 5 out, "
-                f'got {text[:100]!r}'
+                f'got {quoted(text)}'
             )
         return cls(mode=found['mode'] or 'index', index=index, without=tuple(sorted(set(without))))

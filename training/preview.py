@@ -5,6 +5,7 @@ T frames, S image side, A audio blocks, U utterances, Q decisions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ FRAME_PX = 128
 COLUMNS = 10
 """Frames of a crop that are shown, evenly over it."""
 _SOUND_PX, _WORDS_PX, _LABELS_PX, _TIMES_PX = 96, 18, 18, 16
-_HEADLINE_PX, _GAP_PX = 22, 8
+_HEADLINE_PX, _GAP_PX, _TICK_PX = 22, 8, 40
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _RANGE = (-2.5, 2.0)
 """Log-mel levels shown from black to white."""
@@ -266,7 +267,10 @@ def _times(start_ns: int, end_ns: int, across: Across, width: int) -> Image:
     """Write the seconds of the crop below it."""
     row = _empty(_TIMES_PX, width)
     row[:1] = 90
-    for second in range(int(seconds_between(end_ns, start_ns)) + 1):
+    whole_s = int(seconds_between(end_ns, start_ns))
+    # Stamps of different clocks may lie decades apart.
+    step_s = max(1, math.ceil(whole_s * _TICK_PX / width))
+    for second in range(0, whole_s + 1, step_s):
         left = across(start_ns + to_ns(second))
         row[:4, left : left + 1] = 255
         if left + 30 < width:

@@ -9,7 +9,7 @@ import numpy as np
 
 from activity_recognition.channel_choice import MAX_CHANNELS
 from activity_recognition.config import TopicsConfig
-from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.errors import DecodeError, UnsupportedEncodingError, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,6 @@ SAMPLE_FORMATS = tuple(_SAMPLE_TYPES)
 
 _ASSUMED = TopicsConfig()
 _PCM_CODINGS = ('', 'wave', 'wav', 'pcm', 'raw')
-_QUOTED = 100
-"""Characters of a message that an error quotes."""
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1_000, 384_000
 MAX_MESSAGE_S = 60.0
 """Most sound in one message, seconds."""
@@ -74,7 +72,7 @@ class AudioFormat:
             )
         if self.sample_format not in _SAMPLE_TYPES:
             raise UnsupportedEncodingError(
-                f'audio format: sample_format {self.sample_format[:_QUOTED]!r} cannot be taken; '
+                f'audio format: sample_format {quoted(self.sample_format)} cannot be taken; '
                 f'expected one of {", ".join(SAMPLE_FORMATS)}; set sample_format to S16LE in the '
                 'audio driver'
             )
@@ -96,7 +94,7 @@ def format_from_info(info: Message) -> AudioFormat:
     coding = str(info.coding_format).strip()
     if coding.lower() not in _PCM_CODINGS:
         raise UnsupportedEncodingError(
-            f"audio format: coding_format {coding[:_QUOTED]!r} is compressed; expected 'wave'; set "
+            f"audio format: coding_format {quoted(coding)} is compressed; expected 'wave'; set "
             "the audio driver's parameters format to wave and sample_format to S16LE"
         )
     return AudioFormat(

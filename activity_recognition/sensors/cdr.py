@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_typestore
 
-from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.errors import DecodeError, UnsupportedEncodingError, quoted
 from activity_recognition.sensors.definition_limits import (
     MAX_OBJECTS_BYTES,
     check_types,
@@ -53,7 +53,7 @@ def full_type_name(name: str) -> str:
     """
     match = _TYPE_NAME.fullmatch(name)
     if match is None:
-        raise DecodeError(f"message type: expected 'package/msg/Type', got {name[:100]!r}")
+        raise DecodeError(f"message type: expected 'package/msg/Type', got {quoted(name)}")
     return f'{match[1]}/{match[2] or "msg"}/{match[3]}'
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from activity_recognition.errors import UnsupportedEncodingError
+from activity_recognition.errors import UnsupportedEncodingError, quoted
 from activity_recognition.sensors.jpeg import JPEG_MAGIC, decode_jpeg
 from activity_recognition.sensors.png import PNG_MAGIC, decode_png
 from activity_recognition.sensors.size import LEAST_SIDE_PX
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COLOUR_ENCODINGS = ('rgb8', 'rgba8', 'rgb16', 'rgba16', 'bgr8', 'bgra8', 'bgr16', 'bgra16')
-_QUOTED = 100
 
 
 def decode_compressed(
@@ -41,7 +40,7 @@ def decode_compressed(
     """
     if 'compressedDepth' in image_format:
         raise UnsupportedEncodingError(
-            f'image format: {image_format[:_QUOTED]!r} is a depth image; point the image topic at '
+            f'image format: {quoted(image_format)} is a depth image; point the image topic at '
             'the colour camera'
         )
     # An orientation tag is left alone: the camera driver has turned the image already.
@@ -55,7 +54,7 @@ def decode_compressed(
         # Of a PNG image OpenCV would decode all, and then leave pixels out.
         return decode_png(data, max_pixels=max_pixels, stored_as_rgb=as_rgb)
     raise UnsupportedEncodingError(
-        f'image format: {data.nbytes} bytes of format {image_format[:_QUOTED]!r} are neither JPEG '
+        f'image format: {data.nbytes} bytes of format {quoted(image_format)} are neither JPEG '
         "nor PNG; set the publisher's image_transport format to jpeg or png"
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from activity_recognition.errors import DecodeError, UnsupportedEncodingError
+from activity_recognition.errors import DecodeError, UnsupportedEncodingError, quoted
 from activity_recognition.sensors.compressed import decode_compressed
 from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, halved
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
@@ -154,7 +154,7 @@ def _layout_of(encoding: str) -> _Layout:
         return _LAYOUTS[encoding]
     except KeyError:
         raise UnsupportedEncodingError(
-            f'image encoding: {encoding[:100]!r} is not a colour or grey image that can be taken; '
+            f'image encoding: {quoted(encoding)} is not a colour or grey image that can be taken; '
             f'expected one of {", ".join(IMAGE_ENCODINGS)}; point the image topic at the colour '
             'stream (depth images come as 32FC1)'
         ) from None

@@ -59,6 +59,15 @@ def test_a_crop_fills_its_strip():
     assert (picture[BAND].any(axis=(0, 2))).mean() > 0.9
 
 
+def test_stamps_of_clocks_that_lie_decades_apart_end():
+    crop = crop_of()
+    crop['decision_stamps'][:3] = to_ns(100.0)  # a camera on simulated time
+    picture = preview(crop, LABELS, tokenizer_for(TINY))
+    assert picture.shape[1] == WIDTH
+    ticks = picture[-16:][1].all(axis=-1)
+    assert 10 < ticks.sum() <= WIDTH // 40 + 1
+
+
 @pytest.mark.parametrize('hidden', list(Modality))
 def test_what_is_hidden_is_not_drawn(hidden: Modality):
     picture = preview(crop_of(hidden), LABELS, tokenizer_for(TINY))

@@ -115,8 +115,8 @@ class Manifest:
             if getattr(self.recorded, name) != value:
                 raise RecordingError(
                     f'{place}: these shards were prepared with {name} = '
-                    f'{getattr(self.recorded, name)!r} where {value!r} is asked for; prepare the '
-                    'recordings again with it'
+                    f'{quoted(getattr(self.recorded, name))} where {quoted(value)} is asked for; '
+                    'prepare the recordings again with it'
                 )
         if wide_px not in (0, self.wide_px):
             raise RecordingError(
