@@ -19,7 +19,7 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.losses import IGNORE
 from activity_recognition.training.segments import Segment
-from activity_recognition.types import MODALITIES, NANOSECONDS, Modality, to_ns
+from activity_recognition.types import MODALITIES, NANOSECONDS, Modality, seconds_between, to_ns
 
 TIMER_RATE_HZ = 2.5
 """Decisions a second beside those at frames, so that the network also learns to answer between
@@ -137,13 +137,17 @@ def _pictures(segment: Segment, config: TrainConfig) -> NDArray[np.uint8]:
 
 
 def _crop_starts(segment: Segment, crop_s: float, rng: np.random.Generator) -> list[int]:
-    """Draw where crops begin; a segment shorter than a crop gives one that holds all of it."""
-    spare_ns = segment.end_ns - segment.start_ns - to_ns(crop_s)
-    count = max(1, round(segment.duration_s / crop_s))
-    if spare_ns <= 0:
-        return [segment.start_ns]
-    places = (np.arange(count) + rng.random(count)) / count
-    return [segment.start_ns + int(place * spare_ns) for place in places]
+    """Draw where crops begin; a stretch shorter than a crop gives one that holds all of it."""
+    starts = []
+    for begin_ns, end_ns in segment.busy:
+        spare_ns = end_ns - begin_ns - to_ns(crop_s)
+        if spare_ns <= 0:
+            starts.append(begin_ns)
+            continue
+        count = max(1, round(seconds_between(end_ns, begin_ns) / crop_s))
+        places = (np.arange(count) + rng.random(count)) / count
+        starts += [begin_ns + int(place * spare_ns) for place in places]
+    return starts
 
 
 def _targets(

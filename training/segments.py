@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.models.tokenizer import TextTokenizer
+from activity_recognition.streams.synchronizer import LONGEST_SILENCE_NS
 from activity_recognition.training.targets import LabelTrack
-from activity_recognition.types import seconds_between
+from activity_recognition.types import NANOSECONDS, seconds_between
 
 Int64 = NDArray[np.int64]
 
@@ -65,8 +66,24 @@ class Segment:
         """Mean rate of the frames; 0 with fewer than two."""
         if len(self.frame_stamps) < 2:
             return 0.0
+        steps = np.diff(self.frame_stamps)
+        silences = steps[steps > LONGEST_SILENCE_NS]
         span_s = seconds_between(int(self.frame_stamps[-1]), int(self.frame_stamps[0]))
-        return (len(self.frame_stamps) - 1) / span_s
+        span_s -= int(silences.sum()) / NANOSECONDS
+        count = len(steps) - len(silences)
+        return count / span_s if count else 0.0
+
+    @property
+    def busy(self) -> list[tuple[int, int]]:
+        """Arrival of the first of anything and just after the last, on each side of a silence.
+
+        Nothing is decided in a silence that is longer than :data:`LONGEST_SILENCE_NS`, as where a
+        board without a clock of its own began in 1970 and was set later.
+        """
+        every = np.sort(np.concatenate(self._arrivals()))
+        cuts = np.flatnonzero(np.diff(every) > LONGEST_SILENCE_NS) + 1
+        parts = np.split(every, cuts)
+        return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
     def tokenised(self, tokenizer: TextTokenizer) -> Segment:
         """Return a copy whose utterances carry the word pieces of ``tokenizer``."""

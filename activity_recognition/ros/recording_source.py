@@ -15,6 +15,7 @@ from activity_recognition.bags import (
     labels_path,
     read_labels,
 )
+from activity_recognition.bags.channels import ROS1
 from activity_recognition.bags.topics import Topic
 from activity_recognition.errors import (
     DecodeError,
@@ -29,7 +30,7 @@ from activity_recognition.ros.playback_config import PlayerConfig
 from activity_recognition.ros.playback_source import truth_messages, truth_outlet
 from activity_recognition.ros.qos import LATCHED_QOS, OTHER_QOS
 from activity_recognition.ros.read_ahead import TimedMessage
-from activity_recognition.sensors.cdr import TypeRegistry
+from activity_recognition.sensors.cdr import MessageType, TypeRegistry
 from activity_recognition.sensors.decoders import Role
 from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES, TranscriptDecoder
 from activity_recognition.startup import Value
@@ -46,7 +47,7 @@ class TextRelay:
     """
 
     def __init__(self, topic: Topic, types: TypeRegistry, recorded: RecordedConfig) -> None:
-        self._recorded = types.resolve(topic.type_name, topic.definition)
+        self._recorded = _recorded_type(types, topic)
         self._text = types.resolve(TEXT_TYPE)
         self._decoder = TranscriptDecoder(
             topic.type_name, recorded.transcript_field, incremental=recorded.transcript_incremental
@@ -230,7 +231,7 @@ class RecordingSource:
 
     def _check_definition(self, topic: Topic) -> None:
         """Compare the type as recorded with the type as installed, by their standard hashes."""
-        recorded = self._types.resolve(topic.type_name, topic.definition)
+        recorded = _recorded_type(self._types, topic)
         installed = self._types.resolve(topic.type_name)
         hashes = [kind.store.hash_rihs01(kind.name) for kind in (recorded, installed)]
         if hashes[0] != hashes[1]:
@@ -239,6 +240,15 @@ class RecordingSource:
                 f'here; install the package {topic.type_name.partition("/")[0]} it was recorded '
                 'with'
             )
+
+
+def _recorded_type(types: TypeRegistry, topic: Topic) -> MessageType:
+    """Return the type of a topic's messages as CDR; headers of ROS 1 lose their counter on the way.
+
+    Raises:
+        DecodeError: its definition is no use.
+    """
+    return types.resolve(topic.type_name, topic.definition, ros1=topic.encoding == ROS1)
 
 
 def values_for_recognizer(values: Mapping[str, Value]) -> dict[str, Value]:

@@ -61,6 +61,28 @@ def test_an_epoch_passes_over_every_segment_about_once(segment: Segment):
     assert len({plan.key for plan in plans}) == len(plans)
 
 
+def test_a_silence_of_decades_is_passed_over(segment: Segment):
+    """A board without a clock of its own begins in 1970, and is set while it records."""
+    changes = {}
+    for field in dataclasses.fields(segment):
+        if field.name.endswith(('_stamps', '_arrivals')):
+            times = getattr(segment, field.name).copy()
+            times[times >= START_NS + to_ns(6.0)] += to_ns(1.7e9)
+            changes[field.name] = times
+    torn = dataclasses.replace(segment, **changes)
+    first, second = torn.busy
+    assert first == (segment.start_ns, first[1])
+    assert first[1] < START_NS + to_ns(6.0) < second[0] - to_ns(1.6e9)
+    assert second[1] == segment.end_ns + to_ns(1.7e9)
+    assert torn.frame_rate_hz == pytest.approx(segment.frame_rate_hz, rel=0.05)
+    plans = [plan for batch in plan_epoch([torn], CONFIG, 0) for plan in batch]
+    usual = [plan for batch in plan_epoch([segment], CONFIG, 0) for plan in batch]
+    assert abs(len(plans) - len(usual)) <= 1
+    for plan in plans:
+        assert any(low <= plan.start_ns < high for low, high in torn.busy)
+        assert len(cut_crop(torn, plan, CONFIG, TINY)['decision_stamps'])
+
+
 def test_crops_without_video_share_batches(segment: Segment):
     config = dataclasses.replace(CONFIG, modality_dropout=0.5)
     batches = plan_epoch([segment] * 20, config, 0)

@@ -81,12 +81,15 @@ def from_samples(samples: Iterable[Sample], *, wide: bool) -> RecordedArrays:
 
 
 def _stretches(segment: SegmentArrays) -> Iterator[tuple[int, int]]:
-    """Yield the beginning and the end of each sample's time of arrival."""
+    """Yield the beginning and the end of each sample's time of arrival.
+
+    Where nothing arrives there is no sample: a board without a clock of its own begins in 1970.
+    """
     arrivals = [value for name, value in segment.arrays.items() if name.endswith('_arrivals')]
     start_ns = min(int(value[0]) for value in arrivals if len(value))
-    end_ns = max(int(value[-1]) for value in arrivals if len(value)) + 1
     step_ns = to_ns(SAMPLE_S)
-    for begin_ns in range(start_ns, end_ns, step_ns):
+    for place in np.unique(np.concatenate([(value - start_ns) // step_ns for value in arrivals])):
+        begin_ns = start_ns + int(place) * step_ns
         yield begin_ns, begin_ns + step_ns
 
 

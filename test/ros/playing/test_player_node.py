@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 rclpy = pytest.importorskip('rclpy')
@@ -262,6 +263,48 @@ def test_a_ros1_bag_plays(stage, tmp_path, finish):
     assert [message.data for message in ears.read('/transcript')] == ['one', 'two']
 
 
+def test_a_ros1_bag_with_headers_plays(stage, tmp_path, finish):
+    path = tmp_path / 'old.bag'
+    store = get_typestore(Stores.ROS1_NOETIC)
+    own = 'std_msgs/Header header\nstring text'
+    store.register(get_types_from_msg(own, 'my_asr/msg/Result'))
+    header, stamp, image, result = (
+        store.types[name]
+        for name in (
+            'std_msgs/msg/Header',
+            'builtin_interfaces/msg/Time',
+            'sensor_msgs/msg/CompressedImage',
+            'my_asr/msg/Result',
+        )
+    )
+    with Rosbag1Writer(path) as writer:
+        seen, said = (
+            writer.add_connection(topic, kind.__msgtype__, typestore=store)
+            for topic, kind in (('/cam/compressed', image), ('/asr', result))
+        )
+        for n in range(3):
+            time_ns = START_NS + n * 10 * MS
+            head = header(seq=n + 7, stamp=stamp(*divmod(time_ns, 10**9)), frame_id='eye')
+            picture = image(header=head, format='jpeg', data=np.full(5, n, np.uint8))
+            for connection, message in (
+                (seen, picture),
+                (said, result(header=head, text=f'word {n}')),
+            ):
+                raw = store.serialize_ros1(message, message.__msgtype__)
+                writer.write(connection, time_ns, raw)
+    kind = ('sensor_msgs/msg/CompressedImage', stage_qos())
+    ears = stage.listen('/transcript', **{'/cam/compressed': kind})
+    told = {'recorded__transcript': '/asr', 'recorded__transcript_field': 'text'}
+    player = stage.play(path, '-r', 'image:=/cam', **told)
+    finish(player)
+    ears.wait_count('/cam/compressed', 3)
+    ears.wait_count('/transcript', 3)
+    assert [m.data.tolist() for m in ears.read('/cam/compressed')] == [[n] * 5 for n in range(3)]
+    assert {m.header.frame_id for m in ears.read('/cam/compressed')} == {'eye'}
+    assert [m.data for m in ears.read('/transcript')] == ['word 0', 'word 1', 'word 2']
+    assert 'left out' not in player.playback.summary()
+
+
 def test_transcripts_of_a_type_not_installed_are_played_as_texts(stage, tmp_path, finish):
     path = tmp_path / 'speech'
     with RecordingWriter(path, transcript_type='hri_msgs/msg/LiveSpeech') as writer:
@@ -277,7 +320,6 @@ def test_transcripts_of_a_type_not_installed_are_played_as_texts(stage, tmp_path
 
 
 def test_compressed_images_go_where_image_transport_puts_them(stage, tmp_path, finish):
-    import numpy as np
 
     path = tmp_path / 'jpeg'
     with RecordingWriter(path, image='jpeg') as writer:

@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_recognition.bags import RecordingWriter
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.training.sharding.manifest import (
@@ -21,6 +23,7 @@ from activity_recognition.training.sharding.manifest import (
     read_manifest,
 )
 from activity_recognition.training.sharding.store import Store
+from activity_recognition.types import Frame, LabelSpan, to_ns
 from factories.shards import batches_of, contents, load, prepare
 
 
@@ -66,6 +69,27 @@ def test_urls_of_files_and_bare_bags(copies: Path, tmp_path: Path):
     assert remote.manifest == prepare(copies, tmp_path / 'local').manifest
     assert contents(tmp_path / 'shards') == contents(tmp_path / 'local')
     assert len(load(f'file://{tmp_path}/shards', tmp_path / 'cache').training) == 2
+
+
+def test_a_recording_whose_clock_was_set_by_decades(tmp_path: Path):
+    begun_ns, set_ns = to_ns(100.0), to_ns(1.7e9)
+    for name in ('a', 'b', 'c'):
+        with RecordingWriter(tmp_path / 'data' / name) as writer:
+            for k in range(60):
+                time_ns = (begun_ns if k < 30 else set_ns) + to_ns(k / 5)
+                picture = np.full((32, 32, 3), k, np.uint8)
+                writer.write(Frame(stamp_ns=time_ns, arrival_ns=time_ns, image=picture))
+            spans = ((0.0, 3.0, 'none'), (3.0, 5.8, 'walking'))
+            writer.set_labels([LabelSpan(start_s=s, end_s=e, label=n) for s, e, n in spans])
+    shards = prepare(tmp_path / 'data', tmp_path / 'shards')
+    assert len(shards.manifest.recordings) == 3
+    # Ten minutes of silence are decided in, in samples of ten seconds; the decades are not.
+    assert {s.samples for r in shards.manifest.recordings for s in r.shards} == {63}
+    direct = batches_of(load(tmp_path / 'data', tmp_path / 'one'))
+    assert direct
+    sharded = batches_of(load(tmp_path / 'shards', tmp_path / 'two'))
+    for first, second in zip(direct, sharded, strict=True):
+        assert all(np.array_equal(value, second[key]) for key, value in first.items())
 
 
 def test_a_url_of_one_recording_is_refused(recordings: Path):
