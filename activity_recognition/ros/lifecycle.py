@@ -212,6 +212,9 @@ class _Loading:
             self.result.set_result(loader())
         except Exception as error:
             self.result.set_exception(error)
+        except BaseException as error:
+            # A library that exits ends this thread alone: without a result nobody would be told.
+            self.result.set_exception(RuntimeError(f'loading ended by {error!r}'))
 
 
 class _Deferred:

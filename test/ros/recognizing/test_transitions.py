@@ -138,6 +138,23 @@ def test_a_load_that_fails_is_answered_and_can_be_repeated(world, tmp_path):
     assert answer(world, label='configure')
 
 
+def test_a_library_that_exits_while_it_loads_is_an_error_and_no_end_of_waiting(
+    world, monkeypatch, capfd
+):
+    from activity_recognition.inference import MultiStreamEngine
+
+    def leave(self):
+        raise SystemExit(3)
+
+    world.make_recognizer()
+    with monkeypatch.context() as patch:
+        patch.setattr(MultiStreamEngine, 'warm_up', leave)
+        assert not answer(world, label='configure')
+    assert state(world) == 'unconfigured'
+    assert 'loading ended by SystemExit(3)' in capfd.readouterr().err
+    assert answer(world, label='configure')
+
+
 def test_a_node_that_starts_itself_answers_while_it_loads(world, gate):
     node = world.make_recognizer()
     started = world.there(node.start_in_background)
