@@ -3,7 +3,7 @@
 from activity_recognition.sensors.audio import AudioDecoder, pieces_of
 from activity_recognition.sensors.audio_format import AudioFormat
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry
-from activity_recognition.sensors.channels import ChannelSelector
+from activity_recognition.sensors.channel_selector import ChannelSelector
 from activity_recognition.sensors.decoders import Drops, Role, SensorDecoders
 from activity_recognition.sensors.image import decode_image
 from activity_recognition.sensors.transcript import TranscriptDecoder

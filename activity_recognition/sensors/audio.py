@@ -16,7 +16,7 @@ from activity_recognition.sensors.audio_format import (
     format_from_portaudio,
     pcm_to_channels,
 )
-from activity_recognition.sensors.channels import ChannelSelector
+from activity_recognition.sensors.channel_selector import ChannelSelector
 from activity_recognition.sensors.resampler import StreamingResampler
 from activity_recognition.sensors.sample_clock import SampleClock
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns

@@ -76,7 +76,7 @@ class SensorDecoders:
             reset_after_s: ``sync.reset_after_s``, seconds.
             audio_fallback: format to assume until an AudioInfo arrives; None refuses until then.
             audio_channels: which of several channels is heard, as
-                :meth:`~activity_recognition.sensors.channels.ChannelSelector.parse` reads it.
+                :meth:`~activity_recognition.channel_choice.ChannelChoice.parse` reads it.
             transcript_field: dotted field of the text; empty for the known one of a known type.
             transcript_incremental: whether partial results become utterances, too.
             image_side_px: ``video.input_size_px`` of the model: large images come no smaller than

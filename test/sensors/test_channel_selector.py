@@ -11,7 +11,7 @@ from activity_recognition.bags import RecordingReader
 from activity_recognition.channel_choice import ChannelChoice
 from activity_recognition.errors import ConfigError, DecodeError
 from activity_recognition.sensors import ChannelSelector, SensorDecoders
-from activity_recognition.sensors.channels import BLOCK_S, CHANGE_AFTER_BLOCKS
+from activity_recognition.sensors.channel_selector import BLOCK_S, CHANGE_AFTER_BLOCKS
 
 RATE = 16_000
 BLOCK = int(RATE * BLOCK_S)
