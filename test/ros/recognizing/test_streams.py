@@ -168,9 +168,10 @@ def test_sound_without_an_audio_info_is_refused_and_told_until_one_comes(world, 
     world.recognize(topics__audio_sample_format='')
     activities, diagnoses, microphone = world.activities(), world.diagnoses(), world.microphone()
     world.deliver(microphone, world.sound())
-    world.spin_until(lambda: diagnoses.says('audio', 'topics.audio_sample_format'))
+    world.spin_until(lambda: diagnoses.says('audio', 'state the format in audio_sample_format'))
     assert diagnoses.value('audio', 'unreadable: audio info') == '1'
     world.spin_until(lambda: diagnoses.says('audio_info', 'nothing says in what format'))
+    assert diagnoses.says('audio_info', 'set topics.audio_sample_format, audio_sample_rate_hz')
     driver = world.matched(world.advertise('audio_info', AudioInfo, latched=True))
     driver.publish(
         AudioInfo(channels=1, sample_rate=16000, sample_format='S16LE', coding_format='wave')
