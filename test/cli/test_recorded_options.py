@@ -12,7 +12,7 @@ from activity_recognition.cli import main
 from activity_recognition.config_io import to_mapping
 from activity_recognition.recorded import SETTINGS
 from factories.networks import TINY
-from factories.two_of_each import ALL, write
+from factories.two_of_each import ALL, write_three
 
 COMMANDS = ('check', 'show', 'prepare', 'train', 'evaluate', 'replay')
 
@@ -28,11 +28,7 @@ def options(**changes: object) -> list[str]:
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
-    folder = tmp_path / 'recordings'
-    folder.mkdir()
-    for number in range(3):
-        write(folder / f'r{number}', number)
-    return folder
+    return write_three(tmp_path / 'recordings')
 
 
 def recipe(tmp_path: Path, **more: object) -> str:

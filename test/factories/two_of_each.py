@@ -74,3 +74,11 @@ def write(path: Path, shade: int = 0, seconds: int = 2, *, stamped: bool = False
             writer.write(connections[topic], record_ns, STORE.serialize_cdr(message, name))
     (path / 'labels.csv').write_text('start_s,end_s,label\n0,1,wave\n1,2,none\n')
     return path
+
+
+def write_three(folder: Path) -> Path:
+    """Write three such recordings, which differ, below a new folder, and return the folder."""
+    folder.mkdir()
+    for number in range(3):
+        write(folder / f'r{number}', number)
+    return folder

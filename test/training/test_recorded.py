@@ -18,16 +18,12 @@ from activity_recognition.training.sharding.store import Store
 from activity_recognition.training.sharding.writing import prepare_shards
 from activity_recognition.types import AudioChunk, Frame, Modality, Utterance
 from factories.networks import TINY
-from factories.two_of_each import ALL, MS, START_NS, STORE, image, write
+from factories.two_of_each import ALL, MS, START_NS, STORE, image, write_three
 
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
-    folder = tmp_path / 'recordings'
-    folder.mkdir()
-    for number in range(3):
-        write(folder / f'r{number}', number)
-    return folder
+    return write_three(tmp_path / 'recordings')
 
 
 def table(folder: Path, *rows: str, columns: str = ','.join(SETTINGS)) -> None:
