@@ -345,7 +345,7 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
     parameters |= {f'topics.{name}': values[name] for name in _MEANINGS if name in values}
     spec = NodeSpec(
         name='recognizer',
-        module='activity_recognition.ros.recognizer_node',
+        module='activity_recognition.ros.recognizing.recognizer_node',
         namespace=str(values['namespace']),
         parameter_files=(str(values['params_file'] or shipped_file('recognizer.yaml')),),
         parameters=parameters,
@@ -381,7 +381,7 @@ def player_spec(values: Mapping[str, Value]) -> NodeSpec:
     """Return the player for the values of REPLAY_ARGUMENTS; it publishes what is recognised."""
     return NodeSpec(
         name='player',
-        module='activity_recognition.ros.player_node',
+        module='activity_recognition.ros.playing.player_node',
         namespace=str(values['namespace']),
         parameter_files=(str(shipped_file('player.yaml')),),
         parameters={

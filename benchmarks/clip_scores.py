@@ -13,8 +13,8 @@ from harness import Report, arguments
 from real_data import ENVIRONMENT, TRAINED_ON_ONLY, WORK, ClipAnswer, RealClip, recipe
 from record import Table
 
-from activity_recognition.training.metrics import confusion_matrix
-from activity_recognition.training.predict import Combination
+from activity_recognition.training.evaluation.metrics import confusion_matrix
+from activity_recognition.training.evaluation.predict import Combination
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,15 +27,19 @@ from rich.console import Console
 from activity_recognition.config_io import load_model_config
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.training.config import StageConfig, TrainConfig
-from activity_recognition.training.crops import plan_epoch
-from activity_recognition.training.curriculum import Curriculum
-from activity_recognition.training.dataset import open_segments
-from activity_recognition.training.evaluate import evaluate_recordings
-from activity_recognition.training.logbook import LOG
-from activity_recognition.training.segments import Segment
-from activity_recognition.training.simulated import SimulatedRecording, varied, write_recordings
-from activity_recognition.training.splits import SPLITS_FILE
-from activity_recognition.training.train import main_train, read_dataset
+from activity_recognition.training.data.crops import plan_epoch
+from activity_recognition.training.data.dataset import open_segments
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.simulated import (
+    SimulatedRecording,
+    varied,
+    write_recordings,
+)
+from activity_recognition.training.data.splits import SPLITS_FILE
+from activity_recognition.training.evaluation.evaluate import evaluate_recordings
+from activity_recognition.training.run.curriculum import Curriculum
+from activity_recognition.training.run.logbook import LOG
+from activity_recognition.training.run.train import main_train, read_dataset
 from activity_recognition.types import Modality
 
 ACTIVITIES = ('none', 'walking', 'knocking', 'wiping', 'greeting', 'calling_for_help')

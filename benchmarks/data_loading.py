@@ -23,11 +23,11 @@ from record import Table, provenance
 from activity_recognition.config import SyncConfig
 from activity_recognition.config_io import load_config, load_model_config, shipped_file
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.dataset import load_dataset
-from activity_recognition.training.logbook import LOG
+from activity_recognition.training.data.dataset import load_dataset
+from activity_recognition.training.data.simulated import varied, write_recordings
+from activity_recognition.training.run.logbook import LOG
+from activity_recognition.training.run.train import main_train
 from activity_recognition.training.sharding.writing import prepare_shards
-from activity_recognition.training.simulated import varied, write_recordings
-from activity_recognition.training.train import main_train
 
 MARGIN = 0.125
 MOST_SHARE = 0.2

@@ -22,8 +22,8 @@ from activity_recognition.inference.trace import dense_recording, to_batch
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.simulation import Simulation, SimulationConfig, simulate
 from activity_recognition.streams import windows
-from activity_recognition.training.metrics import confusion_matrix, summarise
-from activity_recognition.training.targets import LabelTrack
+from activity_recognition.training.data.targets import LabelTrack
+from activity_recognition.training.evaluation.metrics import confusion_matrix, summarise
 from activity_recognition.types import Frame, Sample
 
 NATIVE_HZ = 60

@@ -76,7 +76,7 @@ class Node:
 
         from activity_recognition.msg import ActivityStamped
         from activity_recognition.ros.qos import decision_profile
-        from activity_recognition.ros.recognizer_node import RecognizerNode
+        from activity_recognition.ros.recognizing.recognizer_node import RecognizerNode
 
         rclpy.init()
         settings = {

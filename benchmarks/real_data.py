@@ -29,12 +29,16 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.dataset import cache_recordings, open_segments
+from activity_recognition.training.data.dataset import cache_recordings, open_segments
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.splits import SPLITS_FILE
+from activity_recognition.training.evaluation.predict import (
+    Combination,
+    Prediction,
+    predict_segment,
+)
 from activity_recognition.training.pool import spread, worker_count
-from activity_recognition.training.predict import Combination, Prediction, predict_segment
-from activity_recognition.training.segments import Segment
-from activity_recognition.training.splits import SPLITS_FILE
-from activity_recognition.training.train import CHECKPOINT, main_train
+from activity_recognition.training.run.train import CHECKPOINT, main_train
 from activity_recognition.types import LabelSpan
 
 ENVIRONMENT = ('ACTIVITY_RECOGNITION_DATA', 'AR_REAL_DATA')

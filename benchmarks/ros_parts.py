@@ -140,7 +140,7 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
     from rclpy.parameter import Parameter
 
     from activity_recognition.ros.executor_choice import make_executor
-    from activity_recognition.ros.recognizer_node import RecognizerNode
+    from activity_recognition.ros.recognizing.recognizer_node import RecognizerNode
     from activity_recognition.types import Frame, Modality, Window
 
     rclpy.init(args=['--ros-args', '-r', f'__ns:=/{namespace}'])

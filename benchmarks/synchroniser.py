@@ -127,7 +127,7 @@ def ours(arrivals: Sequence[tuple[int, Modality]]) -> Synchroniser:
 
 def ours_filtered(arrivals: Sequence[tuple[int, Modality]]) -> Synchroniser:
     """Return the window synchroniser behind message filters, as the node has it."""
-    from activity_recognition.ros.filters import SimpleFilter, SynchronizerFilter
+    from activity_recognition.ros.recognizing.filters import SimpleFilter, SynchronizerFilter
 
     filters: dict[Modality, Any] = {modality: SimpleFilter() for modality in MODALITIES}
     synchronizer = SynchronizerFilter(WindowSynchronizer(SyncConfig(queue_frames=QUEUE)))

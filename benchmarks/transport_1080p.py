@@ -193,7 +193,7 @@ def _recognizer(checkpoint: str) -> int:
     from rclpy.parameter import Parameter
 
     from activity_recognition.ros.executor_choice import make_executor
-    from activity_recognition.ros.recognizer_node import RecognizerNode
+    from activity_recognition.ros.recognizing.recognizer_node import RecognizerNode
     from activity_recognition.types import Modality, Window
 
     rclpy.init()

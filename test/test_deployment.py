@@ -97,7 +97,7 @@ def test_a_machines_rates_are_those_that_the_record_sustains(name, factor):
 @pytest.mark.parametrize('namespace', ['/', '/robot/left'])
 def test_the_real_node_reads_the_same_from_a_machines_file(path, namespace):
     rclpy = pytest.importorskip('rclpy')
-    from activity_recognition.ros.recognizer_node import RecognizerNode
+    from activity_recognition.ros.recognizing.recognizer_node import RecognizerNode
 
     context = rclpy.Context()
     rclpy.init(context=context)

@@ -100,7 +100,7 @@ def test_a_node_that_lacks_torch_says_so_when_it_is_configured():
 import sys
 sys.modules['torch'] = None
 import rclpy
-from activity_recognition.ros.recognizer_node import RecognizerNode
+from activity_recognition.ros.recognizing.recognizer_node import RecognizerNode
 rclpy.init()
 node = RecognizerNode()
 node.trigger_configure()

@@ -73,7 +73,7 @@ def source_files() -> list[Path]:
 
 
 def module_of(path: Path) -> str:
-    """Name of the module once installed, for example activity_recognition.training.losses."""
+    """Name of the module once installed, for example activity_recognition.training.run.losses."""
     parts = path.relative_to(ROOT).with_suffix('').parts
     parts = parts if parts[0] == PACKAGE else (PACKAGE, *parts)
     return '.'.join(parts).removesuffix('.__init__')
@@ -143,11 +143,11 @@ def test_imports_point_downwards():
     [
         ('activity_recognition.models.audio', 'activity_recognition.config', True),
         ('activity_recognition.models.audio', 'activity_recognition.models.video', True),
-        ('activity_recognition.training.train', 'activity_recognition.inference.engine', True),
-        ('activity_recognition.ros.recognizer_node', 'activity_recognition.msg', True),
+        ('activity_recognition.training.run.train', 'activity_recognition.inference.engine', True),
+        ('activity_recognition.ros.recognizing.recognizer_node', 'activity_recognition.msg', True),
         ('activity_recognition.models.audio', 'activity_recognition.sensors.audio', False),
-        ('activity_recognition.models.audio', 'activity_recognition.training.losses', False),
-        ('activity_recognition.training.train', 'activity_recognition.ros.qos', False),
+        ('activity_recognition.models.audio', 'activity_recognition.training.run.losses', False),
+        ('activity_recognition.training.run.train', 'activity_recognition.ros.qos', False),
         ('activity_recognition.bags.reader', 'rclpy.serialization', False),
         ('activity_recognition.bags.reader', 'activity_recognition.msg', False),
         ('activity_recognition.config', 'activity_recognition.cli', False),

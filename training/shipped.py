@@ -26,17 +26,17 @@ from activity_recognition.models.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from activity_recognition.training.card import write_card
 from activity_recognition.training.config import PretrainConfig, TrainConfig
-from activity_recognition.training.evaluate import evaluate_recordings
-from activity_recognition.training.pretraining import FIRST_SEED, pretrain
-from activity_recognition.training.simulated import (
+from activity_recognition.training.data.simulated import (
     SimulatedRecording,
     plain,
     varied,
     write_recordings,
 )
-from activity_recognition.training.train import main_train
+from activity_recognition.training.evaluation.evaluate import evaluate_recordings
+from activity_recognition.training.pretraining.pretrain import FIRST_SEED, pretrain
+from activity_recognition.training.run.card import write_card
+from activity_recognition.training.run.train import main_train
 
 PRETRAINING_RECIPE, RECIPE = 'pretraining/nano_simulated.yaml', 'train/nano_simulated.yaml'
 """How its frame encoder is pretrained and how it is trained, under ``config/``."""
@@ -157,7 +157,7 @@ def find_shortfalls(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     points worse and each pair at least 3: the truth needs all three, and the network uses them.
 
     Args:
-        measures: result of :func:`activity_recognition.training.evaluate.measure`.
+        measures: result of :func:`activity_recognition.training.evaluation.evaluate.measure`.
     """
     reached = {
         name: 100 * (found['decisions']['balanced_accuracy'] or 0.0)

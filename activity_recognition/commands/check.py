@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from activity_recognition.recorded import RecordedConfig
-    from activity_recognition.training.inspection import Inspection
+    from activity_recognition.training.data.inspection import Inspection
 
 HELP = 'find everything that is wrong with labelled recordings'
 TAKES_ROS_ARGUMENTS = False
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the problems and the summary."""
     from activity_recognition.console import PlainConsole, make_console
-    from activity_recognition.training.inspection import inspect
+    from activity_recognition.training.data.inspection import inspect
 
     found = inspect(
         arguments.data,

@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
 def checkpoint_folder(path: Path | None) -> Path:
     """Return the checkpoint's folder: of a run, what it ended with; of None, the one shipped."""
     from activity_recognition.models.checkpoint import CONFIG, default_checkpoint
-    from activity_recognition.training.train import CHECKPOINT
+    from activity_recognition.training.run.train import CHECKPOINT
 
     if path is None:
         return default_checkpoint()

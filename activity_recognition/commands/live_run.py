@@ -51,7 +51,7 @@ def prepare(
         parameters: of the recogniser, before all others.
     """
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    from activity_recognition.ros.recording_source import values_for_recognizer
+    from activity_recognition.ros.sources.recording_source import values_for_recognizer
 
     spec = brought_up(
         recognizer_spec(values_for_recognizer(values), use_sim_time=bool(values['clock'])),

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Play until the recording ends, one of the nodes fails, or Ctrl-C, which is no failure."""
     need_ros()
     values = values_of(arguments, REPLAY_ARGUMENTS)
-    from activity_recognition.ros.recording_source import values_for_recognizer
+    from activity_recognition.ros.sources.recording_source import values_for_recognizer
 
     recognizer = recognizer_spec(values_for_recognizer(values), use_sim_time=bool(values['clock']))
     with Processes() as processes:

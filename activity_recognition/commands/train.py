@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(config: TrainConfig, arguments: argparse.Namespace) -> int:
-    from activity_recognition.training.overfit import check_overfit
+    from activity_recognition.training.run.overfit import check_overfit
 
     verdict = check_overfit(
         config,
@@ -77,7 +77,7 @@ def _check(config: TrainConfig, arguments: argparse.Namespace) -> int:
 def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
     from accelerate import PartialState
 
-    from activity_recognition.training.train import main_train
+    from activity_recognition.training.run.train import main_train
 
     result = main_train(
         config,

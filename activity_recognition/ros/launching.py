@@ -25,7 +25,7 @@ from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
 from activity_recognition.errors import ActivityRecognitionError
-from activity_recognition.ros.recording_source import values_for_recognizer
+from activity_recognition.ros.sources.recording_source import values_for_recognizer
 from activity_recognition.ros.transport import image_transport
 from activity_recognition.startup import (
     Argument,

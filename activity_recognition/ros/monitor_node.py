@@ -20,8 +20,8 @@ from rclpy.signals import SignalHandlerOptions
 from activity_recognition.errors import DecodeError
 from activity_recognition.msg import ActivityStamped
 from activity_recognition.reporting.run_log import Heard, RunLog
-from activity_recognition.ros.outlets import TRUTH_TOPIC
 from activity_recognition.ros.qos import DIAGNOSTICS_QOS, LATCHED_QOS, profile
+from activity_recognition.ros.topic_spec import TRUTH_TOPIC
 from activity_recognition.sensors.activity import evidence_of, nanoseconds_of, status_of
 from activity_recognition.types import Status
 

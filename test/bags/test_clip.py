@@ -723,8 +723,8 @@ def test_nothing_but_clips_loads_the_codecs(package):
 @pytest.mark.ros
 def test_the_node_does_not_load_the_codecs():
     code = (
-        'import sys; import activity_recognition.ros.recognizer_node; '
-        'import activity_recognition.ros.player_node; sys.exit("av" in sys.modules)'
+        'import sys; import activity_recognition.ros.recognizing.recognizer_node; '
+        'import activity_recognition.ros.playing.player_node; sys.exit("av" in sys.modules)'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -113,7 +113,12 @@ def robot(make_stage) -> Robot:
 @pytest.fixture
 def recognizer_process(robot, checkpoint) -> Iterator[subprocess.Popen]:
     """The recognizer in a process of its own, sure that nothing is happening."""
-    command = [sys.executable, '-m', 'activity_recognition.ros.recognizer_node', '--ros-args']
+    command = [
+        sys.executable,
+        '-m',
+        'activity_recognition.ros.recognizing.recognizer_node',
+        '--ros-args',
+    ]
     command += ['-r', f'__ns:={robot.stage.namespace}', '-p', 'autostart:=true']
     command += ['-p', f'checkpoint:={checkpoint("none")}', '-p', 'engine.device:=cpu']
     process = subprocess.Popen(command)
@@ -125,7 +130,7 @@ def recognizer_process(robot, checkpoint) -> Iterator[subprocess.Popen]:
 def test_an_activity_is_held_until_the_camera_goes_and_the_node_sleeps(robot, checkpoint):
     from rclpy.parameter import Parameter
 
-    from activity_recognition.ros.recognizer_node import RecognizerNode
+    from activity_recognition.ros.recognizing.recognizer_node import RecognizerNode
 
     overrides = {'checkpoint': str(checkpoint('greeting')), 'engine.device': 'cpu'}
     node = RecognizerNode(

@@ -31,7 +31,7 @@ from real_data import (
 from activity_recognition.bags import load_labels
 from activity_recognition.errors import RecordingError
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.splits import read_splits
+from activity_recognition.training.data.splits import read_splits
 
 TINY_EAR = """
 hidden_dim: 16

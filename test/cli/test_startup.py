@@ -115,7 +115,7 @@ def test_what_is_given_goes_before_the_file(tmp_path):
     spec = recognizer_spec(values, use_sim_time=True)
     assert spec.full_name == '/robot/recognizer'
     command = spec.command(['--ros-args', '-p', 'smoothing.window_size:=3'])
-    assert command[1:3] == ['-m', 'activity_recognition.ros.recognizer_node']
+    assert command[1:3] == ['-m', 'activity_recognition.ros.recognizing.recognizer_node']
     assert pairs(command, '-p') == [
         'checkpoint:="123"',
         'engine.device:="cpu"',

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from activity_recognition.training.segments import Segment
-from activity_recognition.training.targets import LabelTrack
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.targets import LabelTrack
 from activity_recognition.types import LabelSpan, to_ns
 from factories.networks import TINY, tokenizer_for
 

@@ -9,12 +9,12 @@ import torch
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference.precision import Precision
-from activity_recognition.training.batches import load_batch
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
-from activity_recognition.training.crops import plan_epoch
-from activity_recognition.training.dataset import Dataset, load_dataset
+from activity_recognition.training.data.crops import plan_epoch
+from activity_recognition.training.data.dataset import Dataset, load_dataset
+from activity_recognition.training.run.batches import load_batch
+from activity_recognition.training.run.train import fit_to_data, open_sources
 from activity_recognition.training.sharding.writing import PreparedShards, prepare_shards
-from activity_recognition.training.train import fit_to_data, open_sources
 from factories.networks import TINY
 
 MARGIN = 0.25

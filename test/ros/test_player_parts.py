@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 pytest.importorskip('rclpy')
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.ros.pacing import Pacer
-from activity_recognition.ros.playback_statistics import PlaybackStatistics
-from activity_recognition.ros.read_ahead import ReadAhead, TimedMessage
-from activity_recognition.ros.restamping import StampMap, restamp
+from activity_recognition.ros.playing.pacing import Pacer
+from activity_recognition.ros.playing.playback_statistics import PlaybackStatistics
+from activity_recognition.ros.playing.restamping import StampMap, restamp
+from activity_recognition.ros.sources.read_ahead import ReadAhead, TimedMessage
 from activity_recognition.sensors.cdr import TypeRegistry
 from factories.timing import PATIENCE_S
 

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from activity_recognition.training.agreement import disagreement, disagreement_count
-from activity_recognition.training.losses import IGNORE
+from activity_recognition.training.run.losses import IGNORE
+from activity_recognition.training.run.self_distillation import disagreement, disagreement_count
 from activity_recognition.types import MODALITIES, Modality
 
 

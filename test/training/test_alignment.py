@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from activity_recognition.training.alignment import (
+from activity_recognition.training.run.alignment import (
     ANCHORS,
     ContrastiveAlignment,
     choose_anchors,
 )
-from activity_recognition.training.losses import IGNORE
+from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.types import MODALITIES, NANOSECONDS, Modality
 
 WIDTH = 3

@@ -15,7 +15,7 @@ from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
 from activity_recognition.training.augmentation import augment as augment_to
 from activity_recognition.training.augmentation.pictures import change_pictures
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
-from activity_recognition.training.crops import Arrays, CropPlan, cut_crop
+from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.types import to_ns
 from factories.networks import TINY
 

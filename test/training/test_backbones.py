@@ -23,8 +23,8 @@ from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.models.pretrained import load_backbones, read_tokenizer, with_backbones
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.config import PretrainConfig, TrainConfig
-from activity_recognition.training.pretraining import pretrain
-from activity_recognition.training.train import main_train
+from activity_recognition.training.pretraining.pretrain import pretrain
+from activity_recognition.training.run.train import main_train
 from factories.backbones import save_image_backbone, save_text_backbone, with_names
 from factories.networks import TINY
 

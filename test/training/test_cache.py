@@ -16,7 +16,7 @@ from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace import dense_recording
 from activity_recognition.simulation import ACTIVITIES
 from activity_recognition.streams import windows
-from activity_recognition.training.cache import (
+from activity_recognition.training.data.cache import (
     Preparation,
     PreparedRecording,
     cache_recording,
@@ -24,7 +24,7 @@ from activity_recognition.training.cache import (
     recording_key,
     write_arrays,
 )
-from activity_recognition.training.intake import take_in
+from activity_recognition.training.data.preprocessing import take_in
 from activity_recognition.types import Frame, Modality
 from factories.networks import TINY, tokenizer_for
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from activity_recognition.training.calibration import (
+from activity_recognition.training.run.calibration import (
     SUPPORT,
     fit_offsets,
     fit_temperature,
     supports_offsets,
 )
-from activity_recognition.training.losses import IGNORE
+from activity_recognition.training.run.losses import IGNORE
 
 
 @pytest.mark.parametrize('true_temperature', [0.5, 1.0, 2.5])

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from activity_recognition.training.card import write_card
 from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.run.card import write_card
 from factories.networks import TINY
 
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.crops import CropPlan, collate, cut_crop, plan_epoch
-from activity_recognition.training.losses import IGNORE
-from activity_recognition.training.segments import Segment
+from activity_recognition.training.data.crops import CropPlan, collate, cut_crop, plan_epoch
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.types import Modality, to_ns
 from factories.networks import TINY
 

@@ -9,9 +9,9 @@ import pytest
 from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.training.config import StageConfig, TrainConfig
-from activity_recognition.training.crops import plan_epoch
-from activity_recognition.training.curriculum import Curriculum
-from activity_recognition.training.state import Progress
+from activity_recognition.training.data.crops import plan_epoch
+from activity_recognition.training.run.curriculum import Curriculum
+from activity_recognition.training.run.state import Progress
 from activity_recognition.types import MODALITIES
 from factories.segments import make_segment
 

@@ -10,7 +10,7 @@ import pytest
 from activity_recognition.bags import labels_path
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.dataset import Dataset, load_dataset, open_segments
+from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from factories.networks import TINY
 
 

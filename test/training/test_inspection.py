@@ -16,7 +16,7 @@ from activity_recognition.bags import RecordingWriter, labels_path
 from activity_recognition.errors import RecordingError
 from activity_recognition.recorded import RecordedConfig
 from activity_recognition.simulation import SimulationConfig, simulate
-from activity_recognition.training.inspection import Inspection, inspect
+from activity_recognition.training.data.inspection import Inspection, inspect
 from activity_recognition.types import (
     MODALITIES,
     AudioChunk,

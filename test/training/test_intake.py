@@ -20,10 +20,10 @@ from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.sensors import Role, SensorDecoders
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.streams import InputCounters, windows
-from activity_recognition.training.cache import preprocessing, recording_key
+from activity_recognition.training.data.cache import preprocessing, recording_key
+from activity_recognition.training.data.preprocessing import take_in
 from activity_recognition.training.evaluation.cost import measure_cost
 from activity_recognition.training.evaluation.replaying import replay
-from activity_recognition.training.intake import take_in
 from activity_recognition.types import MODALITIES, NANOSECONDS, Frame, Modality, Window
 from factories.networks import TINY, make_checkpoint
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from activity_recognition.errors import MissingExtraError
-from activity_recognition.training import logbook as module
-from activity_recognition.training.logbook import BOARD, LOG, Logbook
+from activity_recognition.training.run import logbook as module
+from activity_recognition.training.run.logbook import BOARD, LOG, Logbook
 
 
 def scalars(run: Path) -> dict[str, dict[int, float]]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from activity_recognition.training.losses import IGNORE, DenseLoss, class_weights
+from activity_recognition.training.run.losses import IGNORE, DenseLoss, class_weights
 from activity_recognition.types import MODALITIES, Modality
 
 CLASSES = 5

@@ -16,7 +16,7 @@ from torchmetrics.functional.classification import (
 )
 
 from activity_recognition.errors import ShapeError
-from activity_recognition.training.metrics import (
+from activity_recognition.training.evaluation.metrics import (
     class_scores,
     confusion_matrix,
     known,

@@ -9,11 +9,11 @@ import torch
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference.precision import choose_precision
-from activity_recognition.training.batches import deal, load_batch
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.crops import plan_epoch
-from activity_recognition.training.losses import IGNORE
-from activity_recognition.training.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.data.crops import plan_epoch
+from activity_recognition.training.run.batches import deal, load_batch
+from activity_recognition.training.run.losses import IGNORE
+from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
 from activity_recognition.types import MODALITIES
 from factories.batches import random_batch
 from factories.networks import TINY, make_system

@@ -7,7 +7,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.errors import ConfigError
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.optimisation import (
+from activity_recognition.training.run.optimisation import (
     Optimisation,
     learning_rate_at,
     make_average,

@@ -14,11 +14,11 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import choose_precision
-from activity_recognition.training import overfit as module
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.objective import TrainingLoss, TrainingModel
-from activity_recognition.training.overfit import Verdict, overfit, plain_settings
-from activity_recognition.training.targets import LabelTrack
+from activity_recognition.training.data.targets import LabelTrack
+from activity_recognition.training.run import overfit as module
+from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.run.overfit import Verdict, overfit, plain_settings
 from factories.networks import TINY, make_system
 from factories.segments import LABELS, START_NS, make_segment
 

@@ -11,8 +11,9 @@ import torch
 from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import NonFiniteError
 from activity_recognition.inference.precision import choose_precision
+from activity_recognition.training.data.segments import Segment
 from activity_recognition.training.evaluation.decisions import answer
-from activity_recognition.training.predict import (
+from activity_recognition.training.evaluation.predict import (
     COMBINATIONS,
     Combination,
     combination_name,
@@ -20,7 +21,6 @@ from activity_recognition.training.predict import (
     segment_arrays,
     to_tensors,
 )
-from activity_recognition.training.segments import Segment
 from activity_recognition.types import MODALITIES, Modality
 from factories.networks import TINY, make_system
 

@@ -14,13 +14,13 @@ from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import CheckpointError
 from activity_recognition.models.video import FrameEncoder
 from activity_recognition.simulation.body import Joint
-from activity_recognition.training import pretraining
 from activity_recognition.training.config import PretrainConfig, TrainConfig
-from activity_recognition.training.pose import PoseModel
-from activity_recognition.training.pretraining import LOG, WEIGHTS, pretrain
+from activity_recognition.training.pretraining import pretrain as pretraining
+from activity_recognition.training.pretraining.batches import MOTION_NAMES, StillBatches
+from activity_recognition.training.pretraining.pose import PoseModel
+from activity_recognition.training.pretraining.pretrain import LOG, WEIGHTS, pretrain
+from activity_recognition.training.run.train import main_train
 from activity_recognition.training.shipped import PRETRAINING_RECIPE
-from activity_recognition.training.stills import MOTION_NAMES, StillBatches
-from activity_recognition.training.train import main_train
 from factories.networks import TINY
 
 

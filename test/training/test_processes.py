@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from activity_recognition.errors import ConfigError
-from activity_recognition.training.processes import Peers, choose_own_precision
-from activity_recognition.training.state import read_progress
-from activity_recognition.training.trainer import STATE
+from activity_recognition.training.run.processes import Peers, choose_own_precision
+from activity_recognition.training.run.state import read_progress
+from activity_recognition.training.run.trainer import STATE
 
 from . import two_processes
 

@@ -11,8 +11,8 @@ from activity_recognition.bags import RecordingReader
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.recorded import DEFAULTS, SETTINGS, RecordedConfig, read_setting
-from activity_recognition.training.dataset import load_dataset
-from activity_recognition.training.inspection import inspect
+from activity_recognition.training.data.dataset import load_dataset
+from activity_recognition.training.data.inspection import inspect
 from activity_recognition.training.sharding.manifest import read_manifest
 from activity_recognition.training.sharding.store import Store
 from activity_recognition.training.sharding.writing import prepare_shards

@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference.precision import choose_precision
-from activity_recognition.training import trainer as trainer_module
 from activity_recognition.training.config import StageConfig, TrainConfig
-from activity_recognition.training.objective import TrainingLoss, TrainingModel
-from activity_recognition.training.trainer import STATE, Sources, Trainer
+from activity_recognition.training.run import trainer as trainer_module
+from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.run.trainer import STATE, Sources, Trainer
 from factories.networks import TINY, make_system
 from factories.segments import make_segment
 

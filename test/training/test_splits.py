@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.splits import (
+from activity_recognition.training.data.splits import (
     Assignment,
     draw_validation,
     read_splits,

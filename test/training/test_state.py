@@ -12,8 +12,8 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.errors import CheckpointError, OutputError
-from activity_recognition.training import state
-from activity_recognition.training.state import Progress, load_state, read_progress, save_state
+from activity_recognition.training.run import state
+from activity_recognition.training.run.state import Progress, load_state, read_progress, save_state
 
 PROGRESS = Progress(fingerprint='abc', epoch=3, batch=2, step=17, best=0.5)
 

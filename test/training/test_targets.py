@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.losses import IGNORE
-from activity_recognition.training.targets import LabelTrack
+from activity_recognition.training.data.targets import LabelTrack
+from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.types import LabelSpan, to_ns
 
 START_NS = 1_700_000_000_000_000_000

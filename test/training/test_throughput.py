@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from activity_recognition.training.throughput import Throughput
+from activity_recognition.training.run.throughput import Throughput
 
 
 def test_means_leave_out_what_was_not_asked_and_rates_count_everything():

@@ -16,10 +16,10 @@ from activity_recognition.errors import CheckpointError, ConfigError, RecordingE
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
-from activity_recognition.training.cache import recording_key
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.evaluate import evaluate_recordings
-from activity_recognition.training.train import TrainingResult, main_train
+from activity_recognition.training.data.cache import recording_key
+from activity_recognition.training.evaluation.evaluate import evaluate_recordings
+from activity_recognition.training.run.train import TrainingResult, main_train
 
 
 @pytest.fixture(scope='module')

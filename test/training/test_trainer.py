@@ -15,15 +15,15 @@ import torch
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import choose_precision
-from activity_recognition.training import trainer as trainer_module
-from activity_recognition.training.batches import load_batch
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
-from activity_recognition.training.crops import plan_epoch
-from activity_recognition.training.interruption import Interruption
-from activity_recognition.training.logbook import LOG
-from activity_recognition.training.objective import TrainingLoss, TrainingModel
-from activity_recognition.training.trainer import Sources, Trainer, _step_seed
-from activity_recognition.training.validation import validate
+from activity_recognition.training.data.crops import plan_epoch
+from activity_recognition.training.run import trainer as trainer_module
+from activity_recognition.training.run.batches import load_batch
+from activity_recognition.training.run.interruption import Interruption
+from activity_recognition.training.run.logbook import LOG
+from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.run.trainer import Sources, Trainer, _step_seed
+from activity_recognition.training.run.validation import validate
 from factories.networks import TINY, make_system
 
 from .conftest import make_segment

@@ -17,9 +17,9 @@ import torch.distributed
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.objective import TrainingLoss, TrainingModel
-from activity_recognition.training.processes import join_processes
-from activity_recognition.training.trainer import Sources, Trainer
+from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.run.processes import join_processes
+from activity_recognition.training.run.trainer import Sources, Trainer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

@@ -17,7 +17,7 @@ from torchmetrics.functional.classification import multiclass_cohen_kappa
 from torchmetrics.functional.nominal import fleiss_kappa
 
 from activity_recognition.training.evaluation.decisions import Int64, Stretch
-from activity_recognition.training.metrics import known
+from activity_recognition.training.evaluation.metrics import known
 from activity_recognition.types import MODALITIES, Modality
 
 

@@ -19,7 +19,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
 from activity_recognition.training.evaluation.decisions import Stretch
-from activity_recognition.training.metrics import known, ratio
+from activity_recognition.training.evaluation.metrics import known, ratio
 
 BINS = 15
 KINDS = ('before', 'after', 'smoothed')

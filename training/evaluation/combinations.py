@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
 from activity_recognition.training.evaluation.decisions import Stretch
-from activity_recognition.training.metrics import confusion_matrix, overall_scores, summarise
+from activity_recognition.training.evaluation.metrics import (
+    confusion_matrix,
+    overall_scores,
+    summarise,
+)
 
 Counts = Mapping[str, NDArray[np.int64]]
 """``decisions`` and ``smoothed``: (C, C + 1), or (R, C, C + 1) of several recordings."""

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from activity_recognition.config import SmoothingConfig
 from activity_recognition.errors import NonFiniteError
 from activity_recognition.models.smoothing import ActivitySmoothing
-from activity_recognition.training.predict import Prediction
-from activity_recognition.training.segments import Segment
-from activity_recognition.training.targets import LabelTrack
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.targets import LabelTrack
+from activity_recognition.training.evaluation.predict import Prediction
 from activity_recognition.types import MODALITIES, Modality
 
 UNDECIDED = -1

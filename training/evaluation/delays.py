@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from activity_recognition.training.data.targets import LabelTrack
 from activity_recognition.training.evaluation.decisions import Int64
-from activity_recognition.training.targets import LabelTrack
 from activity_recognition.types import seconds_between
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.functional.classification import binary_average_precision
 
-from activity_recognition.training.dataset import NONE_LABEL
+from activity_recognition.training.data.dataset import NONE_LABEL
 from activity_recognition.training.evaluation.decisions import Answers, Stretch
 
 Float64 = NDArray[np.float64]

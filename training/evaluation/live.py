@@ -22,11 +22,11 @@ from activity_recognition.inference.precision import Precision
 from activity_recognition.inference.trace_file import read_trace
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.recorded import RecordedConfig
-from activity_recognition.training.cache import PreparedRecording
+from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.evaluation.decisions import UNDECIDED, Int64
+from activity_recognition.training.evaluation.metrics import confusion_matrix, known, overall_scores
 from activity_recognition.training.evaluation.parity import Comparison, Played, compare, tolerance
 from activity_recognition.training.evaluation.replaying import replay
-from activity_recognition.training.metrics import confusion_matrix, known, overall_scores
 from activity_recognition.types import MODALITIES, NANOSECONDS, to_ns
 
 if TYPE_CHECKING:

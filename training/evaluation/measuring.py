@@ -21,7 +21,7 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.recorded import RecordedConfig, Setting
-from activity_recognition.training.cache import PreparedRecording
+from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.evaluation import calibration
 from activity_recognition.training.evaluation.agreement import measure_agreement
 from activity_recognition.training.evaluation.bootstrap import LEVEL, Bootstrap
@@ -34,6 +34,13 @@ from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers,
 from activity_recognition.training.evaluation.decisions import Stretch, answer
 from activity_recognition.training.evaluation.detection import measure_detection
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
+from activity_recognition.training.evaluation.metrics import known, overall_scores
+from activity_recognition.training.evaluation.predict import (
+    COMBINATIONS,
+    Combination,
+    combination_name,
+    predict_segment,
+)
 from activity_recognition.training.evaluation.recordings import (
     SHARDS,
     Recordings,
@@ -48,16 +55,9 @@ from activity_recognition.training.evaluation.temporal import (
     temporal_sums,
 )
 from activity_recognition.training.evaluation.unknown import measure_unknown
-from activity_recognition.training.metrics import known, overall_scores
 from activity_recognition.training.pool import make_progress
-from activity_recognition.training.predict import (
-    COMBINATIONS,
-    Combination,
-    combination_name,
-    predict_segment,
-)
+from activity_recognition.training.run.train import CHECKPOINT
 from activity_recognition.training.sharding.manifest import holds_shards
-from activity_recognition.training.train import CHECKPOINT
 from activity_recognition.types import MODALITIES, LabelSpan, seconds_between
 
 FUSED: Combination = MODALITIES

@@ -19,8 +19,15 @@ from activity_recognition.config_io import build_config
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.recorded import DEFAULTS, RecordedConfig, Setting
-from activity_recognition.training.cache import PreparedRecording, recording_key
-from activity_recognition.training.dataset import cache_recordings, read_all_labels
+from activity_recognition.training.data.cache import PreparedRecording, recording_key
+from activity_recognition.training.data.dataset import cache_recordings, read_all_labels
+from activity_recognition.training.data.splits import (
+    SPLITS_FILE,
+    Assignment,
+    read_splits,
+    settings_of,
+)
+from activity_recognition.training.data.usable import demand_usable
 from activity_recognition.training.sharding.manifest import (
     Manifest,
     ShardedRecording,
@@ -29,8 +36,6 @@ from activity_recognition.training.sharding.manifest import (
 )
 from activity_recognition.training.sharding.reading import cache_shards
 from activity_recognition.training.sharding.store import Store
-from activity_recognition.training.splits import SPLITS_FILE, Assignment, read_splits, settings_of
-from activity_recognition.training.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
 TEST_SPLIT = 'test'

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
 from activity_recognition.training.evaluation.decisions import Answers, Stretch
 from activity_recognition.training.evaluation.delays import Delays
+from activity_recognition.training.evaluation.metrics import known, ratio
 from activity_recognition.training.evaluation.runs import edit_score, match_runs, runs_of
-from activity_recognition.training.metrics import known, ratio
 from activity_recognition.types import NANOSECONDS
 
 OVERLAPS = (0.1, 0.25, 0.5)

@@ -12,7 +12,7 @@ from webdataset.tariterators import group_by_keys, tar_file_iterator
 
 from activity_recognition.errors import DecodeError, RecordingError
 from activity_recognition.scratch import scratch_folder
-from activity_recognition.training.cache import (
+from activity_recognition.training.data.cache import (
     PreparedRecording,
     cache_folder,
     is_cached,

@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 
 from activity_recognition.errors import DecodeError, printable
 from activity_recognition.text_files import demand_mapping, parse_json
-from activity_recognition.training.intake import SMALL, WIDE, RecordedArrays, SegmentArrays
+from activity_recognition.training.data.preprocessing import (
+    SMALL,
+    WIDE,
+    RecordedArrays,
+    SegmentArrays,
+)
 from activity_recognition.training.sharding.manifest import label_rows, to_json
 from activity_recognition.types import LabelSpan, to_ns
 

@@ -17,8 +17,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E
 
 from activity_recognition.bags import RecordingWriter  # noqa: E402
 from activity_recognition.ros.message_types import message_class  # noqa: E402
-from activity_recognition.ros.player_node import PlayerNode  # noqa: E402
-from activity_recognition.ros.simulator_node import SimulatorNode  # noqa: E402
+from activity_recognition.ros.playing.player_node import PlayerNode  # noqa: E402
+from activity_recognition.ros.playing.simulator_node import SimulatorNode  # noqa: E402
 from activity_recognition.sensors.cdr import TypeRegistry  # noqa: E402
 from activity_recognition.types import AudioChunk, Frame, LabelSpan, Utterance  # noqa: E402
 from factories.timing import PATIENCE_S  # noqa: E402

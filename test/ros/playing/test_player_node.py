@@ -20,8 +20,8 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from activity_recognition.bags import RecordingReader, RecordingWriter  # noqa: E402
 from activity_recognition.errors import ConfigError, RecordingError  # noqa: E402
-from activity_recognition.ros import player_node  # noqa: E402
-from activity_recognition.ros.recording_source import values_for_recognizer  # noqa: E402
+from activity_recognition.ros.playing import player_node  # noqa: E402
+from activity_recognition.ros.sources.recording_source import values_for_recognizer  # noqa: E402
 from activity_recognition.sensors.decoders import Role  # noqa: E402
 from activity_recognition.startup import (  # noqa: E402
     REPLAY_ARGUMENTS,
@@ -366,7 +366,7 @@ def test_an_error_is_one_sentence_and_an_exit_status(capfd):
 )
 def test_a_signal_ends_the_process_within_two_seconds(stage, recording, kind, status):
     ears = stage.listen('/image')
-    command = [sys.executable, '-m', 'activity_recognition.ros.player_node', '--ros-args']
+    command = [sys.executable, '-m', 'activity_recognition.ros.playing.player_node', '--ros-args']
     command += ['-p', f'bag:={recording}', '-p', 'playback.loop:=true']
     environment = {**os.environ, 'ROS_DOMAIN_ID': str(stage.context.get_domain_id())}
 

@@ -81,7 +81,7 @@ def test_wrong_settings_are_refused_in_words(stage, parameters, words):
 
 def test_ctrl_c_ends_the_process_within_two_seconds(stage):
     ears = stage.listen('/image')
-    command = [sys.executable, '-m', 'activity_recognition.ros.simulator_node']
+    command = [sys.executable, '-m', 'activity_recognition.ros.playing.simulator_node']
     environment = {**os.environ, 'ROS_DOMAIN_ID': str(stage.context.get_domain_id())}
 
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as node:

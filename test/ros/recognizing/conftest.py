@@ -83,7 +83,7 @@ class World:
         """Create the node, unconfigured; dots in parameter names are written as ``__``."""
         from rclpy.parameter import Parameter
 
-        from activity_recognition.ros.recognizer_node import RecognizerNode
+        from activity_recognition.ros.recognizing.recognizer_node import RecognizerNode
 
         given = {'checkpoint': str(self.checkpoint), 'use_sim_time': self.use_sim_time}
         # The microphone of this world has no AudioInfo.

@@ -12,8 +12,8 @@ from rclpy.serialization import serialize_message
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import DecodeError
-from activity_recognition.ros import message_filters_stand_in
-from activity_recognition.ros.filters import EntryTimes, SynchronizerFilter
+from activity_recognition.ros.recognizing import message_filters_stand_in
+from activity_recognition.ros.recognizing.filters import EntryTimes, SynchronizerFilter
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import WindowSynchronizer
 from activity_recognition.types import NANOSECONDS as SECOND

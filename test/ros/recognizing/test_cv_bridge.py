@@ -12,8 +12,8 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from activity_recognition.msg import ActivityStamped
-from activity_recognition.ros import overlay
-from activity_recognition.ros.conversions import to_time
+from activity_recognition.ros.recognizing import overlay
+from activity_recognition.ros.recognizing.conversions import to_time
 from activity_recognition.sensors import TypeRegistry, decode_image
 
 WIDTH, HEIGHT = 10, 6

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip('rclpy')
 
 from activity_recognition.config import RecognizerConfig, SyncConfig
-from activity_recognition.ros.diagnostics import Diagnosis, Snapshot
-from activity_recognition.ros.inputs import InputReport
 from activity_recognition.ros.parameters import config_fields
+from activity_recognition.ros.recognizing.diagnostics import Diagnosis, Snapshot
+from activity_recognition.ros.recognizing.inputs import InputReport
 from activity_recognition.sensors import Role
 from activity_recognition.streams import DropReason, InputCounters
 from activity_recognition.types import MODALITIES

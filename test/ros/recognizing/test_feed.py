@@ -15,10 +15,10 @@ from rclpy.lifecycle import LifecycleNode
 from activity_recognition.bags import RecordingReader, RecordingWriter
 from activity_recognition.config import RecognizerConfig, SyncConfig, TopicsConfig
 from activity_recognition.inference.resizing import resize_frame
-from activity_recognition.ros.feed import Feed
-from activity_recognition.ros.filters import RawMessage
+from activity_recognition.ros.recognizing.filters import RawMessage
+from activity_recognition.ros.recognizing.stream_inputs import Feed
 from activity_recognition.sensors import Role
-from activity_recognition.training.intake import take_in
+from activity_recognition.training.data.preprocessing import take_in
 from activity_recognition.types import NANOSECONDS, Frame
 from factories.networks import TINY
 

@@ -18,13 +18,13 @@ from std_msgs.msg import String
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.ros.executor_choice import CHOICE_VARIABLE, make_executor
-from activity_recognition.ros.filters import (
+from activity_recognition.ros.qos import profile
+from activity_recognition.ros.recognizing.filters import (
     Decoder,
     RawMessage,
     RawSubscriber,
     SynchronizerFilter,
 )
-from activity_recognition.ros.qos import profile
 from activity_recognition.sensors import AudioFormat, Role, SensorDecoders
 from activity_recognition.streams import DropReason, WindowSynchronizer
 from activity_recognition.types import Modality

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from activity_recognition.ros.input_log import InputLog
-from activity_recognition.ros.inputs import InputReport
+from activity_recognition.ros.recognizing.input_log import InputLog
+from activity_recognition.ros.recognizing.inputs import InputReport
 from activity_recognition.sensors import Role
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]

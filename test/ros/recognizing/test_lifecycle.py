@@ -112,7 +112,7 @@ def test_an_activation_that_fails_leaves_nothing_behind_and_can_be_repeated(worl
     from lifecycle_msgs.msg import State
 
     from activity_recognition.errors import ConfigError
-    from activity_recognition.ros.inputs import Inputs
+    from activity_recognition.ros.recognizing.inputs import Inputs
 
     node = world.make_recognizer()
     camera = world.advertise('image', image_type())

@@ -82,7 +82,7 @@ def test_live_speech_without_a_locale_is_heard(
     world, checkpoint, with_hri_msgs, seen, incremental, final, options
 ):
     activities = world.activities()
-    recognizer = [sys.executable, '-m', 'activity_recognition.ros.recognizer_node']
+    recognizer = [sys.executable, '-m', 'activity_recognition.ros.recognizing.recognizer_node']
     recognizer += ['--ros-args', '-r', f'__ns:={world.namespace}', '-p', 'autostart:=true']
     recognizer += ['-p', f'checkpoint:={checkpoint}', '-p', 'engine.device:=cpu', *options]
     speaker = [sys.executable, '-c', SPEAK, world.namespace, incremental, final]

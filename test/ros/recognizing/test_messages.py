@@ -14,9 +14,9 @@ pytest.importorskip('rclpy')
 from rclpy.serialization import deserialize_message, serialize_message
 
 from activity_recognition.msg import ActivityStamped
-from activity_recognition.ros.activity_cdr import ActivityWriter
-from activity_recognition.ros.conversions import no_data_message, to_message, to_time
-from activity_recognition.ros.overlay import draw, to_image_message
+from activity_recognition.ros.recognizing.activity_cdr import ActivityWriter
+from activity_recognition.ros.recognizing.conversions import no_data_message, to_message, to_time
+from activity_recognition.ros.recognizing.overlay import draw, to_image_message
 from activity_recognition.types import NANOSECONDS as SECOND
 from activity_recognition.types import Decision, Modality, ModalityEvidence, Status
 

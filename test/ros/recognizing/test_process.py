@@ -24,7 +24,7 @@ def start(world, checkpoint):
     processes = []
 
     def begin(*arguments: str, executor: str = 'single') -> subprocess.Popen:
-        command = [sys.executable, '-m', 'activity_recognition.ros.recognizer_node']
+        command = [sys.executable, '-m', 'activity_recognition.ros.recognizing.recognizer_node']
         command += ['--ros-args', '-r', f'__ns:={world.namespace}']
         command += ['-p', f'checkpoint:={checkpoint}', '-p', 'engine.device:=cpu']
         command += ['-p', 'topics.audio_sample_format:=S16LE', *arguments]

@@ -26,7 +26,12 @@ def play(world):
     processes = []
 
     def begin(recording) -> None:
-        command = [sys.executable, '-m', 'activity_recognition.ros.player_node', '--ros-args']
+        command = [
+            sys.executable,
+            '-m',
+            'activity_recognition.ros.playing.player_node',
+            '--ros-args',
+        ]
         command += ['-r', f'__ns:={world.namespace}', '-p', f'bag:={recording}']
         command += ['-p', 'playback.loop:=true']
         processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))

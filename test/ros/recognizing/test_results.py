@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:D
 
 def test_labels_are_latched_and_their_version_is_that_of_the_list(world):
     from activity_recognition.msg import ActivityLabels
-    from activity_recognition.ros.conversions import labels_message
+    from activity_recognition.ros.recognizing.conversions import labels_message
 
     node = world.recognize()
     world.spin_until(lambda: world.node.count_publishers('activity_labels'))
@@ -71,7 +71,7 @@ def test_a_decision_lives_three_periods_of_the_rate_in_force(world):
 def test_the_overlay_is_drawn_only_while_somebody_watches(world, monkeypatch):
     from sensor_msgs.msg import Image
 
-    from activity_recognition.ros import outcome
+    from activity_recognition.ros.recognizing import stream_publishers as outcome
 
     drawn = []
     draw = outcome.draw

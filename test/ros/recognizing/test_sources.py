@@ -14,7 +14,7 @@ from activity_recognition.config import TopicsConfig
 from activity_recognition.errors import ConfigError, UnsupportedEncodingError
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.qos import follow, mismatch
-from activity_recognition.ros.sources import Offer, Source, choose, wanted
+from activity_recognition.ros.topic_choice import Offer, Source, choose, wanted
 from activity_recognition.sensors import Role
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]

@@ -193,7 +193,7 @@ def test_a_node_destroyed_while_it_loads_leaves_nothing_behind(world, gate):
 def test_what_cannot_be_taken_down_is_said_and_the_node_can_be_configured_again(
     world, monkeypatch, capfd
 ):
-    from activity_recognition.ros.session import Session
+    from activity_recognition.ros.recognizing.session import Session
 
     node = world.make_recognizer()
     diagnoses = world.diagnoses()

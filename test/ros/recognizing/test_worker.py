@@ -10,8 +10,8 @@ pytest.importorskip('rclpy')
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ShapeError
-from activity_recognition.ros.filters import SynchronizerFilter
-from activity_recognition.ros.worker import EngineWorker
+from activity_recognition.ros.recognizing.filters import SynchronizerFilter
+from activity_recognition.ros.recognizing.worker import EngineWorker
 from activity_recognition.streams import WindowSynchronizer
 from factories.timed import frame
 from factories.timing import PATIENCE_S

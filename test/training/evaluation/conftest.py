@@ -11,13 +11,13 @@ import torch
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
+from activity_recognition.training.data.targets import LabelTrack
 from activity_recognition.training.evaluation.decisions import Answers, Stretch
 from activity_recognition.training.evaluation.measuring import (
     Evaluation,
     EvaluationConfig,
     evaluate_checkpoint,
 )
-from activity_recognition.training.targets import LabelTrack
 from activity_recognition.types import MODALITIES, to_ns
 from factories.networks import TINY, make_system, tokenizer_for
 

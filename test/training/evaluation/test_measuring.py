@@ -17,7 +17,7 @@ from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
-from activity_recognition.training.cache import recording_key
+from activity_recognition.training.data.cache import recording_key
 from activity_recognition.training.evaluation.cautions import cautions
 from activity_recognition.training.evaluation.measuring import (
     Evaluation,

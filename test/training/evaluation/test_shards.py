@@ -12,7 +12,7 @@ import pytest
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
-from activity_recognition.training.cache import recording_key
+from activity_recognition.training.data.cache import recording_key
 from activity_recognition.training.evaluation.cautions import cautions
 from activity_recognition.training.evaluation.measuring import (
     Evaluation,

@@ -16,7 +16,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from activity_recognition.bags import labels_path
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.intake import take_in
+from activity_recognition.training.data.preprocessing import take_in
 from activity_recognition.training.sharding import samples
 from activity_recognition.training.sharding.samples import from_samples, to_samples
 from factories.networks import TINY

@@ -1,0 +1,1 @@
+"""The nodes that play to live topics: ``player`` and ``simulator``."""

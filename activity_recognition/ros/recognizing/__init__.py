@@ -1,0 +1,1 @@
+"""The node ``recognizer``: inputs, synchroniser, worker, results, diagnostics."""

@@ -1,0 +1,305 @@
+"""What a configured recogniser consists of, and what of it runs while it is active."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+
+from activity_recognition.config import RecognizerConfig
+from activity_recognition.errors import ActivityRecognitionError
+from activity_recognition.inference import MultiStreamEngine
+from activity_recognition.inference.trace_file import TracedEngine
+from activity_recognition.ros.clocks import change_period, now_ns
+from activity_recognition.ros.recognizing.diagnostics import Snapshot
+from activity_recognition.ros.recognizing.results import LabelList
+from activity_recognition.ros.recognizing.stream_inputs import Feed, audio_format
+from activity_recognition.ros.recognizing.stream_publishers import Outcome
+from activity_recognition.ros.recognizing.worker import EngineWorker
+from activity_recognition.ros.topic_choice import wanted
+from activity_recognition.sensors import Role
+from activity_recognition.streams.schedule import IDLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+    from rclpy.timer import Timer
+
+    from activity_recognition.types import Decision, Window
+
+LOOK_PERIOD_S = 0.2
+"""How often the graph is looked at for publishers that came, went or changed."""
+POLLS_PER_PERIOD = 2
+"""Polls of a stream between two decisions while frames stay away. Counted from the last frame, the
+third one comes just when the synchroniser decides without one, a period and a half later."""
+SHORTEST_POLL_S = 0.01
+STOP_TIMEOUT_S = 1.0
+"""How long the step in progress may take when the node is deactivated."""
+LOG_PERIOD_S = 5.0
+"""At most one line about failing steps in this time."""
+
+
+class Running:
+    """What exists while the node is active: a feed per stream, the worker, timers."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        config: RecognizerConfig,
+        engine: MultiStreamEngine,
+        outcomes: Mapping[str, Outcome],
+    ) -> None:
+        """Start the worker, then subscribe."""
+        self._node = node
+        self._config = config
+        self._outcomes = outcomes
+        self._last_log_s = -LOG_PERIOD_S
+        self.feeds = {name: Feed(node, config, engine.config, name) for name in engine.streams}
+        self._trace = (
+            TracedEngine(
+                engine,
+                Path(config.trace),
+                smoothing=config.smoothing,
+                on_problem=node.get_logger().error,
+            )
+            if config.trace
+            else None
+        )
+        self.worker = EngineWorker(
+            {name: feed.filter for name, feed in self.feeds.items()},
+            self._trace or engine,
+            deliver=self._deliver,
+            on_error=self._log_failure,
+            num_threads=engine.num_threads,
+        )
+        self._timers: dict[str, Timer] = {}
+        self._undo = ExitStack()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        node, reset_after_s = self._node, self._config.sync.reset_after_s
+        self.worker.start()
+        self._undo.callback(self._cancel_timers)
+        jumps = node.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=None,
+                min_backward=Duration(seconds=-reset_after_s),
+                on_clock_change=True,
+            ),
+            post_callback=lambda _: self._reset(),
+        )
+        self._undo.callback(jumps.unregister)
+        for feed in self.feeds.values():
+            self._undo.callback(feed.inputs.close)
+        for feed in self.feeds.values():
+            feed.inputs.look()
+            feed.log.begin(feed.inputs.reports())
+        self._every('look', LOOK_PERIOD_S, self._look)
+        self._set_rates()
+
+    @property
+    def trace_problem(self) -> str:
+        """Why the trace ended early; empty where it did not, or none is written."""
+        return self._trace.problem if self._trace is not None else ''
+
+    def update(self, config: RecognizerConfig, engine: MultiStreamEngine) -> None:
+        """Take over settings that change live; what has not changed is left alone."""
+        before, self._config = self._config, config
+        if config.sync != before.sync:
+            for feed in self.feeds.values():
+                feed.synchronizer.update(config.sync)
+        self._set_rates()
+        if (config.smoothing, config.engine) != (before.smoothing, before.engine):
+            self.worker.submit(
+                lambda: engine.update(
+                    smoothing=config.smoothing, evidence_every=config.engine.evidence_every
+                )
+            )
+
+    def stop(self) -> bool:
+        """Undo everything in reverse order; return whether the worker ended in time."""
+        self._undo.close()
+        has_ended = self.worker.stop(STOP_TIMEOUT_S)
+        if has_ended and self._trace is not None:
+            (feed,) = self.feeds.values()
+            self._trace.close(
+                feed.synchronizer.counters,
+                decisions_skipped=feed.synchronizer.decisions_skipped,
+                failed_steps=self.worker.errors,
+            )
+        return has_ended
+
+    def _set_rates(self) -> None:
+        period_s = 1.0 / (self._config.sync.decision_rate_hz or IDLE_RATE_HZ)
+        poll_s = max(period_s / POLLS_PER_PERIOD, SHORTEST_POLL_S)
+        clock = self._node.get_clock()
+        for name, feed in self.feeds.items():
+            # The node's clock: with sim time, decisions follow the simulation's pace.
+            timer = self._every(f'poll {name}', poll_s, partial(self._poll, feed), clock=clock)
+            # Every waking of the executor costs it as much as a frame: none while frames come.
+            feed.filter.on_frame = timer.reset
+        self._every('overlay', 1.0 / self._config.overlay_rate_hz, self._show)
+
+    def _every(
+        self, name: str, period_s: float, call: Callable[[], None], clock: Clock | None = None
+    ) -> Timer:
+        """Call something periodically, on a steady clock unless told otherwise.
+
+        Asked again for the same name, it only changes the period.
+        """
+        timer = self._timers.get(name)
+        if timer is not None:
+            change_period(timer, period_s)
+            return timer
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timers[name] = self._node.create_timer(period_s, call, clock=clock or steady)
+        return self._timers[name]
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers.values():
+            self._node.destroy_timer(timer)
+        self._timers.clear()
+
+    def _look(self) -> None:
+        now_s, silent_after_s = time.monotonic(), self._config.silent_after_s
+        for feed in self.feeds.values():
+            feed.inputs.look()
+            reports = feed.inputs.reports()
+            feed.log.tell(reports, now_s=now_s, silent_after_s=silent_after_s)
+        for outcome in self._outcomes.values():
+            outcome.results.settle()
+
+    def _reset(self) -> None:
+        for feed in self.feeds.values():
+            feed.synchronizer.reset()
+
+    def _poll(self, feed: Feed) -> None:
+        feed.filter.poll(now_ns(self._node.get_clock()))
+
+    def _show(self) -> None:
+        for outcome in self._outcomes.values():
+            outcome.show()
+
+    def _deliver(self, stream: str, decision: Decision, window: Window) -> None:
+        self._outcomes[stream].results.deliver(decision, window, self.feeds[stream].filter.entries)
+
+    def _log_failure(self, error: Exception) -> None:
+        now_s = time.monotonic()
+        if now_s - self._last_log_s >= LOG_PERIOD_S:
+            self._last_log_s = now_s
+            self._node.get_logger().error(f'a step failed: {type(error).__name__}: {error}')
+
+
+def load_engine(config: RecognizerConfig) -> MultiStreamEngine:
+    """Load an engine with the streams of a configuration and warm it up; touches no node.
+
+    Raises:
+        ActivityRecognitionError: when checkpoint, device or settings cannot be used.
+    """
+    # Refuse wrong settings before the model is loaded.
+    audio_format(config.topics)
+    for role in Role:
+        wanted(role, role.value, config.topics)
+    engine = MultiStreamEngine.load(config.checkpoint, config.engine, config.smoothing)
+    for name in config.streams or ('',):
+        engine.join(name)
+    engine.warm_up()
+    return engine
+
+
+class Session:
+    """What exists while the node is configured: the engine and the publishers."""
+
+    def __init__(
+        self, node: LifecycleNode, config: RecognizerConfig, engine: MultiStreamEngine
+    ) -> None:
+        """Advertise what an engine decides, which :func:`load_engine` made."""
+        self._node = node
+        self.config = config
+        self.engine = engine
+        self.outcomes = {
+            name: Outcome(node, config, self.engine.labels, name) for name in self.engine.streams
+        }
+        self._label_list = LabelList(node, self.engine.labels)
+        self.running: Running | None = None
+        self._is_stuck = False
+
+    def start(self) -> None:
+        """Begin to recognise; the publishers must be active.
+
+        Raises:
+            ActivityRecognitionError: when it cannot.
+        """
+        if self._is_stuck:
+            raise ActivityRecognitionError(
+                'expected an idle engine, but its last step has not ended; '
+                'clean up and configure again'
+            )
+        for name in self.engine.streams:
+            self.engine.reset(name)
+        self.engine.update(
+            smoothing=self.config.smoothing, evidence_every=self.config.engine.evidence_every
+        )
+        self._label_list.publish(checkpoint_id=self.engine.checkpoint_id)
+        for outcome in self.outcomes.values():
+            outcome.results.open()
+        self.running = Running(self._node, self.config, self.engine, self.outcomes)
+
+    def stop(self) -> None:
+        """End recognising; NO_DATA is the last thing published."""
+        for outcome in self.outcomes.values():
+            outcome.results.close()
+        if self.running is not None:
+            self._is_stuck = not self.running.stop()
+            self.running = None
+        if self._is_stuck:
+            self._node.get_logger().error(
+                f'the step in progress did not end within {STOP_TIMEOUT_S:g} s'
+            )
+
+    def close(self) -> None:
+        """Give everything up."""
+        self.stop()
+        for outcome in self.outcomes.values():
+            outcome.destroy()
+        self._label_list.destroy()
+
+    def update(self, config: RecognizerConfig) -> None:
+        """Take over settings that change live."""
+        if config == self.config:
+            return
+        self.config = config
+        for outcome in self.outcomes.values():
+            outcome.results.set_rate(config.sync.decision_rate_hz)
+        if self.running is not None:
+            self.running.update(config, self.engine)
+
+    def snapshots(self) -> dict[str, Snapshot]:
+        """Return what diagnostics are made from, by stream."""
+        now_s, running = time.monotonic(), self.running
+        if running is None:
+            return {}
+        return {name: self._snapshot(name, now_s, running) for name in running.feeds}
+
+    def _snapshot(self, stream: str, now_s: float, running: Running) -> Snapshot:
+        feed, results = running.feeds[stream], self.outcomes[stream].results
+        return Snapshot(
+            time_s=now_s,
+            inputs=feed.inputs.reports(),
+            counters=feed.synchronizer.counters,
+            resets=feed.synchronizer.resets,
+            decisions_skipped=feed.synchronizer.decisions_skipped,
+            worker=running.worker.report(stream),
+            latency_s=results.latency_s,
+            processing_s=results.processing_s,
+            trace_problem=running.trace_problem,
+        )

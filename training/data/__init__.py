@@ -1,0 +1,1 @@
+"""Recordings as arrays: preprocessed once, cached, split, and cut into crops."""

@@ -1,0 +1,272 @@
+"""Recordings kept on disk as memory-mapped arrays: what training cuts crops from.
+
+The arrays are exactly what the recogniser's front ends make of the same records. Utterances are
+kept as text, because word pieces depend on a tokenizer that training makes later. A folder of the
+cache is filled from the recording itself, or from shards that were made of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from activity_recognition.bags import label_files, load_labels
+from activity_recognition.config import ModelConfig, SyncConfig
+from activity_recognition.config_io import to_mapping
+from activity_recognition.errors import (
+    ActivityRecognitionError,
+    OutputError,
+    RecordingError,
+    printable,
+)
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
+from activity_recognition.scratch import scratch_folder, writing
+from activity_recognition.sensors.size import LEAST_SIDE_PX
+from activity_recognition.text_files import read_json_object
+from activity_recognition.training.data.preprocessing import (
+    MAPPED,
+    SMALL,
+    WIDE,
+    RecordedArrays,
+    SegmentArrays,
+    take_in,
+)
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.targets import LabelTrack
+from activity_recognition.types import LabelSpan
+
+LAYOUT = 1
+"""Version of the arrays; part of every key."""
+_INDEX = 'segments.json'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preparation:
+    """What to read, how, and where to keep it; sent to worker processes."""
+
+    recording: Path
+    cache: Path
+    model: ModelConfig
+    """Only the parts that shape the network's inputs matter."""
+    sync: SyncConfig
+    wide_px: int = 0
+    """Side of the larger pictures that crops are cut from, kept beside the network's; 0: none."""
+    recorded: RecordedConfig = DEFAULTS
+    """Which topics of the recording are used, and what they mean."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedRecording:
+    """A recording whose arrays lie in the cache."""
+
+    recording: Path
+    """Where it was read; for one of shards, its path below the shards."""
+    key: str
+    folder: Path
+    start_ns: int
+    """Start of the recording, from which its labels count."""
+    texts: tuple[tuple[str, ...], ...]
+    """Utterances per segment."""
+    dropped: int
+    """Messages that could not be decoded."""
+    spans: tuple[LabelSpan, ...] | None = None
+    """Its labels where shards tell them; None reads them where the recording keeps them."""
+    recorded: RecordedConfig = DEFAULTS
+    """Which of its topics were used, and what they mean."""
+
+    @property
+    def identity(self) -> str:
+        """Digest of the recording, the preprocessing, and how its topics were read."""
+        return _identity(self.key, self.recorded)
+
+    def segments(self, labels: Sequence[str]) -> list[Segment]:
+        """Open the arrays and read the labels as classes of ``labels``.
+
+        Raises:
+            RecordingError: the labels are missing, damaged, or not among ``labels``.
+        """
+        spans = load_labels(self.recording) if self.spans is None else self.spans
+        track = LabelTrack.from_spans(spans, labels, self.start_ns)
+        return [
+            _open_segment(self.folder / str(index), texts, track)
+            for index, texts in enumerate(self.texts)
+        ]
+
+
+def cache_recording(work: Preparation) -> PreparedRecording | str:
+    """Fill the cache from a recording unless it is there; returns what is wrong with a bad one.
+
+    Raises:
+        OutputError: the cache cannot be written, which is no fault of the recording.
+    """
+    try:
+        key = recording_key(work.recording, work.model, work.sync)
+        folder = cache_folder(work.cache, key, work.wide_px, work.recorded)
+        if not is_cached(folder):
+            arrays = take_in(
+                work.recording,
+                work.model,
+                work.sync,
+                wide_px=work.wide_px,
+                recorded=work.recorded,
+            )
+            write_arrays(arrays, folder)
+        return read_cached(work.recording, key, folder, recorded=work.recorded)
+    except OutputError:
+        raise
+    except (ActivityRecognitionError, OSError) as error:
+        return f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
+
+
+def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
+    """Return 32 hexadecimal digits that change with the recording and with the preprocessing.
+
+    Labels are no part of it: they are read anew each time. Neither is how the topics are read: with
+    another microphone it is the same recording, which must not be trained on and measured with.
+    """
+    digest = hashlib.blake2b(
+        json.dumps(preprocessing(model, sync), sort_keys=True).encode(), digest_size=16
+    )
+    labels = label_files(recording)
+    for file in _files(recording):
+        if file not in labels:
+            digest.update(f'{file.name}\0{file.stat().st_size}\0'.encode())
+            _update_with_file(digest, file)
+    return digest.hexdigest()
+
+
+def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
+    """Return all that the arrays of a recording depend on, beside the recording."""
+    side_px = model.video.input_size_px
+    # Below the bound that all share, keys stay those that checkpoints remember (ADR 22).
+    decoded = {'least_side_px': side_px} if side_px > LEAST_SIDE_PX else {}
+    return {
+        'layout': LAYOUT,
+        'input_size_px': side_px,
+        **decoded,
+        'audio': to_mapping(model.audio),
+        'sync': to_mapping(sync),
+    }
+
+
+def cache_folder(cache: Path, key: str, wide_px: int, recorded: RecordedConfig = DEFAULTS) -> Path:
+    """Return where the cache keeps a recording, read in one way."""
+    identity = _identity(key, recorded)
+    return cache / (f'{identity}-{wide_px}px' if wide_px else identity)
+
+
+def _identity(key: str, recorded: RecordedConfig) -> str:
+    return f'{key}-{recorded.digest}' if recorded.digest else key
+
+
+def is_cached(folder: Path) -> bool:
+    """Return whether a folder of the cache is whole."""
+    return (folder / _INDEX).is_file()
+
+
+def write_arrays(arrays: RecordedArrays, folder: Path) -> None:
+    """Write a folder of the cache; it appears whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    index = {
+        'start_ns': arrays.start_ns,
+        'dropped': arrays.dropped,
+        'texts': [list(segment.texts) for segment in arrays.segments],
+    }
+    with (
+        writing(folder, 'the prepared recording'),
+        scratch_folder(folder.parent, '.part-') as temporary,
+    ):
+        staged = temporary / 'recording'
+        for number, segment in enumerate(arrays.segments):
+            _write_segment(staged / str(number), segment)
+        (staged / _INDEX).write_text(json.dumps(index), encoding='utf-8')
+        if folder.exists() and not is_cached(folder):
+            shutil.rmtree(folder)
+        try:
+            staged.replace(folder)
+        except OSError:
+            # Another process of this machine was as far at the same time, with the same arrays.
+            if not is_cached(folder):
+                raise
+
+
+def read_cached(
+    recording: Path,
+    key: str,
+    folder: Path,
+    spans: tuple[LabelSpan, ...] | None = None,
+    recorded: RecordedConfig = DEFAULTS,
+) -> PreparedRecording:
+    """Return a recording that the cache holds; see :class:`PreparedRecording`.
+
+    Raises:
+        RecordingError: the cache is damaged.
+    """
+    path, advice = folder / _INDEX, f'remove {folder}'
+    index = read_json_object(path, RecordingError, what='the cache', advice=advice)
+    try:
+        return PreparedRecording(
+            recording=recording,
+            key=key,
+            folder=folder,
+            start_ns=int(index['start_ns']),
+            texts=tuple(tuple(map(str, texts)) for texts in index['texts']),
+            dropped=int(index['dropped']),
+            spans=spans,
+            recorded=recorded,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordingError(
+            f'{path}: expected the index of cached arrays, cannot read it '
+            f'({printable(repr(error), 200)}); {advice}'
+        ) from error
+
+
+def _files(recording: Path) -> list[Path]:
+    if recording.is_file():
+        return [recording]
+    return sorted(path for path in recording.rglob('*') if path.is_file())
+
+
+def _update_with_file(digest: hashlib.blake2b, path: Path) -> None:
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+
+
+def _write_segment(folder: Path, segment: SegmentArrays) -> None:
+    folder.mkdir(parents=True)
+    for name, value in segment.arrays.items():
+        if name not in SMALL:
+            np.save(folder / f'{name}.npy', value, allow_pickle=False)
+    small: dict[str, Any] = {name: segment.arrays[name] for name in SMALL}
+    np.savez(folder / 'small.npz', **small)
+
+
+def _open_segment(folder: Path, texts: tuple[str, ...], labels: LabelTrack) -> Segment:
+    # Copy-on-write maps: nothing is read before it is used, and torch may share the memory.
+    mapped = {
+        name: np.load(folder / f'{name}.npy', mmap_mode='c', allow_pickle=False)
+        for name in (*MAPPED, WIDE)
+        if name != WIDE or (folder / f'{WIDE}.npy').exists()
+    }
+    with np.load(folder / 'small.npz', allow_pickle=False) as file:
+        small = {name: file[name] for name in SMALL}
+    return Segment(
+        **mapped,
+        **small,
+        texts=texts,
+        transcript_tokens=np.zeros((len(texts), 0), np.int64),
+        transcript_token_mask=np.zeros((len(texts), 0), np.bool_),
+        labels=labels,
+    )

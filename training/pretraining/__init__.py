@@ -1,0 +1,1 @@
+"""Pretraining of the frame encoder on single pictures of simulated people."""

@@ -1,0 +1,97 @@
+"""The model card of a checkpoint: what it is, what it was made of, what it reaches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from activity_recognition.config import ModelConfig
+from activity_recognition.errors import printable
+from activity_recognition.training.config import TrainConfig
+
+
+def write_card(
+    model: ModelConfig,
+    config: TrainConfig,
+    *,
+    origin: str,
+    temperature: float,
+    weights: int,
+    measures: Mapping[str, Mapping[str, Any]],
+    measured_on: str,
+) -> str:
+    """Return a model card in Markdown.
+
+    Args:
+        model: the network.
+        config: how it was trained.
+        origin: what it was trained on, a sentence.
+        temperature: its calibration.
+        weights: number of its weights.
+        measures: result of :func:`activity_recognition.training.evaluation.evaluate.measure`.
+        measured_on: what ``measures`` were measured on, a phrase.
+    """
+    rows = [
+        f'| {name} | {_percent(found["decisions"])} | {_percent(found["smoothed"])} |'
+        for name, found in measures.items()
+    ]
+    return '\n'.join(
+        [
+            '# Activity recognition checkpoint',
+            '',
+            f'Recognises {", ".join(map(_plain, model.labels))} from camera, microphone and '
+            'transcripts; any of the three may be absent.',
+            '',
+            f'- Network: preset {_code(config.preset)}, {weights / 1e6:.2f} million weights, '
+            f'{model.video.input_size_px} px.',
+            *_backbones(model),
+            f'- Trained on: {_plain(origin)}',
+            f'- Training: {config.epochs} epochs, seed {config.seed}; '
+            f'calibrated with temperature {temperature:.3f}.',
+            '- Limits: it knows the activities above, in scenes like those it was trained on. '
+            'For another place or other activities, train on recordings of your own.',
+            '',
+            f'Balanced accuracy on {_plain(measured_on)}:',
+            '',
+            '| modalities | per decision | smoothed |',
+            '| --- | --- | --- |',
+            *rows,
+            '',
+        ]
+    )
+
+
+def _backbones(model: ModelConfig) -> list[str]:
+    """Name the pretrained encoders, a list item each: their licences hold for these weights."""
+    parts = (('frames', model.video), ('transcripts', model.text))
+    return [
+        f'- Encoder of {what}: begins with {_code(part.backbone)}, '
+        f'{_training(part.trained_layers)}; its licence holds.'
+        for what, part in parts
+        if part.backbone
+    ]
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown and HTML show as it is, on one line."""
+    line = ' '.join(printable(text).split())
+    return re.sub(r'[\\`*{}\[\]<>#|~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])', r'\\\g<0>', line)
+
+
+def _code(text: str) -> str:
+    """Return text between backticks, which no backtick in it ends."""
+    line = ' '.join(printable(text).split())
+    fence = '`' * (1 + max(map(len, re.findall('`+', line)), default=0))
+    return f'{fence} {line} {fence}' if '`' in line else f'`{line}`'
+
+
+def _training(layers: int) -> str:
+    if layers < 0:
+        return 'trained on'
+    return f'last {layers} layers trained on' if layers else 'frozen'
+
+
+def _percent(summary: Mapping[str, Any]) -> str:
+    value = summary['balanced_accuracy']
+    return '–' if value is None else f'{100 * value:.1f} %'

@@ -1,0 +1,109 @@
+"""What a step minimises: the terms of the loss with their weights, joined with the network.
+
+B batch, Q decisions, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from activity_recognition.models.system import ActivityRecognitionSystem, ModelOutput
+from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.run.alignment import ContrastiveAlignment
+from activity_recognition.training.run.losses import DenseLoss
+from activity_recognition.training.run.self_distillation import disagreement, disagreement_count
+from activity_recognition.types import MODALITIES, Modality
+
+
+class TrainingLoss(nn.Module):
+    """The weighted sum of all terms; one whose weight is 0 sends no gradient anywhere."""
+
+    def __init__(self, weight: Tensor, config: TrainConfig, *, width: int) -> None:
+        """Create the terms that any stage of a run needs.
+
+        Args:
+            weight: of the classes, (C,).
+            config: of the run.
+            width: of the modalities' states.
+        """
+        super().__init__()
+        self.dense = DenseLoss(weight, label_smoothing=config.label_smoothing)
+        stages = [config.of_stage(stage) for stage in config.stages]
+        self.alignment: ContrastiveAlignment | None = None
+        if any(settings.contrast_weight for settings in (config, *stages)):
+            self.alignment = ContrastiveAlignment(
+                width, temperature=config.contrast_temperature, gap_s=config.contrast_gap_s
+            )
+        self.settings = config
+
+    def forward(
+        self,
+        output: ModelOutput,
+        batch: Mapping[str, Tensor],
+        counts: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Return ``total``, and its terms without their gradient; scalars."""
+        counts = counts or self.counts(output.present, batch)
+        settings, targets = self.settings, batch['targets']
+        beliefs = output.logits, output.unimodal, output.present, targets
+        terms: dict[str, Tensor] = self.dense(*beliefs, counts)
+        own = torch.stack([terms[m.value] for m in MODALITIES]).sum()
+        parts = [(settings.fused_weight, terms['fused']), (settings.unimodal_weight, own)]
+        if 'contrast' in counts:
+            assert self.alignment is not None
+            terms['contrast'] = self.alignment(
+                output.states, output.present, targets, batch['decision_stamps'], counts['contrast']
+            )
+            parts.append((settings.contrast_weight, terms['contrast']))
+        if 'agreement' in counts:
+            terms['agreement'] = disagreement(*beliefs, counts['agreement'])
+            parts.append((settings.agreement_weight, terms['agreement']))
+        weighed = [weight * term for weight, term in parts if weight]
+        # Whatever wraps modules looks for the parameters behind everything that comes out.
+        return {
+            **{name: term.detach() for name, term in terms.items()},
+            'total': torch.stack(weighed).sum(),
+        }
+
+    def counts(
+        self, present: Mapping[Modality, Tensor], batch: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return by what each term's sum is divided, so that batches can be added up; scalars."""
+        targets = batch['targets']
+        counts = self.dense.counts(present, targets)
+        if self.settings.contrast_weight:
+            assert self.alignment is not None
+            counts['contrast'] = self.alignment.count(present, targets, batch['decision_stamps'])
+        if self.settings.agreement_weight:
+            counts['agreement'] = disagreement_count(present, targets)
+        return counts
+
+
+class TrainingModel(nn.Module):
+    """Network and loss as one module, so that whatever wraps modules can wrap both."""
+
+    def __init__(self, system: ActivityRecognitionSystem, loss: TrainingLoss) -> None:
+        """Join ``system`` and ``loss``."""
+        super().__init__()
+        self.system = system
+        self.loss = loss
+
+    def forward(
+        self, batch: Mapping[str, Tensor], counts: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Return the losses of a batch that carries ``targets``; see :class:`TrainingLoss`.
+
+        Args:
+            batch: the network's keys and ``targets``, (B, Q).
+            counts: of all batches that the loss is to be the mean over, as :meth:`counts` gives
+                them for each; of this one alone where None.
+        """
+        losses: dict[str, Tensor] = self.loss(self.system.forward_detailed(batch), batch, counts)
+        return losses
+
+    def counts(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return how much of each term a batch asks for, without running the network."""
+        return self.loss.counts(self.system.presence(batch), batch)

@@ -1,0 +1,54 @@
+"""How far each modality's own belief lies from the fused one.
+
+B batch, Q decisions, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from activity_recognition.training.run.losses import IGNORE, mean_of
+from activity_recognition.types import MODALITIES, Modality
+
+
+def disagreement(
+    logits: Tensor,
+    unimodal: Mapping[Modality, Tensor],
+    present: Mapping[Modality, Tensor],
+    targets: Tensor,
+    count: Tensor | None = None,
+) -> Tensor:
+    """Return the mean Kullback-Leibler divergence of unimodal beliefs from the fused one, a scalar.
+
+    The fused belief teaches and is not taught: no gradient flows into it. It knows more than any
+    single modality, and would otherwise be drawn to what the worst of them can tell (compare
+    self-distillation, Zhang et al. 2019, "Be Your Own Teacher").
+
+    Args:
+        logits: fused logits, (B, Q, C).
+        unimodal: logits of each modality's own head, (B, Q, C).
+        present: where each modality has something inside its window, bool (B, Q).
+        targets: classes, (B, Q); decisions with IGNORE do not count.
+        count: by what the sum is divided, as :func:`disagreement_count` returns it, for several
+            batches together; of this batch alone where None.
+    """
+    teacher = functional.log_softmax(logits.detach().float(), dim=-1)
+    total = logits.new_zeros((), dtype=torch.float32)
+    for modality in MODALITIES:
+        pupil = functional.log_softmax(unimodal[modality].float(), dim=-1)
+        divergence = (teacher.exp() * (teacher - pupil)).sum(-1)
+        asked = present[modality] & (targets != IGNORE)
+        total = total + divergence.where(asked, 0.0).sum()
+    if count is None:
+        count = disagreement_count(present, targets)
+    return mean_of(total, count)
+
+
+def disagreement_count(present: Mapping[Modality, Tensor], targets: Tensor) -> Tensor:
+    """Return how many pairs of a decision and a modality are compared; a float32 scalar."""
+    asked = torch.stack([present[m] & (targets != IGNORE) for m in MODALITIES])
+    return asked.sum().float()

@@ -1,0 +1,389 @@
+"""One run: from a folder of recordings to a checkpoint folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
+from activity_recognition.config_io import load_model_config, to_mapping
+from activity_recognition.errors import CheckpointError, RecordingError
+from activity_recognition.inference.precision import Precision
+from activity_recognition.models.checkpoint import METRICS, save_checkpoint
+from activity_recognition.models.pretrained import (
+    load_backbones,
+    read_tokenizer,
+    with_backbones,
+)
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
+from activity_recognition.text_files import read_json_object
+from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.evaluation.evaluate import measure
+from activity_recognition.training.run.calibration import (
+    Calibration,
+    fit_offsets,
+    fit_temperature,
+    supports_offsets,
+)
+from activity_recognition.training.run.card import write_card
+from activity_recognition.training.run.curriculum import Curriculum
+from activity_recognition.training.run.losses import class_weights
+from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.run.processes import choose_own_precision, join_processes
+from activity_recognition.training.run.state import read_progress
+from activity_recognition.training.run.trainer import STATE, Sources, Trainer
+from activity_recognition.training.run.validation import validate
+
+CHECKPOINT = 'checkpoint'
+"""Folder below a run that holds the result."""
+
+_FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
+"""Settings that may differ when a run is resumed; ``recorded`` shows in the recordings."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingResult:
+    """What a run ends with."""
+
+    checkpoint: Path
+    metrics: dict[str, Any]
+    """What the checkpoint's ``metrics.json`` holds."""
+    left_out: tuple[str, ...]
+    """Why each recording that could not be used could not."""
+
+
+def main_train(
+    config: TrainConfig,
+    data: Path | str,
+    out: Path,
+    *,
+    resume: bool = True,
+    cache: Path | None = None,
+    frame_encoder: Path | None = None,
+    origin: str = '',
+    strict: bool = False,
+    tensorboard: bool = False,
+    console: Console | None = None,
+) -> TrainingResult:
+    """Train on labelled recordings, or on shards of them; ends with ``out/checkpoint``.
+
+    Launched by torchrun or ``accelerate launch``, every process calls this alike; the main one
+    writes all files.
+
+    Args:
+        config: how to train.
+        data: folder with recordings, or folder or URL of prepared shards.
+        out: folder of the run; one that was interrupted goes on where it was.
+        resume: whether to go on with a run that ``out`` holds; without, it is started over.
+        cache: where prepared recordings are kept; ``out/cache`` by default.
+        frame_encoder: weights to begin with, as
+            :func:`~activity_recognition.training.pretraining.pretrain.pretrain` writes them; None
+            begins with random ones.
+        origin: what the recordings are, a sentence for the model card.
+        strict: whether a recording that cannot be used is an error; without, it is left out.
+        tensorboard: whether to write a log for TensorBoard, too, which must be installed.
+        console: where to show progress; None trains silently.
+
+    Raises:
+        RecordingError: no recording can be used, or ``strict`` and one cannot.
+        CheckpointError: ``out`` holds a run with other settings or other recordings, a backbone
+            cannot be read, or ``frame_encoder`` is damaged or of another preset.
+        KeyboardInterrupt: on Ctrl-C, with the run saved.
+    """
+    model, precision, accelerator = _begin(config)
+    console = console if accelerator.is_main_process else None
+    # One process on each machine reads the recordings, the others find what it has prepared.
+    with accelerator.local_main_process_first():
+        dataset = read_dataset(
+            config, model, data, cache=cache or out / 'cache', strict=strict, console=console
+        )
+    tokenizer, model = fit_to_data(model, dataset)
+    run = _Run(
+        config=config,
+        precision=precision,
+        accelerator=accelerator,
+        out=out,
+        dataset=dataset,
+        sources=open_sources(dataset, tokenizer),
+        tokenizer=tokenizer,
+        frame_encoder=frame_encoder,
+        tensorboard=tensorboard,
+        console=console,
+    )
+    return run.train(model, resume=resume, origin=origin)
+
+
+def _begin(config: TrainConfig) -> tuple[ModelConfig, Precision, Accelerator]:
+    """Refuse a wrong preset, stage or device before any recording is read; join the processes."""
+    model = with_backbones(load_model_config(config.preset))
+    Curriculum(config)
+    precision = choose_own_precision(config.device, config.precision)
+    accelerator = join_processes(precision)
+    if config.num_threads:
+        torch.set_num_threads(config.num_threads)
+    return model, precision, accelerator
+
+
+def read_dataset(
+    config: TrainConfig,
+    model: ModelConfig,
+    data: Path | str,
+    *,
+    cache: Path,
+    strict: bool = False,
+    console: Console | None,
+) -> Dataset:
+    """Read the recordings of a run, and say which cannot be used.
+
+    Raises:
+        RecordingError: none can be used, or ``strict`` and one cannot.
+    """
+    dataset = load_dataset(
+        data,
+        model,
+        SyncConfig(),
+        cache=cache,
+        wide_px=config.augmentation.wide_px(model.video.input_size_px),
+        recorded=config.recorded,
+        validation_fraction=config.validation_fraction,
+        seed=config.seed,
+        strict=strict,
+        workers=config.num_workers,
+        console=console,
+    )
+    _say_what_is_used(dataset, console)
+    return dataset
+
+
+def make_model(
+    config: TrainConfig,
+    model: ModelConfig,
+    sources: Sources,
+    frame_encoder: Path | None = None,
+) -> TrainingModel:
+    """Build network and loss with weights that follow from the seed.
+
+    Raises:
+        CheckpointError: a backbone cannot be read, or ``frame_encoder`` is damaged or of another
+            preset.
+    """
+    torch.manual_seed(config.seed)
+    system = ActivityRecognitionSystem(model)
+    load_backbones(system)
+    if frame_encoder is not None:
+        _load_frame_encoder(system, frame_encoder)
+    weights = class_weights(_decisions_per_class(sources.training, model.num_activities))
+    return TrainingModel(system, TrainingLoss(weights, config, width=model.hidden_dim))
+
+
+def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | None = None) -> str:
+    """Return 16 hexadecimal digits that tell one run from another.
+
+    They depend on its settings, its data, and the weights that it begins with.
+    """
+    settings = {k: v for k, v in to_mapping(config).items() if k not in _FREE_SETTINGS}
+    recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
+    start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
+    content = json.dumps([settings, recordings, dataset.labels, start], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """What the parts of one run share."""
+
+    config: TrainConfig
+    precision: Precision
+    accelerator: Accelerator
+    out: Path
+    dataset: Dataset
+    sources: Sources
+    tokenizer: TextTokenizer
+    frame_encoder: Path | None
+    tensorboard: bool
+    console: Console | None
+
+    def train(self, model: ModelConfig, *, resume: bool, origin: str) -> TrainingResult:
+        """Fit, take the weights that did best, and let the main process write the checkpoint."""
+        trainer = self.make_trainer(model, resume=resume)
+        trainer.fit()
+        trainer.load_best()
+        return self.finish(trainer, origin or f'{len(self.dataset.training)} recordings.')
+
+    def make_trainer(self, model: ModelConfig, *, resume: bool) -> Trainer:
+        """Build the network and its trainer, where wanted in the state that the folder holds.
+
+        Raises:
+            CheckpointError: the folder holds another run.
+        """
+        identity = fingerprint(self.config, self.dataset, self.frame_encoder)
+        state = self.out / STATE
+        there = state.exists()
+        if there and read_progress(state).fingerprint != identity:
+            raise CheckpointError(
+                f'{self.out} holds a run with other settings or other recordings; '
+                'choose another folder, or remove it'
+            )
+        trainer = Trainer(
+            make_model(self.config, model, self.sources, self.frame_encoder),
+            self.sources,
+            self.config,
+            self.precision,
+            run=self.out,
+            fingerprint=identity,
+            accelerator=self.accelerator,
+            tensorboard=self.tensorboard,
+            console=self.console,
+        )
+        if resume and there:
+            trainer.resume()
+        # Nobody may save before all have looked.
+        self.accelerator.wait_for_everyone()
+        return trainer
+
+    def finish(self, trainer: Trainer, origin: str) -> TrainingResult:
+        """Let the main process write the checkpoint; the others wait for it."""
+        path = self.out / CHECKPOINT
+        if self.accelerator.is_main_process:
+            self._write(path, trainer, origin)
+        self.accelerator.wait_for_everyone()
+        metrics = read_json_object(path / METRICS, CheckpointError, what='the metrics')
+        return TrainingResult(checkpoint=path, metrics=metrics, left_out=self.dataset.left_out)
+
+    def _write(self, path: Path, trainer: Trainer, origin: str) -> None:
+        """Calibrate, measure every combination of modalities, and write the checkpoint."""
+        system = trainer.average
+        calibration, measures = self._calibrate_and_measure(system)
+        metrics = {
+            'training': {
+                'settings': to_mapping(
+                    dataclasses.replace(self.config, recorded=self.dataset.recorded)
+                ),
+                'recordings': len(self.dataset.training),
+                'steps': trainer.progress.step,
+                'keys': {
+                    'train': [recording.key for recording in self.dataset.training],
+                    'validation': [recording.key for recording in self.dataset.validation],
+                },
+            },
+            'calibration': dataclasses.asdict(calibration),
+            'validation': {
+                'recordings': len(self.dataset.validation),
+                'combinations': measures,
+            },
+        }
+        card = write_card(
+            system.config,
+            self.config,
+            origin=origin,
+            temperature=calibration.temperature,
+            weights=sum(p.numel() for p in system.parameters()),
+            measures=measures,
+            measured_on=f'{len(self.dataset.validation)} recordings held out for validation',
+        )
+        save_checkpoint(
+            path,
+            system,
+            self.tokenizer,
+            temperature=calibration.temperature,
+            metrics=metrics,
+            card=card,
+        )
+
+    def _calibrate_and_measure(
+        self, system: ActivityRecognitionSystem
+    ) -> tuple[Calibration, dict[str, dict[str, Any]]]:
+        if not self.sources.validation:
+            return Calibration(), {}
+        found = validate(system, self.sources.validation, self.precision)
+        logits, offsets = found.logits, ()
+        if supports_offsets(_targets(self.sources.validation), system.config.num_activities):
+            fitted = fit_offsets(logits, found.targets)
+            with torch.no_grad():
+                system.classifier.bias.add_(fitted.to(system.classifier.bias))
+            logits, offsets = logits + fitted, tuple(fitted.tolist())
+        calibration = dataclasses.replace(fit_temperature(logits, found.targets), offsets=offsets)
+        measures = measure(
+            system,
+            self.sources.validation,
+            temperature=calibration.temperature,
+            precision=self.precision,
+            smoothing=SmoothingConfig(),
+            console=self.console,
+        )
+        return calibration, measures
+
+
+def _load_frame_encoder(system: ActivityRecognitionSystem, path: Path) -> None:
+    try:
+        system.video_encoder.frame_encoder.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(
+            f'{path}: expected the weights of a frame encoder of this preset, '
+            f'cannot use it ({error}); pretrain again with the same preset'
+        ) from error
+
+
+def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
+    if console is None:
+        return
+    for reason in dataset.left_out:
+        console.print(f'left out: {reason}', style='yellow', markup=False, highlight=False)
+    console.print(
+        f'{len(dataset.training)} recordings for training, {len(dataset.validation)} for '
+        f'validation, {len(dataset.labels)} labels'
+    )
+
+
+def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
+    """Train the tokenizer, and give the model its labels and no more word pieces than there are.
+
+    A text backbone brings its own tokenizer.
+    """
+    if len(dataset.labels) < 2:
+        raise RecordingError(
+            f'expected recordings with at least two labels, got {", ".join(dataset.labels)}; '
+            'label also the time in which nothing happens, as none'
+        )
+    if model.text.backbone:
+        return read_tokenizer(model.text), dataclasses.replace(model, labels=dataset.labels)
+    tokenizer = train_tokenizer(
+        dataset.texts(), vocab_size=model.text.vocab_size, max_length=model.text.max_length
+    )
+    text: TextConfig = dataclasses.replace(model.text, vocab_size=max(16, tokenizer.vocab_size))
+    return tokenizer, dataclasses.replace(model, labels=dataset.labels, text=text)
+
+
+def open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
+    """Open the arrays of a data set with the word pieces of a tokenizer."""
+    training, validation = (
+        [segment.tokenised(tokenizer) for segment in open_segments(part, dataset.labels)]
+        for part in (dataset.training, dataset.validation)
+    )
+    return Sources(training=training, validation=validation)
+
+
+def _decisions_per_class(segments: Sequence[Segment], num_classes: int) -> NDArray[np.int64]:
+    counted = np.concatenate([t[t >= 0] for t in _targets(segments)])
+    return np.bincount(counted, minlength=num_classes).astype(np.int64)
+
+
+def _targets(segments: Sequence[Segment]) -> list[NDArray[np.int64]]:
+    """Return the true class of every decision of each segment, -1 where none is known."""
+    return [segment.labels.at(segment.decision_stamps) for segment in segments]

@@ -1,0 +1,336 @@
+"""The loop over batches: forward, backward, step, average, validate, keep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from activity_recognition.errors import ConfigError, DeviceError
+from activity_recognition.inference.precision import Precision
+from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.scratch import writing
+from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.data.crops import CropPlan, plan_epoch
+from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.pool import make_progress
+from activity_recognition.training.run.batches import deal, load_batch
+from activity_recognition.training.run.curriculum import Curriculum, Stage
+from activity_recognition.training.run.interruption import Interruption
+from activity_recognition.training.run.logbook import Logbook
+from activity_recognition.training.run.memory import memory_told
+from activity_recognition.training.run.objective import TrainingModel
+from activity_recognition.training.run.optimisation import Optimisation
+from activity_recognition.training.run.processes import Peers, join_processes
+from activity_recognition.training.run.state import Progress, load_state, save_state
+from activity_recognition.training.run.throughput import Throughput
+from activity_recognition.training.run.validation import Validation, validate
+from activity_recognition.types import seconds_between
+
+STATE, BEST = 'state.safetensors', 'best.safetensors'
+"""Files of a run: where it stands, and the best weights so far."""
+
+LOG_EVERY = 25
+"""Steps between two lines of the log."""
+
+SAVE_EVERY_S = 300.0
+"""Seconds between two saved states within an epoch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """What a run learns from and is held against."""
+
+    training: Sequence[Segment]
+    validation: Sequence[Segment]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Step:
+    """One step that has been taken."""
+
+    stage: str
+    losses: Mapping[str, float]
+    """Means over the whole batch, of all processes."""
+    gradient_norm: float
+    """Before it was clipped."""
+    done: float
+    """Share of the run."""
+
+
+class Trainer:
+    """One run, resumable at every step.
+
+    Everything random in a step follows from the seed, the epoch, the step and the place of a crop
+    in its batch, so that a run that was interrupted and resumed ends with the weights of one that
+    was not, and several processes do together what one does alone.
+    """
+
+    def __init__(
+        self,
+        model: TrainingModel,
+        sources: Sources,
+        config: TrainConfig,
+        precision: Precision,
+        *,
+        run: Path,
+        fingerprint: str,
+        accelerator: Accelerator | None = None,
+        tensorboard: bool = False,
+        console: Console | None = None,
+    ) -> None:
+        """Prepare a run that keeps its files in the folder ``run``.
+
+        Raises:
+            ConfigError: the stages do not fit together, or wait for validations without
+                recordings for them.
+            MissingExtraError: TensorBoard is asked for and not installed.
+        """
+        self.config = config
+        self.precision = precision
+        self.run = run
+        self.progress = Progress(fingerprint=fingerprint)
+        self.curriculum = Curriculum(config)
+        self._sources = sources
+        self._check_patience()
+        self._accelerator = accelerator or join_processes(precision)
+        self._peers = Peers(self._accelerator)
+        self._model = model.to(precision.device)
+        if self._model.loss.alignment is not None:
+            self._model.loss.alignment.gather = self._peers.gather_rows
+        self._optimisation = Optimisation(
+            self._model,
+            model.system,
+            config,
+            rates=(
+                (model.system.video_encoder.pretrained, config.frame_encoder_rate),
+                (model.system.text_encoder.encoder, config.text_encoder_rate),
+            ),
+            scaler=precision.make_scaler(),
+        )
+        self._wrapped = self._accelerator.prepare_model(self._model)
+        self._log = Logbook(run, main=self._peers.is_main, tensorboard=tensorboard)
+        self._console = console if self._peers.is_main else None
+        self._interruption = Interruption()
+        self._throughput = Throughput(time.perf_counter)
+        self._saved_s = time.perf_counter()
+
+    @property
+    def average(self) -> ActivityRecognitionSystem:
+        """The network with averaged weights: what is validated and kept."""
+        system = self._optimisation.average.module
+        assert isinstance(system, ActivityRecognitionSystem)
+        return system
+
+    def resume(self) -> None:
+        """Go on from the state in the run's folder.
+
+        Raises:
+            CheckpointError: it is damaged or of another network.
+        """
+        optimisation = self._optimisation
+        self.progress = load_state(
+            self.run / STATE, self._modules(), optimisation.optimiser, optimisation.scaler
+        )
+        self._write('resumed', epoch=self.progress.epoch)
+
+    def fit(self) -> None:
+        """Train until all stages are done.
+
+        Raises:
+            KeyboardInterrupt: on Ctrl-C, with the state saved.
+            DeviceError: there is not enough memory, with the state saved.
+        """
+        with make_progress(self._console) as bar, self._interruption.handled():
+            task = bar.add_task('training', total=1.0, note='')
+            for step in self.steps():
+                note = f'{step.stage}, epoch {self.progress.epoch + 1}'
+                note += f', loss {step.losses["total"]:.3f}'
+                bar.update(task, completed=step.done, note=note)
+
+    def steps(self) -> Iterator[Step]:
+        """Train; yields every step after it has been taken, see :meth:`fit`."""
+        try:
+            while stage := self.curriculum.stage(self.progress):
+                self._model.loss.settings = stage.settings
+                yield from self._epoch(stage)
+                self._end_epoch(stage)
+        except (KeyboardInterrupt, DeviceError):
+            self._save()
+            self._write('interrupted')
+            raise
+        finally:
+            self._log.close()
+
+    def load_best(self) -> None:
+        """Put the weights of the best validation into :attr:`average`, where there was one."""
+        self._accelerator.wait_for_everyone()
+        if self.progress.best >= 0:
+            self.average.load_state_dict(load_file(self.run / BEST))
+
+    def _check_patience(self) -> None:
+        impatient = [s.name for s in self.curriculum.stages if s.settings.patience]
+        if impatient and not self._sources.validation:
+            raise ConfigError(
+                f'patience ({", ".join(impatient)}): expected recordings to validate with, got '
+                'none; set validation_fraction above 0, or patience to 0'
+            )
+
+    def _epoch(self, stage: Stage) -> Iterator[Step]:
+        """Do what is left of the current epoch."""
+        batches = plan_epoch(self._sources.training, stage.settings, self.progress.epoch)
+        self._throughput.read()
+        for index in range(self.progress.batch, len(batches)):
+            done = self.curriculum.share_done(self.progress, (index + 1) / len(batches))
+            with memory_told(self.config, self._peers.number):
+                losses, norm = self._step(batches[index], done)
+            yield Step(stage=stage.name, losses=losses, gradient_norm=norm, done=done)
+            if self._throughput.steps >= LOG_EVERY or index + 1 == len(batches):
+                self._report(stage)
+            if time.perf_counter() - self._saved_s > SAVE_EVERY_S:
+                self._save()
+
+    def _step(self, plans: Sequence[CropPlan], done: float) -> tuple[dict[str, float], float]:
+        """Take one step with a batch; returns its losses and the norm of its gradient."""
+        began_s = time.perf_counter()
+        parts = self._load(plans)
+        loading_s = time.perf_counter() - began_s
+        losses = self._backward(parts)
+        norm = self._optimisation.clip()
+        with self._interruption.held():
+            rate = self._optimisation.step(done)
+            progress = self.progress
+            self.progress = replace(progress, batch=progress.batch + 1, step=progress.step + 1)
+        seen = torch.stack([part['frame_mask'].sum() for part in parts]).sum()
+        sums = self._peers.sum_up({**losses, 'frames': seen.to(norm.dtype)})
+        frames = int(sums.pop('frames'))
+        measures = {f'loss_{name}': value for name, value in sums.items()}
+        measures |= {'gradient_norm': norm, 'learning_rate': torch.tensor(rate)}
+        self._throughput.add(
+            measures,
+            frames=frames,
+            crops=len(plans),
+            recorded_s=sum(self._recorded_s(plan) for plan in plans),
+            loading_s=loading_s,
+        )
+        return {name: float(value) for name, value in sums.items()}, float(norm)
+
+    def _recorded_s(self, plan: CropPlan) -> float:
+        """Return how much of its recording a crop spans, seconds."""
+        end_ns = min(plan.end_ns, self._sources.training[plan.segment].end_ns)
+        return seconds_between(end_ns, plan.start_ns)
+
+    def _load(self, plans: Sequence[CropPlan]) -> list[dict[str, Tensor]]:
+        """Return this process's parts of a batch as tensors."""
+        dealt = deal(
+            plans,
+            process=self._peers.index,
+            processes=self._peers.number,
+            parts=self.config.accumulation,
+        )
+        model = self._model.system.config
+        return [
+            load_batch(self._sources.training, part, self.config, model, self.precision)
+            for part in dealt
+        ]
+
+    def _backward(self, parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Add up the gradients of all parts; returns this process's share of the losses.
+
+        Every term is one weighted mean over the decisions of the whole batch, however many parts
+        and processes there are, so what it is divided by is summed up first.
+        """
+        self._wrapped.train()
+        self._optimisation.begin()
+        with torch.no_grad():
+            counts = self._peers.sum_up(_added([self._model.counts(part) for part in parts]))
+        losses = []
+        for number, part in enumerate(parts):
+            place = self._peers.index * len(parts) + number
+            torch.manual_seed(_step_seed(self.config.seed, self.progress.step, place))
+            with self.precision.autocast():
+                found: dict[str, Tensor] = self._wrapped(part, counts)
+            # Whatever joins the processes' gradients takes their mean.
+            whole = found['total'] * self._peers.number
+            self._accelerator.backward(self._optimisation.scaler.scale(whole))
+            losses.append({name: value.detach() for name, value in found.items()})
+        return _added(losses)
+
+    def _end_epoch(self, stage: Stage) -> None:
+        """Validate where it is due, keep the weights if they are the best, save the state."""
+        reached = None
+        if self.curriculum.is_validated(self.progress) and self._sources.validation:
+            reached = self._validate(stage)
+        self.progress = self.curriculum.advance(self.progress, reached)
+        self._save()
+        if self.progress.stage_epoch == 0:
+            self._write('stage_ended', name=stage.name, epoch=self.progress.epoch)
+
+    def _validate(self, stage: Stage) -> float:
+        """Return what the stage is judged by; keep the weights where the whole network is best."""
+        result = validate(self.average, self._sources.validation, self.precision, self._peers)
+        epoch = self.progress.epoch + 1
+        self._write('validated', epoch=epoch, stage=stage.name, **result.measures)
+        self._say(stage, epoch, result)
+        if not stage.settings.fused_weight:
+            return result.own_accuracy
+        if result.balanced_accuracy > self.progress.best:
+            self.progress = replace(self.progress, best=result.balanced_accuracy)
+            self._keep()
+        return result.balanced_accuracy
+
+    def _report(self, stage: Stage) -> None:
+        found = self._throughput.read()
+        self._write('trained', epoch=self.progress.epoch, stage=stage.name, **found)
+
+    def _keep(self) -> None:
+        if not self._peers.is_main:
+            return
+        scratch = self.run / f'{BEST}.part'
+        tensors = {k: v.cpu().clone() for k, v in self.average.state_dict().items()}
+        with writing(self.run / BEST, 'the best weights', SafetensorError):
+            save_file(tensors, scratch)
+            scratch.replace(self.run / BEST)
+
+    def _save(self) -> None:
+        """Save the state, which is the same in every process."""
+        if self._peers.is_main:
+            moved = self._optimisation
+            save_state(
+                self.run / STATE, self.progress, self._modules(), moved.optimiser, moved.scaler
+            )
+        self._saved_s = time.perf_counter()
+
+    def _write(self, event: str, **values: Any) -> None:
+        self._log.write(event, step=self.progress.step, **values)
+
+    def _say(self, stage: Stage, epoch: int, result: Validation) -> None:
+        if self._console is not None:
+            self._console.print(
+                f'{stage.name}, epoch {epoch}: balanced accuracy '
+                f'{result.balanced_accuracy:.3f} in validation'
+            )
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {'model': self._model, 'average': self._optimisation.average}
+
+
+def _added(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Add up scalars by name."""
+    return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
+
+
+def _step_seed(seed: int, step: int, place: int = 0) -> int:
+    """Return a seed for the dropout of one part of a step that no other part or step shares."""
+    sequence = np.random.SeedSequence([seed, step, place])
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1
