@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from rclpy.duration import Duration
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from activity_recognition.msg import ActivityLabels, ActivityStamped
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
     from activity_recognition.ros.recognizing.filters import EntryTimes
     from activity_recognition.types import Window
+
+
+ACKNOWLEDGED_WITHIN_S = 0.5
+"""A publisher that is given up waits so long, at most, for its subscribers to acknowledge."""
 
 
 class LabelList:
@@ -151,7 +156,9 @@ class Results:
         )
 
     def destroy(self) -> None:
-        """Give up the publisher."""
+        """Give up the publisher, when its subscribers have what it published last."""
+        # DDS drops with the writer what a reliable reader has not acknowledged.
+        self._activity.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_WITHIN_S))
         self._node.destroy_lifecycle_publisher(self._activity)
 
     def deliver(self, decision: Decision, window: Window, entries: EntryTimes) -> None:
