@@ -23,6 +23,7 @@ LAYERS = [
     {'streams', 'sensors', 'models'},
     {'parameter_files'},
     {'config_io'},
+    {'modalities'},
     {'config', 'types'},
     {'settings', 'channel_choice', 'console', 'scratch', 'text_files'},
     {'errors', 'entry', 'cache_dir', '__init__'},

@@ -1,0 +1,192 @@
+"""The modalities as data: whatever tells one from another outside its own modules.
+
+What a modality's topics, queue, batch keys and settings are called and how it is admitted stands
+here once; the rest of the package derives it. Code of its own has each modality in modules named
+after it: a decoder in ``sensors``, an encoder in ``models.encoders``, a lane in
+``inference.lanes``. Needs neither torch nor ROS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from activity_recognition.types import AudioChunk, Frame, Modality, Sample, Utterance
+
+
+class Role(str, Enum):
+    """What a topic is to the recogniser."""
+
+    IMAGE = 'image'
+    AUDIO = 'audio'
+    AUDIO_INFO = 'audio_info'
+    TRANSCRIPT = 'transcript'
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class QueueUnit(Enum):
+    """What limits the samples that wait for the engine."""
+
+    SAMPLES = 'samples'
+    SECONDS = 'seconds'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoleSpec:
+    """One topic of a modality."""
+
+    role: Role
+    message_types: tuple[str, ...]
+    """Types it may have, ``pkg/msg/Type``, the preferred first."""
+    any_type: bool = False
+    """Whether other types may be configured, too."""
+    default_topic: str
+    """Relative name that launch files give it."""
+    description: str
+    """For users, one sentence."""
+    depth: int
+    """Of the requested history."""
+    reliable: bool
+    """Requested, unless a publisher offers less."""
+    latched: bool = False
+    """Whether transient local durability is requested, likewise."""
+    offered_depth: int
+    """Of the history that a playing node offers, as drivers do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArraySpec:
+    """One array of a batch that a modality's encoder takes."""
+
+    name: str
+    """Key of the batch and of prepared recordings."""
+    dtype: str
+    """As NumPy and PyTorch call it; a floating type may be wider."""
+    dims: int
+    """Number of dimensions, batch and samples first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModalitySpec:
+    """One modality."""
+
+    modality: Modality
+    sample_type: type[Sample]
+    roles: tuple[RoleSpec, ...]
+    """Its topics, the one with the samples first."""
+    queue_unit: QueueUnit
+    queue_setting: str
+    """Field of ``SyncConfig`` with the length of its queue."""
+    triggers_decisions: bool = False
+    """Whether a decision is due when a sample enters a new cell of the decision grid."""
+    may_be_late: bool = False
+    """Whether samples older than the newest are admitted, and none is a time jump."""
+    prefix: str
+    """How the batch keys of its stamps, arrivals and mask begin."""
+    arrays: tuple[ArraySpec, ...]
+    """What its encoder takes, beside stamps and mask."""
+
+    @property
+    def name(self) -> str:
+        """The modality's name, also of its settings in ``ModelConfig``."""
+        return self.modality.value
+
+    @property
+    def time_keys(self) -> tuple[str, str, str]:
+        """Batch keys of stamps, arrivals and mask."""
+        return f'{self.prefix}_stamps', f'{self.prefix}_arrivals', f'{self.prefix}_mask'
+
+
+SPECS: tuple[ModalitySpec, ...] = (
+    ModalitySpec(
+        modality=Modality.VIDEO,
+        sample_type=Frame,
+        roles=(
+            RoleSpec(
+                role=Role.IMAGE,
+                message_types=('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
+                default_topic='camera/image_raw',
+                description='Topic of the camera, sensor_msgs/Image or CompressedImage.',
+                # Dropping happens, counted, in our ring; a depth of 1 would lose frames unseen
+                # inside DDS.
+                depth=5,
+                reliable=False,
+                offered_depth=5,
+            ),
+        ),
+        queue_unit=QueueUnit.SAMPLES,
+        queue_setting='queue_frames',
+        triggers_decisions=True,
+        prefix='frame',
+        arrays=(ArraySpec(name='frames', dtype='uint8', dims=5),),
+    ),
+    ModalitySpec(
+        modality=Modality.AUDIO,
+        sample_type=AudioChunk,
+        roles=(
+            RoleSpec(
+                role=Role.AUDIO,
+                message_types=(
+                    'audio_common_msgs/msg/AudioDataStamped',
+                    'audio_common_msgs/msg/AudioStamped',
+                    'audio_common_msgs/msg/AudioData',
+                ),
+                default_topic='audio/audio_stamped',
+                description='Topic of the microphone, of either package audio_common_msgs.',
+                # A lost chunk is a hole in the sound.
+                depth=100,
+                reliable=True,
+                offered_depth=50,
+            ),
+            RoleSpec(
+                role=Role.AUDIO_INFO,
+                message_types=('audio_common_msgs/msg/AudioInfo',),
+                default_topic='audio/audio_info',
+                description='Topic that says what format the sound has.',
+                depth=1,
+                reliable=True,
+                latched=True,
+                offered_depth=1,
+            ),
+        ),
+        queue_unit=QueueUnit.SECONDS,
+        queue_setting='queue_audio_s',
+        prefix='spectrogram',
+        arrays=(ArraySpec(name='spectrograms', dtype='float32', dims=4),),
+    ),
+    ModalitySpec(
+        modality=Modality.TEXT,
+        sample_type=Utterance,
+        roles=(
+            RoleSpec(
+                role=Role.TRANSCRIPT,
+                message_types=(),
+                any_type=True,
+                default_topic='speech/transcript',
+                description='Topic of recognised speech, any message type with a text.',
+                depth=20,
+                reliable=True,
+                offered_depth=10,
+            ),
+        ),
+        queue_unit=QueueUnit.SAMPLES,
+        queue_setting='queue_utterances',
+        may_be_late=True,
+        prefix='transcript',
+        arrays=(
+            ArraySpec(name='transcript_tokens', dtype='int64', dims=3),
+            ArraySpec(name='transcript_token_mask', dtype='bool', dims=3),
+        ),
+    ),
+)
+"""All modalities, in the order of every array, message and table."""
+
+SPEC: dict[Modality, ModalitySpec] = {spec.modality: spec for spec in SPECS}
+"""The same by modality."""
+ROLE_SPEC: dict[Role, RoleSpec] = {item.role: item for spec in SPECS for item in spec.roles}
+"""All topics by role."""
+MODALITY_OF_ROLE: dict[Role, Modality] = {
+    item.role: spec.modality for spec in SPECS for item in spec.roles
+}
