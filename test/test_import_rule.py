@@ -142,12 +142,20 @@ def test_imports_point_downwards():
 @pytest.mark.parametrize(
     ('module', 'imported', 'allowed'),
     [
-        ('activity_recognition.models.audio', 'activity_recognition.config', True),
-        ('activity_recognition.models.audio', 'activity_recognition.models.video', True),
+        ('activity_recognition.models.fusion', 'activity_recognition.config', True),
+        (
+            'activity_recognition.models.fusion',
+            'activity_recognition.models.attention',
+            True,
+        ),
         ('activity_recognition.training.run.train', 'activity_recognition.inference.engine', True),
         ('activity_recognition.ros.recognizing.recognizer_node', 'activity_recognition.msg', True),
-        ('activity_recognition.models.audio', 'activity_recognition.sensors.audio', False),
-        ('activity_recognition.models.audio', 'activity_recognition.training.run.losses', False),
+        ('activity_recognition.models.fusion', 'activity_recognition.sensors.audio', False),
+        (
+            'activity_recognition.models.fusion',
+            'activity_recognition.training.run.losses',
+            False,
+        ),
         ('activity_recognition.training.run.train', 'activity_recognition.ros.qos', False),
         ('activity_recognition.bags.reader', 'rclpy.serialization', False),
         ('activity_recognition.bags.reader', 'activity_recognition.msg', False),

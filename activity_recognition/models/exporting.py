@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from activity_recognition import __version__
 from activity_recognition.cache_dir import cache_dir
 from activity_recognition.errors import BackendError, MissingExtraError, quoted
-from activity_recognition.models.audio import DilatedBlock
+from activity_recognition.models.encoders.audio import DilatedBlock
+from activity_recognition.models.encoders.video import FrameEncoder
 from activity_recognition.models.examples import Sizes, StepInputs, example_inputs
 from activity_recognition.models.steps import STEPS, Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.models.video import FrameEncoder
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import exists, read_json
 from activity_recognition.types import MODALITIES

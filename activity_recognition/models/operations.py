@@ -20,8 +20,8 @@ from torch import nn
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.models.attention import NUM_KNOTS
-from activity_recognition.models.audio import KERNEL
 from activity_recognition.models.directions import CELLS, DIRECTIONS, NUMBERS
+from activity_recognition.models.encoders.audio import KERNEL
 from activity_recognition.models.steps import viewed_rows
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import MODALITIES, Modality

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ShapeError
 from activity_recognition.models.attention import ages_s, newest, visible
-from activity_recognition.models.audio import AudioCNN
+from activity_recognition.models.encoders.audio import AudioCNN
+from activity_recognition.models.encoders.text import TextTransformer
+from activity_recognition.models.encoders.video import QUERY_CHUNK, VideoTransformer
 from activity_recognition.models.fusion import CrossModalAttention, Memory
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed, SmoothingState
-from activity_recognition.models.text import TextTransformer
-from activity_recognition.models.video import QUERY_CHUNK, VideoTransformer
 from activity_recognition.types import MODALITIES, Modality
 
 BATCH_KEYS: dict[str, tuple[torch.dtype, int]] = {

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from activity_recognition.inference.rings import Ring
-from activity_recognition.models.audio import AudioCNN
-from activity_recognition.models.video import VideoTransformer
+from activity_recognition.models.encoders.audio import AudioCNN
+from activity_recognition.models.encoders.video import VideoTransformer
 
 
 def new_past(encoder: VideoTransformer, slots: int = 1) -> Ring:

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.config import SyncConfig
-from activity_recognition.models import system, video
+from activity_recognition.models import system
+from activity_recognition.models.encoders import video
 from activity_recognition.sensors.audio import AudioDecoder
 from activity_recognition.sensors.audio_format import AudioFormat
 from activity_recognition.streams import windows
