@@ -1,6 +1,7 @@
 """Recordings: reading, writing, labels, and importing ordinary videos; all through rosbags."""
 
 from activity_recognition.bags.advice import passed_over
+from activity_recognition.bags.clip_reader import ClipReader
 from activity_recognition.bags.importer import ImportedClip, import_clip
 from activity_recognition.bags.label_sources import find_labels, label_files, load_labels
 from activity_recognition.bags.labels import (
@@ -17,6 +18,7 @@ from activity_recognition.bags.topics import Topic, TopicNames
 from activity_recognition.bags.writer import RecordingWriter
 
 __all__ = [
+    'ClipReader',
     'ImportedClip',
     'LabelScan',
     'RawRecord',

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.labels import read_labels
-from activity_recognition.bags.subtitles import read_subtitles
+from activity_recognition.bags.subtitles import SPEECH_DELAY_S, as_utterances, read_subtitles
 from activity_recognition.bags.writer import RecordingWriter
 from activity_recognition.errors import RecordingError
 from activity_recognition.types import (
@@ -18,9 +18,7 @@ from activity_recognition.types import (
     AudioChunk,
     Frame,
     Sample,
-    Utterance,
     seconds_between,
-    to_ns,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def import_clip(
     *,
     transcript: str | Path | None = None,
     labels: str | Path | None = None,
-    speech_delay_s: float = 0.5,
+    speech_delay_s: float = SPEECH_DELAY_S,
     image: str = 'jpeg',
     jpeg_quality: int = 95,
     max_height: int | None = None,
@@ -106,7 +104,7 @@ def import_clip(
     tracks = (
         source.frames(start_ns, max_height=max_height),
         source.sound(start_ns),
-        texts.utterances(start_ns),
+        as_utterances(texts.cues, start_ns, speech_delay_s),
     )
     with writer:
         written = _write(writer, tracks, start_ns, progress)
@@ -125,7 +123,6 @@ class _Texts:
     labels: str | Path | None
     spans: tuple[LabelSpan, ...] | None
     """None without a label file."""
-    speech_delay_s: float
 
     @classmethod
     def read(
@@ -140,18 +137,7 @@ class _Texts:
             cues=cues,
             labels=labels,
             spans=spans,
-            speech_delay_s=speech_delay_s,
         )
-
-    def utterances(self, start_ns: int) -> Iterator[Utterance]:
-        for cue in self.cues:
-            end_ns = start_ns + to_ns(cue.end_s)
-            yield Utterance(
-                stamp_ns=end_ns,
-                arrival_ns=end_ns + to_ns(self.speech_delay_s),
-                text=cue.text,
-                start_ns=start_ns + to_ns(cue.start_s),
-            )
 
 
 class _Counter:

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from activity_recognition.errors import RecordingError, quoted
 from activity_recognition.text_files import read_text
+from activity_recognition.types import Utterance, to_ns
 
+SPEECH_DELAY_S = 0.5
+"""How long a speech recogniser is taken to need after an utterance's end, seconds."""
 SUFFIXES = ('.srt', '.vtt')
 _LIMIT = 16 << 20
 """Bytes of a file."""
@@ -99,6 +102,26 @@ def read_subtitles(path: str | Path) -> tuple[Cue, ...]:
     captions = list(_captions(lines, first, path))
     cues = (replace(c.cue, text=' '.join(c.lines)) for c in _without_repetitions(captions))
     return tuple(sorted((cue for cue in cues if cue.text), key=lambda cue: (cue.end_s, cue.line)))
+
+
+def as_utterances(
+    cues: Iterable[Cue], start_ns: int, speech_delay_s: float = SPEECH_DELAY_S
+) -> Iterator[Utterance]:
+    """Yield subtitles as what a speech recogniser would deliver.
+
+    Args:
+        cues: as :func:`read_subtitles` returns them.
+        start_ns: stamp of the clip's start.
+        speech_delay_s: from an utterance's end to its arrival, seconds.
+    """
+    for cue in cues:
+        end_ns = start_ns + to_ns(cue.end_s)
+        yield Utterance(
+            stamp_ns=end_ns,
+            arrival_ns=end_ns + to_ns(speech_delay_s),
+            text=cue.text,
+            start_ns=start_ns + to_ns(cue.start_s),
+        )
 
 
 def _after_header(lines: Sequence[str], path: Path) -> int:

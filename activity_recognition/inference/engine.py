@@ -6,15 +6,17 @@ with the same arrivals.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from activity_recognition.config import EngineConfig, SmoothingConfig
+from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import Choice
 from activity_recognition.inference.multi_stream import MultiStreamEngine
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
-from activity_recognition.types import Decision, Window
+from activity_recognition.streams import windows
+from activity_recognition.types import Decision, Sample, Window
 
 _ONLY = ''
 """Name of the one stream."""
@@ -110,3 +112,23 @@ class StreamingEngine:
             NonFiniteError: the network's answer is NaN or infinite; everything is forgotten.
         """
         return self._engine.apply({_ONLY: window}).get(_ONLY)
+
+    def decisions(
+        self, samples: Iterable[Sample], sync: SyncConfig | None = None
+    ) -> Iterator[Decision]:
+        """Forget everything and yield the decisions over a recording, as a node would take them.
+
+        Args:
+            samples: in order of arrival, as ``bags.RecordingReader.for_model`` and
+                ``bags.ClipReader`` yield them.
+            sync: admission and the decisions' times; None for the defaults.
+
+        Raises:
+            ShapeError: a sample is not what the network takes.
+            NonFiniteError: the network's answer is NaN or infinite.
+        """
+        self.reset()
+        for window in windows(samples, sync or SyncConfig()):
+            decision = self.apply(window)
+            if decision is not None:
+                yield decision

@@ -1,0 +1,114 @@
+"""Video files -> the samples that a node would get from them, without ROS and without a bag."""
+
+from __future__ import annotations
+
+from heapq import merge
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from activity_recognition.bags.clip import Clip
+from activity_recognition.bags.messages import MessageMaker
+from activity_recognition.bags.subtitles import as_utterances, read_subtitles
+from activity_recognition.errors import DecodeError
+from activity_recognition.sensors.audio import pieces_of
+from activity_recognition.sensors.decoders import Drops, Role, SensorDecoders
+from activity_recognition.types import AudioChunk, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from activity_recognition.bags.messages import OutgoingMessage
+    from activity_recognition.config import ModelConfig
+    from activity_recognition.types import Sample
+
+
+class ClipReader:
+    """A video or audio file as the recording that ``import_clip`` would make of it.
+
+    Samples take the same way, through messages and the node's decoders, so the decisions are those
+    of the imported recording with raw images.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        model: ModelConfig,
+        *,
+        transcript: str | Path | None = None,
+        audio_channels: str = 'mean',
+    ) -> None:
+        """Look at the file, and read its transcript.
+
+        Args:
+            path: any file FFmpeg reads.
+            model: of the network that takes the samples: its sample rate and image size.
+            transcript: ``.srt`` or ``.vtt`` file.
+            audio_channels: ``mean``, ``auto`` or the index of a channel.
+
+        Raises:
+            RecordingError: for a file that cannot be used, naming it, and where it is text its
+                line.
+            ConfigError: for another ``audio_channels`` than these.
+            MissingExtraError: without PyAV.
+        """
+        self._clip = Clip(path, audio_channels=audio_channels)
+        self._cues = read_subtitles(transcript) if transcript is not None else ()
+        self._model = model
+        self.drops = Drops()
+        """What the latest iteration decoded from the file and could not use."""
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """What could not be decoded from the file so far: how many of each kind."""
+        return self._clip.skipped
+
+    def samples(self, start_ns: int = 0) -> Iterator[Sample]:
+        """Yield the samples in order of arrival.
+
+        Args:
+            start_ns: stamp of the clip's start.
+
+        Raises:
+            RecordingError: when the file cannot be read on.
+        """
+        self.drops = Drops()
+        clip, cues = self._clip, self._cues
+        tracks = clip.frames(start_ns), clip.sound(start_ns), as_utterances(cues, start_ns)
+        decode = _Decoding(self._model)
+        for sample in merge(*tracks, key=attrgetter('arrival_ns')):
+            try:
+                decoded = decode(sample)
+            except DecodeError as error:
+                self.drops.add(error)
+                continue
+            if decoded is not None:
+                yield from pieces_of(decoded)
+
+
+class _Decoding:
+    """A sample as the node's decoders give it: audio resampled, large images reduced."""
+
+    def __init__(self, model: ModelConfig) -> None:
+        self._messages = MessageMaker('raw', 100, 'hri_msgs/msg/LiveSpeech')
+        self._decoders = SensorDecoders(
+            sample_rate_hz=model.audio.sample_rate_hz,
+            max_gap_s=model.audio.max_gap_s,
+            image_side_px=model.video.input_size_px,
+        )
+        self._audio_rate_hz: int | None = None
+
+    def __call__(self, sample: Sample) -> Sample | None:
+        arrival_ns = sample.arrival_ns
+        if isinstance(sample, Frame):
+            return self._decode(Role.IMAGE, self._messages.image(sample), arrival_ns)
+        if not isinstance(sample, AudioChunk):
+            return self._decode(Role.TRANSCRIPT, self._messages.transcript(sample), arrival_ns)
+        if sample.sample_rate_hz != self._audio_rate_hz:
+            self._audio_rate_hz = sample.sample_rate_hz
+            info = self._messages.audio_info(sample.sample_rate_hz)
+            self._decode(Role.AUDIO_INFO, info, arrival_ns)
+        return self._decode(Role.AUDIO, self._messages.audio(sample), arrival_ns)
+
+    def _decode(self, role: Role, message: OutgoingMessage, arrival_ns: int) -> Sample | None:
+        return self._decoders.decode(role, message.kind.name, message.cdr, arrival_ns)
