@@ -66,6 +66,14 @@ class ArraySpec:
     """As NumPy and PyTorch call it; a floating type may be wider."""
     dims: int
     """Number of dimensions, batch and samples first."""
+    stored: bool = True
+    """Whether prepared recordings keep it; token ids follow from a tokenizer that training
+    makes."""
+
+    @property
+    def is_images(self) -> bool:
+        """Whether it holds images, (batch, samples, height, width, colours)."""
+        return self.dtype == 'uint8' and self.dims == 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +82,10 @@ class ModalitySpec:
 
     modality: Modality
     sample_type: type[Sample]
+    sample_noun: str
+    """What one sample is called in sentences."""
+    content: str
+    """Field of a sample with what was sensed."""
     roles: tuple[RoleSpec, ...]
     """Its topics, the one with the samples first."""
     queue_unit: QueueUnit
@@ -83,6 +95,12 @@ class ModalitySpec:
     """Whether a decision is due when a sample enters a new cell of the decision grid."""
     may_be_late: bool = False
     """Whether samples older than the newest are admitted, and none is a time jump."""
+    has_holes: bool = False
+    """Whether its samples lie on a grid, on which what is missing is there, masked."""
+    longest_gap_s: float | None = None
+    """Silence worth telling of a sensor that delivers all the time; None where it has pauses."""
+    usual_delay_s: tuple[float, float]
+    """Least and greatest delay from stamp to record time on one clock, seconds."""
     prefix: str
     """How the batch keys of its stamps, arrivals and mask begin."""
     arrays: tuple[ArraySpec, ...]
@@ -94,6 +112,17 @@ class ModalitySpec:
         return self.modality.value
 
     @property
+    def stored_keys(self) -> tuple[str, ...]:
+        """Keys of the times that prepared recordings keep; a mask where there may be holes."""
+        stamps, arrivals, mask = self.time_keys
+        return (stamps, arrivals, mask) if self.has_holes else (stamps, arrivals)
+
+    @property
+    def stored_arrays(self) -> tuple[ArraySpec, ...]:
+        """Its arrays that prepared recordings keep."""
+        return tuple(array for array in self.arrays if array.stored)
+
+    @property
     def time_keys(self) -> tuple[str, str, str]:
         """Batch keys of stamps, arrivals and mask."""
         return f'{self.prefix}_stamps', f'{self.prefix}_arrivals', f'{self.prefix}_mask'
@@ -103,6 +132,8 @@ SPECS: tuple[ModalitySpec, ...] = (
     ModalitySpec(
         modality=Modality.VIDEO,
         sample_type=Frame,
+        sample_noun='frame',
+        content='image',
         roles=(
             RoleSpec(
                 role=Role.IMAGE,
@@ -119,12 +150,16 @@ SPECS: tuple[ModalitySpec, ...] = (
         queue_unit=QueueUnit.SAMPLES,
         queue_setting='queue_frames',
         triggers_decisions=True,
+        longest_gap_s=1.0,
+        usual_delay_s=(-0.25, 2.0),
         prefix='frame',
         arrays=(ArraySpec(name='frames', dtype='uint8', dims=5),),
     ),
     ModalitySpec(
         modality=Modality.AUDIO,
         sample_type=AudioChunk,
+        sample_noun='chunk',
+        content='samples',
         roles=(
             RoleSpec(
                 role=Role.AUDIO,
@@ -153,12 +188,18 @@ SPECS: tuple[ModalitySpec, ...] = (
         ),
         queue_unit=QueueUnit.SECONDS,
         queue_setting='queue_audio_s',
+        has_holes=True,
+        longest_gap_s=0.5,
+        # A stamp tells when a chunk began.
+        usual_delay_s=(-0.25, 2.0),
         prefix='spectrogram',
         arrays=(ArraySpec(name='spectrograms', dtype='float32', dims=4),),
     ),
     ModalitySpec(
         modality=Modality.TEXT,
         sample_type=Utterance,
+        sample_noun='utterance',
+        content='text',
         roles=(
             RoleSpec(
                 role=Role.TRANSCRIPT,
@@ -174,10 +215,12 @@ SPECS: tuple[ModalitySpec, ...] = (
         queue_unit=QueueUnit.SAMPLES,
         queue_setting='queue_utterances',
         may_be_late=True,
+        # A speech recogniser takes its time.
+        usual_delay_s=(-1.0, 60.0),
         prefix='transcript',
         arrays=(
-            ArraySpec(name='transcript_tokens', dtype='int64', dims=3),
-            ArraySpec(name='transcript_token_mask', dtype='bool', dims=3),
+            ArraySpec(name='transcript_tokens', dtype='int64', dims=3, stored=False),
+            ArraySpec(name='transcript_token_mask', dtype='bool', dims=3, stored=False),
         ),
     ),
 )
@@ -187,6 +230,10 @@ SPEC: dict[Modality, ModalitySpec] = {spec.modality: spec for spec in SPECS}
 """The same by modality."""
 ROLE_SPEC: dict[Role, RoleSpec] = {item.role: item for spec in SPECS for item in spec.roles}
 """All topics by role."""
+DECISION_KEYS = ('decision_stamps', 'decision_arrivals')
+"""Keys of the decisions in a batch and in prepared recordings."""
+DEFAULT_MODALITIES: tuple[Modality, ...] = (Modality.VIDEO, Modality.AUDIO, Modality.TEXT)
+"""Those of models, shards and reports that do not say which they have."""
 MODALITY_OF_ROLE: dict[Role, Modality] = {
     item.role: spec.modality for spec in SPECS for item in spec.roles
 }

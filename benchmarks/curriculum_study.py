@@ -29,7 +29,7 @@ from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.training.config import StageConfig, TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
 from activity_recognition.training.data.dataset import open_segments
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.simulated import (
     SimulatedRecording,
     varied,
@@ -185,7 +185,7 @@ def plan_arms(work: Path, scale: Scale, console: Console) -> dict[str, TrainConf
     return dict(zip(ARMS, (curriculum, once), strict=True))
 
 
-def seeing_crops(segments: Sequence[Segment], config: TrainConfig) -> int:
+def seeing_crops(segments: Sequence[LabelledSegment], config: TrainConfig) -> int:
     """Count the crops with video of a whole run."""
     epoch, count = 0, 0
     for stage in Curriculum(config).stages:

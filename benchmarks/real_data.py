@@ -30,7 +30,7 @@ from activity_recognition.inference.precision import choose_precision
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import cache_recordings, open_segments
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.splits import SPLITS_FILE
 from activity_recognition.training.evaluation.predict import (
     Combination,
@@ -257,7 +257,7 @@ def answer(checkpoint: Checkpoint, recordings: Sequence[Path], run: FoldRun) -> 
     return answers
 
 
-def _words(segment: Segment, checkpoint: Checkpoint) -> Segment:
+def _words(segment: LabelledSegment, checkpoint: Checkpoint) -> LabelledSegment:
     return segment.tokenised(checkpoint.tokenizer)
 
 

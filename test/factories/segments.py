@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import LabelTrack
 from activity_recognition.types import LabelSpan, to_ns
 from factories.networks import TINY, tokenizer_for
@@ -19,7 +19,7 @@ def make_segment(
     frame_rate_hz: float = 10.0,
     seed: int = 0,
     texts: tuple[str, ...] = ('hello robot', 'what a day', 'help me please'),
-) -> Segment:
+) -> LabelledSegment:
     """Return a segment whose frames are as bright as the label they show is high."""
     rng = np.random.default_rng(seed)
     spans = [
@@ -36,20 +36,20 @@ def make_segment(
     ends = START_NS + to_ns(1 / TINY.audio.token_rate_hz) * np.arange(1, blocks + 1)
     spoken = START_NS + to_ns(duration_s) * np.arange(1, len(texts) + 1) // (len(texts) + 1)
     columns, mels = TINY.audio.columns_per_token, TINY.audio.num_mels
-    return Segment(
-        frames=frames,
-        frame_stamps=stamps,
-        frame_arrivals=stamps + to_ns(0.02),
-        spectrograms=rng.normal(size=(blocks, columns, mels)).astype(np.float32),
-        spectrogram_stamps=ends,
-        spectrogram_arrivals=ends + to_ns(0.01),
-        spectrogram_mask=rng.random(blocks) > 0.02,
+    return LabelledSegment(
+        arrays={
+            'frames': frames,
+            'frame_stamps': stamps,
+            'frame_arrivals': stamps + to_ns(0.02),
+            'spectrograms': rng.normal(size=(blocks, columns, mels)).astype(np.float32),
+            'spectrogram_stamps': ends,
+            'spectrogram_arrivals': ends + to_ns(0.01),
+            'spectrogram_mask': rng.random(blocks) > 0.02,
+            'transcript_stamps': spoken,
+            'transcript_arrivals': spoken + to_ns(0.5),
+            'decision_stamps': stamps,
+            'decision_arrivals': stamps + to_ns(0.02),
+        },
         texts=texts,
-        transcript_stamps=spoken,
-        transcript_arrivals=spoken + to_ns(0.5),
-        transcript_tokens=np.zeros((len(texts), 0), np.int64),
-        transcript_token_mask=np.zeros((len(texts), 0), np.bool_),
-        decision_stamps=stamps,
-        decision_arrivals=stamps + to_ns(0.02),
         labels=track,
     ).tokenised(tokenizer_for(TINY))

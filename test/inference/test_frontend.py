@@ -63,7 +63,7 @@ class TestFrames:
         image = picture(60, 80)
         live = FrontEnd(TINY, tokenizer_for(TINY)).frame(frame_of(image))
         (segment,) = segments([Window(samples=(frame_of(image),))], TINY)
-        np.testing.assert_array_equal(live, segment.images[0])
+        np.testing.assert_array_equal(live, segment.arrays['frames'][0])
 
     @pytest.mark.parametrize(
         'image',

@@ -83,7 +83,7 @@ def test_full_size_pictures_are_not_kept():
     large = np.zeros((480, 640, 3), np.uint8)
     frame = Frame(stamp_ns=START_NS, arrival_ns=START_NS, image=large)
     (segment,) = segments([Window(samples=(frame,))], TINY)
-    assert segment.frames[0].image.shape == segment.images[0].shape == (32, 32, 3)
+    assert segment.arrays['frames'].shape == (1, 32, 32, 3)
 
 
 def test_the_spectrogram_follows_the_networks_dtype(trace):

@@ -13,7 +13,7 @@ from activity_recognition.config_io import to_mapping
 from activity_recognition.inference.threads import threads_restored, use_threads
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from factories.networks import TINY
 from factories.segments import LABELS, START_NS, make_segment
 
@@ -32,7 +32,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def segment() -> Segment:
+def segment() -> LabelledSegment:
     """One made-up segment."""
     return make_segment()
 

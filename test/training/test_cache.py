@@ -24,7 +24,7 @@ from activity_recognition.training.data.cache import (
     recording_key,
     write_arrays,
 )
-from activity_recognition.training.data.preprocessing import take_in
+from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.types import Frame, Modality
 from factories.networks import TINY, tokenizer_for
 
@@ -56,17 +56,17 @@ def test_arrays_are_those_of_the_dense_trace(work: Preparation):
     found = prepared(work)
     [segment] = [part.tokenised(tokenizer) for part in found.segments(ACTIVITIES)]
     assert found.start_ns == start_ns
-    assert len(segment.frames) == 96
+    assert len(segment.arrays['frames']) == 96
     assert len(segment.texts) >= 1
     for key in ('frame_mask', 'transcript_mask'):
         assert expected.pop(key).all()
     # Word pieces are padded to what is needed, not to the longest possible.
     for key in ('transcript_tokens', 'transcript_token_mask'):
-        value, mine = expected.pop(key), getattr(segment, key)
+        value, mine = expected.pop(key), segment.arrays[key]
         np.testing.assert_array_equal(value[:, : mine.shape[1]], mine)
         assert not value[:, mine.shape[1] :].any()
     for key, value in expected.items():
-        np.testing.assert_array_equal(getattr(segment, key), value, err_msg=key)
+        np.testing.assert_array_equal(segment.arrays[key], value, err_msg=key)
 
 
 def test_what_is_prepared_is_found_again(work: Preparation):
@@ -81,13 +81,13 @@ def test_half_prepared_is_prepared_again(work: Preparation):
     first = prepared(work)
     (first.folder / 'segments.json').unlink()
     (first.folder / '0' / 'frames.npy').write_bytes(b'')
-    assert len(prepared(work).segments(ACTIVITIES)[0].frames) == 96
+    assert len(prepared(work).segments(ACTIVITIES)[0].arrays['frames']) == 96
 
 
 def test_two_processes_may_fill_the_same_folder(work: Preparation):
     first = prepared(work)
     before = (first.folder / 'segments.json').stat().st_ino
-    write_arrays(take_in(work.recording, work.model, work.sync), first.folder)
+    write_arrays(preprocess_recording(work.recording, work.model, work.sync), first.folder)
     assert (first.folder / 'segments.json').stat().st_ino == before
     assert [path.name for path in work.cache.iterdir()] == [first.key]
 
@@ -97,12 +97,12 @@ def test_pictures_with_a_margin_are_kept_beside_the_network_s(work: Preparation)
     wide = prepared(dataclasses.replace(work, wide_px=40))
     assert wide.key == plain.key
     [first], [second] = plain.segments(ACTIVITIES), wide.segments(ACTIVITIES)
-    assert first.wide_frames is None
-    assert second.wide_frames.shape == (96, 40, 40, 3)
-    np.testing.assert_array_equal(first.frames, second.frames)
+    assert 'wide_frames' not in first.arrays
+    assert second.arrays['wide_frames'].shape == (96, 40, 40, 3)
+    np.testing.assert_array_equal(first.arrays['frames'], second.arrays['frames'])
     with RecordingReader(work.recording, sample_rate_hz=8000) as reader:
         frame = next(s for s in reader.samples() if isinstance(s, Frame))
-    np.testing.assert_array_equal(second.wide_frames[0], resize_frame(frame, 40))
+    np.testing.assert_array_equal(second.arrays['wide_frames'][0], resize_frame(frame, 40))
 
 
 def test_the_key_knows_the_recording_and_the_preprocessing(work: Preparation):
@@ -140,7 +140,7 @@ def test_a_recording_without_video_has_empty_frames(tmp_path: Path):
         sync=SyncConfig(),
     )
     [segment] = prepared(work).segments(ACTIVITIES)
-    assert segment.frames.shape == (0, 32, 32, 3)
+    assert segment.arrays['frames'].shape == (0, 32, 32, 3)
     assert len(segment.decision_stamps) > 50
 
 

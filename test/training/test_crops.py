@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import CropPlan, collate, cut_crop, plan_epoch
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.types import Modality, to_ns
 from factories.networks import TINY
@@ -21,7 +21,7 @@ from .conftest import START_NS, make_segment
 CONFIG = TrainConfig(crop_s=4.0, frame_rate_hz=4.0, batch_size=3, modality_dropout=0.0)
 
 
-def plan_for(segment: Segment, *, seed: int = 0, **changes: object) -> CropPlan:
+def plan_for(segment: LabelledSegment, *, seed: int = 0, **changes: object) -> CropPlan:
     plan = CropPlan(
         segment=0,
         start_ns=START_NS + to_ns(3.3),
@@ -37,23 +37,23 @@ def assert_equal(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) ->
         np.testing.assert_array_equal(value, second[key], err_msg=key)
 
 
-def test_the_same_plan_cuts_the_same_crop(segment: Segment):
+def test_the_same_plan_cuts_the_same_crop(segment: LabelledSegment):
     plan = plan_for(segment)
     assert_equal(cut_crop(segment, plan, CONFIG, TINY), cut_crop(segment, plan, CONFIG, TINY))
 
 
-def test_another_seed_keeps_other_frames(segment: Segment):
+def test_another_seed_keeps_other_frames(segment: LabelledSegment):
     crops = [cut_crop(segment, plan_for(segment, seed=s), CONFIG, TINY) for s in range(8)]
     assert len({crop['frame_stamps'].tobytes() for crop in crops}) > 4
 
 
-def test_an_epoch_is_planned_the_same_again_and_another_is_not(segment: Segment):
+def test_an_epoch_is_planned_the_same_again_and_another_is_not(segment: LabelledSegment):
     segments = [segment, make_segment(seed=1)]
     assert plan_epoch(segments, CONFIG, 3) == plan_epoch(segments, CONFIG, 3)
     assert plan_epoch(segments, CONFIG, 3) != plan_epoch(segments, CONFIG, 4)
 
 
-def test_an_epoch_passes_over_every_segment_about_once(segment: Segment):
+def test_an_epoch_passes_over_every_segment_about_once(segment: LabelledSegment):
     segments = [segment, make_segment(seed=1, duration_s=8.0), make_segment(duration_s=2.0)]
     plans = [plan for batch in plan_epoch(segments, CONFIG, 0) for plan in batch]
     counts = [sum(plan.segment == index for plan in plans) for index in range(3)]
@@ -61,20 +61,21 @@ def test_an_epoch_passes_over_every_segment_about_once(segment: Segment):
     assert len({plan.key for plan in plans}) == len(plans)
 
 
-def test_a_silence_of_decades_is_passed_over(segment: Segment):
+def test_a_silence_of_decades_is_passed_over(segment: LabelledSegment):
     """A board without a clock of its own begins in 1970, and is set while it records."""
     changes = {}
-    for field in dataclasses.fields(segment):
-        if field.name.endswith(('_stamps', '_arrivals')):
-            times = getattr(segment, field.name).copy()
+    for name, value in segment.arrays.items():
+        if name.endswith(('_stamps', '_arrivals')):
+            times = value.copy()
             times[times >= START_NS + to_ns(6.0)] += to_ns(1.7e9)
-            changes[field.name] = times
-    torn = dataclasses.replace(segment, **changes)
+            changes[name] = times
+    torn = dataclasses.replace(segment, arrays=segment.arrays | changes)
     first, second = torn.busy
     assert first == (segment.start_ns, first[1])
     assert first[1] < START_NS + to_ns(6.0) < second[0] - to_ns(1.6e9)
     assert second[1] == segment.end_ns + to_ns(1.7e9)
-    assert torn.frame_rate_hz == pytest.approx(segment.frame_rate_hz, rel=0.05)
+    rate_hz = segment.rate_hz(Modality.VIDEO)
+    assert torn.rate_hz(Modality.VIDEO) == pytest.approx(rate_hz, rel=0.05)
     plans = [plan for batch in plan_epoch([torn], CONFIG, 0) for plan in batch]
     usual = [plan for batch in plan_epoch([segment], CONFIG, 0) for plan in batch]
     assert abs(len(plans) - len(usual)) <= 1
@@ -83,7 +84,7 @@ def test_a_silence_of_decades_is_passed_over(segment: Segment):
         assert len(cut_crop(torn, plan, CONFIG, TINY)['decision_stamps'])
 
 
-def test_crops_without_video_share_batches(segment: Segment):
+def test_crops_without_video_share_batches(segment: LabelledSegment):
     config = dataclasses.replace(CONFIG, modality_dropout=0.5)
     batches = plan_epoch([segment] * 20, config, 0)
     blind = [{Modality.VIDEO in plan.hidden for plan in batch} for batch in batches]
@@ -93,13 +94,9 @@ def test_crops_without_video_share_batches(segment: Segment):
 
 
 def test_something_is_always_left_to_see():
-    silent = dataclasses.replace(
-        make_segment(texts=()),
-        spectrograms=np.zeros((0, 4, 16), np.float32),
-        spectrogram_stamps=np.zeros(0, np.int64),
-        spectrogram_arrivals=np.zeros(0, np.int64),
-        spectrogram_mask=np.zeros(0, np.bool_),
-    )
+    heard = make_segment(texts=())
+    nothing = {k: v[:0] for k, v in heard.arrays.items() if k.startswith('spectrogram')}
+    silent = dataclasses.replace(heard, arrays=heard.arrays | nothing)
     config = dataclasses.replace(CONFIG, modality_dropout=1.0)
     plans = [plan for batch in plan_epoch([silent] * 5, config, 0) for plan in batch]
     assert all(Modality.VIDEO not in plan.hidden for plan in plans)
@@ -131,13 +128,13 @@ def test_what_a_crop_holds(seed: int, start_s: float, frame_rate_hz: float):
     np.testing.assert_array_equal(crop['targets'], segment.labels.at(crop['decision_stamps']))
 
 
-def test_frames_are_the_recordings_own(segment: Segment):
+def test_frames_are_the_recordings_own(segment: LabelledSegment):
     crop = cut_crop(segment, plan_for(segment), CONFIG, TINY)
-    indices = np.searchsorted(segment.frame_stamps, crop['frame_stamps'])
-    np.testing.assert_array_equal(crop['frames'], segment.frames[indices])
+    indices = np.searchsorted(segment.arrays['frame_stamps'], crop['frame_stamps'])
+    np.testing.assert_array_equal(crop['frames'], segment.arrays['frames'][indices])
 
 
-def test_sound_and_words_before_the_crop_are_there(segment: Segment):
+def test_sound_and_words_before_the_crop_are_there(segment: LabelledSegment):
     start_ns = START_NS + to_ns(5.0)
     plan = plan_for(segment, start_ns=start_ns, end_ns=start_ns + to_ns(4.0))
     crop = cut_crop(segment, plan, CONFIG, TINY)
@@ -147,7 +144,9 @@ def test_sound_and_words_before_the_crop_are_there(segment: Segment):
 
 
 @pytest.mark.parametrize('modality', list(Modality))
-def test_a_hidden_modality_is_masked_and_the_others_are_not(segment: Segment, modality: Modality):
+def test_a_hidden_modality_is_masked_and_the_others_are_not(
+    segment: LabelledSegment, modality: Modality
+):
     whole = cut_crop(segment, plan_for(segment), CONFIG, TINY)
     crop = cut_crop(segment, plan_for(segment, hidden=frozenset({modality})), CONFIG, TINY)
     masks = {
@@ -171,7 +170,7 @@ def test_rates_vary_between_crops():
     assert max(gaps) > 0.3
 
 
-def test_batches_are_padded(segment: Segment):
+def test_batches_are_padded(segment: LabelledSegment):
     crops = [cut_crop(segment, plan_for(segment, seed=s), CONFIG, TINY) for s in range(3)]
     batch = collate(crops)
     for row, crop in enumerate(crops):

@@ -21,7 +21,7 @@ from activity_recognition.sensors import Role, SensorDecoders
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.streams import InputCounters, windows
 from activity_recognition.training.data.cache import preprocessing, recording_key
-from activity_recognition.training.data.preprocessing import take_in
+from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.training.evaluation.cost import measure_cost
 from activity_recognition.training.evaluation.replaying import replay
 from activity_recognition.types import MODALITIES, NANOSECONDS, Frame, Modality, Window
@@ -73,7 +73,7 @@ def as_the_node_has_them(recording: Path, model: ModelConfig) -> list[Frame]:
 def test_training_gets_the_pixels_of_the_node(recording: Path, side_px: int):
     model = with_side(side_px)
     live = as_the_node_has_them(recording, model)
-    [segment] = take_in(recording, model, SyncConfig()).segments
+    [segment] = preprocess_recording(recording, model, SyncConfig()).segments
     expected = np.stack([resize_frame(frame, side_px) for frame in live])
     np.testing.assert_array_equal(segment.arrays['frames'], expected)
 

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import NonFiniteError
 from activity_recognition.inference.precision import choose_precision
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.decisions import answer
 from activity_recognition.training.evaluation.predict import (
-    COMBINATIONS,
     Combination,
     combination_name,
+    combinations_of,
     predict_segment,
-    segment_arrays,
     to_tensors,
 )
 from activity_recognition.types import MODALITIES, Modality
 from factories.networks import TINY, make_system
 
 PRECISION = choose_precision(EngineConfig(device='cpu', precision='fp32'))
+COMBINATIONS = combinations_of(MODALITIES)
 NOTHING = np.zeros(0, np.int64)
 
 
-def without(segment: Segment, combination: Combination) -> Segment:
+def without(segment: LabelledSegment, combination: Combination) -> LabelledSegment:
     """Return a segment that never had the modalities outside the combination."""
-    changes: dict[str, object] = {}
+    changes: dict[str, NDArray[Any]] = {}
     if Modality.VIDEO not in combination:
         side = TINY.video.input_size_px
         changes |= {'frames': np.zeros((0, side, side, 3), np.uint8)}
@@ -40,10 +42,11 @@ def without(segment: Segment, combination: Combination) -> Segment:
         changes |= {'spectrogram_stamps': NOTHING, 'spectrogram_arrivals': NOTHING}
         changes |= {'spectrogram_mask': np.zeros(0, np.bool_)}
     if Modality.TEXT not in combination:
-        changes |= {'texts': (), 'transcript_stamps': NOTHING, 'transcript_arrivals': NOTHING}
+        changes |= {'transcript_stamps': NOTHING, 'transcript_arrivals': NOTHING}
         changes |= {'transcript_tokens': np.zeros((0, 1), np.int64)}
         changes |= {'transcript_token_mask': np.zeros((0, 1), np.bool_)}
-    return dataclasses.replace(segment, **changes)
+    texts = segment.texts if Modality.TEXT in combination else ()
+    return dataclasses.replace(segment, arrays=segment.arrays | changes, texts=texts)
 
 
 def test_there_are_seven_combinations():
@@ -52,10 +55,10 @@ def test_there_are_seven_combinations():
     assert combination_name(COMBINATIONS[2]) == 'video+text'
 
 
-def test_everything_visible_is_the_networks_forward(segment: Segment):
+def test_everything_visible_is_the_networks_forward(segment: LabelledSegment):
     system = make_system()
     found = predict_segment(system, segment, [MODALITIES], PRECISION)[MODALITIES]
-    batch = to_tensors(segment_arrays(segment), PRECISION.device)
+    batch = to_tensors(segment.batch(), PRECISION.device)
     with torch.inference_mode():
         expected = system.forward_detailed(batch)
     torch.testing.assert_close(found.logits, expected.logits[0])
@@ -64,7 +67,7 @@ def test_everything_visible_is_the_networks_forward(segment: Segment):
 
 
 @pytest.mark.parametrize('combination', COMBINATIONS, ids=combination_name)
-def test_hidden_is_the_same_as_never_there(segment: Segment, combination: Combination):
+def test_hidden_is_the_same_as_never_there(segment: LabelledSegment, combination: Combination):
     system = make_system()
     hidden = predict_segment(system, segment, COMBINATIONS, PRECISION)[combination]
     bare = without(segment, combination)
@@ -75,7 +78,7 @@ def test_hidden_is_the_same_as_never_there(segment: Segment, combination: Combin
         assert modality in combination or not hidden.present[modality].any()
 
 
-def test_a_network_that_overflows_is_not_scored(segment: Segment):
+def test_a_network_that_overflows_is_not_scored(segment: LabelledSegment):
     system = make_system()
     with torch.no_grad():
         system.classifier.weight.fill_(torch.finfo(torch.float32).max)

@@ -42,8 +42,8 @@ def shades(dataset) -> list[int]:
     found = []
     for recording in sorted(dataset.training, key=lambda r: r.recording):
         (segment,) = recording.segments(dataset.labels)
-        assert len(np.unique(segment.frames)) == 1
-        found.append(int(segment.frames[0, 0, 0, 0]))
+        assert len(np.unique(segment.arrays['frames'])) == 1
+        found.append(int(segment.arrays['frames'][0, 0, 0, 0]))
     return found
 
 

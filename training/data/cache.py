@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,22 @@ from activity_recognition.errors import (
     RecordingError,
     printable,
 )
+from activity_recognition.inference.trace import SegmentArrays
+from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.text_files import read_json_object
 from activity_recognition.training.data.preprocessing import (
-    MAPPED,
-    SMALL,
     WIDE,
     RecordedArrays,
-    SegmentArrays,
-    take_in,
+    large_keys,
+    preprocess_recording,
+    small_keys,
 )
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import LabelTrack
-from activity_recognition.types import LabelSpan
+from activity_recognition.types import LabelSpan, Modality
 
 LAYOUT = 1
 """Version of the arrays; part of every key."""
@@ -80,13 +81,15 @@ class PreparedRecording:
     """Its labels where shards tell them; None reads them where the recording keeps them."""
     recorded: RecordedConfig = DEFAULTS
     """Which of its topics were used, and what they mean."""
+    modalities: tuple[Modality, ...] = DEFAULT_MODALITIES
+    """Those it has arrays of."""
 
     @property
     def identity(self) -> str:
         """Digest of the recording, the preprocessing, and how its topics were read."""
         return _identity(self.key, self.recorded)
 
-    def segments(self, labels: Sequence[str]) -> list[Segment]:
+    def segments(self, labels: Sequence[str]) -> list[LabelledSegment]:
         """Open the arrays and read the labels as classes of ``labels``.
 
         Raises:
@@ -95,7 +98,7 @@ class PreparedRecording:
         spans = load_labels(self.recording) if self.spans is None else self.spans
         track = LabelTrack.from_spans(spans, labels, self.start_ns)
         return [
-            _open_segment(self.folder / str(index), texts, track)
+            _open_segment(self.folder / str(index), self.modalities, texts, track)
             for index, texts in enumerate(self.texts)
         ]
 
@@ -110,7 +113,7 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
         key = recording_key(work.recording, work.model, work.sync)
         folder = cache_folder(work.cache, key, work.wide_px, work.recorded)
         if not is_cached(folder):
-            arrays = take_in(
+            arrays = preprocess_recording(
                 work.recording,
                 work.model,
                 work.sync,
@@ -181,6 +184,7 @@ def write_arrays(arrays: RecordedArrays, folder: Path) -> None:
         'start_ns': arrays.start_ns,
         'dropped': arrays.dropped,
         'texts': [list(segment.texts) for segment in arrays.segments],
+        **modality_names(arrays),
     }
     with (
         writing(folder, 'the prepared recording'),
@@ -198,6 +202,22 @@ def write_arrays(arrays: RecordedArrays, folder: Path) -> None:
             # Another process of this machine was as far at the same time, with the same arrays.
             if not is_cached(folder):
                 raise
+
+
+def modality_names(arrays: RecordedArrays) -> dict[str, list[str]]:
+    """Return what an index says of the modalities: nothing where they are the usual ones."""
+    found = arrays.segments[0].modalities if arrays.segments else DEFAULT_MODALITIES
+    return {} if found == DEFAULT_MODALITIES else {'modalities': [m.value for m in found]}
+
+
+def named_modalities(index: Mapping[str, Any]) -> tuple[Modality, ...]:
+    """Return the modalities that an index names, those of :func:`modality_names`.
+
+    Raises:
+        ValueError: one of them is unknown.
+    """
+    names = index.get('modalities')
+    return DEFAULT_MODALITIES if names is None else tuple(Modality(name) for name in names)
 
 
 def read_cached(
@@ -224,6 +244,7 @@ def read_cached(
             dropped=int(index['dropped']),
             spans=spans,
             recorded=recorded,
+            modalities=named_modalities(index),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(
@@ -246,27 +267,23 @@ def _update_with_file(digest: hashlib.blake2b, path: Path) -> None:
 
 def _write_segment(folder: Path, segment: SegmentArrays) -> None:
     folder.mkdir(parents=True)
+    small = small_keys(segment.modalities)
     for name, value in segment.arrays.items():
-        if name not in SMALL:
+        if name not in small:
             np.save(folder / f'{name}.npy', value, allow_pickle=False)
-    small: dict[str, Any] = {name: segment.arrays[name] for name in SMALL}
-    np.savez(folder / 'small.npz', **small)
+    content: dict[str, Any] = {name: segment.arrays[name] for name in small}
+    np.savez(folder / 'small.npz', **content)
 
 
-def _open_segment(folder: Path, texts: tuple[str, ...], labels: LabelTrack) -> Segment:
+def _open_segment(
+    folder: Path, modalities: tuple[Modality, ...], texts: tuple[str, ...], labels: LabelTrack
+) -> LabelledSegment:
     # Copy-on-write maps: nothing is read before it is used, and torch may share the memory.
-    mapped = {
+    arrays = {
         name: np.load(folder / f'{name}.npy', mmap_mode='c', allow_pickle=False)
-        for name in (*MAPPED, WIDE)
+        for name in (*large_keys(modalities), WIDE)
         if name != WIDE or (folder / f'{WIDE}.npy').exists()
     }
     with np.load(folder / 'small.npz', allow_pickle=False) as file:
-        small = {name: file[name] for name in SMALL}
-    return Segment(
-        **mapped,
-        **small,
-        texts=texts,
-        transcript_tokens=np.zeros((len(texts), 0), np.int64),
-        transcript_token_mask=np.zeros((len(texts), 0), np.bool_),
-        labels=labels,
-    )
+        arrays |= {name: file[name] for name in small_keys(modalities)}
+    return LabelledSegment(arrays=arrays, texts=texts, labels=labels)

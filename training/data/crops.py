@@ -3,7 +3,7 @@
 Everything drawn follows from the seed, the epoch and the crop's place in it, so that a resumed run
 sees what an uninterrupted one would have seen.
 
-B batch, T frames, A audio blocks, U utterances, L word pieces, Q decisions, S image side.
+Q decisions.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.modalities import SPEC, SPECS
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.data.segments import Segment
-from activity_recognition.training.run.losses import IGNORE
-from activity_recognition.types import MODALITIES, NANOSECONDS, Modality, seconds_between, to_ns
+from activity_recognition.training.data.preprocessing import WIDE
+from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.training.data.targets import IGNORE
+from activity_recognition.types import NANOSECONDS, Modality, seconds_between, to_ns
 
 TIMER_RATE_HZ = 2.5
 """Decisions a second beside those at frames, so that the network also learns to answer between
 frames and while none come."""
+
+THINNED = frozenset(spec.modality for spec in SPECS if spec.triggers_decisions)
+"""Modalities that cost the most, of which a crop keeps some samples only, and decides at each."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -45,13 +50,18 @@ class CropPlan:
 
 
 def plan_epoch(
-    segments: Sequence[Segment], config: TrainConfig, epoch: int
+    segments: Sequence[LabelledSegment], config: TrainConfig, epoch: int
 ) -> list[list[CropPlan]]:
     """Plan the batches of one epoch.
 
     Every segment gives as many crops as fit into it, one at random in each stretch of equal
     length, so that an epoch passes over the recordings about once. Crops without video share
     batches: those cost next to nothing, while one frame in a batch would pad all its rows.
+
+    Args:
+        segments: what is trained on.
+        config: length, number and hiding of crops.
+        epoch: number of the epoch, from 0.
     """
     rng = np.random.default_rng([config.seed, epoch])
     plans: list[CropPlan] = []
@@ -69,50 +79,71 @@ def plan_epoch(
     order = [plans[i] for i in rng.permutation(len(plans))]
     batches: list[list[CropPlan]] = []
     for blind in (False, True):
-        alike = [plan for plan in order if (Modality.VIDEO in plan.hidden) == blind]
+        alike = [plan for plan in order if (not THINNED.isdisjoint(plan.hidden)) == blind]
         size = config.batch_size
         batches += [alike[i : i + size] for i in range(0, len(alike), size)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def cut_crop(segment: Segment, plan: CropPlan, config: TrainConfig, model: ModelConfig) -> Arrays:
+def cut_crop(
+    segment: LabelledSegment, plan: CropPlan, config: TrainConfig, model: ModelConfig
+) -> Arrays:
     """Cut the arrays of one crop: the keys of the network's ``forward`` without a batch axis.
 
-    Sound begins one window and text one window before the crop, as far as the recording reaches;
-    frames, which cost the most, begin with it. ``targets`` (Q,) holds the classes. Frames keep
-    their margin where the recipe's views are cropped from it.
+    Frames, which cost the most, begin with the crop; other modalities one window before it, as far
+    as the recording reaches. ``targets`` (Q,) holds the classes. Frames keep their margin where the
+    recipe's views are cropped from it.
+
+    Args:
+        segment: what to cut from; tokenised.
+        plan: what to cut.
+        config: how to thin frames, and which decisions count.
+        model: its windows matter.
     """
     rng = np.random.default_rng(plan.key)
-    start_ns, end_ns = plan.start_ns, plan.end_ns
-    frames = _thinned_frames(segment, start_ns, end_ns, config, rng)
-    if Modality.VIDEO in plan.hidden:
-        frames = frames[:0]
-    audio = _arrived(segment.spectrogram_arrivals, start_ns - to_ns(model.audio.window_s), end_ns)
-    text = _arrived(segment.transcript_arrivals, start_ns - to_ns(model.text.window_s), end_ns)
-    if Modality.TEXT in plan.hidden:
-        text = slice(0, 0)
-    sound = segment.spectrogram_mask[audio].copy()
-    if Modality.AUDIO in plan.hidden:
-        sound[:] = False
-    stamps, arrivals = _decisions(segment, frames, start_ns, end_ns, rng)
+    crop: Arrays = {}
+    for modality in segment.modalities:
+        chosen = _chosen(segment, modality, plan, config, model, rng)
+        if modality in plan.hidden and not SPEC[modality].has_holes:
+            chosen = chosen[:0]
+        crop |= _cut(segment, modality, chosen, config)
+        if modality in plan.hidden:
+            crop[SPEC[modality].time_keys[2]][:] = False
+    stamps, arrivals = _decisions(segment, crop, plan, rng)
     return {
-        'frames': _pictures(segment, config)[frames],
-        'frame_stamps': segment.frame_stamps[frames],
-        'frame_arrivals': segment.frame_arrivals[frames],
-        'frame_mask': np.ones(len(frames), dtype=np.bool_),
-        'spectrograms': np.asarray(segment.spectrograms[audio]),
-        'spectrogram_stamps': segment.spectrogram_stamps[audio],
-        'spectrogram_arrivals': segment.spectrogram_arrivals[audio],
-        'spectrogram_mask': sound,
-        'transcript_tokens': segment.transcript_tokens[text],
-        'transcript_token_mask': segment.transcript_token_mask[text],
-        'transcript_stamps': segment.transcript_stamps[text],
-        'transcript_arrivals': segment.transcript_arrivals[text],
-        'transcript_mask': np.ones(len(segment.transcript_stamps[text]), dtype=np.bool_),
+        **crop,
         'decision_stamps': stamps,
         'decision_arrivals': arrivals,
         'targets': _targets(segment, stamps, plan, config),
     }
+
+
+def _chosen(
+    segment: LabelledSegment,
+    modality: Modality,
+    plan: CropPlan,
+    config: TrainConfig,
+    model: ModelConfig,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return the indices of a modality's samples in a crop that hides none."""
+    arrivals = segment.arrays[SPEC[modality].time_keys[1]]
+    if modality in THINNED:
+        return _thinned(segment, modality, plan, config, rng)
+    window_ns = to_ns(getattr(model, SPEC[modality].name).window_s)
+    return _arrived(arrivals, plan.start_ns - window_ns, plan.end_ns)
+
+
+def _cut(
+    segment: LabelledSegment, modality: Modality, chosen: NDArray[np.int64], config: TrainConfig
+) -> Arrays:
+    """Return the arrays of a modality's chosen samples, copied."""
+    spec = SPEC[modality]
+    contents = {array.name: _content(segment, array.name, config) for array in spec.arrays}
+    stamps, arrivals, mask = spec.time_keys
+    times = {key: segment.arrays[key] for key in spec.stored_keys}
+    cut = {name: np.asarray(value[chosen]) for name, value in {**contents, **times}.items()}
+    return cut if mask in cut else {**cut, mask: np.ones(len(chosen), dtype=np.bool_)}
 
 
 def collate(crops: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
@@ -128,15 +159,15 @@ def collate(crops: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
     return batch
 
 
-def _pictures(segment: Segment, config: TrainConfig) -> NDArray[np.uint8]:
-    """Return the pictures to cut from: with their margin where views are cropped from it."""
-    if not config.augmentation.crops:
-        return segment.frames
-    assert segment.wide_frames is not None, 'the recordings were read without a margin'
-    return segment.wide_frames
+def _content(segment: LabelledSegment, name: str, config: TrainConfig) -> NDArray[Any]:
+    """Return an array to cut from: frames with their margin where views are cropped from it."""
+    if name == 'frames' and config.augmentation.crops:
+        assert WIDE in segment.arrays, 'the recordings were read without a margin'
+        return segment.arrays[WIDE]
+    return segment.arrays[name]
 
 
-def _crop_starts(segment: Segment, crop_s: float, rng: np.random.Generator) -> list[int]:
+def _crop_starts(segment: LabelledSegment, crop_s: float, rng: np.random.Generator) -> list[int]:
     """Draw where crops begin; a stretch shorter than a crop gives one that holds all of it."""
     starts = []
     for begin_ns, end_ns in segment.busy:
@@ -151,19 +182,21 @@ def _crop_starts(segment: Segment, crop_s: float, rng: np.random.Generator) -> l
 
 
 def _targets(
-    segment: Segment, stamps: NDArray[np.int64], plan: CropPlan, config: TrainConfig
+    segment: LabelledSegment, stamps: NDArray[np.int64], plan: CropPlan, config: TrainConfig
 ) -> NDArray[np.int64]:
     if not plan.counts:
         return np.full(stamps.shape, IGNORE, dtype=np.int64)
     return segment.labels.at(stamps, ignore_boundary_s=config.ignore_boundary_s)
 
 
-def _hide(segment: Segment, config: TrainConfig, rng: np.random.Generator) -> frozenset[Modality]:
+def _hide(
+    segment: LabelledSegment, config: TrainConfig, rng: np.random.Generator
+) -> frozenset[Modality]:
     """Draw the modalities to hide, leaving at least one of those that the segment has."""
-    drawn = rng.random(len(MODALITIES)) < config.modality_dropout
-    lengths = (len(segment.frames), len(segment.spectrograms), len(segment.texts))
-    there = [m for m, length in zip(MODALITIES, lengths, strict=True) if length]
-    hidden = {m for m, hide in zip(MODALITIES, drawn, strict=True) if hide}
+    modalities = segment.modalities
+    drawn = rng.random(len(modalities)) < config.modality_dropout
+    there = [m for m in modalities if segment.length(m)]
+    hidden = {m for m, hide in zip(modalities, drawn, strict=True) if hide}
     surplus = len(there) - config.modalities_at_once
     if surplus > 0:
         hidden.update(there[i] for i in rng.permutation(len(there))[:surplus])
@@ -172,31 +205,36 @@ def _hide(segment: Segment, config: TrainConfig, rng: np.random.Generator) -> fr
     return frozenset(hidden)
 
 
-def _arrived(arrivals: NDArray[np.int64], start_ns: int, end_ns: int) -> slice:
-    """Return the slice of samples that arrived in [start, end)."""
+def _arrived(arrivals: NDArray[np.int64], start_ns: int, end_ns: int) -> NDArray[np.int64]:
+    """Return the indices of samples that arrived in [start, end)."""
     first, last = np.searchsorted(arrivals, [start_ns, end_ns])
-    return slice(int(first), int(last))
+    return np.arange(first, last)
 
 
-def _thinned_frames(
-    segment: Segment, start_ns: int, end_ns: int, config: TrainConfig, rng: np.random.Generator
+def _thinned(
+    segment: LabelledSegment,
+    modality: Modality,
+    plan: CropPlan,
+    config: TrainConfig,
+    rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Draw the indices of the frames kept, at most ``crop_s * frame_rate_hz`` of them.
+    """Draw the indices of the samples kept, at most ``crop_s * frame_rate_hz`` of them.
 
     The rate is drawn between half the mean rate and the native one, so that the network meets many
     rates; evenly or at random, as slow cameras and lossy links do. Where the rate is too high for
     the crop's share of frames, the camera starts late or stops early.
     """
-    span = _arrived(segment.frame_arrivals, start_ns, end_ns)
-    indices = np.arange(span.start, span.stop)
+    stamps, arrivals, _ = (segment.arrays.get(key) for key in SPEC[modality].time_keys)
+    assert stamps is not None and arrivals is not None
+    indices = _arrived(arrivals, plan.start_ns, plan.end_ns)
     if not len(indices):
         return indices
-    native_hz = max(segment.frame_rate_hz, 1e-3)
+    native_hz = max(segment.rate_hz(modality), 1e-3)
     low_hz = min(config.frame_rate_hz / 2, native_hz)
     high_hz = native_hz if rng.random() < 0.25 else min(config.frame_rate_hz * 1.6, native_hz)
     rate_hz = float(np.exp(rng.uniform(np.log(low_hz), np.log(max(high_hz, low_hz)))))
     if rng.random() < 0.5:
-        since_s = (segment.frame_stamps[span] - start_ns) / NANOSECONDS
+        since_s = (stamps[indices] - plan.start_ns) / NANOSECONDS
         cell = np.floor(since_s * rate_hz + rng.random())
         kept = indices[np.diff(cell, prepend=-np.inf) > 0]
     else:
@@ -207,17 +245,15 @@ def _thinned_frames(
 
 
 def _decisions(
-    segment: Segment,
-    frames: NDArray[np.int64],
-    start_ns: int,
-    end_ns: int,
-    rng: np.random.Generator,
+    segment: LabelledSegment, crop: Arrays, plan: CropPlan, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return stamps and arrivals (Q,) of decisions: at every kept frame, and by a timer between."""
-    last_ns = min(end_ns, segment.end_ns)
+    last_ns = min(plan.end_ns, segment.end_ns)
     period_ns = round(NANOSECONDS / TIMER_RATE_HZ)
-    timer = np.arange(start_ns + int(rng.random() * period_ns), last_ns, period_ns, dtype=np.int64)
-    stamps = np.concatenate([segment.frame_stamps[frames], timer])
-    arrivals = np.concatenate([segment.frame_arrivals[frames], timer])
+    first_ns = plan.start_ns + int(rng.random() * period_ns)
+    timer = np.arange(first_ns, last_ns, period_ns, dtype=np.int64)
+    keys = [SPEC[m].time_keys for m in segment.modalities if m in THINNED]
+    stamps = np.concatenate([*(crop[stamps] for stamps, _, _ in keys), timer])
+    arrivals = np.concatenate([*(crop[arrivals] for _, arrivals, _ in keys), timer])
     order = np.argsort(arrivals, kind='stable')
     return stamps[order], arrivals[order]

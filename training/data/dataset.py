@@ -14,7 +14,7 @@ from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.training.data.cache import Preparation, PreparedRecording, cache_recording
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.splits import (
     Assignment,
     draw_validation,
@@ -279,7 +279,9 @@ def _lengths(
     return dict(total)
 
 
-def open_segments(recordings: Sequence[PreparedRecording], labels: Sequence[str]) -> list[Segment]:
+def open_segments(
+    recordings: Sequence[PreparedRecording], labels: Sequence[str]
+) -> list[LabelledSegment]:
     """Open the arrays of recordings with their labels as classes of ``labels``."""
     return [segment for recording in recordings for segment in recording.segments(labels)]
 

@@ -1,7 +1,6 @@
-"""One recording through the node's own way in: decoders, admission, front ends, then arrays.
+"""One recording through the node's own preprocessing: decoders, admission, front ends, arrays.
 
-T frames, A audio blocks, U utterances, Q decisions, S side of the network's pictures, W of the
-wider ones.
+T frames, W side of images with a margin.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,33 +18,24 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference import trace
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.threads import one_thread
+from activity_recognition.inference.trace import SegmentArrays
+from activity_recognition.modalities import DECISION_KEYS, SPEC
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.streams import windows
-from activity_recognition.types import Frame, Window
+from activity_recognition.types import Frame, Modality, Window
 
-MAPPED = ('frames', 'spectrograms')
-"""Arrays that every segment has and that are too large to be read whole."""
 WIDE = 'wide_frames'
-"""The same pictures with a margin, (T, W, W, 3), where one is asked for."""
-SMALL = (
-    'frame_stamps',
-    'frame_arrivals',
-    'spectrogram_stamps',
-    'spectrogram_arrivals',
-    'spectrogram_mask',
-    'transcript_stamps',
-    'transcript_arrivals',
-    'decision_stamps',
-    'decision_arrivals',
-)
+"""The same images with a margin, (T, W, W, 3), where one is asked for."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class SegmentArrays:
-    """One stretch between resets, in order of arrival; fields of :class:`Segment` by name."""
+def large_keys(modalities: Iterable[Modality]) -> tuple[str, ...]:
+    """Return the keys of arrays that every segment has and that are too large to be read whole."""
+    return tuple(array.name for m in modalities for array in SPEC[m].stored_arrays)
 
-    arrays: dict[str, NDArray[Any]]
-    texts: tuple[str, ...]
+
+def small_keys(modalities: Iterable[Modality]) -> tuple[str, ...]:
+    """Return the keys of the other arrays that every segment has, in the order of the files."""
+    return (*(key for m in modalities for key in SPEC[m].stored_keys), *DECISION_KEYS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -60,7 +49,7 @@ class RecordedArrays:
     segments: tuple[SegmentArrays, ...]
 
 
-def take_in(
+def preprocess_recording(
     recording: Path,
     model: ModelConfig,
     sync: SyncConfig,
@@ -74,7 +63,7 @@ def take_in(
         recording: rosbag2 folder or bag file.
         model: only the parts that shape the network's inputs matter.
         sync: admission and the decisions' times.
-        wide_px: side of a second, larger copy of each picture; 0 makes none.
+        wide_px: side of a second, larger copy of each image; 0 makes none.
         recorded: which of its topics are used, and what they mean.
 
     Raises:
@@ -87,38 +76,29 @@ def take_in(
             admitted = _keeping_wide(admitted, wide_px, wide)
         parts = trace.segments(admitted, model)
         start_ns, dropped = reader.start_ns, reader.drops.total
-    parts = [part for part in parts if part.images or part.audio or part.utterances]
+    parts = [part for part in parts if part.num_samples]
     if not parts:
         raise RecordingError(f'{recording}: expected samples, found none that can be read')
-    segments = []
+    if wide_px:
+        parts = list(_with_wide(parts, wide, wide_px))
+    return RecordedArrays(start_ns=start_ns, dropped=dropped, segments=tuple(parts))
+
+
+def _with_wide(
+    parts: Iterable[SegmentArrays], wide: list[NDArray[np.uint8]], wide_px: int
+) -> Iterator[SegmentArrays]:
+    """Give each segment its share of the larger images, which are removed from the list."""
     for part in parts:
-        count = len(part.images)
-        segments.append(_arrays(part, model, wide[:count] if wide_px else None, wide_px))
+        count = len(part.arrays['frames'])
+        images = np.stack(wide[:count]) if count else np.zeros((0, wide_px, wide_px, 3), np.uint8)
         del wide[:count]
-    return RecordedArrays(start_ns=start_ns, dropped=dropped, segments=tuple(segments))
+        yield SegmentArrays(arrays={**part.arrays, WIDE: images}, texts=part.texts)
 
 
 def _keeping_wide(
     admitted: Iterable[Window], side_px: int, kept: list[NDArray[np.uint8]]
 ) -> Iterator[Window]:
-    """Hand windows on and keep a larger copy of their pictures, in order."""
+    """Hand windows on and keep a larger copy of their images, in order."""
     for window in admitted:
         kept += [resize_frame(s, side_px) for s in window.samples if isinstance(s, Frame)]
         yield window
-
-
-def _arrays(
-    part: trace.Segment, model: ModelConfig, wide: list[NDArray[np.uint8]] | None, wide_px: int
-) -> SegmentArrays:
-    every: dict[str, NDArray[Any]] = {
-        **part.video_arrays(model),
-        **part.audio_arrays(model),
-        'transcript_stamps': np.array([u.stamp_ns for u in part.utterances], np.int64),
-        'transcript_arrivals': np.array([u.arrival_ns for u in part.utterances], np.int64),
-        'decision_stamps': np.array([d.t_ns for d in part.decisions], np.int64),
-        'decision_arrivals': np.array([d.arrival_ns for d in part.decisions], np.int64),
-    }
-    arrays = {name: every[name] for name in (*MAPPED, *SMALL)}
-    if wide is not None:
-        arrays[WIDE] = np.stack(wide) if wide else np.zeros((0, wide_px, wide_px, 3), np.uint8)
-    return SegmentArrays(arrays=arrays, texts=tuple(u.text for u in part.utterances))

@@ -1,50 +1,32 @@
-"""One uninterrupted stretch of a recording as arrays: what crops are cut from.
-
-T frames, A audio blocks, U utterances, L word pieces, Q decisions, S image side.
-"""
+"""One segment of a recording with its labels: what crops are cut from."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from activity_recognition.inference.trace import SegmentArrays, full_masks, token_arrays
+from activity_recognition.modalities import DECISION_KEYS, SPEC
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.streams.synchronizer import LONGEST_SILENCE_NS
 from activity_recognition.training.data.targets import LabelTrack
-from activity_recognition.types import NANOSECONDS, seconds_between
+from activity_recognition.types import NANOSECONDS, Modality, seconds_between
 
 Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Segment:
-    """What lies between two resets of a recording's streams; samples in order of arrival."""
+class LabelledSegment(SegmentArrays):
+    """What lies between two resets of a recording, with its labels.
 
-    frames: NDArray[np.uint8]
-    """(T, S, S, 3), usually memory-mapped."""
-    frame_stamps: Int64
-    frame_arrivals: Int64
-    spectrograms: NDArray[np.float32]
-    """(A, columns, mels), usually memory-mapped."""
-    spectrogram_stamps: Int64
-    spectrogram_arrivals: Int64
-    spectrogram_mask: NDArray[np.bool_]
-    """False where a block is a hole."""
-    texts: tuple[str, ...]
-    transcript_stamps: Int64
-    transcript_arrivals: Int64
-    transcript_tokens: Int64
-    """(U, L); (U, 0) before :meth:`tokenised`."""
-    transcript_token_mask: NDArray[np.bool_]
-    decision_stamps: Int64
-    """(Q,), the decisions that the node would take."""
-    decision_arrivals: Int64
+    Large arrays are usually memory-mapped.
+    """
+
     labels: LabelTrack
-    wide_frames: NDArray[np.uint8] | None = None
-    """(T, W, W, 3), the same pictures kept larger, from which views are cropped."""
 
     @property
     def start_ns(self) -> int:
@@ -62,13 +44,28 @@ class Segment:
         return seconds_between(self.end_ns, self.start_ns)
 
     @property
-    def frame_rate_hz(self) -> float:
-        """Mean rate of the frames; 0 with fewer than two."""
-        if len(self.frame_stamps) < 2:
+    def targets(self) -> Int64:
+        """(Q,), true classes of the decisions that the node would take; negative without a
+        label."""
+        return self.labels.at(self.decision_stamps)
+
+    @property
+    def decision_stamps(self) -> Int64:
+        """(Q,), what the decisions that the node would take speak of."""
+        return self.arrays[DECISION_KEYS[0]]
+
+    def length(self, modality: Modality) -> int:
+        """Return how many samples there are of a modality."""
+        return len(self.arrays[SPEC[modality].time_keys[0]])
+
+    def rate_hz(self, modality: Modality) -> float:
+        """Return the mean rate of a modality's samples; 0 with fewer than two."""
+        stamps = self.arrays[SPEC[modality].time_keys[0]]
+        if len(stamps) < 2:
             return 0.0
-        steps = np.diff(self.frame_stamps)
+        steps = np.diff(stamps)
         silences = steps[steps > LONGEST_SILENCE_NS]
-        span_s = seconds_between(int(self.frame_stamps[-1]), int(self.frame_stamps[0]))
+        span_s = seconds_between(int(stamps[-1]), int(stamps[0]))
         span_s -= int(silences.sum()) / NANOSECONDS
         count = len(steps) - len(silences)
         return count / span_s if count else 0.0
@@ -85,20 +82,21 @@ class Segment:
         parts = np.split(every, cuts)
         return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
-    def tokenised(self, tokenizer: TextTokenizer) -> Segment:
-        """Return a copy whose utterances carry the word pieces of ``tokenizer``."""
-        ids = [tokenizer.encode(text) for text in self.texts]
-        tokens = np.zeros((len(ids), max(map(len, ids), default=1)), dtype=np.int64)
-        mask = np.zeros(tokens.shape, dtype=np.bool_)
-        for row, pieces in enumerate(ids):
-            tokens[row, : len(pieces)] = pieces
-            mask[row, : len(pieces)] = True
-        return dataclasses.replace(self, transcript_tokens=tokens, transcript_token_mask=mask)
+    def tokenised(self, tokenizer: TextTokenizer) -> LabelledSegment:
+        """Return a copy whose utterances carry the token ids of ``tokenizer``."""
+        if Modality.TEXT not in self.modalities:
+            return self
+        tokens = token_arrays(self.texts, tokenizer)
+        return dataclasses.replace(self, arrays={**self.arrays, **tokens})
 
-    def _arrivals(self) -> tuple[Int64, ...]:
-        return (
-            self.frame_arrivals,
-            self.spectrogram_arrivals,
-            self.transcript_arrivals,
-            self.decision_arrivals,
-        )
+    def batch(self) -> dict[str, NDArray[Any]]:
+        """Return the whole, tokenised, as a batch of one that ``forward`` takes."""
+        specs = [SPEC[m] for m in self.modalities]
+        keys = [array.name for spec in specs for array in spec.arrays]
+        keys += [key for spec in specs for key in spec.stored_keys]
+        arrays = {key: self.arrays[key] for key in (*keys, *DECISION_KEYS)}
+        return {key: value[None] for key, value in (arrays | full_masks(arrays)).items()}
+
+    def _arrivals(self) -> list[Int64]:
+        keys = [SPEC[m].time_keys[1] for m in self.modalities]
+        return [self.arrays[key] for key in (*keys, DECISION_KEYS[1])]

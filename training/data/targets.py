@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.types import LabelSpan, to_ns
+
+IGNORE = -100
+"""Target of a decision that does not count."""
 
 
 def label_seconds(spans: Iterable[LabelSpan]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Whether the modalities, each by its own head, say the same, and what it means when they do.
 
 Cohen's kappa (1960) of two heads at the decisions at which both modalities are present, Fleiss'
-kappa (1971) of the three where all are. 1 is full agreement, 0 what chance would give.
+kappa (1971) of all where all are. 1 is full agreement, 0 what chance would give.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from torchmetrics.functional.nominal import fleiss_kappa
 
 from activity_recognition.training.evaluation.decisions import Int64, Stretch
 from activity_recognition.training.evaluation.metrics import known
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import Modality
 
 
 def measure_agreement(stretches: Sequence[Stretch], num_classes: int) -> dict[str, Any]:
     """Return ``own_heads``, ``pairs`` and ``all`` over all decisions of all stretches."""
-    pairs = list(combinations(MODALITIES, 2))
+    modalities = list(stretches[0].own)
     return {
-        'own_heads': {m.value: _own_head(stretches, m) for m in MODALITIES},
-        'pairs': {'+'.join(pair): _among(stretches, pair, num_classes) for pair in pairs},
-        'all': _among(stretches, MODALITIES, num_classes),
+        'own_heads': {m.value: _own_head(stretches, m) for m in modalities},
+        'pairs': {
+            '+'.join(pair): _among(stretches, pair, num_classes)
+            for pair in combinations(modalities, 2)
+        },
+        'all': _among(stretches, modalities, num_classes),
     }
 
 
@@ -57,13 +60,16 @@ def _own_head(stretches: Sequence[Stretch], modality: Modality) -> dict[str, Any
 def _among(
     stretches: Sequence[Stretch], modalities: Sequence[Modality], num_classes: int
 ) -> dict[str, Any]:
-    """Compare the heads of two or three modalities where all of them are present."""
+    """Compare the heads of some modalities where all of them are present."""
     ratings = np.stack([_join([s.own[m] for s in stretches]) for m in modalities])
     there = _join([np.logical_and.reduce([s.present[m] for m in modalities]) for s in stretches])
     same = (ratings == ratings[0]).all(axis=0)
     rated = ratings[:, there]
-    pair = len(modalities) == 2
-    kappa = cohen_kappa(rated[0], rated[1], num_classes) if pair else fleiss(rated, num_classes)
+    kappa = None
+    if len(modalities) == 2:
+        kappa = cohen_kappa(rated[0], rated[1], num_classes)
+    elif len(modalities) > 2:
+        kappa = fleiss(rated, num_classes)
     counted = there & (_join([s.truth for s in stretches]) >= 0)
     return {
         'decisions': int(there.sum()),

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from activity_recognition.config import SmoothingConfig
 from activity_recognition.errors import NonFiniteError
 from activity_recognition.models.smoothing import ActivitySmoothing
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import LabelTrack
 from activity_recognition.training.evaluation.predict import Prediction
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import Modality
 
 UNDECIDED = -1
 """Instead of a class: nothing was there to decide from, or the answer was UNKNOWN."""
@@ -77,7 +77,11 @@ class Stretch:
 
 
 def answer(
-    prediction: Prediction, segment: Segment, *, temperature: float, smoothing: SmoothingConfig
+    prediction: Prediction,
+    segment: LabelledSegment,
+    *,
+    temperature: float,
+    smoothing: SmoothingConfig,
 ) -> Stretch:
     """Turn what the network predicted into decisions, as the node would.
 
@@ -101,7 +105,7 @@ def answer(
         logits=prediction.logits.double().numpy(),
         anything=anything,
         present=prediction.present,
-        own={m: prediction.unimodal[m].argmax(-1).numpy() for m in MODALITIES},
+        own={m: logits.argmax(-1).numpy() for m, logits in prediction.unimodal.items()},
         decisions=Answers(classes=decided, beliefs=beliefs),
         smoothed=smooth(beliefs, anything, prediction.stamps_ns, smoothing),
         labels=segment.labels,

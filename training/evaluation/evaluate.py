@@ -18,14 +18,15 @@ from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.data.dataset import cache_recordings, open_segments
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.combinations import count
 from activity_recognition.training.evaluation.decisions import answer
 from activity_recognition.training.evaluation.metrics import summarise
 from activity_recognition.training.evaluation.predict import (
-    COMBINATIONS,
     Combination,
     combination_name,
+    combinations_of,
+    modalities_of,
     predict_segment,
 )
 from activity_recognition.training.pool import make_progress
@@ -36,7 +37,7 @@ def evaluate_recordings(
     recordings: Sequence[Path],
     *,
     cache: Path,
-    combinations: Sequence[Combination] = COMBINATIONS,
+    combinations: Sequence[Combination] | None = None,
     smoothing: SmoothingConfig | None = None,
     sync: SyncConfig | None = None,
     engine: EngineConfig | None = None,
@@ -49,7 +50,7 @@ def evaluate_recordings(
         checkpoint: what to measure.
         recordings: labelled recordings.
         cache: where prepared arrays are kept.
-        combinations: modalities to decide with.
+        combinations: modalities to decide with; all that there are where None.
         smoothing: of the smoothed answers; the node's defaults where None.
         sync: admission and decision rate; the node's defaults where None.
         engine: device and precision.
@@ -94,11 +95,11 @@ def evaluate_recordings(
 
 def measure(
     system: ActivityRecognitionSystem,
-    segments: Sequence[Segment],
+    segments: Sequence[LabelledSegment],
     *,
     temperature: float,
     precision: Precision,
-    combinations: Sequence[Combination] = COMBINATIONS,
+    combinations: Sequence[Combination] | None = None,
     smoothing: SmoothingConfig,
     console: Console | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -108,6 +109,7 @@ def measure(
     and so count as misses.
     """
     labels = system.config.labels
+    combinations = combinations or combinations_of(modalities_of(system))
     counts = {c: [count([], len(labels))] for c in combinations}
     with make_progress(console) as bar:
         task = bar.add_task('deciding', total=len(segments), note='')

@@ -36,9 +36,10 @@ from activity_recognition.training.evaluation.detection import measure_detection
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
 from activity_recognition.training.evaluation.metrics import known, overall_scores
 from activity_recognition.training.evaluation.predict import (
-    COMBINATIONS,
     Combination,
     combination_name,
+    combinations_of,
+    modalities_of,
     predict_segment,
 )
 from activity_recognition.training.evaluation.recordings import (
@@ -58,10 +59,7 @@ from activity_recognition.training.evaluation.unknown import measure_unknown
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.train import CHECKPOINT
 from activity_recognition.training.sharding.manifest import holds_shards
-from activity_recognition.types import MODALITIES, LabelSpan, seconds_between
-
-FUSED: Combination = MODALITIES
-"""Everything that a recording has."""
+from activity_recognition.types import LabelSpan, seconds_between
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +102,7 @@ class Decided:
     start_ns: int
     spans: tuple[LabelSpan, ...]
     counts: Mapping[Combination, Mapping[str, NDArray[np.int64]]]
-    """Confusion before and after smoothing, (C, C + 1), per combination."""
+    """Confusion before and after smoothing, (C, C + 1), per combination, all modalities first."""
     stretches: tuple[Stretch, ...]
     """With everything that the recording has."""
     dropped: int
@@ -232,10 +230,11 @@ def _decide_one(
     precision: Precision,
 ) -> Decided:
     labels = (*checkpoint.config.labels, *recordings.foreign)
-    stretches: dict[Combination, list[Stretch]] = {c: [] for c in COMBINATIONS}
+    combinations = combinations_of(modalities_of(checkpoint.system))
+    stretches: dict[Combination, list[Stretch]] = {c: [] for c in combinations}
     for opened in recording.segments(labels):
         segment = opened.tokenised(checkpoint.tokenizer)
-        predictions = predict_segment(checkpoint.system, segment, COMBINATIONS, precision)
+        predictions = predict_segment(checkpoint.system, segment, combinations, precision)
         for combination, prediction in predictions.items():
             stretch = answer(
                 prediction,
@@ -250,7 +249,7 @@ def _decide_one(
         start_ns=recording.start_ns,
         spans=recordings.spans[recording.recording],
         counts={c: count(found, num_classes) for c, found in stretches.items()},
-        stretches=tuple(stretches[FUSED]),
+        stretches=tuple(stretches[combinations[0]]),
         dropped=recording.dropped,
     )
 
@@ -289,7 +288,7 @@ def measure(
         'schema_version': SCHEMA_VERSION,
         'combinations': {
             combination_name(c): combination_scores(sums.counts[c], labels)
-            for c in reversed(COMBINATIONS)
+            for c in reversed(sums.counts)
         },
         'agreement': measure_agreement(stretches, len(labels)),
         'temporal': measure_temporal(stretches, sums.temporal),
@@ -313,7 +312,7 @@ def _sum_up(decided: Sequence[Decided], temperature: float) -> _Sums:
                 kind: np.stack([recording.counts[combination][kind] for recording in decided])
                 for kind in ('decisions', 'smoothed')
             }
-            for combination in COMBINATIONS
+            for combination in decided[0].counts
         },
         temporal={kind: np.stack([sums[kind] for sums in temporal]) for kind in temporal[0]},
         calibration={
@@ -331,7 +330,7 @@ def _intervals(sums: _Sums, recordings: int, config: EvaluationConfig) -> dict[s
         'seed': config.seed,
         'combinations': {
             combination_name(c): combination_intervals(sums.counts[c], bootstrap)
-            for c in reversed(COMBINATIONS)
+            for c in reversed(sums.counts)
         },
         'temporal': temporal_intervals(sums.temporal, bootstrap),
         'calibration': calibration.calibration_intervals(sums.calibration, bootstrap),
@@ -410,7 +409,7 @@ def _checkpoint_name(path: Path) -> str:
 
 
 def _about_recording(recording: Decided) -> dict[str, Any]:
-    counts = recording.counts[FUSED]
+    counts = next(iter(recording.counts.values()))
     return {
         'name': recording.name,
         'seconds': recording.seconds,

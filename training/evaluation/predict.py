@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.inference.precision import Precision
-from activity_recognition.models.system import (
-    BATCH_KEYS,
-    ActivityRecognitionSystem,
-    ModelOutput,
-    Tokens,
-)
-from activity_recognition.training.data.crops import Arrays
-from activity_recognition.training.data.segments import Segment
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.models.system import ActivityRecognitionSystem, ModelOutput, Tokens
+from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.types import Modality
 
 Combination = tuple[Modality, ...]
 
-COMBINATIONS: tuple[Combination, ...] = tuple(
-    chosen for count in (3, 2, 1) for chosen in combinations(MODALITIES, count)
-)
-"""The seven ways to have at least one modality, all three first."""
+
+def modalities_of(system: ActivityRecognitionSystem) -> Combination:
+    """Return the modalities that a network has."""
+    return tuple(map(Modality, system.unimodal_heads))
+
+
+def combinations_of(modalities: Sequence[Modality]) -> tuple[Combination, ...]:
+    """Return all ways to have at least one of some modalities, all of them first."""
+    sizes = range(len(modalities), 0, -1)
+    return tuple(chosen for size in sizes for chosen in combinations(modalities, size))
 
 
 def combination_name(combination: Combination) -> str:
@@ -57,15 +57,7 @@ class Prediction:
     @property
     def anything(self) -> NDArray[np.bool_]:
         """(Q,), whether anything at all was visible; without, the node says NO_DATA."""
-        return np.logical_or.reduce([self.present[m] for m in MODALITIES])
-
-
-def segment_arrays(segment: Segment) -> Arrays:
-    """Return a whole segment as a batch of one, with the decisions that the node would take."""
-    arrays: Arrays = {key: getattr(segment, key) for key in BATCH_KEYS if hasattr(segment, key)}
-    arrays['frame_mask'] = np.ones(len(segment.frame_stamps), dtype=np.bool_)
-    arrays['transcript_mask'] = np.ones(len(segment.transcript_stamps), dtype=np.bool_)
-    return {key: value[None] for key, value in arrays.items()}
+        return np.logical_or.reduce(list(self.present.values()))
 
 
 def to_tensors(
@@ -77,7 +69,7 @@ def to_tensors(
 
 def predict_segment(
     system: ActivityRecognitionSystem,
-    segment: Segment,
+    segment: LabelledSegment,
     chosen: Sequence[Combination],
     precision: Precision,
 ) -> dict[Combination, Prediction]:
@@ -93,7 +85,7 @@ def predict_segment(
         precision: where and how to compute.
     """
     system.eval()
-    batch = to_tensors(segment_arrays(segment), precision.device)
+    batch = to_tensors(segment.batch(), precision.device)
     result = {}
     with torch.inference_mode(), precision.autocast():
         tokens = system.encode(batch)
@@ -110,11 +102,11 @@ def _hidden(tokens: Tokens, hide: bool) -> Tokens:
     return dataclasses.replace(tokens, mask=torch.zeros_like(tokens.mask))
 
 
-def _collect(output: ModelOutput, segment: Segment) -> Prediction:
+def _collect(output: ModelOutput, segment: LabelledSegment) -> Prediction:
     return Prediction(
         logits=output.logits[0].float().cpu(),
         unimodal={m: value[0].float().cpu() for m, value in output.unimodal.items()},
         present={m: value[0].cpu().numpy() for m, value in output.present.items()},
         stamps_ns=segment.decision_stamps,
-        targets=segment.labels.at(segment.decision_stamps),
+        targets=segment.targets,
     )

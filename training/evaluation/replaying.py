@@ -205,6 +205,6 @@ def _forward(
         with torch.inference_mode(), precision.autocast():
             output = system.forward_detailed(batch)
         logits.append(output.logits[0].double().cpu().numpy())
-        present = torch.stack([output.present[m][0] for m in MODALITIES])
+        present = torch.stack([there[0] for there in output.present.values()])
         seen.append(present.any(0).cpu().numpy())
     return np.concatenate(logits), np.concatenate(seen)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from activity_recognition.training.run.losses import IGNORE, mean_of
+from activity_recognition.training.data.targets import IGNORE
+from activity_recognition.training.run.losses import mean_of
 from activity_recognition.types import MODALITIES, NANOSECONDS, Modality
 
 ANCHORS = 4

@@ -12,7 +12,7 @@ from activity_recognition.inference.precision import Precision
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import CropPlan, collate, cut_crop
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.predict import to_tensors
 
 
@@ -38,7 +38,7 @@ def deal(
 
 
 def load_batch(
-    segments: Sequence[Segment],
+    segments: Sequence[LabelledSegment],
     plans: Sequence[CropPlan],
     config: TrainConfig,
     model: ModelConfig,

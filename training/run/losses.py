@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from activity_recognition.types import MODALITIES, Modality
-
-IGNORE = -100
-"""Target of a decision that does not count."""
+from activity_recognition.training.data.targets import IGNORE
+from activity_recognition.types import Modality
 
 
 def class_weights(counts: Sequence[int] | NDArray[np.int64]) -> Tensor:
@@ -60,7 +58,7 @@ class DenseLoss(nn.Module):
         targets: Tensor,
         counts: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Return the terms ``fused``, ``video``, ``audio``, ``text``; scalars.
+        """Return the term ``fused`` and one for each modality, by its name; scalars.
 
         Args:
             logits: fused logits, (B, Q, C).
@@ -71,7 +69,7 @@ class DenseLoss(nn.Module):
                 batches together; of this batch alone where None.
         """
         counts = counts or self.counts(present, targets)
-        answers = {'fused': logits, **{m.value: unimodal[m] for m in MODALITIES}}
+        answers = {'fused': logits, **{m.value: own for m, own in unimodal.items()}}
         return {
             name: mean_of(self._sum(answers[name], asked), counts[name])
             for name, asked in _asked(present, targets).items()
@@ -97,7 +95,7 @@ class DenseLoss(nn.Module):
 
 def _asked(present: Mapping[Modality, Tensor], targets: Tensor) -> dict[str, Tensor]:
     """Return the targets (B, Q) of each term, IGNORE where it is not asked."""
-    anything = torch.stack([present[m] for m in MODALITIES]).any(dim=0)
+    anything = torch.stack(list(present.values())).any(dim=0)
     asked = {'fused': targets.where(anything, IGNORE)}
-    asked.update({m.value: targets.where(present[m], IGNORE) for m in MODALITIES})
+    asked.update({m.value: targets.where(there, IGNORE) for m, there in present.items()})
     return asked

@@ -14,8 +14,11 @@ from activity_recognition.models.system import ActivityRecognitionSystem, ModelO
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.run.alignment import ContrastiveAlignment
 from activity_recognition.training.run.losses import DenseLoss
-from activity_recognition.training.run.self_distillation import disagreement, disagreement_count
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.training.run.self_distillation import (
+    self_distillation_count,
+    self_distillation_kl,
+)
+from activity_recognition.types import Modality
 
 
 class TrainingLoss(nn.Module):
@@ -50,7 +53,7 @@ class TrainingLoss(nn.Module):
         settings, targets = self.settings, batch['targets']
         beliefs = output.logits, output.unimodal, output.present, targets
         terms: dict[str, Tensor] = self.dense(*beliefs, counts)
-        own = torch.stack([terms[m.value] for m in MODALITIES]).sum()
+        own = torch.stack([terms[m.value] for m in output.unimodal]).sum()
         parts = [(settings.fused_weight, terms['fused']), (settings.unimodal_weight, own)]
         if 'contrast' in counts:
             assert self.alignment is not None
@@ -59,7 +62,7 @@ class TrainingLoss(nn.Module):
             )
             parts.append((settings.contrast_weight, terms['contrast']))
         if 'agreement' in counts:
-            terms['agreement'] = disagreement(*beliefs, counts['agreement'])
+            terms['agreement'] = self_distillation_kl(*beliefs, counts['agreement'])
             parts.append((settings.agreement_weight, terms['agreement']))
         weighed = [weight * term for weight, term in parts if weight]
         # Whatever wraps modules looks for the parameters behind everything that comes out.
@@ -78,7 +81,7 @@ class TrainingLoss(nn.Module):
             assert self.alignment is not None
             counts['contrast'] = self.alignment.count(present, targets, batch['decision_stamps'])
         if self.settings.agreement_weight:
-            counts['agreement'] = disagreement_count(present, targets)
+            counts['agreement'] = self_distillation_count(present, targets)
         return counts
 
 

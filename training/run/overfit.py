@@ -17,10 +17,10 @@ from activity_recognition.inference.precision import Precision
 from activity_recognition.models.pretrained import with_backbones
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.training.data.targets import IGNORE
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.batches import load_batch
-from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.training.run.memory import memory_told
 from activity_recognition.training.run.objective import TrainingModel
 from activity_recognition.training.run.optimisation import make_optimiser
@@ -130,7 +130,7 @@ def plain_settings(config: TrainConfig) -> TrainConfig:
 
 def overfit(
     model: TrainingModel,
-    segments: Sequence[Segment],
+    segments: Sequence[LabelledSegment],
     config: TrainConfig,
     precision: Precision,
     *,
@@ -163,7 +163,10 @@ def overfit(
 
 
 def _first_labelled(
-    model: TrainingModel, segments: Sequence[Segment], config: TrainConfig, precision: Precision
+    model: TrainingModel,
+    segments: Sequence[LabelledSegment],
+    config: TrainConfig,
+    precision: Precision,
 ) -> dict[str, Tensor]:
     for plans in plan_epoch(segments, config, 0):
         batch = load_batch(segments, plans, config, model.system.config, precision)
@@ -182,7 +185,7 @@ def _look(
     with precision.autocast():
         output = model.system.forward_detailed(batch)
         losses: dict[str, Tensor] = model.loss(output, batch)
-    anything = torch.stack([output.present[m] for m in MODALITIES]).any(0)
+    anything = torch.stack(list(output.present.values())).any(0)
     counted = anything & (batch['targets'] != IGNORE)
     right = output.logits.argmax(-1) == batch['targets']
     return losses['total'], float(right[counted].float().mean())

@@ -24,7 +24,7 @@ from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop, plan_epoch
 from activity_recognition.training.data.dataset import load_dataset
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.run.train import fit_to_data, open_sources
 from activity_recognition.types import MODALITIES, seconds_between, to_ns
 
@@ -100,7 +100,7 @@ def write_preview(
     return origins
 
 
-def _choose(segments: Sequence[Segment], config: TrainConfig, count: int) -> list[CropPlan]:
+def _choose(segments: Sequence[LabelledSegment], config: TrainConfig, count: int) -> list[CropPlan]:
     """Return crops from all of an epoch; one batch would show crops with video or crops without."""
     plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch]
     count = min(count, len(plans))
@@ -108,7 +108,7 @@ def _choose(segments: Sequence[Segment], config: TrainConfig, count: int) -> lis
 
 
 def _changed_crop(
-    segment: Segment, plan: CropPlan, config: TrainConfig, model: ModelConfig
+    segment: LabelledSegment, plan: CropPlan, config: TrainConfig, model: ModelConfig
 ) -> Arrays:
     """Cut a crop and change it as training does."""
     return augment(

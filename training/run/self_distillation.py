@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from activity_recognition.training.run.losses import IGNORE, mean_of
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.training.data.targets import IGNORE
+from activity_recognition.training.run.losses import mean_of
+from activity_recognition.types import Modality
 
 
-def disagreement(
+def self_distillation_kl(
     logits: Tensor,
     unimodal: Mapping[Modality, Tensor],
     present: Mapping[Modality, Tensor],
@@ -33,22 +34,22 @@ def disagreement(
         unimodal: logits of each modality's own head, (B, Q, C).
         present: where each modality has something inside its window, bool (B, Q).
         targets: classes, (B, Q); decisions with IGNORE do not count.
-        count: by what the sum is divided, as :func:`disagreement_count` returns it, for several
+        count: by what the sum is divided, as :func:`self_distillation_count` returns it, for several
             batches together; of this batch alone where None.
     """
     teacher = functional.log_softmax(logits.detach().float(), dim=-1)
     total = logits.new_zeros((), dtype=torch.float32)
-    for modality in MODALITIES:
-        pupil = functional.log_softmax(unimodal[modality].float(), dim=-1)
-        divergence = (teacher.exp() * (teacher - pupil)).sum(-1)
+    for modality, own in unimodal.items():
+        student = functional.log_softmax(own.float(), dim=-1)
+        divergence = (teacher.exp() * (teacher - student)).sum(-1)
         asked = present[modality] & (targets != IGNORE)
         total = total + divergence.where(asked, 0.0).sum()
     if count is None:
-        count = disagreement_count(present, targets)
+        count = self_distillation_count(present, targets)
     return mean_of(total, count)
 
 
-def disagreement_count(present: Mapping[Modality, Tensor], targets: Tensor) -> Tensor:
+def self_distillation_count(present: Mapping[Modality, Tensor], targets: Tensor) -> Tensor:
     """Return how many pairs of a decision and a modality are compared; a float32 scalar."""
-    asked = torch.stack([present[m] & (targets != IGNORE) for m in MODALITIES])
+    asked = torch.stack([there & (targets != IGNORE) for there in present.values()])
     return asked.sum().float()

@@ -33,7 +33,7 @@ from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.text_files import read_json_object
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.evaluate import measure
 from activity_recognition.training.run.calibration import (
     Calibration,
@@ -379,11 +379,13 @@ def open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
     return Sources(training=training, validation=validation)
 
 
-def _decisions_per_class(segments: Sequence[Segment], num_classes: int) -> NDArray[np.int64]:
+def _decisions_per_class(
+    segments: Sequence[LabelledSegment], num_classes: int
+) -> NDArray[np.int64]:
     counted = np.concatenate([t[t >= 0] for t in _targets(segments)])
     return np.bincount(counted, minlength=num_classes).astype(np.int64)
 
 
-def _targets(segments: Sequence[Segment]) -> list[NDArray[np.int64]]:
+def _targets(segments: Sequence[LabelledSegment]) -> list[NDArray[np.int64]]:
     """Return the true class of every decision of each segment, -1 where none is known."""
     return [segment.labels.at(segment.decision_stamps) for segment in segments]

@@ -22,7 +22,7 @@ from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.scratch import writing
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import CropPlan, plan_epoch
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.batches import deal, load_batch
 from activity_recognition.training.run.curriculum import Curriculum, Stage
@@ -51,8 +51,8 @@ SAVE_EVERY_S = 300.0
 class Sources:
     """What a run learns from and is held against."""
 
-    training: Sequence[Segment]
-    validation: Sequence[Segment]
+    training: Sequence[LabelledSegment]
+    validation: Sequence[LabelledSegment]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -13,11 +13,15 @@ from torch.nn import functional
 
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.training.data.segments import Segment
+from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.metrics import confusion_matrix, summarise
-from activity_recognition.training.evaluation.predict import Prediction, predict_segment
+from activity_recognition.training.evaluation.predict import (
+    Prediction,
+    modalities_of,
+    predict_segment,
+)
 from activity_recognition.training.run.processes import Peers
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import Modality
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -45,7 +49,7 @@ class Validation:
 
 def validate(
     system: ActivityRecognitionSystem,
-    segments: Sequence[Segment],
+    segments: Sequence[LabelledSegment],
     precision: Precision,
     peers: Peers | None = None,
 ) -> Validation:
@@ -58,19 +62,20 @@ def validate(
         peers: processes that share the work, all of which get the whole result.
     """
     peers = peers or Peers(None)
+    modalities = modalities_of(system)
     predictions = [
-        predict_segment(system, segment, [MODALITIES], precision)[MODALITIES]
+        predict_segment(system, segment, [modalities], precision)[modalities]
         for segment in peers.share(segments)
     ]
     logits, targets = _counted(predictions, len(system.config.labels))
-    own = torch.stack([_own_confusion(system, predictions, m) for m in MODALITIES])
+    own = torch.stack([_own_confusion(system, predictions, m) for m in modalities])
     logits, targets, own = (
         peers.join(values, precision.device).cpu() for values in (logits, targets, own[None])
     )
     measures = _fused_measures(system, logits, targets)
     measures['own_heads'] = {
         modality.value: _balanced_accuracy(system, confusion)
-        for modality, confusion in zip(MODALITIES, own.sum(0), strict=True)
+        for modality, confusion in zip(modalities, own.sum(0), strict=True)
     }
     return Validation(logits=logits, targets=targets, measures=measures)
 

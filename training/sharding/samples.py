@@ -16,19 +16,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.errors import DecodeError, printable
+from activity_recognition.inference.trace import SegmentArrays
+from activity_recognition.modalities import DECISION_KEYS, SPECS
 from activity_recognition.text_files import demand_mapping, parse_json
+from activity_recognition.training.data.cache import modality_names, named_modalities
 from activity_recognition.training.data.preprocessing import (
-    SMALL,
     WIDE,
     RecordedArrays,
-    SegmentArrays,
+    large_keys,
+    small_keys,
 )
 from activity_recognition.training.sharding.manifest import label_rows, to_json
 from activity_recognition.types import LabelSpan, to_ns
 
 SAMPLE_S = 10.0
 """Length of a sample; it is cut by arrival."""
-PICTURES = ('frames', WIDE)
+IMAGES = frozenset(
+    (WIDE, *(array.name for spec in SPECS for array in spec.stored_arrays if array.is_images))
+)
+"""Arrays that are kept as images; other large ones are kept as they are."""
+_ARRIVALS = {
+    WIDE: 'frame_arrivals',
+    **{array.name: spec.time_keys[1] for spec in SPECS for array in spec.stored_arrays},
+    **{key: spec.time_keys[1] for spec in SPECS for key in spec.stored_keys},
+    **dict.fromkeys(DECISION_KEYS, DECISION_KEYS[1]),
+}
+"""The arrivals that each array goes along with."""
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 """The quickest: higher levels save 2 % and take half as long again."""
 
@@ -42,7 +55,7 @@ def to_samples(
     """Cut a recording into samples whose bytes follow from what they hold."""
     spans = tuple(spans)
     for number, segment in enumerate(arrays.segments):
-        for place, (start_ns, end_ns) in enumerate(_stretches(segment)):
+        for place, (start_ns, end_ns) in enumerate(_spans(segment)):
             inside = [
                 span
                 for span in spans
@@ -55,13 +68,14 @@ def to_samples(
                 'dropped': arrays.dropped,
                 'segment': number,
                 'labels': label_rows(inside),
+                **modality_names(arrays),
             }
             sample = _encode(_cut(segment, start_ns, end_ns), index)
             yield {'__key__': f'{key}-{number:03d}-{place:05d}', **sample}
 
 
 def from_samples(samples: Iterable[Sample], *, wide: bool) -> RecordedArrays:
-    """Join the samples of a recording, in order; ``wide`` reads the pictures with a margin too.
+    """Join the samples of a recording, in order; ``wide`` reads the images with a margin too.
 
     Raises:
         DecodeError: one of them is damaged.
@@ -85,7 +99,7 @@ def from_samples(samples: Iterable[Sample], *, wide: bool) -> RecordedArrays:
     )
 
 
-def _stretches(segment: SegmentArrays) -> Iterator[tuple[int, int]]:
+def _spans(segment: SegmentArrays) -> Iterator[tuple[int, int]]:
     """Yield the beginning and the end of each sample's time of arrival.
 
     Where nothing arrives there is no sample: a board without a clock of its own begins in 1970.
@@ -98,21 +112,15 @@ def _stretches(segment: SegmentArrays) -> Iterator[tuple[int, int]]:
         yield begin_ns, begin_ns + step_ns
 
 
-def _arrivals_of(name: str) -> str:
-    """Return the name of the arrivals that an array goes along with."""
-    if name in PICTURES:
-        return 'frame_arrivals'
-    return f'{name.split("_", maxsplit=1)[0].removesuffix("s")}_arrivals'
-
-
 def _cut(segment: SegmentArrays, start_ns: int, end_ns: int) -> SegmentArrays:
     slices = {}
     for name, arrivals in segment.arrays.items():
         if name.endswith('_arrivals'):
             first, last = np.searchsorted(arrivals, [start_ns, end_ns])
             slices[name] = slice(int(first), int(last))
-    arrays = {name: value[slices[_arrivals_of(name)]] for name, value in segment.arrays.items()}
-    return SegmentArrays(arrays=arrays, texts=segment.texts[slices['transcript_arrivals']])
+    arrays = {name: value[slices[_ARRIVALS[name]]] for name, value in segment.arrays.items()}
+    spoken = slices.get('transcript_arrivals', slice(0))
+    return SegmentArrays(arrays=arrays, texts=segment.texts[spoken])
 
 
 def _join(parts: list[SegmentArrays]) -> SegmentArrays:
@@ -124,21 +132,19 @@ def _join(parts: list[SegmentArrays]) -> SegmentArrays:
 
 
 def _encode(part: SegmentArrays, index: Mapping[str, Any]) -> dict[str, bytes]:
-    pictures = {name: part.arrays[name] for name in PICTURES if name in part.arrays}
+    large = [name for name in (*large_keys(part.modalities), WIDE) if name in part.arrays]
+    images = {name: part.arrays[name] for name in large if name in IMAGES}
     content = {
         **index,
         'texts': list(part.texts),
-        'pictures': {name: list(frames.shape[:2]) for name, frames in pictures.items()},
+        'pictures': {name: list(frames.shape[:2]) for name, frames in images.items()},
     }
-    times, small = io.BytesIO(), {name: part.arrays[name] for name in SMALL}
+    times, small = io.BytesIO(), {name: part.arrays[name] for name in small_keys(part.modalities)}
     np.savez(times, **cast(dict[str, Any], small))
-    spectrograms = io.BytesIO()
-    np.save(spectrograms, part.arrays['spectrograms'], allow_pickle=False)
-    encoded = {name: _to_png(frames) for name, frames in pictures.items() if len(frames)}
     return {
-        **{f'{name}.png': png for name, png in encoded.items()},
+        **{f'{name}.png': _to_png(frames) for name, frames in images.items() if len(frames)},
         'json': to_json(content),
-        'spectrograms.npy': spectrograms.getvalue(),
+        **{f'{name}.npy': _to_npy(part.arrays[name]) for name in large if name not in IMAGES},
         'times.npz': times.getvalue(),
     }
 
@@ -149,17 +155,27 @@ def _decode(sample: Sample, *, wide: bool) -> tuple[dict[str, Any], SegmentArray
     )
     if not all(isinstance(index[name], int) for name in ('segment', 'start_ns', 'dropped')):
         raise TypeError('expected integers as segment, start_ns and dropped')
+    modalities = named_modalities(index)
     with np.load(io.BytesIO(sample['times.npz']), allow_pickle=False) as file:
-        arrays = {name: file[name] for name in SMALL}
-    arrays['spectrograms'] = np.load(io.BytesIO(sample['spectrograms.npy']), allow_pickle=False)
-    for name in PICTURES if wide else PICTURES[:1]:
-        count, side = index['pictures'][name]
-        arrays[name] = (
-            _from_png(sample[f'{name}.png'], count, side)
-            if count
-            else np.zeros((0, side, side, 3), np.uint8)
-        )
+        arrays = {name: file[name] for name in small_keys(modalities)}
+    for name in (*large_keys(modalities), *([WIDE] if wide else [])):
+        arrays[name] = _read_large(sample, name, index)
     return index, SegmentArrays(arrays=arrays, texts=tuple(index['texts']))
+
+
+def _read_large(sample: Sample, name: str, index: Mapping[str, Any]) -> NDArray[Any]:
+    if name not in IMAGES:
+        return np.asarray(np.load(io.BytesIO(sample[f'{name}.npy']), allow_pickle=False))
+    count, side = index['pictures'][name]
+    if not count:
+        return np.zeros((0, side, side, 3), np.uint8)
+    return _from_png(sample[f'{name}.png'], count, side)
+
+
+def _to_npy(values: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
 
 
 def _to_png(frames: NDArray[np.uint8]) -> bytes:

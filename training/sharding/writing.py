@@ -26,7 +26,7 @@ from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.data.cache import preprocessing, recording_key
-from activity_recognition.training.data.preprocessing import take_in
+from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.training.data.splits import Assignment, settings_of
 from activity_recognition.training.data.usable import demand_usable
 from activity_recognition.training.pool import spread, worker_count
@@ -189,7 +189,7 @@ def make_shards(work: Sharding) -> Outcome:
             kept = _kept(store, work, key, spans)
             if kept is not None:
                 return Outcome(name=name, recording=kept, kept=True)
-            arrays = take_in(
+            arrays = preprocess_recording(
                 path, work.model, work.sync, wide_px=work.wide_px, recorded=work.recorded
             )
     except (ActivityRecognitionError, OSError) as error:

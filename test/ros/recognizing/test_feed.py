@@ -18,7 +18,7 @@ from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.ros.recognizing.filters import RawMessage
 from activity_recognition.ros.recognizing.stream_inputs import Feed
 from activity_recognition.sensors import Role
-from activity_recognition.training.data.preprocessing import take_in
+from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.types import NANOSECONDS, Frame
 from factories.networks import TINY
 
@@ -54,7 +54,7 @@ def test_a_large_camera_looks_the_same_to_the_node_and_to_training(node, tmp_pat
             decoder.add(RawMessage(record.type_name, record.cdr, record.record_ns, 0.0))
     feed.inputs.close()
     [frame] = live
-    [segment] = take_in(tmp_path / 'bag', model, SyncConfig()).segments
+    [segment] = preprocess_recording(tmp_path / 'bag', model, SyncConfig()).segments
     np.testing.assert_array_equal(segment.arrays['frames'], [resize_frame(frame, side_px)])
 
 

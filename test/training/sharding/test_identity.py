@@ -16,7 +16,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from activity_recognition.bags import labels_path
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.data.preprocessing import take_in
+from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.training.sharding import samples
 from activity_recognition.training.sharding.samples import from_samples, to_samples
 from factories.networks import TINY
@@ -59,7 +59,7 @@ def test_the_caches_are_the_same_files(recordings: Path, tmp_path: Path):
 
 def test_samples_are_cut_and_joined_without_loss(recordings: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(samples, 'SAMPLE_S', 1.7)
-    arrays = take_in(recordings / 'recording_0', TINY, SyncConfig(), wide_px=40)
+    arrays = preprocess_recording(recordings / 'recording_0', TINY, SyncConfig(), wide_px=40)
     made = list(to_samples('recording_0', 'key', arrays, ()))
     assert len(made) == 8
     again = from_samples(made, wide=True)
@@ -119,7 +119,7 @@ def test_shards_are_what_webdataset_reads(recordings: Path, tmp_path: Path):
     assert strips['wide_frames'].shape == (count * 40, 40, 3)
     assert first['times.npz']['frame_stamps'].shape == (count,)
     assert first['json']['labels'][0][0] == 0.0
-    direct = take_in(recordings / 'recording_0', TINY, SyncConfig()).segments[0].arrays
+    direct = preprocess_recording(recordings / 'recording_0', TINY, SyncConfig()).segments[0].arrays
     frames = strips['frames'][..., ::-1].reshape(count, side, side, 3)
     np.testing.assert_array_equal(frames, direct['frames'][:count])
 

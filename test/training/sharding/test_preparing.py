@@ -79,7 +79,7 @@ def test_a_run_that_was_killed_goes_on(recordings: Path, tmp_path: Path):
 def test_what_is_there_is_kept(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     prepare(recordings, tmp_path / 'shards')
     before = contents(tmp_path / 'shards')
-    monkeypatch.setattr(writing, 'take_in', None)
+    monkeypatch.setattr(writing, 'preprocess_recording', None)
     assert prepare(recordings, tmp_path / 'shards').kept == 3
     assert contents(tmp_path / 'shards') == before
 

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from activity_recognition.training.run.losses import IGNORE
-from activity_recognition.training.run.self_distillation import disagreement, disagreement_count
+from activity_recognition.training.run.self_distillation import (
+    self_distillation_count,
+    self_distillation_kl,
+)
 from activity_recognition.types import MODALITIES, Modality
 
 
@@ -19,7 +22,7 @@ def test_the_divergence_by_hand():
     unimodal = {m: torch.zeros(1, 1, 2) for m in MODALITIES} | {Modality.VIDEO: video}
     present = {m: torch.tensor([[m is Modality.VIDEO]]) for m in MODALITIES}
     targets = torch.zeros(1, 1, dtype=torch.int64)
-    found = disagreement(logits, unimodal, present, targets)
+    found = self_distillation_kl(logits, unimodal, present, targets)
     expected = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
     assert found.item() == pytest.approx(expected, abs=1e-6)
     found.backward()
@@ -32,9 +35,11 @@ def test_it_is_zero_where_all_agree_and_where_nothing_counts():
     unimodal = dict.fromkeys(MODALITIES, logits)
     present = {m: torch.ones(2, 3, dtype=torch.bool) for m in MODALITIES}
     targets = torch.zeros(2, 3, dtype=torch.int64)
-    assert disagreement(logits, unimodal, present, targets).item() == pytest.approx(0, abs=1e-6)
-    assert disagreement_count(present, targets) == 18
+    assert self_distillation_kl(logits, unimodal, present, targets).item() == pytest.approx(
+        0, abs=1e-6
+    )
+    assert self_distillation_count(present, targets) == 18
     other = {m: torch.randn(2, 3, 4) for m in MODALITIES}
-    assert disagreement(logits, other, present, targets) > 0.1
+    assert self_distillation_kl(logits, other, present, targets) > 0.1
     nothing = torch.full((2, 3), IGNORE)
-    assert disagreement(logits, other, present, nothing) == 0
+    assert self_distillation_kl(logits, other, present, nothing) == 0
