@@ -40,8 +40,21 @@ class RoleSpec:
     role: Role
     message_types: tuple[str, ...]
     """Types it may have, ``pkg/msg/Type``, the preferred first."""
-    any_type: bool = False
-    """Whether other types may be configured, too."""
+    type_setting: str = ''
+    """Field of ``TopicsConfig`` that chooses one of the types; empty where there is no choice."""
+    type_words: tuple[str, ...] = ()
+    """What that field calls the types; without these it holds the name of a type."""
+    field_setting: str = ''
+    """Field of ``TopicsConfig`` that names what is read of a message of any type; where it is set,
+    every type is taken."""
+    general_type: str = ''
+    """That of the types which topics of any meaning have; taken where none of another type is."""
+    name_words: tuple[str, ...] = ()
+    """A topic of the general type has one of these in its name."""
+    other_words: tuple[str, ...] = ()
+    """A topic with one of these in its name is something else."""
+    suffixes: tuple[tuple[str, str], ...] = ()
+    """Type, and the suffix of the topic under which messages of that type come, too."""
     default_topic: str
     """Relative name that launch files give it."""
     description: str
@@ -54,6 +67,28 @@ class RoleSpec:
     """Whether transient local durability is requested, likewise."""
     offered_depth: int
     """Of the history that a playing node offers, as drivers do."""
+    pauses: bool = False
+    """Whether it is no news that nothing comes, or that several publish by turns."""
+    is_large: bool = False
+    """Whether a message may be too large for the transport that the middleware takes by default."""
+    behind_limit_s: float | None = None
+    """A stamp may lie so long before its arrival, seconds; None where it has no stamp."""
+    max_bytes: int | None = None
+    """Longest message that is deserialised; None leaves the limit to the decoder."""
+    on_other_type: str = ''
+    """What to do where another type is published."""
+    on_empty: str = 'nothing was in them; check the driver'
+    """What to say where messages come and no sample is in them."""
+    on_missing: str = ''
+    """What to say where it is missing and the modality's messages are refused for it."""
+
+    def suffix(self, type_name: str) -> str:
+        """Return what is appended to the name of a topic of this type; mostly nothing."""
+        return dict(self.suffixes).get(type_name, '')
+
+    def accepts(self, type_name: str) -> bool:
+        """Return whether messages of this type may be taken, given the settings they need."""
+        return bool(self.field_setting) or type_name in self.message_types
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +126,9 @@ class ModalitySpec:
     queue_unit: QueueUnit
     queue_setting: str
     """Field of ``SyncConfig`` with the length of its queue."""
+    rate_setting: str = ''
+    """Field of ``SyncConfig`` with the rate above which its samples are left out; empty for none.
+    Its messages begin with a Header, whose stamp is read before they are decoded."""
     triggers_decisions: bool = False
     """Whether a decision is due when a sample enters a new cell of the decision grid."""
     may_be_late: bool = False
@@ -123,6 +161,11 @@ class ModalitySpec:
         return tuple(array for array in self.arrays if array.stored)
 
     @property
+    def role(self) -> Role:
+        """The topic with its samples."""
+        return self.roles[0].role
+
+    @property
     def time_keys(self) -> tuple[str, str, str]:
         """Batch keys of stamps, arrivals and mask."""
         return f'{self.prefix}_stamps', f'{self.prefix}_arrivals', f'{self.prefix}_mask'
@@ -138,6 +181,11 @@ SPECS: tuple[ModalitySpec, ...] = (
             RoleSpec(
                 role=Role.IMAGE,
                 message_types=('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
+                type_setting='image_transport',
+                type_words=('raw', 'compressed'),
+                other_words=('depth',),
+                # Where image_transport publishes them.
+                suffixes=(('sensor_msgs/msg/CompressedImage', '/compressed'),),
                 default_topic='camera/image_raw',
                 description='Topic of the camera, sensor_msgs/Image or CompressedImage.',
                 # Dropping happens, counted, in our ring; a depth of 1 would lose frames unseen
@@ -145,10 +193,14 @@ SPECS: tuple[ModalitySpec, ...] = (
                 depth=5,
                 reliable=False,
                 offered_depth=5,
+                is_large=True,
+                behind_limit_s=1.0,
+                on_other_type="set topics.image_transport to '' or remap image",
             ),
         ),
         queue_unit=QueueUnit.SAMPLES,
         queue_setting='queue_frames',
+        rate_setting='max_frame_rate_hz',
         triggers_decisions=True,
         longest_gap_s=1.0,
         usual_delay_s=(-0.25, 2.0),
@@ -168,12 +220,16 @@ SPECS: tuple[ModalitySpec, ...] = (
                     'audio_common_msgs/msg/AudioStamped',
                     'audio_common_msgs/msg/AudioData',
                 ),
+                type_setting='audio_type',
                 default_topic='audio/audio_stamped',
                 description='Topic of the microphone, of either package audio_common_msgs.',
                 # A lost chunk is a hole in the sound.
                 depth=100,
                 reliable=True,
                 offered_depth=50,
+                # Sound comes in chunks that were begun before.
+                behind_limit_s=2.0,
+                on_other_type="set topics.audio_type to '' or remap audio",
             ),
             RoleSpec(
                 role=Role.AUDIO_INFO,
@@ -184,6 +240,10 @@ SPECS: tuple[ModalitySpec, ...] = (
                 reliable=True,
                 latched=True,
                 offered_depth=1,
+                on_other_type='remap audio_info',
+                on_missing='sound comes, but nothing says in what format, so it is refused; let '
+                'the audio driver publish its AudioInfo, remap audio_info, or set '
+                'topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels',
             ),
         ),
         queue_unit=QueueUnit.SECONDS,
@@ -203,13 +263,30 @@ SPECS: tuple[ModalitySpec, ...] = (
         roles=(
             RoleSpec(
                 role=Role.TRANSCRIPT,
-                message_types=(),
-                any_type=True,
+                message_types=(
+                    'std_msgs/msg/String',
+                    'hri_msgs/msg/LiveSpeech',
+                    'whisper_msgs/msg/Transcription',
+                    'speech_recognition_msgs/msg/SpeechRecognitionCandidates',
+                ),
+                type_setting='transcript_type',
+                field_setting='transcript_field',
+                general_type='std_msgs/msg/String',
+                name_words=('transcript', 'speech', 'utterance', 'asr', 'stt', 'whisper', 'spoken'),
                 default_topic='speech/transcript',
                 description='Topic of recognised speech, any message type with a text.',
                 depth=20,
                 reliable=True,
                 offered_depth=10,
+                pauses=True,
+                # Words are stamped when they were begun, and recognised long after they have ended.
+                behind_limit_s=60.0,
+                # Unlike images and sound, text is taken apart piece by piece.
+                max_bytes=1 << 20,
+                on_other_type='set topics.transcript_type and topics.transcript_field to read it',
+                on_empty='none had words: partial results are left out unless '
+                'topics.transcript_incremental is set, and topics.transcript_field names the field '
+                'that is read',
             ),
         ),
         queue_unit=QueueUnit.SAMPLES,
@@ -237,3 +314,6 @@ DEFAULT_MODALITIES: tuple[Modality, ...] = (Modality.VIDEO, Modality.AUDIO, Moda
 MODALITY_OF_ROLE: dict[Role, Modality] = {
     item.role: spec.modality for spec in SPECS for item in spec.roles
 }
+"""Which modality a topic belongs to."""
+SAMPLE_ROLES: dict[Role, Modality] = {spec.role: spec.modality for spec in SPECS}
+"""Topics whose messages become samples; those of the others only say what these mean."""

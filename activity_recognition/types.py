@@ -57,6 +57,11 @@ class Frame:
     frame_id: str = ''
     """Coordinate frame of the camera (REP 103)."""
 
+    @property
+    def end_ns(self) -> int:
+        """When it ends: as it begins, for an image is of one moment."""
+        return self.stamp_ns
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class AudioChunk:
@@ -92,6 +97,11 @@ class Utterance:
     locale: str = ''
     """BCP 47 language tag, empty where unknown."""
     frame_id: str = ''
+
+    @property
+    def end_ns(self) -> int:
+        """When its last word was spoken."""
+        return self.stamp_ns
 
 
 Sample = Frame | AudioChunk | Utterance

@@ -27,7 +27,7 @@ from activity_recognition.bags.messages import MessageMaker
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.models.checkpoint import save_checkpoint
-from activity_recognition.sensors import Role, SensorDecoders
+from activity_recognition.sensors import DecoderSettings, Role, SensorDecoders
 from activity_recognition.types import AudioChunk, Decision, Frame, Sample, Window, to_ns
 
 RATE_HZ = 15.0
@@ -182,7 +182,7 @@ class Pair:
         self._node, self._engine = node, engine
         width, height = size
         # The frame as the camera took it: making it smaller is a part of resizing.
-        self._decoders = SensorDecoders(image_side_px=max(size))
+        self._decoders = SensorDecoders(DecoderSettings(least_side_px=max(size)))
         self._streams = [
             artificial_stream(
                 engine.config,

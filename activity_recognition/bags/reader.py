@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -9,26 +10,27 @@ from typing import TYPE_CHECKING, Any, cast
 from activity_recognition.bags.channels import READABLE_ENCODINGS, ROS1
 from activity_recognition.bags.storage import open_storage, readable, with_sound_times
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics, place_of
-from activity_recognition.config import AudioConfig, SyncConfig
+from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, DecodeError, RecordingError
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
-from activity_recognition.sensors.audio import AudioDecoder, pieces_of
-from activity_recognition.sensors.audio_format import AudioFormat, format_from_info
+from activity_recognition.sensors.audio import pieces_of
+from activity_recognition.sensors.audio_format import format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
+from activity_recognition.sensors.decoder_settings import DecoderSettings, SignalHealth
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
 from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
-from activity_recognition.types import seconds_between
+from activity_recognition.types import Modality, seconds_between
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from types import TracebackType
 
     from activity_recognition.bags.channels import Channel, Storage
     from activity_recognition.config import ModelConfig
+    from activity_recognition.sensors.audio_format import AudioFormat
     from activity_recognition.sensors.cdr import Message, MessageType
     from activity_recognition.types import Sample
 
-_AUDIO = AudioConfig()
 _SYNC = SyncConfig()
 
 
@@ -55,15 +57,8 @@ class RecordingReader:
         self,
         path: str | Path,
         topics: TopicNames | None = None,
+        settings: DecoderSettings | None = None,
         *,
-        sample_rate_hz: int = _AUDIO.sample_rate_hz,
-        max_gap_s: float = _AUDIO.max_gap_s,
-        reset_after_s: float = _SYNC.reset_after_s,
-        audio_format: AudioFormat | None = None,
-        audio_channels: str = 'mean',
-        transcript_field: str = '',
-        transcript_incremental: bool = False,
-        image_side_px: int = 0,
         types: TypeRegistry | None = None,
     ) -> None:
         """Open a recording.
@@ -71,16 +66,8 @@ class RecordingReader:
         Args:
             path: rosbag2 folder, ``.mcap``, ``.db3`` or ROS 1 ``.bag`` file.
             topics: names of the topics; those that are None are found by type in :attr:`roles`.
-            sample_rate_hz: rate of audio chunks, Hz.
-            max_gap_s: residual of the sample clock above which audio counts as missing, seconds.
-            reset_after_s: ``sync.reset_after_s`` of what takes the samples, seconds.
-            audio_format: format of the audio where the recording has no AudioInfo.
-            audio_channels: which of several channels is heard, as
-                :class:`~activity_recognition.sensors.SensorDecoders` takes it.
-            transcript_field: dotted field of the text; empty for the known one of a known type.
-            transcript_incremental: whether partial results are utterances, too.
-            image_side_px: smallest side that large images may come with, if it is more than
-                :class:`~activity_recognition.sensors.SensorDecoders` keeps anyway.
+            settings: what the samples have to be and what the messages mean; its format of sound
+                counts where the recording has no AudioInfo.
             types: where types without an embedded definition are looked up.
 
         Raises:
@@ -91,17 +78,10 @@ class RecordingReader:
         """What the latest iteration left out."""
         self.empty_transcripts = 0
         """Transcript messages without text in the latest iteration."""
-        self.audio: AudioDecoder | None = None
-        """What the latest iteration decodes the sound with."""
+        self.health: Callable[[Modality], SignalHealth] = lambda _: SignalHealth()
+        """What the latest iteration knows of a modality's signal."""
         self._wanted = topics
-        self._sample_rate_hz = sample_rate_hz
-        self._max_gap_s = max_gap_s
-        self._reset_after_s = reset_after_s
-        self._audio_format = audio_format
-        self._audio_channels = audio_channels
-        self._transcript_field = transcript_field
-        self._transcript_incremental = transcript_incremental
-        self._image_side_px = image_side_px
+        self._settings = settings or DecoderSettings()
         self._types = types or TypeRegistry()
         self._storage = open_storage(self.path)
         if not self._storage.message_count:
@@ -112,27 +92,32 @@ class RecordingReader:
 
     @classmethod
     def of(
-        cls, path: str | Path, recorded: RecordedConfig = DEFAULTS, **options: Any
+        cls,
+        path: str | Path,
+        recorded: RecordedConfig = DEFAULTS,
+        settings: DecoderSettings | None = None,
+        *,
+        types: TypeRegistry | None = None,
     ) -> RecordingReader:
         """Open a recording whose topics are read as somebody says.
 
         Args:
             path: as of the constructor.
             recorded: which topics, and what they mean.
-            options: others of the constructor.
+            settings: what the samples have to be.
+            types: as of the constructor.
 
         Raises:
             RecordingError: when it is missing, damaged or empty.
         """
-        return cls(
-            path,
-            TopicNames.of(recorded),
+        settings = dataclasses.replace(
+            settings or DecoderSettings(),
             audio_format=recorded.audio_format,
             audio_channels=recorded.audio_channels,
             transcript_field=recorded.transcript_field,
             transcript_incremental=recorded.transcript_incremental,
-            **options,
         )
+        return cls(path, TopicNames.of(recorded), settings, types=types)
 
     @classmethod
     def for_model(
@@ -153,14 +138,8 @@ class RecordingReader:
         Raises:
             RecordingError: when it is missing, damaged or empty.
         """
-        return cls.of(
-            path,
-            recorded,
-            sample_rate_hz=model.audio.sample_rate_hz,
-            max_gap_s=model.audio.max_gap_s,
-            reset_after_s=sync.reset_after_s,
-            image_side_px=model.video.input_size_px,
-        )
+        settings = DecoderSettings(model=model, reset_after_s=sync.reset_after_s)
+        return cls.of(path, recorded, settings)
 
     def __enter__(self) -> RecordingReader:
         return self
@@ -216,17 +195,9 @@ class RecordingReader:
         roles = names.roles()
         if names.transcript:
             self._check_transcript(names.transcript)
-        decoders = SensorDecoders(
-            sample_rate_hz=self._sample_rate_hz,
-            max_gap_s=self._max_gap_s,
-            reset_after_s=self._reset_after_s,
-            audio_fallback=self._first_audio_format(names) or self._audio_format,
-            audio_channels=self._audio_channels,
-            transcript_field=self._transcript_field,
-            transcript_incremental=self._transcript_incremental,
-            image_side_px=self._image_side_px,
-        )
-        self.audio = decoders.audio
+        audio_format = self._first_audio_format(names) or self._settings.audio_format
+        decoders = SensorDecoders(dataclasses.replace(self._settings, audio_format=audio_format))
+        self.health = decoders.health
         for channel, record_ns, raw in self._messages(roles):
             try:
                 message = self._read(channel, raw)
@@ -236,14 +207,14 @@ class RecordingReader:
             except (DecodeError, ConfigError) as error:  # a second type whose text nobody knows
                 self.drops.add(error)
                 continue
-            self.empty_transcripts = decoders.empty_transcripts
+            self.empty_transcripts = decoders.health(Modality.TEXT).empty
             if sample is not None:
                 yield from pieces_of(sample)
 
     def _check_transcript(self, name: str) -> None:
         """Raise RecordingError where the field that holds the text has to be named."""
         types = [topic.type_name for topic in self.topics if topic.name == name]
-        if not self._transcript_field and not set(types) & set(TRANSCRIPT_TYPES):
+        if not self._settings.transcript_field and not set(types) & set(TRANSCRIPT_TYPES):
             raise RecordingError(
                 f'{self.path}: which field of {types[0][:100]} holds the text of {name} is not '
                 f'known; name it with {place_of("transcript_field")}'

@@ -10,6 +10,7 @@ import numpy as np
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import DecodeError, OutOfOrderError
+from activity_recognition.modalities import Role
 from activity_recognition.sensors.audio_format import (
     AudioFormat,
     format_from_info,
@@ -17,6 +18,11 @@ from activity_recognition.sensors.audio_format import (
     pcm_to_channels,
 )
 from activity_recognition.sensors.channel_selector import ChannelSelector
+from activity_recognition.sensors.decoder_settings import (
+    DecoderSettings,
+    SignalHealth,
+    TopicMessage,
+)
 from activity_recognition.sensors.resampler import StreamingResampler
 from activity_recognition.sensors.sample_clock import SampleClock
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
@@ -79,6 +85,42 @@ class AudioDecoder:
         self._clock = SampleClock(sample_rate_hz, max_gap_s=max_gap_s)
         self._selector = ChannelSelector(self._choice, sample_rate_hz=sample_rate_hz)
 
+    @classmethod
+    def of(cls, settings: DecoderSettings) -> AudioDecoder:
+        """Return a decoder of sound as a network takes it.
+
+        Raises:
+            ConfigError: when the choice of channels cannot be read.
+        """
+        return cls(
+            sample_rate_hz=settings.model.audio.sample_rate_hz,
+            max_gap_s=settings.model.audio.max_gap_s,
+            reset_after_s=settings.reset_after_s,
+            fallback=settings.audio_format,
+            channels=settings.audio_channels,
+        )
+
+    @property
+    def health(self) -> SignalHealth:
+        """The rate that is declared, the one that is measured, and what ails the channel."""
+        return SignalHealth(
+            declared_rate_hz=self.declared_rate_hz,
+            measured_rate_hz=self.measured_rate_hz,
+            problem=self.channel_problem,
+        )
+
+    def decode_topic(self, message: TopicMessage) -> AudioChunk | None:
+        """Return the samples that a message completes; None of an AudioInfo.
+
+        Raises:
+            DecodeError: as of :meth:`decode` and :meth:`set_info`.
+            OutOfOrderError: as of :meth:`decode`.
+        """
+        if message.role is Role.AUDIO_INFO:
+            self.set_info(message.content)
+            return None
+        return self.decode(message.content, message.arrival_ns)
+
     @property
     def channel_problem(self) -> str:
         """What is wrong with the channel or the mean that is heard; empty where nothing is."""
@@ -128,6 +170,10 @@ class AudioDecoder:
         """Return the samples that a message completes; None when it completes none.
 
         A stamp of zero or none counts as no stamp: the arrival is then the end of the samples.
+
+        Args:
+            message: of either family.
+            arrival_ns: when it could be known.
 
         Raises:
             DecodeError: for audio that cannot be decoded; the state stays as it was.

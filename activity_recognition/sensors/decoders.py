@@ -2,110 +2,54 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
-from enum import Enum
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, cast
 
-from activity_recognition.config import AudioConfig, SyncConfig
 from activity_recognition.errors import DecodeError
-from activity_recognition.sensors.audio import AudioDecoder
+from activity_recognition.modalities import MODALITY_OF_ROLE, ROLE_SPEC, SPEC, Role
 from activity_recognition.sensors.cdr import TypeRegistry
-from activity_recognition.sensors.image import decode_image
-from activity_recognition.sensors.size import LEAST_SIDE_PX
-from activity_recognition.sensors.transcript import TranscriptDecoder
+from activity_recognition.sensors.decoder_settings import DecoderSettings, TopicMessage
 
 if TYPE_CHECKING:
-    from activity_recognition.sensors.audio_format import AudioFormat
     from activity_recognition.sensors.cdr import Message
-    from activity_recognition.types import Sample
-
-
-class Role(str, Enum):
-    """What a topic is to the recogniser."""
-
-    IMAGE = 'image'
-    AUDIO = 'audio'
-    AUDIO_INFO = 'audio_info'
-    TRANSCRIPT = 'transcript'
-
-    def __str__(self) -> str:
-        return self.value
-
-
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-"""Types an image topic may have."""
-AUDIO_TYPES = (
-    'audio_common_msgs/msg/AudioDataStamped',
-    'audio_common_msgs/msg/AudioStamped',
-    'audio_common_msgs/msg/AudioData',
-)
-"""Types an audio topic may have, the ones with a stamp first."""
-MAX_TRANSCRIPT_BYTES = 1 << 20
-"""Longest transcript message; unlike images and sound, text is taken apart piece by piece."""
-AUDIO_INFO_TYPE = 'audio_common_msgs/msg/AudioInfo'
-
-_AUDIO = AudioConfig()
-_SYNC = SyncConfig()
-_TYPES = {Role.IMAGE: IMAGE_TYPES, Role.AUDIO: AUDIO_TYPES, Role.AUDIO_INFO: (AUDIO_INFO_TYPE,)}
+    from activity_recognition.sensors.decoder_settings import ModalityDecoder, SignalHealth
+    from activity_recognition.types import Modality, Sample
 
 
 class SensorDecoders:
-    """Decodes the topics of one recogniser or recording; holds the audio stream's state.
+    """Decodes the topics of one recogniser or recording; holds the state of their streams.
 
     Not thread-safe: call it from one thread, or from one per role with a ``types`` of its own.
     """
 
     def __init__(
-        self,
-        *,
-        sample_rate_hz: int = _AUDIO.sample_rate_hz,
-        max_gap_s: float = _AUDIO.max_gap_s,
-        reset_after_s: float = _SYNC.reset_after_s,
-        audio_fallback: AudioFormat | None = None,
-        audio_channels: str = 'mean',
-        transcript_field: str = '',
-        transcript_incremental: bool = False,
-        image_side_px: int = 0,
-        types: TypeRegistry | None = None,
+        self, settings: DecoderSettings | None = None, *, types: TypeRegistry | None = None
     ) -> None:
         """Make decoders that have seen nothing.
 
         Args:
-            sample_rate_hz: rate of audio chunks (``audio.sample_rate_hz`` of the model), Hz.
-            max_gap_s: ``audio.max_gap_s``, seconds.
-            reset_after_s: ``sync.reset_after_s``, seconds.
-            audio_fallback: format to assume until an AudioInfo arrives; None refuses until then.
-            audio_channels: which of several channels is heard, as
-                :meth:`~activity_recognition.channel_choice.ChannelChoice.parse` reads it.
-            transcript_field: dotted field of the text; empty for the known one of a known type.
-            transcript_incremental: whether partial results become utterances, too.
-            image_side_px: ``video.input_size_px`` of the model: large images come no smaller than
-                this, or than :data:`~activity_recognition.sensors.size.LEAST_SIDE_PX`.
+            settings: what the samples have to be and what the messages mean.
             types: where message types are looked up; a new registry by default.
 
         Raises:
-            ConfigError: when ``audio_channels`` cannot be read.
+            ConfigError: when a setting cannot be read.
         """
-        self.audio = AudioDecoder(
-            sample_rate_hz=sample_rate_hz,
-            max_gap_s=max_gap_s,
-            reset_after_s=reset_after_s,
-            fallback=audio_fallback,
-            channels=audio_channels,
-        )
         self._types = types or TypeRegistry()
-        self._transcript_field = transcript_field
-        self._transcript_incremental = transcript_incremental
-        self._least_side_px = max(image_side_px, LEAST_SIDE_PX)
-        self._transcripts: dict[str, TranscriptDecoder] = {}
+        settings = settings or DecoderSettings()
+        self._decoders = {modality: _decoder_class(modality).of(settings) for modality in SPEC}
 
-    @property
-    def empty_transcripts(self) -> int:
-        """Transcript messages without text so far."""
-        return sum(decoder.empty for decoder in self._transcripts.values())
+    def health(self, modality: Modality) -> SignalHealth:
+        """Return what is known of a modality's signal beside its samples."""
+        return self._decoders[modality].health
 
     def deserialise(self, type_name: str, cdr: bytes | memoryview) -> Message:
         """Return the message in a buffer.
+
+        Args:
+            type_name: its type, ``pkg/msg/Type``.
+            cdr: the message as it travels, with its encapsulation header.
 
         Raises:
             DecodeError: when the type is unknown or the buffer is broken.
@@ -131,34 +75,45 @@ class SensorDecoders:
                 and is the same for every such message, so it serves to count by.
             ConfigError: when the transcript's field has to be named.
         """
-        if len(cdr) > MAX_TRANSCRIPT_BYTES and Role(role) is Role.TRANSCRIPT:
+        limit = ROLE_SPEC[Role(role)].max_bytes
+        if limit is not None and len(cdr) > limit:
             raise DecodeError(
-                f'transcript length: {len(cdr)} bytes are more than the {MAX_TRANSCRIPT_BYTES} '
-                'allowed for one message'
+                f'{role} length: {len(cdr)} bytes are more than the {limit} allowed for one message'
             )
         return self.decode_message(role, type_name, self.deserialise(type_name, cdr), arrival_ns)
 
     def decode_message(
         self, role: Role | str, type_name: str, message: Message, arrival_ns: int
     ) -> Sample | None:
-        """Return the sample in a message that :meth:`deserialise` gave; as :meth:`decode`."""
+        """Return the sample in a message that :meth:`deserialise` gave.
+
+        Args:
+            role: what the topic is.
+            type_name: its type, ``pkg/msg/Type``.
+            message: of that type.
+            arrival_ns: when it could be known.
+
+        Raises:
+            DecodeError: as of :meth:`decode`.
+            ConfigError: as of :meth:`decode`.
+        """
         role = Role(role)
-        if type_name not in _TYPES.get(role, (type_name,)):
+        if not ROLE_SPEC[role].accepts(type_name):
             raise DecodeError(
-                f'{role} topic type: expected one of {", ".join(_TYPES[role])}, got {type_name}'
+                f'{role} topic type: expected one of {", ".join(ROLE_SPEC[role].message_types)}, '
+                f'got {type_name}'
             )
-        if role is Role.IMAGE:
-            return decode_image(message, arrival_ns, least_side_px=self._least_side_px)
-        if role is Role.AUDIO:
-            return self.audio.decode(message, arrival_ns)
-        if role is Role.AUDIO_INFO:
-            self.audio.set_info(message)
-            return None
-        if type_name not in self._transcripts:
-            self._transcripts[type_name] = TranscriptDecoder(
-                type_name, self._transcript_field, incremental=self._transcript_incremental
-            )
-        return self._transcripts[type_name].decode(message, arrival_ns)
+        decoder = self._decoders[MODALITY_OF_ROLE[role]]
+        return decoder.decode_topic(TopicMessage(role, type_name, message, arrival_ns))
+
+
+@cache
+def _decoder_class(modality: Modality) -> type[ModalityDecoder]:
+    """Return a modality's decoder: of the topic ``imu`` it would be ``sensors.imu.ImuDecoder``."""
+    name = SPEC[modality].role.value
+    module = importlib.import_module(f'activity_recognition.sensors.{name}')
+    found = getattr(module, f'{name.title().replace("_", "")}Decoder')
+    return cast('type[ModalityDecoder]', found)
 
 
 class Drops:

@@ -15,6 +15,11 @@ import numpy as np
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError, quoted
 from activity_recognition.sensors.compressed import decode_compressed
+from activity_recognition.sensors.decoder_settings import (
+    DecoderSettings,
+    SignalHealth,
+    TopicMessage,
+)
 from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, halved
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Frame
@@ -87,6 +92,30 @@ _LAYOUTS: dict[str, _Layout] = {
 }
 IMAGE_ENCODINGS = tuple(_LAYOUTS)
 """Encodings of sensor_msgs Image that can be decoded."""
+
+
+class ImageDecoder:
+    """Decodes the messages of an image topic; keeps nothing of them."""
+
+    health = SignalHealth()
+
+    def __init__(self, *, least_side_px: int = LEAST_SIDE_PX) -> None:
+        """Make a decoder of images whose sides stay at least so long where they are."""
+        self._least_side_px = least_side_px
+
+    @classmethod
+    def of(cls, settings: DecoderSettings) -> ImageDecoder:
+        """Return a decoder of images no smaller than a network takes them."""
+        side_px = settings.model.video.input_size_px
+        return cls(least_side_px=max(side_px, settings.least_side_px))
+
+    def decode_topic(self, message: TopicMessage) -> Frame:
+        """Return the frame in an Image or CompressedImage.
+
+        Raises:
+            DecodeError: as of :func:`decode_image`.
+        """
+        return decode_image(message.content, message.arrival_ns, least_side_px=self._least_side_px)
 
 
 def decode_image(

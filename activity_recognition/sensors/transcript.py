@@ -9,7 +9,13 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from activity_recognition.errors import ConfigError, DecodeError
+from activity_recognition.modalities import ROLE_SPEC, Role
 from activity_recognition.sensors.cdr import full_type_name
+from activity_recognition.sensors.decoder_settings import (
+    DecoderSettings,
+    SignalHealth,
+    TopicMessage,
+)
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Utterance, seconds_between
 
@@ -49,11 +55,48 @@ _KNOWN_FIELDS = {
     'whisper_msgs/msg/Transcription': _Fields('text'),
     'speech_recognition_msgs/msg/SpeechRecognitionCandidates': _Fields('transcript', 'confidence'),
 }
-TRANSCRIPT_TYPES = tuple(_KNOWN_FIELDS)
+TRANSCRIPT_TYPES = ROLE_SPEC[Role.TRANSCRIPT].message_types
 """Types whose text field is known."""
 
 
 class TranscriptDecoder:
+    """Decodes the messages of a transcript topic, whatever their types."""
+
+    def __init__(self, field: str = '', *, incremental: bool = False) -> None:
+        """Make a decoder that has heard nothing.
+
+        Args:
+            field: as :class:`UtteranceReader` takes it.
+            incremental: likewise.
+        """
+        self._field = field
+        self._incremental = incremental
+        self._readers: dict[str, UtteranceReader] = {}
+
+    @classmethod
+    def of(cls, settings: DecoderSettings) -> TranscriptDecoder:
+        """Return a decoder of the text that is read, with partial results or without."""
+        return cls(settings.transcript_field, incremental=settings.transcript_incremental)
+
+    @property
+    def health(self) -> SignalHealth:
+        """How many messages had no text."""
+        return SignalHealth(empty=sum(reader.empty for reader in self._readers.values()))
+
+    def decode_topic(self, message: TopicMessage) -> Utterance | None:
+        """Return the utterance in a message; None when its text is empty.
+
+        Raises:
+            DecodeError: as of :meth:`UtteranceReader.decode`.
+            ConfigError: when no field is given and the type is not a known one.
+        """
+        name = message.type_name
+        if name not in self._readers:
+            self._readers[name] = UtteranceReader(name, self._field, incremental=self._incremental)
+        return self._readers[name].decode(message.content, message.arrival_ns)
+
+
+class UtteranceReader:
     """Reads the text field of one message type."""
 
     def __init__(self, type_name: str, field: str = '', *, incremental: bool = False) -> None:
@@ -89,6 +132,10 @@ class TranscriptDecoder:
         """Return the utterance in a message; None when its text is empty.
 
         The header's stamp is the end of the utterance; without one the arrival is.
+
+        Args:
+            message: of the type.
+            arrival_ns: when it could be known.
 
         Raises:
             DecodeError: when the field is missing, is no text, or is too long.

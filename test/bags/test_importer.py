@@ -9,7 +9,9 @@ import pytest
 
 from activity_recognition.bags import RecordingReader, import_clip, labels_path, read_labels
 from activity_recognition.bags.importer import START_NS
+from activity_recognition.config import AudioConfig, ModelConfig
 from activity_recognition.errors import RecordingError
+from activity_recognition.sensors import DecoderSettings
 from activity_recognition.types import AudioChunk, Frame, Utterance
 
 MS = 1_000_000
@@ -85,8 +87,9 @@ def clip(tmp_path):
     return make
 
 
-def load(imported, **options):
-    with RecordingReader(imported.path, **options) as reader:
+def load(imported, **audio):
+    settings = DecoderSettings(model=ModelConfig(audio=AudioConfig(**audio)))
+    with RecordingReader(imported.path, settings=settings) as reader:
         samples = list(reader.samples())
         assert reader.drops.counts == {}
         assert reader.start_ns == START_NS

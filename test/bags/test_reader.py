@@ -13,7 +13,7 @@ from rosbags.typesys import get_types_from_msg
 
 from activity_recognition.bags import RecordingReader, RecordingWriter, TopicNames
 from activity_recognition.errors import RecordingError
-from activity_recognition.sensors import AudioFormat, SensorDecoders
+from activity_recognition.sensors import AudioFormat, DecoderSettings, SensorDecoders
 from activity_recognition.types import AudioChunk, Frame, Utterance
 
 START_NS = 1_700_000_000_000_000_000
@@ -77,7 +77,7 @@ def test_the_node_would_decode_the_same(write_bag, records):
     with RecordingReader(write_bag(records)) as reader:
         samples = list(reader.samples())
         roles = reader.roles.roles()
-        decoders = SensorDecoders(audio_fallback=AudioFormat())
+        decoders = SensorDecoders(DecoderSettings(audio_format=AudioFormat()))
         live = [
             decoders.decode(roles[r.topic], r.type_name, r.cdr, r.record_ns)
             for r in reader.records(set(roles))
@@ -124,7 +124,8 @@ def test_audio_without_any_info_needs_a_format(write_bag, records):
         assert counts(reader.samples())[AudioChunk] == 0
         assert reader.drops.counts == {'audio info': 10}
         assert 'audio_sample_format' in reader.drops.examples['audio info']
-    with RecordingReader(path, audio_format=AudioFormat(sample_rate_hz=8_000)) as reader:
+    assumed = DecoderSettings(audio_format=AudioFormat(sample_rate_hz=8_000))
+    with RecordingReader(path, settings=assumed) as reader:
         assert counts(reader.samples())[AudioChunk] == 10
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from activity_recognition.bags import RecordingReader, TopicNames, find_labels
 from activity_recognition.errors import RecordingError
+from activity_recognition.sensors import DecoderSettings
 from activity_recognition.types import AudioChunk, Frame
 from factories.mcap import McapChannel, ros2_channel, write_mcap
 
@@ -119,7 +120,8 @@ def test_what_an_action_or_a_service_says_can_be_asked_for(tmp_path, camera, ros
         schema=(f'nav_msgs/{kind}/Go_FeedbackMessage', 'ros2msg', b'string data'),
     )
     path = write_mcap(tmp_path / 'a.mcap', [camera, feedback])
-    with RecordingReader(path, TopicNames(transcript='/go'), transcript_field='data') as reader:
+    names = TopicNames(transcript='/go')
+    with RecordingReader(path, names, DecoderSettings(transcript_field='data')) as reader:
         texts = [sample.text for sample in reader.samples() if not isinstance(sample, Frame)]
         assert (texts, reader.drops.counts) == (['on my way'], {})
 

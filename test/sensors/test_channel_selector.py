@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from activity_recognition.bags import RecordingReader
 from activity_recognition.channel_choice import ChannelChoice
 from activity_recognition.errors import ConfigError, DecodeError
-from activity_recognition.sensors import ChannelSelector, SensorDecoders
+from activity_recognition.sensors import ChannelSelector, DecoderSettings, SensorDecoders
 from activity_recognition.sensors.channel_selector import BLOCK_S, CHANGE_AFTER_BLOCKS
+from activity_recognition.types import Modality
 
 RATE = 16_000
 BLOCK = int(RATE * BLOCK_S)
@@ -296,7 +297,7 @@ def test_the_sums_stay_exact_at_the_highest_rate_and_full_scale():
 )
 def test_an_array_of_six_channels_from_a_recording(shared_case, choice, words, playback):
     # 440 Hz of speech on channel 0, 2 kHz from the robot's loudspeaker on channel 5, each at 0.5.
-    decoders = SensorDecoders(audio_channels=choice)
+    decoders = SensorDecoders(DecoderSettings(audio_channels=choice))
     chunks = []
     with RecordingReader(shared_case('six_channels') / 'six') as reader:
         roles = reader.roles.roles()
@@ -313,4 +314,4 @@ def test_an_array_of_six_channels_from_a_recording(shared_case, choice, words, p
     assert spectrum[round(440 / step_hz)] == pytest.approx(0.5 * words, abs=0.002)
     assert spectrum[round(2_000 / step_hz)] == pytest.approx(0.5 * playback, abs=0.002)
     quieter = 'mean of 6 channels is 13 dB quieter than channel 0' if choice == 'mean' else ''
-    assert quieter in decoders.audio.channel_problem
+    assert quieter in decoders.health(Modality.AUDIO).problem

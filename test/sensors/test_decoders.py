@@ -7,8 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.errors import DecodeError
-from activity_recognition.sensors import AudioFormat, Drops, Role, SensorDecoders
-from activity_recognition.types import AudioChunk, Frame, Utterance
+from activity_recognition.sensors import (
+    AudioFormat,
+    DecoderSettings,
+    Drops,
+    Role,
+    SensorDecoders,
+)
+from activity_recognition.sensors.size import LEAST_SIDE_PX
+from activity_recognition.types import AudioChunk, Frame, Modality, Utterance
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -37,7 +44,7 @@ def info_cdr(sender, rate_hz):
 
 
 def test_every_role_gives_its_sample(image_cdr, ros_drivers, publisher):
-    decoders = SensorDecoders(sample_rate_hz=16_000)
+    decoders = SensorDecoders()
     frame = decoders.decode('image', IMAGE, image_cdr('rgb8', np.zeros((1, 3), np.uint8), 1, 1), 1)
     assert isinstance(frame, Frame)
     assert decoders.decode(Role.AUDIO_INFO, INFO, info_cdr(ros_drivers, 8_000), 2) is None
@@ -49,7 +56,7 @@ def test_every_role_gives_its_sample(image_cdr, ros_drivers, publisher):
     assert isinstance(decoders.decode('transcript', STRING, cdr, 4), Utterance)
     empty = publisher.cdr(publisher.make(STRING, data=''))
     assert decoders.decode('transcript', STRING, empty, 5) is None
-    assert decoders.empty_transcripts == 1
+    assert decoders.health(Modality.TEXT).empty == 1
 
 
 @pytest.mark.parametrize(('side_px', 'expected_px'), [(0, 360), (224, 360), (384, 720)])
@@ -58,15 +65,16 @@ def test_a_large_jpeg_is_decoded_no_smaller_than_the_network_sees(side_px, expec
     assert done
     fields = {'header': (1, 'eye'), 'format': 'jpeg', 'data': payload.reshape(-1)}
     cdr = publisher.cdr(publisher.make(COMPRESSED, **fields))
-    frame = SensorDecoders(image_side_px=side_px).decode('image', COMPRESSED, cdr, 1)
+    settings = DecoderSettings(least_side_px=max(side_px, LEAST_SIDE_PX))
+    frame = SensorDecoders(settings).decode('image', COMPRESSED, cdr, 1)
     assert frame.image.shape[0] == expected_px
 
 
 def test_the_configured_field_and_fallback_are_used(ros_drivers, portaudio):
-    decoders = SensorDecoders(audio_fallback=AudioFormat(sample_rate_hz=16_000))
+    decoders = SensorDecoders(DecoderSettings(audio_format=AudioFormat(sample_rate_hz=16_000)))
     chunk = decoders.decode('audio', AUDIO, audio_cdr(ros_drivers, np.zeros(80, '<i2'), 7), 3)
     assert len(chunk.samples) == 80
-    decoders = SensorDecoders(transcript_field='dta')
+    decoders = SensorDecoders(DecoderSettings(transcript_field='dta'))
     with pytest.raises(DecodeError, match="did you mean 'data'"):
         decoders.decode('transcript', STRING, b'\0\1\0\0\1\0\0\0\0', 1)
 
@@ -121,7 +129,7 @@ def valid_buffers(image_cdr, publisher, ros_drivers, portaudio):
 )
 def test_damaged_buffers_give_a_sample_or_a_decode_error(valid_buffers, which, flips, cut):
     role, type_name, cdr = valid_buffers[which]
-    decoders = SensorDecoders(audio_fallback=AudioFormat())
+    decoders = SensorDecoders(DecoderSettings(audio_format=AudioFormat()))
     assert decoders.decode(role, type_name, cdr, 1) is not None or role == 'audio_info'
     damaged = bytearray(cdr)
     for position, value in flips:
@@ -150,8 +158,9 @@ SAMPLE_OF_ROLE = {
 @pytest.mark.parametrize('which', range(6))
 def test_a_buffer_that_lost_its_end_is_a_decode_error(valid_buffers, which, cut):
     role, type_name, cdr = valid_buffers[which]
+    decoders = SensorDecoders(DecoderSettings(audio_format=AudioFormat()))
     with pytest.raises(DecodeError):
-        SensorDecoders(audio_fallback=AudioFormat()).decode(role, type_name, cdr[:-cut], 2)
+        decoders.decode(role, type_name, cdr[:-cut], 2)
 
 
 def test_an_endless_transcript_is_refused_unread():
@@ -180,7 +189,7 @@ def test_drops_are_counted_by_reason_with_an_example(image_cdr):
 
 def test_a_frame_id_that_every_decision_would_carry_is_bounded(image_cdr, ros_drivers):
     """Ten megabytes in one header; and the message that is refused leaves the sound as it was."""
-    decoders = SensorDecoders(audio_fallback=AudioFormat(sample_rate_hz=16_000))
+    decoders = SensorDecoders(DecoderSettings(audio_format=AudioFormat(sample_rate_hz=16_000)))
     pixel = np.zeros((1, 3), np.uint8)
     for length in (1_025, 10_000_000):
         cdr = image_cdr('rgb8', pixel, 1, 1, header=(1, 'f' * length))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from activity_recognition.errors import ConfigError, DecodeError
-from activity_recognition.sensors import SensorDecoders, TranscriptDecoder, TypeRegistry
+from activity_recognition.sensors import SensorDecoders, TypeRegistry
+from activity_recognition.sensors.transcript import UtteranceReader
 
 SPEECH = 'hri_msgs/msg/LiveSpeech'
 CANDIDATES = 'speech_recognition_msgs/msg/SpeechRecognitionCandidates'
@@ -61,14 +62,14 @@ def note(words=('hello',), tags=()):
 
 
 def test_a_string_takes_its_arrival_as_stamp():
-    decoder = TranscriptDecoder('std_msgs/String')
+    decoder = UtteranceReader('std_msgs/String')
     utterance = decoder.decode(send(REGISTRY.resolve('std_msgs/msg/String'), data=' Hallo \n'), 5)
     assert (utterance.text, utterance.stamp_ns, utterance.arrival_ns) == ('Hallo', 5, 5)
     assert (utterance.confidence, utterance.locale) == (None, '')
 
 
 def test_live_speech_gives_stamp_confidence_and_locale():
-    utterance = TranscriptDecoder(SPEECH).decode(live_speech('set the table'), 8_000_000_000)
+    utterance = UtteranceReader(SPEECH).decode(live_speech('set the table'), 8_000_000_000)
     assert utterance.text == 'set the table'
     assert (utterance.stamp_ns, utterance.arrival_ns) == (7_000_000_009, 8_000_000_000)
     assert (utterance.confidence, utterance.locale) == (0.75, 'en-GB')
@@ -76,21 +77,21 @@ def test_live_speech_gives_stamp_confidence_and_locale():
 
 
 def test_a_zero_stamp_is_no_stamp():
-    assert TranscriptDecoder(SPEECH).decode(live_speech('hi', stamp_ns=0), 42).stamp_ns == 42
+    assert UtteranceReader(SPEECH).decode(live_speech('hi', stamp_ns=0), 42).stamp_ns == 42
 
 
 @pytest.mark.parametrize('value', [0.0, -1.0, 1.5, float('nan'), float('inf')])
 def test_a_confidence_that_is_none_is_none(value):
-    assert TranscriptDecoder(SPEECH).decode(live_speech('hi', value), 1).confidence is None
+    assert UtteranceReader(SPEECH).decode(live_speech('hi', value), 1).confidence is None
 
 
 def test_incremental_results_are_counted_and_passed_over():
-    decoder = TranscriptDecoder(SPEECH)
+    decoder = UtteranceReader(SPEECH)
     assert decoder.decode(live_speech('', incremental='set the'), 1) is None
     assert decoder.decode(live_speech(' \t', incremental='set the'), 1) is None
     assert decoder.empty == 2
     assert (
-        TranscriptDecoder(SPEECH, 'incremental')
+        UtteranceReader(SPEECH, 'incremental')
         .decode(live_speech('', incremental='set the'), 1)
         .text
         == 'set the'
@@ -100,17 +101,17 @@ def test_incremental_results_are_counted_and_passed_over():
 def test_whisper_transcriptions():
     kind = REGISTRY.resolve('whisper_msgs/msg/Transcription')
     message = send(kind, text='yes', audio_time=1.5, transcription_time=0.2)
-    assert TranscriptDecoder(kind.name).decode(message, 6).text == 'yes'
+    assert UtteranceReader(kind.name).decode(message, 6).text == 'yes'
 
 
 def test_the_first_of_several_candidates():
     kind = REGISTRY.resolve(CANDIDATES, 'string[] transcript\nfloat32[] confidence\n')
     confidence = np.array([0.5, 0.25], np.float32)
     message = send(kind, transcript=['wash', 'watch'], confidence=confidence)
-    utterance = TranscriptDecoder(CANDIDATES).decode(message, 6)
+    utterance = UtteranceReader(CANDIDATES).decode(message, 6)
     assert (utterance.text, utterance.confidence) == ('wash', 0.5)
     nothing = send(kind, transcript=[], confidence=np.zeros(0, np.float32))
-    assert TranscriptDecoder(CANDIDATES).decode(nothing, 6) is None
+    assert UtteranceReader(CANDIDATES).decode(nothing, 6) is None
 
 
 @pytest.mark.parametrize(
@@ -125,51 +126,51 @@ def test_the_first_of_several_candidates():
 )
 def test_a_named_field_of_an_unknown_type(field, text):
     message = note(('one', 'two'), ('red', 'blue'))
-    utterance = TranscriptDecoder('house_msgs/msg/Note', field).decode(message, 9)
+    utterance = UtteranceReader('house_msgs/msg/Note', field).decode(message, 9)
     assert (utterance.text, utterance.stamp_ns, utterance.frame_id) == (text, 7_000_000_009, 'mic')
 
 
 @pytest.mark.parametrize('field', ['lines.0.words', 'lines.7.words', 'tags', 'tags.3'])
 def test_an_empty_list_is_an_empty_text(field):
-    decoder = TranscriptDecoder('house_msgs/msg/Note', field)
+    decoder = UtteranceReader('house_msgs/msg/Note', field)
     assert decoder.decode(note(words=()), 9) is None
     assert decoder.empty == 1
 
 
 def test_a_missing_field_names_the_fields_and_the_nearest():
     with pytest.raises(DecodeError, match="header, lines, tags, score; did you mean 'lines'"):
-        TranscriptDecoder('house_msgs/msg/Note', 'lnes.words').decode(note(), 1)
+        UtteranceReader('house_msgs/msg/Note', 'lnes.words').decode(note(), 1)
     with pytest.raises(DecodeError, match='words, number'):
-        TranscriptDecoder('house_msgs/msg/Note', 'lines.0.text').decode(note(), 1)
+        UtteranceReader('house_msgs/msg/Note', 'lines.0.text').decode(note(), 1)
     with pytest.raises(DecodeError, match='no fields'):
-        TranscriptDecoder('house_msgs/msg/Note', 'lines.words.more').decode(note(), 1)
+        UtteranceReader('house_msgs/msg/Note', 'lines.words.more').decode(note(), 1)
 
 
 def test_a_message_of_many_fields_is_named_by_some():
     kind = REGISTRY.resolve('house_msgs/msg/Wide', ''.join(f'int8 f{n}\n' for n in range(40)))
     message = send(kind, **{f'f{n}': 1 for n in range(40)})
     with pytest.raises(DecodeError, match=r'the message has f0, f1, .*, f19, …') as caught:
-        TranscriptDecoder(kind.name, 'words').decode(message, 1)
+        UtteranceReader(kind.name, 'words').decode(message, 1)
     assert 'f20' not in str(caught.value)
 
 
 @pytest.mark.parametrize('field', ['score', 'lines', 'lines.0.number', 'header', '__class__'])
 def test_a_field_that_is_no_text_is_refused(field):
     with pytest.raises(DecodeError, match='transcript field'):
-        TranscriptDecoder('house_msgs/msg/Note', field).decode(note(), 1)
+        UtteranceReader('house_msgs/msg/Note', field).decode(note(), 1)
 
 
 def test_an_unknown_type_needs_a_field():
     with pytest.raises(ConfigError, match=r'topics\.transcript_field'):
-        TranscriptDecoder('house_msgs/msg/Note')
+        UtteranceReader('house_msgs/msg/Note')
     with pytest.raises(DecodeError, match='message type'):
-        TranscriptDecoder('Note', 'words')
+        UtteranceReader('Note', 'words')
 
 
 def test_a_text_beyond_measure_is_refused():
     kind = REGISTRY.resolve('std_msgs/msg/String')
     with pytest.raises(DecodeError, match='20000 characters'):
-        TranscriptDecoder(kind.name).decode(send(kind, data='x' * 20_000), 1)
+        UtteranceReader(kind.name).decode(send(kind, data='x' * 20_000), 1)
 
 
 def released_speech(release, final='set the table', incremental='', stamp_ns=7_000_000_009):
@@ -185,7 +186,7 @@ def released_speech(release, final='set the table', incremental='', stamp_ns=7_0
 @pytest.mark.parametrize('release', RELEASES)
 def test_live_speech_of_every_release(release, field):
     kind, cdr = released_speech(release, incremental='set the ta')
-    utterance = TranscriptDecoder(SPEECH, field).decode(kind.deserialise(cdr), 8_000_000_000)
+    utterance = UtteranceReader(SPEECH, field).decode(kind.deserialise(cdr), 8_000_000_000)
     assert utterance.text == ('set the ta' if field == 'incremental' else 'set the table')
     assert (utterance.stamp_ns, utterance.frame_id) == (7_000_000_009, 'mic')
     assert utterance.confidence == 0.75
@@ -220,17 +221,17 @@ def test_live_speech_of_the_release_that_is_installed(release, tmp_path):
 def test_a_known_type_may_lack_everything_but_the_text():
     kind = REGISTRY.resolve(SPEECH, 'string final\nstring confidence\nfloat32[] locale\n')
     message = send(kind, final='tea', confidence='high', locale=np.ones(2, np.float32))
-    utterance = TranscriptDecoder(SPEECH).decode(message, 9)
+    utterance = UtteranceReader(SPEECH).decode(message, 9)
     assert (utterance.text, utterance.confidence, utterance.locale) == ('tea', None, '')
     kind = REGISTRY.resolve(SPEECH, 'string words\n')
     with pytest.raises(DecodeError, match=r"'final' .* has words; set transcript_field$"):
-        TranscriptDecoder(SPEECH).decode(send(kind, words='tea'), 9)
-    assert TranscriptDecoder(SPEECH, 'words').decode(send(kind, words='tea'), 9).text == 'tea'
+        UtteranceReader(SPEECH).decode(send(kind, words='tea'), 9)
+    assert UtteranceReader(SPEECH, 'words').decode(send(kind, words='tea'), 9).text == 'tea'
 
 
 @pytest.mark.parametrize('release', RELEASES)
 def test_partial_results_are_utterances_where_they_are_asked_for(release):
-    decoder = TranscriptDecoder(SPEECH, incremental=True)
+    decoder = UtteranceReader(SPEECH, incremental=True)
 
     def say(seconds, incremental='', final=''):
         kind, cdr = released_speech(release, final, incremental, round(seconds * 10**9))
@@ -250,6 +251,6 @@ def test_partial_results_are_utterances_where_they_are_asked_for(release):
 
 def test_partial_results_of_other_types_do_not_exist():
     kind = REGISTRY.resolve('std_msgs/msg/String')
-    decoder = TranscriptDecoder(kind.name, incremental=True)
+    decoder = UtteranceReader(kind.name, incremental=True)
     assert decoder.decode(send(kind, data='tea'), 5).text == 'tea'
     assert decoder.decode(send(kind, data=''), 6) is None

@@ -50,7 +50,7 @@ def key_of(work: Preparation) -> str:
 
 def test_arrays_are_those_of_the_dense_trace(work: Preparation):
     tokenizer = tokenizer_for(TINY)
-    with RecordingReader(work.recording, sample_rate_hz=8000) as reader:
+    with RecordingReader.for_model(work.recording, work.model) as reader:
         [expected] = dense_recording(windows(reader.samples(), work.sync), TINY, tokenizer)
         start_ns = reader.start_ns
     found = prepared(work)
@@ -100,7 +100,7 @@ def test_pictures_with_a_margin_are_kept_beside_the_network_s(work: Preparation)
     assert 'wide_frames' not in first.arrays
     assert second.arrays['wide_frames'].shape == (96, 40, 40, 3)
     np.testing.assert_array_equal(first.arrays['frames'], second.arrays['frames'])
-    with RecordingReader(work.recording, sample_rate_hz=8000) as reader:
+    with RecordingReader.for_model(work.recording, work.model) as reader:
         frame = next(s for s in reader.samples() if isinstance(s, Frame))
     np.testing.assert_array_equal(second.arrays['wide_frames'][0], resize_frame(frame, 40))
 

@@ -17,7 +17,7 @@ from activity_recognition.inference.precision import choose_precision
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace_file import TracedEngine, read_trace
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.sensors import Role, SensorDecoders
+from activity_recognition.sensors import DecoderSettings, Role, SensorDecoders
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.streams import InputCounters, windows
 from activity_recognition.training.data.cache import preprocessing, recording_key
@@ -61,7 +61,7 @@ def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def as_the_node_has_them(recording: Path, model: ModelConfig) -> list[Frame]:
     """Decode the messages as ``ros.feed.Feed`` does."""
-    decoders = SensorDecoders(image_side_px=model.video.input_size_px)
+    decoders = SensorDecoders(DecoderSettings(model=model))
     with RecordingReader(recording) as reader:
         records = list(reader.records([reader.roles.image]))
     found = [decoders.decode(Role.IMAGE, r.type_name, r.cdr, r.record_ns) for r in records]

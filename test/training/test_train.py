@@ -74,7 +74,7 @@ def test_its_measures_are_those_of_the_streaming_engine(
     decisions = 0
     for path in paths:
         engine.reset()
-        with RecordingReader(path, sample_rate_hz=8000) as reader:
+        with RecordingReader.for_model(path, engine.config) as reader:
             decided = [engine.apply(window) for window in windows(reader.samples(), SyncConfig())]
         decisions += sum(decision is not None for decision in decided)
     assert found['recordings'] == 3

@@ -21,7 +21,7 @@ from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
 from activity_recognition.recorded import DEFAULTS, NONE, RecordedConfig
-from activity_recognition.sensors import AudioDecoder
+from activity_recognition.sensors import SignalHealth
 from activity_recognition.streams import windows
 from activity_recognition.training.data.clock_findings import ClockWatch
 from activity_recognition.training.data.splits import scan_splits, settings_of
@@ -237,13 +237,13 @@ class _SampleWatch:
             for sample in window.samples:
                 self._add(sample)
                 newest_ns = sample.arrival_ns
-                if isinstance(sample, AudioChunk) and self._reader.audio is not None:
-                    self._listen(self._reader.audio)
+                if isinstance(sample, AudioChunk):
+                    self._listen(self._reader.health(Modality.AUDIO))
 
-    def _listen(self, audio: AudioDecoder) -> None:
+    def _listen(self, audio: SignalHealth) -> None:
         """Note what is wrong with the channels, or with the rate, of the sound so far."""
-        if audio.channel_problem:
-            self._sound_problems.setdefault('channels', audio.channel_problem)
+        if audio.problem:
+            self._sound_problems.setdefault('channels', audio.problem)
         declared_hz, measured_hz = audio.declared_rate_hz, audio.measured_rate_hz
         self._sound_problems.pop('rate', None)
         if declared_hz and measured_hz and abs(measured_hz / declared_hz - 1) > RATE_TOLERANCE:

@@ -9,7 +9,7 @@ from activity_recognition.errors import ConfigError, DecodeError
 from activity_recognition.ros.recognizing.filters import SynchronizerFilter
 from activity_recognition.ros.recognizing.input_log import InputLog
 from activity_recognition.ros.recognizing.inputs import Inputs
-from activity_recognition.sensors import AudioFormat, SensorDecoders
+from activity_recognition.sensors import AudioFormat, DecoderSettings, SensorDecoders
 from activity_recognition.streams import WindowSynchronizer
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Feed:
             config.topics,
             stream=stream,
             decoders=SensorDecoders(
-                sample_rate_hz=model.audio.sample_rate_hz,
-                max_gap_s=model.audio.max_gap_s,
-                reset_after_s=config.sync.reset_after_s,
-                audio_fallback=audio_format(config.topics),
-                audio_channels=config.topics.audio_channels,
-                transcript_field=config.topics.transcript_field,
-                transcript_incremental=config.topics.transcript_incremental,
-                image_side_px=model.video.input_size_px,
+                DecoderSettings(
+                    model=model,
+                    reset_after_s=config.sync.reset_after_s,
+                    audio_format=audio_format(config.topics),
+                    audio_channels=config.topics.audio_channels,
+                    transcript_field=config.topics.transcript_field,
+                    transcript_incremental=config.topics.transcript_incremental,
+                )
             ),
             synchronizer=self.synchronizer,
         )

@@ -78,9 +78,7 @@ def play(
     engine.join('')
     traced = TracedEngine(engine, path, smoothing=SmoothingConfig())
     counters = {m: InputCounters() for m in MODALITIES}
-    with RecordingReader(
-        recording, sample_rate_hz=checkpoint.config.audio.sample_rate_hz
-    ) as reader:
+    with RecordingReader.for_model(recording, checkpoint.config) as reader:
         given = list(disturb(list(reader.samples())))
     for sample in given:
         counters[modality_of(sample)].received += 1

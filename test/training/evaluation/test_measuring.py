@@ -103,7 +103,7 @@ def test_the_published_answers_are_those_of_the_engine(
     checkpoint = load_checkpoint(checkpoint_path)
     engine = StreamingEngine(checkpoint, engine=quick.engine, smoothing=SmoothingConfig())
     recording = evaluation.decided[0]
-    with RecordingReader(recordings / recording.name, sample_rate_hz=8000) as reader:
+    with RecordingReader.for_model(recordings / recording.name, checkpoint.config) as reader:
         found = [engine.apply(window) for window in windows(reader.samples(), quick.sync)]
     decisions = [decision for decision in found if decision is not None]
     (stretch,) = recording.stretches
