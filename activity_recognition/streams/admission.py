@@ -1,9 +1,10 @@
 """The one admission rule of the package, for live topics, recordings and training alike.
 
-Audio or video older than the newest admitted of its modality by less than ``reset_after_s`` is a
-counted drop; older by that much or more it is a time jump (a bag that loops, a clock that was set
-back), after which nothing known before can be compared with what comes. Text may be late: speech
-recognisers answer seconds after the words, so its stamps are free and never cause a jump.
+A sample older than the newest admitted of its modality by less than ``reset_after_s`` is a counted
+drop; older by that much or more it is a time jump (a bag that loops, a clock that was set back),
+after which nothing known before can be compared with what comes. A modality that may be late is
+apart: speech recognisers answer seconds after the words, so the stamps of text are free and never
+cause a jump.
 """
 
 from __future__ import annotations
@@ -12,17 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from activity_recognition.config import SyncConfig
-from activity_recognition.types import (
-    MODALITIES,
-    NANOSECONDS,
-    Modality,
-    Sample,
-    Utterance,
-    to_ns,
-)
-
-VIDEO, _, TEXT = MODALITIES
-"""Names of their own: finding a member of an Enum takes longer than comparing all stamps."""
+from activity_recognition.modalities import SPEC, SPECS, ModalitySpec
+from activity_recognition.types import NANOSECONDS, Modality, Sample, Utterance, to_ns
 
 NEVER_NS = -(1 << 63)
 """Before every stamp and every arrival: where nothing has come yet."""
@@ -109,28 +101,55 @@ class RateLimit:
         self._due_ns = NEVER_NS
 
 
+class _Newest:
+    """What is known of one modality's newest admitted sample."""
+
+    __slots__ = ('_rate_setting', 'content', 'may_be_late', 'rate', 'stamp_ns')
+
+    def __init__(self, spec: ModalitySpec, config: SyncConfig) -> None:
+        self._rate_setting = spec.rate_setting
+        self.may_be_late = spec.may_be_late
+        self.rate = RateLimit(0.0)
+        self.update(config)
+        self.reset()
+
+    def update(self, config: SyncConfig) -> None:
+        if self._rate_setting:
+            self.rate.set_rate(getattr(config, self._rate_setting))
+
+    def reset(self) -> None:
+        self.stamp_ns = NEVER_NS
+        self.content = ''
+        self.rate.reset()
+
+    def note(self, sample: Sample) -> None:
+        """Take a sample that is admitted."""
+        self.stamp_ns = sample.stamp_ns
+        self.content = _content_of(sample)
+        self.rate.take(sample.stamp_ns)
+
+
 class Admission:
     """State of the rule: the newest admitted stamp per modality and the newest arrival."""
 
-    __slots__ = ('_last_arrival_ns', '_last_text', '_newest_ns', '_rate', '_reset_after_ns')
+    __slots__ = ('_last_arrival_ns', '_newest', '_reset_after_ns')
 
     def __init__(self, config: SyncConfig) -> None:
         self._reset_after_ns = to_ns(config.reset_after_s)
-        self._newest_ns = dict.fromkeys(MODALITIES, NEVER_NS)
-        self._last_text = ''
+        # By type, because finding a member of an Enum takes longer than comparing all stamps.
+        self._newest = {spec.sample_type: _Newest(spec, config) for spec in SPECS}
         self._last_arrival_ns = NEVER_NS
-        self._rate = RateLimit(config.max_frame_rate_hz)
 
     def update(self, config: SyncConfig) -> None:
         """Take over the settings that may change while samples come."""
-        self._rate.set_rate(config.max_frame_rate_hz)
+        for newest in self._newest.values():
+            newest.update(config)
 
     def reset(self) -> None:
         """Forget every stamp and arrival: what comes next is the beginning of a new time line."""
-        self._newest_ns = dict.fromkeys(MODALITIES, NEVER_NS)
-        self._last_text = ''
+        for newest in self._newest.values():
+            newest.reset()
         self._last_arrival_ns = NEVER_NS
-        self._rate.reset()
 
     def admit_next(self, sample: Sample) -> bool:
         """Admit a sample whose stamp and arrival are the newest, as nearly all are, in one look.
@@ -138,18 +157,18 @@ class Admission:
         Returns:
             False where the whole rule has to be asked; then nothing has changed.
         """
-        modality, stamp_ns, arrival_ns = sample.modality, sample.stamp_ns, sample.arrival_ns
-        if stamp_ns <= self._newest_ns[modality] or arrival_ns <= self._last_arrival_ns:
+        newest = self._newest[type(sample)]
+        stamp_ns, arrival_ns = sample.stamp_ns, sample.arrival_ns
+        if stamp_ns <= newest.stamp_ns or arrival_ns <= self._last_arrival_ns:
             return False
-        if modality is VIDEO:
-            rate = self._rate
-            if rate.is_set:
-                if not rate.admits(stamp_ns):
-                    return False
-                rate.take(stamp_ns)
-        elif isinstance(sample, Utterance):
-            self._last_text = sample.text
-        self._newest_ns[modality] = stamp_ns
+        rate = newest.rate
+        if rate.is_set:
+            if not rate.admits(stamp_ns):
+                return False
+            rate.take(stamp_ns)
+        if newest.may_be_late:
+            newest.content = _content_of(sample)
+        newest.stamp_ns = stamp_ns
         self._last_arrival_ns = arrival_ns
         return True
 
@@ -157,47 +176,56 @@ class Admission:
         """Return whether this sample's stamp or arrival says that time was set back."""
         if self.clock_jumped(sample.arrival_ns):
             return True
-        if isinstance(sample, Utterance):
+        newest = self._newest[type(sample)]
+        if newest.may_be_late:
             return False
-        return self._newest_ns[sample.modality] - sample.stamp_ns >= self._reset_after_ns
+        return newest.stamp_ns - sample.stamp_ns >= self._reset_after_ns
 
     def clock_jumped(self, now_ns: int) -> bool:
         """Return whether the clock of arrivals was set back by ``reset_after_s`` or more."""
         return self._last_arrival_ns - now_ns >= self._reset_after_ns
 
-    def refusal(self, modality: Modality, stamp_ns: int, text: str = '') -> DropReason | None:
+    def refusal(self, sample: Sample) -> DropReason | None:
         """Return why a sample that is no jump may not pass, or None; changes nothing."""
-        newest_ns = self._newest_ns[modality]
-        if modality is TEXT:
-            same = stamp_ns == newest_ns and text == self._last_text
-            return DropReason.DUPLICATE if same else None
-        if stamp_ns == newest_ns:
+        newest, stamp_ns = self._newest[type(sample)], sample.stamp_ns
+        if stamp_ns == newest.stamp_ns and _content_of(sample) == newest.content:
             return DropReason.DUPLICATE
-        if stamp_ns < newest_ns:
-            return DropReason.OUT_OF_ORDER
-        if modality is VIDEO and not self._rate.admits(stamp_ns):
-            return DropReason.RATE
-        return None
+        return None if newest.may_be_late else _refusal(newest, stamp_ns)
 
-    @property
-    def thins_frames(self) -> bool:
-        """Whether the rate of frames is limited."""
-        return self._rate.is_set
+    def thins(self, modality: Modality) -> bool:
+        """Return whether the rate of a modality is limited."""
+        return self._newest[SPEC[modality].sample_type].rate.is_set
 
-    def over_rate(self, stamp_ns: int) -> bool:
-        """Return whether a frame of this stamp would be refused for the rate alone."""
-        return self.refusal(VIDEO, stamp_ns) is DropReason.RATE
+    def over_rate(self, modality: Modality, stamp_ns: int) -> bool:
+        """Return whether a sample would be refused for the rate alone.
+
+        Args:
+            modality: of the sample.
+            stamp_ns: its stamp.
+        """
+        newest = self._newest[SPEC[modality].sample_type]
+        return _refusal(newest, stamp_ns) is DropReason.RATE
 
     def admit(self, sample: Sample) -> int:
         """Note a sample as admitted and return its arrival, later than every one before it."""
-        self._newest_ns[sample.modality] = sample.stamp_ns
-        if isinstance(sample, Utterance):
-            self._last_text = sample.text
-        elif sample.modality is VIDEO:
-            self._rate.take(sample.stamp_ns)
+        self._newest[type(sample)].note(sample)
         return self.arrive(sample.arrival_ns)
 
     def arrive(self, now_ns: int) -> int:
         """Return ``now_ns``, moved past the newest arrival if need be, and keep it as that."""
         self._last_arrival_ns = max(now_ns, self._last_arrival_ns + 1)
         return self._last_arrival_ns
+
+
+def _refusal(newest: _Newest, stamp_ns: int) -> DropReason | None:
+    """Return why a stamp may not follow, where stamps have to increase."""
+    if stamp_ns == newest.stamp_ns:
+        return DropReason.DUPLICATE
+    if stamp_ns < newest.stamp_ns:
+        return DropReason.OUT_OF_ORDER
+    return None if newest.rate.admits(stamp_ns) else DropReason.RATE
+
+
+def _content_of(sample: Sample) -> str:
+    """Return what tells two samples of one stamp apart, where stamps alone do not."""
+    return sample.text if isinstance(sample, Utterance) else ''

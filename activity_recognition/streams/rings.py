@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import deque
 from typing import TypeAlias
 
-from activity_recognition.types import NANOSECONDS, AudioChunk, Sample
+from activity_recognition.modalities import SPECS, QueueUnit
+from activity_recognition.types import Sample
 
 Entry: TypeAlias = tuple[int, Sample]
 """The number of time jumps before a waiting sample, and the sample."""
 
 
+_TIMED = tuple(spec.sample_type for spec in SPECS if spec.queue_unit is QueueUnit.SECONDS)
+
+
 def cost_of(sample: Sample) -> int:
-    """Return how much of a ring a sample fills: nanoseconds for audio, one for all else."""
-    if isinstance(sample, AudioChunk):
-        return len(sample.samples) * NANOSECONDS // sample.sample_rate_hz
-    return 1
+    """Return how much of a ring a sample fills: its nanoseconds where they count, else one."""
+    return sample.end_ns - sample.stamp_ns if isinstance(sample, _TIMED) else 1
 
 
 class StampedRing:
@@ -34,9 +36,13 @@ class StampedRing:
 
     def append(self, sample: Sample) -> int:
         """Add a sample and return how many of the oldest were dropped for it."""
-        self.waiting.append(sample)
+        waiting = self.waiting
+        if waiting or self._past:
+            waiting.append(sample)
+            return self._make_room(sample)
         # There is room for one whatever it costs: where all is taken at once, nobody adds up.
-        return 0 if len(self) == 1 else self._make_room(sample)
+        waiting.append(sample)
+        return 0
 
     def close(self, segment: int) -> None:
         """See a time jump: what waits came after ``segment`` jumps, what follows after one more."""

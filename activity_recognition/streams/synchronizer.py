@@ -12,74 +12,41 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from functools import partial
-from heapq import merge
-from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from activity_recognition.config import SyncConfig
-from activity_recognition.streams.admission import (
-    VIDEO,
-    Admission,
-    DropReason,
-    InputCounters,
-)
-from activity_recognition.streams.lanes import Lane
-from activity_recognition.streams.rings import Entry
+from activity_recognition.modalities import SPECS
+from activity_recognition.streams.admission import Admission, DropReason, InputCounters
+from activity_recognition.streams.input_queue import InputQueue
 from activity_recognition.streams.schedule import DecisionSchedule
-from activity_recognition.types import (
-    NANOSECONDS,
-    DecisionTime,
-    Modality,
-    Sample,
-    Utterance,
-    Window,
-    to_ns,
-)
+from activity_recognition.streams.segments import Segment, drain, single_window, windows_of
+from activity_recognition.types import DecisionTime, Modality, Sample, Window
 
-LONGEST_SILENCE_NS = 600 * NANOSECONDS
-"""A recording silent for longer than this gets no more timer decisions until its next sample: no
-input of any model reaches back so far, and a damaged record time must not yield years of them."""
+if TYPE_CHECKING:
+    from activity_recognition.config import SyncConfig
 
 WAITING_DECISIONS = 1024
 """Decisions that may wait to be taken; beyond it the oldest are skipped and counted."""
 
 
-@dataclasses.dataclass(slots=True)
-class _Segment:
-    """What was drained of one stretch between two resets."""
-
-    number: int
-    samples: list[Sample]
-    decisions: list[DecisionTime]
-
-
-_arrival = attrgetter('arrival_ns')
-_make_window = partial(tuple.__new__, Window)
-"""Takes the fields as one tuple; ``Window(…)`` would cost more than admitting a sample."""
-
-
-def _place(entry: Entry) -> tuple[int, int]:
-    return entry[0], entry[1].arrival_ns
-
-
 class WindowSynchronizer:
-    """Admits samples, keeps one ring per modality, and says when a decision is due.
+    """Admits samples, keeps one queue per modality, and says when a decision is due.
 
     Thread-safe; ``push`` and ``poll`` are O(1) and never call out.
     """
 
     def __init__(self, config: SyncConfig) -> None:
+        """Make one that nothing has come to.
+
+        Args:
+            config: of admission, queues and decisions.
+        """
         self._lock = threading.Lock()
         self._admission = Admission(config)
         self._schedule = DecisionSchedule(config)
-        self._lanes = {
-            Modality.VIDEO: Lane(config.queue_frames),
-            Modality.AUDIO: Lane(to_ns(config.queue_audio_s)),
-            Modality.TEXT: Lane(config.queue_utterances),
-        }
-        self._rings = tuple(lane.ring for lane in self._lanes.values())
-        self._waiting = tuple(ring.waiting for ring in self._rings)
+        self._queues = {spec.modality: InputQueue(spec, config) for spec in SPECS}
+        # By type, because finding a member of an Enum takes longer than comparing all stamps.
+        self._queue_of = {spec.sample_type: self._queues[spec.modality] for spec in SPECS}
+        self._waiting = tuple(queue.waiting for queue in self._queues.values())
         self._decisions: deque[tuple[int, DecisionTime]] = deque()
         self._segment = 0
         self._taken_segment = 0
@@ -98,26 +65,20 @@ class WindowSynchronizer:
         Returns:
             Whether it was admitted.
         """
-        modality = sample.modality
-        lane = self._lanes[modality]
+        queue = self._queue_of[type(sample)]
         self._lock.acquire()  # A ``with`` costs twice as much, for every message.
         try:
-            lane.received += 1
+            queue.received += 1
             if not self._admission.admit_next(sample):
-                settled = self._settle(lane, sample)
+                settled = self._settle(queue, sample)
                 if settled is None:
                     return False
                 sample = settled
-            waiting = lane.ring.waiting
-            # Where nothing waits there is room.
-            if waiting or self._segment != self._taken_segment:
-                dropped = lane.ring.append(sample)
-                if dropped:
-                    lane.dropped[DropReason.OVERLOAD] += dropped
-            else:
-                waiting.append(sample)
+            dropped = queue.append(sample)
+            if dropped:
+                queue.dropped[DropReason.OVERLOAD] += dropped
             schedule, arrival_ns = self._schedule, sample.arrival_ns
-            if modality is VIDEO:
+            if queue.triggers_decisions:
                 if schedule.on_frame(sample.stamp_ns, arrival_ns):
                     self._decide(sample.stamp_ns, arrival_ns)
             elif schedule.due_ns is None:
@@ -126,26 +87,34 @@ class WindowSynchronizer:
         finally:
             self._lock.release()
 
-    @property
-    def thins_frames(self) -> bool:
-        """Whether ``max_frame_rate_hz`` is set, so that asking about a frame can save something."""
-        return self._admission.thins_frames
+    def thins(self, modality: Modality) -> bool:
+        """Return whether a rate is set, so that asking about a sample can save decoding it."""
+        return self._admission.thins(modality)
 
-    def wants_frame(self, stamp_ns: int) -> bool:
-        """Return whether a frame is within ``max_frame_rate_hz``; ask before decoding it.
+    def wants(self, modality: Modality, stamp_ns: int) -> bool:
+        """Return whether a sample is within its modality's rate; ask before decoding it.
 
-        A frame that is not wanted is thereby received and dropped; do not push it.
+        A sample that is not wanted is thereby received and dropped; do not push it.
+
+        Args:
+            modality: of the sample.
+            stamp_ns: its stamp.
         """
         with self._lock:
-            if not self._admission.over_rate(stamp_ns):
+            if not self._admission.over_rate(modality, stamp_ns):
                 return True
-            self._lanes[Modality.VIDEO].refuse(DropReason.RATE)
+            self._queues[modality].refuse(DropReason.RATE)
             return False
 
     def refuse(self, modality: Modality, reason: DropReason = DropReason.UNREADABLE) -> None:
-        """Count a message of this modality that gave no sample, and why."""
+        """Count a message that gave no sample.
+
+        Args:
+            modality: of the sample that it did not give.
+            reason: why.
+        """
         with self._lock:
-            self._lanes[modality].refuse(reason)
+            self._queues[modality].refuse(reason)
 
     def poll(self, now_ns: int) -> None:
         """Decide now if frames have stayed away; call it several times per period.
@@ -174,7 +143,7 @@ class WindowSynchronizer:
     def counters(self) -> dict[Modality, InputCounters]:
         """What became of the samples so far, per modality; a copy."""
         with self._lock:
-            return {modality: lane.counters() for modality, lane in self._lanes.items()}
+            return {modality: queue.counters() for modality, queue in self._queues.items()}
 
     @property
     def resets(self) -> int:
@@ -198,54 +167,34 @@ class WindowSynchronizer:
         """
         self._lock.acquire()
         try:
-            if self._segment == self._taken_segment and len(self._decisions) < 2:
-                return self._take_one()
-            segments = self._drain()
+            decisions = self._decisions
+            if self._segment == self._taken_segment and len(decisions) < 2:
+                decision = decisions.popleft()[1] if decisions else None
+                return single_window(self._waiting, decision)
+            segments = drain(self._queues.values(), decisions, self._segment)
             if newest_only:
-                segments = self._newest(segments)
+                segments = [self._newest(segments)]
             taken, self._taken_segment = self._taken_segment, self._segment
         finally:
             self._lock.release()
-        result: list[Window] = []
-        for segment in segments:
-            result.extend(_cut(segment, reset=segment.number != taken))
-            taken = segment.number
-        return result
-
-    def _take_one(self) -> list[Window]:
-        """Return what waits where no time jump and no second decision is in it, as is usual."""
-        samples: tuple[Sample, ...] = ()
-        for waiting in self._waiting:
-            if waiting:
-                if samples:
-                    samples = tuple(sorted((*samples, *waiting), key=_arrival))
-                else:
-                    samples = tuple(waiting)
-                waiting.clear()
-        if not self._decisions:
-            return [_make_window((False, samples, None))] if samples else []
-        _, decision = self._decisions.popleft()
-        if not samples or samples[-1].arrival_ns <= decision.arrival_ns:
-            return [_make_window((False, samples, decision))]
-        return list(_cut(_Segment(self._segment, list(samples), [decision]), reset=False))
+        return windows_of(segments, taken)
 
     def _reset(self) -> None:
-        for ring in self._rings:
-            ring.close(self._segment)
+        for queue in self._queues.values():
+            queue.close(self._segment)
         self._segment += 1
         self._resets += 1
         self._admission.reset()
         self._schedule.reset()
 
-    def _settle(self, lane: Lane, sample: Sample) -> Sample | None:
+    def _settle(self, queue: InputQueue, sample: Sample) -> Sample | None:
         """Ask the whole rule; return the sample as it is admitted, or None where it is not."""
         if self._admission.is_jump(sample):
-            lane.resets += 1
+            queue.resets += 1
             self._reset()
-        text = sample.text if isinstance(sample, Utterance) else ''
-        reason = self._admission.refusal(sample.modality, sample.stamp_ns, text)
+        reason = self._admission.refusal(sample)
         if reason is not None:
-            lane.dropped[reason] += 1
+            queue.dropped[reason] += 1
             return None
         arrival_ns = self._admission.admit(sample)
         if arrival_ns == sample.arrival_ns:
@@ -258,84 +207,12 @@ class WindowSynchronizer:
             self._decisions.popleft()
             self._decisions_skipped += 1
 
-    def _drain(self) -> list[_Segment]:
-        """Empty the rings; the current segment comes last even when nothing in it waits."""
-        segments: dict[int, _Segment] = {}
-
-        def segment(number: int) -> _Segment:
-            return segments.setdefault(number, _Segment(number, [], []))
-
-        rings = (ring.drain(self._segment) for ring in self._rings)
-        for number, sample in merge(*rings, key=_place):
-            segment(number).samples.append(sample)
-        while self._decisions:
-            number, decision = self._decisions.popleft()
-            segment(number).decisions.append(decision)
-        segment(self._segment)
-        return [segments[number] for number in sorted(segments)]
-
-    def _newest(self, segments: list[_Segment]) -> list[_Segment]:
-        """Keep the current segment and its newest decision; count what is given up."""
+    def _newest(self, segments: list[Segment]) -> Segment:
+        """Return the current segment with its newest decision; count what is given up."""
         *past, current = segments
         for segment in past:
             self._decisions_skipped += len(segment.decisions)
             for sample in segment.samples:
-                self._lanes[sample.modality].dropped[DropReason.RESET] += 1
+                self._queues[sample.modality].dropped[DropReason.RESET] += 1
         self._decisions_skipped += max(len(current.decisions) - 1, 0)
-        return [_Segment(current.number, current.samples, current.decisions[-1:])]
-
-
-def _cut(segment: _Segment, *, reset: bool) -> Iterator[Window]:
-    """Yield one window per decision of a segment and one for what follows the last."""
-    samples = segment.samples
-    start = 0
-    for decision in segment.decisions:
-        stop = start
-        while stop < len(samples) and samples[stop].arrival_ns <= decision.arrival_ns:
-            stop += 1
-        yield Window(reset=reset, samples=tuple(samples[start:stop]), decision=decision)
-        start, reset = stop, False
-    if reset or start < len(samples):
-        yield Window(reset=reset, samples=tuple(samples[start:]))
-
-
-def windows(samples: Iterable[Sample], config: SyncConfig) -> Iterator[Window]:
-    """Yield the windows of a recording: those a node with no overload would have had.
-
-    Every window but the last, and but one before a time jump, ends with a decision. Decisions of
-    the timer fall exactly on their due time; a silence gets them for ten minutes.
-
-    Args:
-        samples: in order of arrival, the order in which they were recorded.
-        config: the same that the node uses.
-    """
-    synchronizer = WindowSynchronizer(config)
-    pending: list[Sample] = []
-    reset = False
-    for sample in samples:
-        for window in _arrivals(synchronizer, sample):
-            if window.reset and (pending or reset):
-                yield Window(reset=reset, samples=tuple(pending))
-                pending.clear()
-            reset = reset or window.reset
-            pending.extend(window.samples)
-            if window.decision is not None:
-                yield Window(reset=reset, samples=tuple(pending), decision=window.decision)
-                pending.clear()
-                reset = False
-    if pending or reset:
-        yield Window(reset=reset, samples=tuple(pending))
-
-
-def _arrivals(synchronizer: WindowSynchronizer, sample: Sample) -> Iterator[Window]:
-    """Let the timer run up to a sample's arrival, then push it; yield what both give."""
-    due_ns = synchronizer.due_ns
-    silence_ends_ns = None if due_ns is None else due_ns + LONGEST_SILENCE_NS
-    while due_ns is not None and silence_ends_ns is not None and due_ns < sample.arrival_ns:
-        if due_ns > silence_ends_ns:
-            break
-        synchronizer.poll(due_ns)
-        yield from synchronizer.take(newest_only=False)
-        due_ns = synchronizer.due_ns
-    synchronizer.push(sample)
-    yield from synchronizer.take(newest_only=False)
+        return Segment(current.number, current.samples, current.decisions[-1:])

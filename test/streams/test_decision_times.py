@@ -79,7 +79,7 @@ def test_the_rate_limit_is_asked_before_decoding_and_counts():
     wanted = []
     for n in range(60):
         sample = frame(1000 * n / 30)
-        if synchronizer.wants_frame(sample.stamp_ns):
+        if synchronizer.wants(Modality.VIDEO, sample.stamp_ns):
             synchronizer.push(sample)
             wanted.append(n)
     assert wanted == [0, *range(2, 60, 3)]

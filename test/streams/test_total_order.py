@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from activity_recognition.config import SyncConfig
 from activity_recognition.streams import DropReason, WindowSynchronizer, windows
 from activity_recognition.streams.admission import Admission
-from activity_recognition.streams.synchronizer import _cut
+from activity_recognition.streams.segments import cut, drain
 from activity_recognition.types import MODALITIES, Modality, Sample, Window, modality_of
 from factories.timed import chunk, decisions_of, frame, words
 
@@ -60,16 +60,16 @@ class Plodder(WindowSynchronizer):
         self._admission = WholeRule(config)
 
     def take(self, *, newest_only: bool) -> list[Window]:
-        segments = self._drain()
+        segments = drain(self._queues.values(), self._decisions, self._segment)
         if newest_only:
-            segments = self._newest(segments)
+            segments = [self._newest(segments)]
         numbers = [segment.number for segment in segments]
         before = [self._taken_segment, *numbers]
         self._taken_segment = self._segment
         return [
             window
             for segment, last in zip(segments, before, strict=False)
-            for window in _cut(segment, reset=segment.number != last)
+            for window in cut(segment, reset=segment.number != last)
         ]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from activity_recognition.inference.trace import SegmentArrays, full_masks, token_arrays
 from activity_recognition.modalities import DECISION_KEYS, SPEC
 from activity_recognition.models.tokenizer import TextTokenizer
-from activity_recognition.streams.synchronizer import LONGEST_SILENCE_NS
+from activity_recognition.streams.recorded_windows import LONGEST_SILENCE_NS
 from activity_recognition.training.data.targets import LabelTrack
 from activity_recognition.types import NANOSECONDS, Modality, seconds_between
 
