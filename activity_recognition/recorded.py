@@ -16,6 +16,7 @@ from activity_recognition.channel_choice import ChannelChoice
 from activity_recognition.config import TopicsConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ConfigError, quoted
+from activity_recognition.modalities import ROLE_SPEC, RoleSpec
 from activity_recognition.settings import Ranged, setting
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Setting = str | int | bool
 _WORDS = {'true': True, '1': True, 'false': False, '0': False}
 AUTO, NONE = 'auto', 'none'
 """Words for a topic found by its type, and for doing without."""
-ROLES = ('image', 'audio', 'audio_info', 'transcript')
+ROLES = tuple(role.value for role in ROLE_SPEC)
 """Settings that name a topic."""
 _LIVE = {item.name: item for item in dataclasses.fields(TopicsConfig)}
 
@@ -43,19 +44,25 @@ def _as_live(name: str) -> Any:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecordedConfig(Ranged):
-    """Which topics of a recording are used, and what they mean."""
+def _topic_of(spec: RoleSpec) -> tuple[str, type, Any]:
+    """Declare the setting that names the topic of a role."""
+    text = f'{spec.description[:-1]}; auto or empty finds it by its type, none does without.'
+    return spec.role.value, str, setting('', description=text)
 
-    image: str = ''
-    """Topic of the camera in the recording; ``auto`` or empty finds it by its type, ``none`` does
-    without."""
-    audio: str = ''
-    """Topic of the microphone; likewise."""
-    audio_info: str = ''
-    """Topic with the format of the sound; likewise."""
-    transcript: str = ''
-    """Topic of recognised speech, any message type with a text; likewise."""
+
+_TopicSettings: Any = dataclasses.make_dataclass(
+    '_TopicSettings',
+    [_topic_of(spec) for spec in ROLE_SPEC.values()],
+    frozen=True,
+    kw_only=True,
+    slots=True,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordedConfig(_TopicSettings, Ranged):  # type: ignore[misc]
+    """Which topics of a recording are used, one setting per role, and what they mean."""
+
     transcript_field: str = _as_live('transcript_field')
     """Field of the transcript that holds the text, dotted; empty for the known field of a known
     type."""

@@ -41,6 +41,7 @@ def setting(
     high: float | None = None,
     late: bool = False,
     advice: str = '',
+    description: str = '',
 ) -> Any:
     """Declare a field with what a ROS parameter descriptor needs to know of it.
 
@@ -52,8 +53,11 @@ def setting(
         late: whether older checkpoints lack it; the default is what they do. A checkpoint that
             has the default does not name it.
         advice: what to tell who sets a value of another type.
+        description: for users, where the field is not written in a class with a text below it.
     """
     metadata = {'live': live, 'low': low, 'high': high, 'late': late, 'advice': advice}
+    if description:
+        metadata['description'] = description
     if isinstance(default, (list, dict, set)):
         raise TypeError('a default must be immutable')
     return field(default=default, metadata=metadata)
@@ -91,13 +95,18 @@ class Ranged:
 
 
 def field_docstrings(cls: type) -> dict[str, str]:
-    """Return the string literal below each field of a class, unwrapped."""
+    """Return the string literal below each field of a class, unwrapped, or its description."""
+    described = {
+        item.name: str(item.metadata['description'])
+        for item in dataclasses.fields(cls)
+        if 'description' in item.metadata
+    }
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     except OSError:  # installed without sources: settings without descriptions
-        return {}
+        return described
     body = typing.cast(ast.ClassDef, tree.body[0]).body
-    result: dict[str, str] = {}
+    result = described
     for item, text in itertools.pairwise(body):
         if (
             isinstance(item, ast.AnnAssign)

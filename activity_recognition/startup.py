@@ -15,6 +15,7 @@ from pathlib import Path
 
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import ConfigError
+from activity_recognition.modalities import ROLE_SPEC
 from activity_recognition.parameter_files import check_names_node
 from activity_recognition.recorded import ROLES, SETTINGS, RecordedConfig
 from activity_recognition.settings import Ranged, field_docstrings, setting
@@ -67,27 +68,9 @@ class Argument:
             raise ValueError(f'{self.name} must be of type {kind}, got {text!r}') from None
 
 
-TOPIC_ARGUMENTS = (
-    Argument(
-        name='image',
-        default='camera/image_raw',
-        description='Topic of the camera, sensor_msgs/Image or CompressedImage.',
-    ),
-    Argument(
-        name='audio',
-        default='audio/audio_stamped',
-        description='Topic of the microphone, of either package audio_common_msgs.',
-    ),
-    Argument(
-        name='audio_info',
-        default='audio/audio_info',
-        description='Topic that says what format the sound has.',
-    ),
-    Argument(
-        name='transcript',
-        default='speech/transcript',
-        description='Topic of recognised speech, any message type with a text.',
-    ),
+TOPIC_ARGUMENTS = tuple(
+    Argument(name=spec.role.value, default=spec.default_topic, description=spec.description)
+    for spec in ROLE_SPEC.values()
 )
 """Topics by role; the same names for what is played and recognised.
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
 from activity_recognition.errors import RecordingError
+from activity_recognition.modalities import ROLE_SPEC, SPEC, Role
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry, full_type_name
 from activity_recognition.types import NANOSECONDS
 
 if TYPE_CHECKING:
     from activity_recognition.sensors.cdr import Message
-    from activity_recognition.types import AudioChunk, Frame, Utterance
+    from activity_recognition.types import AudioChunk, Frame, Sample, Utterance
 
 IMAGE_FORMATS = ('raw', 'jpeg', 'png')
 """How images may be stored."""
@@ -60,6 +61,27 @@ class MessageMaker:
             [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if image_format == 'jpeg' else []
         )
         self._types = TypeRegistry(prefixes=())
+
+    def type_of(self, role: Role) -> str:
+        """Return the type of the messages that a topic of this role gets."""
+        if role is Role.TRANSCRIPT:
+            return self._transcript_type
+        is_compressed = role is Role.IMAGE and self._image_format != 'raw'
+        return _COMPRESSED_IMAGE if is_compressed else ROLE_SPEC[role].message_types[0]
+
+    def message(self, sample: Sample) -> OutgoingMessage:
+        """Return a sample as the message of its role, made by the method of that name."""
+        make = getattr(self, SPEC[sample.modality].role.value)
+        return cast('OutgoingMessage', make(sample))
+
+    def description(self, role: Role, sample_rate_hz: int) -> OutgoingMessage:
+        """Return the message that says what a modality's samples mean.
+
+        Args:
+            role: of a topic without samples, such as ``audio_info``.
+            sample_rate_hz: of the samples.
+        """
+        return cast('OutgoingMessage', getattr(self, role.value)(sample_rate_hz))
 
     def start(self, start_ns: int) -> OutgoingMessage:
         """Return the time a recording starts, builtin_interfaces/Time."""

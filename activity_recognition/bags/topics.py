@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from activity_recognition.bags.channels import CDR, READABLE_ENCODINGS
 from activity_recognition.errors import RecordingError, quoted
-from activity_recognition.recorded import AUTO, NONE, ROLES
-from activity_recognition.sensors.decoders import (
-    AUDIO_INFO_TYPE,
-    AUDIO_TYPES,
-    IMAGE_TYPES,
-    Role,
-)
-from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
+from activity_recognition.modalities import ROLE_SPEC, SAMPLE_ROLES, SPECS, Role, RoleSpec
+from activity_recognition.recorded import AUTO, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from activity_recognition.recorded import RecordedConfig
 
-_SPEECH_WORDS = ('transcript', 'speech', 'utterance', 'asr', 'stt', 'whisper', 'spoken')
-"""Parts of names that tell a transcript from any other topic of std_msgs/String."""
-_TYPES = {Role.IMAGE: IMAGE_TYPES, Role.AUDIO: AUDIO_TYPES, Role.AUDIO_INFO: (AUDIO_INFO_TYPE,)}
 _LISTED = 30
 """Topics that an error speaks of."""
 
@@ -63,33 +55,47 @@ class Topic:
 
     def fits(self, role: Role) -> bool:
         """Tell whether a topic of this type may have a role; any may be a transcript."""
-        return self.type_name in _TYPES.get(role, (self.type_name,))
+        return ROLE_SPEC[role].accepts(self.type_name)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TopicNames:
-    """Names of the topics to use: None finds one by its type, an empty name does without."""
+class TopicNames(SimpleNamespace):
+    """Names of the topics to use: None finds one by its type, an empty name does without.
 
-    image: str | None = None
-    audio: str | None = None
-    audio_info: str | None = None
-    transcript: str | None = None
+    They are attributes that are called as the roles are.
+    """
+
+    def __init__(self, **names: str | None) -> None:
+        """Hold names.
+
+        Args:
+            names: by role; those left out are None.
+
+        Raises:
+            TypeError: for what is no role.
+        """
+        known: dict[str, str | None] = {role.value: None for role in Role}
+        if unknown := names.keys() - known.keys():
+            raise TypeError(f'expected {", ".join(known)}, got {", ".join(sorted(unknown))}')
+        super().__init__(**known | names)
 
     @classmethod
     def of(cls, recorded: RecordedConfig) -> TopicNames:
         """Return the names that settings give."""
         words: dict[str, str | None] = {'': None, AUTO: None, NONE: ''}
-        given = {role: getattr(recorded, role) for role in ROLES}
+        given = {role.value: getattr(recorded, role.value) for role in Role}
         return cls(**{role: words.get(name, name) for role, name in given.items()})
 
     def roles(self) -> dict[str, Role]:
         """Return topic name -> role of the topics named."""
-        names = {role: getattr(self, role.value) for role in Role}
-        return {name: role for role, name in names.items() if name}
+        return {name: Role(role) for role, name in vars(self).items() if name}
 
 
 def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> TopicNames:
     """Fill the names that are None with the topics a recording has; empty where it has none.
+
+    Args:
+        topics: of the recording.
+        wanted: names that are given; by default none is.
 
     Raises:
         RecordingError: when a named topic does not exist, when several would do, or when nothing is
@@ -97,23 +103,23 @@ def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> 
     """
     wanted = wanted or TopicNames()
     recorded = [topic for topic in topics if topic.count]
-    filled = [topic for topic in recorded if topic.is_readable]
-    image = _settle(Role.IMAGE, wanted.image, recorded, _images(filled))
-    audio = _settle(Role.AUDIO, wanted.audio, recorded, _by_type_order(filled, AUDIO_TYPES))
-    infos = [topic for topic in filled if topic.type_name == AUDIO_INFO_TYPE] if audio else []
-    chosen = TopicNames(
-        image=image,
-        audio=audio,
-        audio_info=_settle(Role.AUDIO_INFO, wanted.audio_info, recorded, _nearest(infos, audio)),
-        transcript=_settle(Role.TRANSCRIPT, wanted.transcript, recorded, _transcripts(filled)),
-    )
-    if not (chosen.image or chosen.audio or chosen.transcript):
+    chosen: dict[str, str] = {}
+    for modality in SPECS:
+        samples = ''
+        for spec in modality.roles:
+            found = _candidates(spec, [topic for topic in recorded if topic.is_readable])
+            if spec.role not in SAMPLE_ROLES:
+                found = _nearest(found, samples) if samples else []
+            name = _settle(spec.role, getattr(wanted, spec.role.value), recorded, found)
+            samples = samples or name
+            chosen[spec.role.value] = name
+    if not any(chosen[role.value] for role in SAMPLE_ROLES):
         raise RecordingError(
-            'no topic that can be used: expected images, audio or transcripts, found '
+            'no topic that can be used: expected one for {", ".join(SAMPLE_ROLES)}, found '
             f'{describe_topics(topics) or "no topics"}; if they are among these, name them with '
             f'{place_of("image")}, and likewise audio and transcript'
         )
-    return chosen
+    return TopicNames(**chosen)
 
 
 def place_of(setting: str) -> str:
@@ -158,20 +164,35 @@ def _check_named(role: Role, name: str, topics: Sequence[Topic]) -> None:
         )
     if not any(topic.fits(role) for topic in readable):
         raise RecordingError(
-            f'{role} topic {name!r} cannot be taken: expected one of {", ".join(_TYPES[role])}, '
-            f'got {readable[0].type_name[:100]}'
+            f'{role} topic {name!r} cannot be taken: expected one of '
+            f'{", ".join(ROLE_SPEC[role].message_types)}, got {readable[0].type_name[:100]}'
         )
 
 
-def _images(topics: Iterable[Topic]) -> list[Topic]:
-    """Return colour image topics; a compressed twin of a raw topic is left out."""
-    images = [
-        topic
-        for topic in topics
-        if topic.type_name in IMAGE_TYPES and 'depth' not in topic.name.lower()
-    ]
-    raw = {topic.name for topic in images if topic.type_name == IMAGE_TYPES[0]}
-    return [topic for topic in images if topic.name.rpartition('/')[0] not in raw]
+def _candidates(spec: RoleSpec, topics: Iterable[Topic]) -> list[Topic]:
+    """Return the topics that may have a role by their types and names."""
+    fitting = [topic for topic in topics if topic.type_name in spec.message_types]
+    fitting = [topic for topic in fitting if not _is_something_else(spec, topic)]
+    if spec.suffixes:
+        return _without_companions(spec, fitting)
+    if spec.general_type:
+        return [topic for topic in fitting if topic.type_name != spec.general_type] or fitting
+    return _by_type_order(fitting, spec.message_types)
+
+
+def _is_something_else(spec: RoleSpec, topic: Topic) -> bool:
+    """Tell whether a topic's name says that it is not what its type could make it."""
+    name = topic.name.lower()
+    if any(word in name for word in spec.other_words):
+        return True
+    is_general = topic.type_name == spec.general_type
+    return is_general and not any(word in name for word in spec.name_words)
+
+
+def _without_companions(spec: RoleSpec, topics: list[Topic]) -> list[Topic]:
+    """Leave the compressed twins of raw topics out."""
+    main = {topic.name for topic in topics if not spec.suffix(topic.type_name)}
+    return [topic for topic in topics if topic.name.rpartition('/')[0] not in main]
 
 
 def _by_type_order(topics: Iterable[Topic], types: Sequence[str]) -> list[Topic]:
@@ -186,19 +207,6 @@ def _nearest(infos: list[Topic], audio: str) -> list[Topic]:
     """Return the info topics, or only the one in the audio topic's namespace if there is one."""
     same = [info for info in infos if info.name.rpartition('/')[0] == audio.rpartition('/')[0]]
     return same if len(same) == 1 else infos
-
-
-def _transcripts(topics: Iterable[Topic]) -> list[Topic]:
-    found = [
-        topic
-        for topic in topics
-        if topic.type_name in TRANSCRIPT_TYPES
-        and (
-            topic.type_name != TRANSCRIPT_TYPES[0]
-            or any(word in topic.name.lower() for word in _SPEECH_WORDS)
-        )
-    ]
-    return [topic for topic in found if topic.type_name != TRANSCRIPT_TYPES[0]] or found
 
 
 def describe_topics(topics: Iterable[Topic]) -> str:

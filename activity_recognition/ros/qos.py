@@ -1,4 +1,4 @@
-"""Quality of service: what is asked for, what follows from the publishers, what cannot match.
+"""Quality of service: what is requested, what is offered, what cannot match.
 
 A subscription that asks for more than a publisher offers gets nothing, silently. So reliability
 and durability follow the weakest publisher found on the graph, up to what the role can use, and
@@ -8,7 +8,6 @@ parameters ``qos_overrides.<topic>.…`` have the last word.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from rclpy.duration import Duration
 from rclpy.qos import (
@@ -20,11 +19,11 @@ from rclpy.qos import (
     qos_check_compatible,
 )
 
-from activity_recognition.sensors import Role
+from activity_recognition.modalities import ROLE_SPEC, Role
 from activity_recognition.streams.schedule import IDLE_RATE_HZ
 
 LIFESPAN_PERIODS = 3
-"""A decision is told to late subscribers for this many periods."""
+"""Late subscribers get the newest decision for this many periods."""
 
 
 def profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSProfile:
@@ -37,13 +36,12 @@ def profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSP
     )
 
 
-SENSOR_OFFERS = {
-    Role.IMAGE: profile(5, reliable=False),
-    Role.AUDIO: profile(50),
-    Role.AUDIO_INFO: profile(1, latched=True),
-    Role.TRANSCRIPT: profile(10),
-}
-"""What a playing node offers, as camera and microphone drivers do."""
+def offered_qos(role: Role) -> QoSProfile:
+    """Return what a playing node offers, as camera and microphone drivers do."""
+    spec = ROLE_SPEC[role]
+    return profile(spec.offered_depth, reliable=spec.reliable, latched=spec.latched)
+
+
 OTHER_QOS = profile(10)
 """Of recorded topics without a role."""
 LATCHED_QOS = profile(100, latched=True)
@@ -51,55 +49,39 @@ CLOCK_QOS = profile(1, reliable=False)
 DIAGNOSTICS_QOS = profile(10)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Demand:
-    """What a subscription of one role asks for."""
-
-    depth: int
-    reliable: bool
-    """Ask for reliable unless a publisher offers less."""
-    latched: bool = False
-    """Ask for transient local unless a publisher offers less, also before one is found."""
-
-    def profile(self) -> QoSProfile:
-        """Return the demand as a profile."""
-        return profile(self.depth, reliable=self.reliable, latched=self.latched)
-
-
-DEMANDS = {
-    # Dropping happens, counted, in our ring; a depth of 1 would lose frames unseen inside DDS.
-    Role.IMAGE: Demand(depth=5, reliable=False),
-    # A lost chunk is a hole in the sound.
-    Role.AUDIO: Demand(depth=100, reliable=True),
-    Role.AUDIO_INFO: Demand(depth=1, reliable=True, latched=True),
-    Role.TRANSCRIPT: Demand(depth=20, reliable=True),
-}
-"""What each role asks for when nothing is known of a publisher."""
-
-
-def follow(role: Role, offers: Sequence[QoSProfile]) -> QoSProfile:
+def requested_qos(role: Role, offers: Sequence[QoSProfile]) -> QoSProfile:
     """Return the profile to subscribe with, given what the topic's publishers offer.
 
-    With no publisher yet it is the role's demand. The weakest publisher decides, for a profile that
-    matches it matches all.
+    With no publisher yet it is what the role asks for. The weakest publisher decides, for a profile
+    that matches it matches all.
+
+    Args:
+        role: what the topic is to the recogniser.
+        offers: of its publishers.
     """
-    demand = DEMANDS[role]
+    spec = ROLE_SPEC[role]
     if not offers:
-        return demand.profile()
+        return profile(spec.depth, reliable=spec.reliable, latched=spec.latched)
     all_reliable = all(o.reliability != QoSReliabilityPolicy.BEST_EFFORT for o in offers)
     all_latched = all(o.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for o in offers)
-    return replace(demand, reliable=demand.reliable and all_reliable, latched=all_latched).profile()
+    return profile(spec.depth, reliable=spec.reliable and all_reliable, latched=all_latched)
 
 
-def mismatch(topic: str, offered: QoSProfile, asked: QoSProfile) -> str:
-    """Return a sentence that says why two profiles cannot match and what to set, or nothing."""
-    verdict, reason = qos_check_compatible(offered, asked)
+def mismatch(topic: str, offered: QoSProfile, requested: QoSProfile) -> str:
+    """Return a sentence that says why two profiles cannot match and what to set, or nothing.
+
+    Args:
+        topic: resolved name.
+        offered: by a publisher.
+        requested: by the subscription.
+    """
+    verdict, reason = qos_check_compatible(offered, requested)
     if verdict != QoSCompatibility.ERROR:
         return ''
     policy = 'reliability'
-    if offered.durability == QoSDurabilityPolicy.VOLATILE != asked.durability:
+    if offered.durability == QoSDurabilityPolicy.VOLATILE != requested.durability:
         policy = 'durability'
-    offer, ask = getattr(offered, policy), getattr(asked, policy)
+    offer, ask = getattr(offered, policy), getattr(requested, policy)
     if offer == ask:
         return f'{topic}: a publisher cannot match this subscription: {reason}'
     return (
@@ -116,7 +98,7 @@ def describe(profile: QoSProfile) -> str:
 
 
 def decision_profile(decision_rate_hz: float) -> QoSProfile:
-    """Return the profile of ``activity``: a heartbeat that nobody late hears as news."""
+    """Return the profile of ``activity``: late subscribers get no decision of the past."""
     period_s = 1.0 / (decision_rate_hz or IDLE_RATE_HZ)
     result = profile(1, latched=True)
     result.lifespan = Duration(seconds=LIFESPAN_PERIODS * period_s)

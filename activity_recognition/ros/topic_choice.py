@@ -7,19 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from activity_recognition.errors import ConfigError, quoted
-from activity_recognition.sensors import Role
+from activity_recognition.modalities import ROLE_SPEC, Role
 from activity_recognition.sensors.cdr import full_type_name
-from activity_recognition.sensors.decoders import AUDIO_INFO_TYPE, AUDIO_TYPES, IMAGE_TYPES
-from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
 
 if TYPE_CHECKING:
     from rclpy.qos import QoSProfile
 
     from activity_recognition.config import TopicsConfig
-
-RAW_IMAGE, COMPRESSED_IMAGE = IMAGE_TYPES
-COMPRESSED_SUFFIX = '/compressed'
-"""Where image_transport publishes the compressed images of a topic."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +36,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Accepted:
     """What one role accepts."""
 
     role: Role
@@ -56,33 +50,34 @@ class Wanted:
     @property
     def topics(self) -> tuple[str, ...]:
         """Topics to look at."""
-        if self.role is Role.IMAGE and COMPRESSED_IMAGE in self.types:
-            return (self.topic, self.topic + COMPRESSED_SUFFIX)
-        return (self.topic,)
+        suffixes = (suffix for kind, suffix in ROLE_SPEC[self.role].suffixes if kind in self.types)
+        return (self.topic, *(self.topic + suffix for suffix in suffixes))
 
 
-def wanted(role: Role, topic: str, config: TopicsConfig) -> Wanted:
-    """Return what ``role`` accepts under the given settings.
+def accepted(role: Role, topic: str, config: TopicsConfig) -> Accepted:
+    """Return what a role accepts under the given settings.
+
+    Args:
+        role: what the topic is to the recogniser.
+        topic: its resolved name.
+        config: of the topics.
 
     Raises:
         ConfigError: when a type in the settings is no type name.
     """
-    if role is Role.IMAGE:
-        types: tuple[str, ...] = {'raw': (RAW_IMAGE,), 'compressed': (COMPRESSED_IMAGE,)}.get(
-            config.image_transport, IMAGE_TYPES
-        )
-        return Wanted(role=role, topic=topic, types=types)
-    if role is Role.AUDIO_INFO:
-        return Wanted(role=role, topic=topic, types=(AUDIO_INFO_TYPE,))
-    if role is Role.AUDIO:
-        types = _chosen(config.audio_type, 'topics.audio_type') or AUDIO_TYPES
-        return Wanted(role=role, topic=topic, types=types)
-    chosen = _chosen(config.transcript_type, 'topics.transcript_type')
-    return Wanted(
+    spec = ROLE_SPEC[role]
+    word = getattr(config, spec.type_setting) if spec.type_setting else ''
+    if spec.type_words:
+        named = dict(zip(spec.type_words, spec.message_types, strict=True))
+        chosen: tuple[str, ...] = (named[word],) if word in named else ()
+    else:
+        chosen = _chosen(word, f'topics.{spec.type_setting}')
+    takes_any = bool(spec.field_setting and getattr(config, spec.field_setting))
+    return Accepted(
         role=role,
         topic=topic,
-        types=chosen or TRANSCRIPT_TYPES,
-        any_type=not chosen and bool(config.transcript_field),
+        types=chosen or spec.message_types,
+        any_type=takes_any and not chosen,
     )
 
 
@@ -97,37 +92,45 @@ def _chosen(name: str, key: str) -> tuple[str, ...]:
         ) from error
 
 
-def choose(want: Wanted, offers: Iterable[Offer]) -> tuple[Source | None, str]:
+def choose(accepts: Accepted, offers: Iterable[Offer]) -> tuple[Source | None, str]:
     """Return what to subscribe to, and a sentence when what is published cannot be taken.
 
     The base topic goes before its ``/compressed`` companion, then the preferred type. While nobody
     publishes, only a type that leaves no choice is subscribed to: a participant cannot hold two
     types of one topic, so a wrong guess would break a publisher in the same process.
+
+    Args:
+        accepts: what the role accepts.
+        offers: what the graph has, at least on the role's topics.
     """
     offered = list(offers)
-    for topic in want.topics:
+    suffix = ROLE_SPEC[accepts.role].suffix
+    for topic in accepts.topics:
         here = [offer.type_name for offer in offered if offer.topic == topic]
-        for type_name in want.types:
-            fits = topic == want.topic or type_name == COMPRESSED_IMAGE
+        for type_name in accepts.types:
+            fits = topic in (accepts.topic, accepts.topic + suffix(type_name))
             if type_name in here and fits:
                 return Source(topic=topic, type_name=type_name), _others(topic, type_name, here)
-        if here and want.any_type:
+        if here and accepts.any_type:
             # By name: the graph lists publishers in an order of its own.
             taken = min(here)
             return Source(topic=topic, type_name=taken), _others(topic, taken, here)
-    problem = _refusal(want, offered)
-    return (None if problem else _certain(want)), problem
+    problem = _refusal(accepts, offered)
+    return (None if problem else _certain(accepts)), problem
 
 
-def _certain(want: Wanted) -> Source | None:
+def _certain(accepts: Accepted) -> Source | None:
     """Return the only source that could ever be chosen, if there is just one.
 
     Compressed images may come under two names; image_transport's is taken until one is published.
     """
-    if len(want.types) > 1 or want.any_type:
+    if len(accepts.types) > 1 or accepts.any_type:
         return None
-    topics = [topic for topic in want.topics if topic.endswith(COMPRESSED_SUFFIX)] or want.topics
-    return Source(topic=topics[0], type_name=want.types[0])
+    (type_name,) = accepts.types
+    suffix = ROLE_SPEC[accepts.role].suffix(type_name)
+    is_complete = bool(suffix) and accepts.topic.endswith(suffix)
+    topic = accepts.topic if is_complete else accepts.topic + suffix
+    return Source(topic=topic, type_name=type_name)
 
 
 def _others(topic: str, taken: str, here: list[str]) -> str:
@@ -140,17 +143,11 @@ def _others(topic: str, taken: str, here: list[str]) -> str:
     )
 
 
-def _refusal(want: Wanted, offered: list[Offer]) -> str:
-    wrong = sorted({offer.type_name for offer in offered if offer.topic == want.topic})
+def _refusal(accepts: Accepted, offered: list[Offer]) -> str:
+    wrong = sorted({offer.type_name for offer in offered if offer.topic == accepts.topic})
     if not wrong:
         return ''
-    todo = {
-        Role.IMAGE: "set topics.image_transport to '' or remap image",
-        Role.AUDIO: "set topics.audio_type to '' or remap audio",
-        Role.AUDIO_INFO: 'remap audio_info',
-        Role.TRANSCRIPT: 'set topics.transcript_type and topics.transcript_field to read it',
-    }[want.role]
     return (
-        f'{want.topic}: expected {" or ".join(want.types)}, '
-        f'but {", ".join(wrong)} is published; {todo}'
+        f'{accepts.topic}: expected {" or ".join(accepts.types)}, '
+        f'but {", ".join(wrong)} is published; {ROLE_SPEC[accepts.role].on_other_type}'
     )

@@ -1,4 +1,4 @@
-"""What a playing node publishes on: one outlet per topic, with the type and QoS it needs."""
+"""What a playing node publishes on: topics with the types and QoS they need."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from rclpy.qos import QoSProfile
 
+from activity_recognition.modalities import ROLE_SPEC, Role
 from activity_recognition.ros.message_types import message_class
-from activity_recognition.ros.qos import SENSOR_OFFERS
-from activity_recognition.ros.topic_choice import COMPRESSED_IMAGE, COMPRESSED_SUFFIX
-from activity_recognition.sensors.decoders import Role
+from activity_recognition.ros.qos import offered_qos
 
 TRUTH_TOPIC = 'activity_truth'
 """What was really going on, as ActivityStamped: one message at the start of every stretch."""
@@ -18,7 +17,7 @@ TRUTH_TYPE = 'activity_recognition/msg/ActivityStamped'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outlet:
+class TopicSpec:
     """One topic to publish on."""
 
     key: str
@@ -39,17 +38,22 @@ class Outlet:
         return next(iter(fields.values()), '') == 'std_msgs/Header'
 
 
-def sensor_outlet(key: str, role: Role, type_name: str) -> Outlet:
-    """Return the outlet of a topic that the recogniser takes, under its standard name.
+def sensor_topic(key: str, role: Role, type_name: str) -> TopicSpec:
+    """Return a topic that the recogniser takes, under its standard name.
+
+    Args:
+        key: what messages name it by.
+        role: what it is to the recogniser.
+        type_name: of its messages, ``pkg/msg/Type``.
 
     Raises:
         UnsupportedEncodingError: when the type is not installed here.
     """
-    return Outlet(
+    return TopicSpec(
         key=key,
         topic=role.value,
         message_class=message_class(type_name),
-        qos=SENSOR_OFFERS[role],
+        qos=offered_qos(role),
         role=role,
-        suffix=COMPRESSED_SUFFIX if type_name == COMPRESSED_IMAGE else '',
+        suffix=ROLE_SPEC[role].suffix(type_name),
     )

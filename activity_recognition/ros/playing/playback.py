@@ -14,6 +14,7 @@ from rclpy.task import Future
 from rosgraph_msgs.msg import Clock as ClockMessage
 from std_srvs.srv import SetBool
 
+from activity_recognition.modalities import SAMPLE_ROLES, Role
 from activity_recognition.ros.playing.pacing import Pacer
 from activity_recognition.ros.playing.playback_config import PlaybackConfig
 from activity_recognition.ros.playing.playback_statistics import PlaybackStatistics
@@ -21,8 +22,7 @@ from activity_recognition.ros.playing.restamping import StampMap, restamp
 from activity_recognition.ros.qos import CLOCK_QOS, DIAGNOSTICS_QOS
 from activity_recognition.ros.sources.playback_source import Source
 from activity_recognition.ros.sources.read_ahead import ReadAhead, TimedMessage
-from activity_recognition.ros.topic_spec import Outlet
-from activity_recognition.sensors.decoders import Role
+from activity_recognition.ros.topic_spec import TopicSpec
 from activity_recognition.types import NANOSECONDS, seconds_between, to_ns
 
 LOOP_GAP_S = 0.1
@@ -51,9 +51,9 @@ class Playback:
         self._round_track_ns = 0
         self._hold = config.start_paused
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._outlets = {outlet.key: outlet for outlet in source.outlets}
-        self._stamped = {outlet.key for outlet in source.outlets if outlet.stamped}
-        self._publishers = {outlet.key: self._advertise(outlet) for outlet in source.outlets}
+        self._topics = {spec.key: spec for spec in source.topics}
+        self._stamped = {spec.key for spec in source.topics if spec.stamped}
+        self._publishers = {spec.key: self._advertise(spec) for spec in source.topics}
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS_QOS)
         self._clock: Publisher | None = None
         if config.clock:
@@ -86,7 +86,7 @@ class Playback:
     def published(self, role: Role) -> int:
         """Return the messages published on the topics of a role."""
         counts = self.statistics.published
-        return sum(counts[key] for key, outlet in self._outlets.items() if outlet.role is role)
+        return sum(counts[key] for key, spec in self._topics.items() if spec.role is role)
 
     def summary(self) -> str:
         """Return in one sentence what was published."""
@@ -98,11 +98,11 @@ class Playback:
             unreadable=self._source.unreadable,
         )
 
-    def _advertise(self, outlet: Outlet) -> Publisher:
+    def _advertise(self, spec: TopicSpec) -> Publisher:
         return self._node.create_publisher(
-            outlet.message_class,
-            self._node.resolve_topic_name(outlet.topic) + outlet.suffix,
-            outlet.qos,
+            spec.message_class,
+            self._node.resolve_topic_name(spec.topic) + spec.suffix,
+            spec.qos,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
@@ -162,22 +162,22 @@ class Playback:
 
     def _send(self, message: TimedMessage) -> None:
         self._send_clock()
-        if message.outlet in self._stamped and not self.config.keeps_stamps:
+        if message.topic_key in self._stamped and not self.config.keeps_stamps:
             cdr = restamp(message.cdr, self._stamps)
         else:
             cdr = bytes(message.cdr)
         try:
-            self._publishers[message.outlet].publish(cdr)
+            self._publishers[message.topic_key].publish(cdr)
         except Exception as error:
             if not self._node.context.ok():
                 self._pacer.stop()
                 return
-            self.statistics.refused[message.outlet] += 1
+            self.statistics.refused[message.topic_key] += 1
             self._node.get_logger().error(
-                f'{message.outlet}: cannot publish: {error}', throttle_duration_sec=5.0
+                f'{message.topic_key}: cannot publish: {error}', throttle_duration_sec=5.0
             )
         else:
-            self.statistics.published[message.outlet] += 1
+            self.statistics.published[message.topic_key] += 1
 
     def _map_stamps(self) -> None:
         """Tie this round's beginning to the node's clock; done anew after a pause."""
@@ -202,10 +202,10 @@ class Playback:
                 self._clock.publish(message)
 
     def _wait_for_subscribers(self) -> None:
-        """Wait until every image, audio and transcript topic is subscribed, if that is wanted."""
+        """Wait until every topic with samples is subscribed, if that is wanted."""
         limit_s = self.config.wait_for_subscribers_s
         deadline_ns = self._steady.now().nanoseconds + to_ns(limit_s)
-        missing = [k for k, o in self._outlets.items() if o.role not in (None, Role.AUDIO_INFO)]
+        missing = [k for k, o in self._topics.items() if o.role in SAMPLE_ROLES]
         while limit_s and not self._closing.is_set():
             missing = [k for k in missing if not self._publishers[k].get_subscription_count()]
             if not missing:

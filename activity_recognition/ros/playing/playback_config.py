@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
+from activity_recognition.types import MODALITIES
 
 STAMP_MODES = ('auto', 'now', 'original')
 
@@ -28,8 +29,7 @@ class PlaybackConfig(Ranged):
     """``now`` moves stamps so that the recording happens while it is played, ``original`` leaves
     them, ``auto`` is ``original`` with ``clock`` and ``now`` without."""
     wait_for_subscribers_s: float = setting(0.0, low=0.0, high=3600.0)
-    """Wait at most this long until each of image, audio and transcript has a subscriber; 0 begins
-    at once."""
+    """Wait at most this long until each topic with samples has a subscriber; 0 begins at once."""
     start_paused: bool = False
     """Begin when the service ``~/pause`` is called with ``data: false``."""
     exit_at_end: bool = True
@@ -62,7 +62,7 @@ class PlayerConfig(Ranged):
     all_topics: bool = False
     """Publish the recording's other topics too, under their own names."""
     recorded: RecordedConfig = DEFAULTS
-    """Which topics of the recording are played as image, audio, audio_info and transcript."""
+    """Which topics of the recording are played, and what they mean."""
     playback: PlaybackConfig = PlaybackConfig()
 
 
@@ -81,7 +81,7 @@ class SceneConfig(Ranged):
     height_px: int = setting(144, low=32, high=4096)
     image: str = 'raw'
     """``raw``, ``jpeg`` or ``png``."""
-    modalities: tuple[str, ...] = ('video', 'audio', 'text')
+    modalities: tuple[str, ...] = tuple(map(str, MODALITIES))
     """What is published."""
 
 

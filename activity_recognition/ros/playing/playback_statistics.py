@@ -15,9 +15,9 @@ class PlaybackStatistics:
     rounds: int = 0
     """How often the source was played to its end."""
     published: Counter[str] = field(default_factory=Counter)
-    """Messages by outlet key."""
+    """Messages by topic key."""
     refused: Counter[str] = field(default_factory=Counter)
-    """Messages the middleware refused, by outlet key."""
+    """Messages the middleware refused, by topic key."""
     late_sum_s: float = 0.0
     latest_s: float = 0.0
     """The longest any message was sent after it was due, seconds."""
@@ -31,7 +31,7 @@ class PlaybackStatistics:
 
     @property
     def total(self) -> int:
-        """Messages published on all outlets together."""
+        """Messages published on all topics together."""
         return self.published.total()
 
     def sentence(
@@ -41,7 +41,7 @@ class PlaybackStatistics:
 
         Args:
             name: what was played.
-            topics: outlet key -> name of its topic.
+            topics: topic key -> name of its topic.
             left_out: number of topics that could not be published.
             unreadable: number of records that could not be read.
         """

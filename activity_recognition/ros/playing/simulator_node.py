@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
 from activity_recognition.errors import ConfigError
+from activity_recognition.modalities import SAMPLE_ROLES, SPEC, Role
 from activity_recognition.ros.playing.playback import Playback
 from activity_recognition.ros.playing.playback_config import SceneConfig, SimulatorConfig
 from activity_recognition.ros.playing.playback_process import (
@@ -16,25 +17,14 @@ from activity_recognition.ros.playing.playback_process import (
     end_process,
     play_until_finished,
 )
-from activity_recognition.ros.sources.playback_source import truth_messages, truth_outlet
+from activity_recognition.ros.sources.playback_source import truth_messages, truth_topic
 from activity_recognition.ros.sources.read_ahead import TimedMessage
 from activity_recognition.ros.startup_parameters import read_once
-from activity_recognition.ros.topic_spec import Outlet, sensor_outlet
-from activity_recognition.sensors.decoders import Role
+from activity_recognition.ros.topic_spec import sensor_topic
 from activity_recognition.simulation import SimulationConfig, simulate
-from activity_recognition.types import MODALITIES, AudioChunk, Frame, Modality, Sample, to_ns
+from activity_recognition.types import MODALITIES, Modality, Sample, to_ns
 
 _TRANSCRIPT_TYPE = 'std_msgs/msg/String'
-_ROLES = {
-    Modality.VIDEO: Role.IMAGE,
-    Modality.AUDIO: Role.AUDIO,
-    Modality.TEXT: Role.TRANSCRIPT,
-}
-_TYPES = {
-    Role.AUDIO: 'audio_common_msgs/msg/AudioDataStamped',
-    Role.AUDIO_INFO: 'audio_common_msgs/msg/AudioInfo',
-    Role.TRANSCRIPT: _TRANSCRIPT_TYPE,
-}
 
 
 class SimulationSource:
@@ -67,7 +57,11 @@ class SimulationSource:
         )
         self._maker = MessageMaker(config.image, 95, _TRANSCRIPT_TYPE)
         self.left_out: dict[str, str] = {}
-        self.outlets = (truth_outlet(), *self._make_outlets(config.image))
+        roles = [(role, self._maker.type_of(role)) for role in self._roles()]
+        self.topics = (
+            truth_topic(),
+            *(sensor_topic(role.value, role, name) for role, name in roles),
+        )
         self.begin_ns = self._config.start_ns
         self.end_ns = self.begin_ns + to_ns(self._config.duration_s)
 
@@ -82,11 +76,10 @@ class SimulationSource:
         return 0
 
     def latched(self) -> list[TimedMessage]:
-        """Return the format of the sound."""
-        if Modality.AUDIO not in self._config.modalities:
-            return []
-        info = self._maker.audio_info(self._config.sample_rate_hz)
-        return [TimedMessage(self.begin_ns, Role.AUDIO_INFO.value, info.cdr)]
+        """Return what says what the messages mean, such as the format of the sound."""
+        roles = [role for role in self._roles() if role not in SAMPLE_ROLES]
+        made = {role: self._maker.description(role, self._config.sample_rate_hz) for role in roles}
+        return [TimedMessage(self.begin_ns, role.value, item.cdr) for role, item in made.items()]
 
     def messages(self) -> Iterator[TimedMessage]:
         """Yield the scene's messages, drawing and synthesising as they are asked for."""
@@ -104,25 +97,13 @@ class SimulationSource:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _make_outlets(self, image: str) -> Iterator[Outlet]:
-        roles = [_ROLES[modality] for modality in self._config.modalities]
-        if Role.AUDIO in roles:
-            roles.append(Role.AUDIO_INFO)
-        image_type = (
-            'sensor_msgs/msg/Image' if image == 'raw' else 'sensor_msgs/msg/CompressedImage'
-        )
-        for role in roles:
-            type_name = {**_TYPES, Role.IMAGE: image_type}[role]
-            yield sensor_outlet(role.value, role, type_name)
+    def _roles(self) -> Iterator[Role]:
+        for modality in self._config.modalities:
+            yield from (spec.role for spec in SPEC[modality].roles)
 
     def _message(self, sample: Sample) -> TimedMessage:
-        if isinstance(sample, Frame):
-            role, message = Role.IMAGE, self._maker.image(sample)
-        elif isinstance(sample, AudioChunk):
-            role, message = Role.AUDIO, self._maker.audio(sample)
-        else:
-            role, message = Role.TRANSCRIPT, self._maker.transcript(sample)
-        return TimedMessage(sample.arrival_ns, role.value, message.cdr)
+        cdr = self._maker.message(sample).cdr
+        return TimedMessage(sample.arrival_ns, SPEC[sample.modality].role.value, cdr)
 
 
 class SimulatorNode(PlayingNode):

@@ -12,18 +12,17 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from activity_recognition.ros.recognizing.filters import MODALITY_OF_ROLE
+from activity_recognition.modalities import ROLE_SPEC, SAMPLE_ROLES, Role
 from activity_recognition.ros.recognizing.input_health import (
     LEAST_MESSAGES,
-    UNEXPLAINED_AUDIO,
     InputHealth,
     InputPast,
     silence,
+    unexplained_roles,
 )
 from activity_recognition.ros.recognizing.inputs import InputReport
 from activity_recognition.ros.recognizing.worker import WorkerReport
 from activity_recognition.ros.status import Status
-from activity_recognition.sensors import Role
 from activity_recognition.streams import DropReason, InputCounters
 from activity_recognition.types import Modality
 
@@ -55,14 +54,14 @@ class Snapshot:
 
     def sampled(self, role: Role) -> int:
         """Return how many samples of an input the synchroniser has received."""
-        modality = MODALITY_OF_ROLE.get(role)
+        modality = SAMPLE_ROLES.get(role)
         if modality is None or self.counters is None:
             return 0
         return self.counters[modality].received
 
     def dropped(self, role: Role) -> Mapping[DropReason, int]:
         """Return how many messages of an input the synchroniser has dropped, by reason."""
-        modality = MODALITY_OF_ROLE.get(role)
+        modality = SAMPLE_ROLES.get(role)
         if modality is None or self.counters is None:
             return {}
         return self.counters[modality].dropped
@@ -99,9 +98,12 @@ class Diagnosis:
                 oldest first; the last of them is a period ago.
             checkpoint: its id.
         """
-        unexplained = any(report.dropped.get(UNEXPLAINED_AUDIO) for report in now.inputs)
+        unexplained = unexplained_roles(now.inputs)
         return [
-            *(self._input(report, now, history, unexplained=unexplained) for report in now.inputs),
+            *(
+                self._input(report, now, history, unexplained=report.role in unexplained)
+                for report in now.inputs
+            ),
             self._engine(now, history[-1], checkpoint),
         ]
 
@@ -117,7 +119,7 @@ class Diagnosis:
         *,
         unexplained: bool,
     ) -> DiagnosticStatus:
-        """Return the status of one input; ``unexplained`` sound came without an AudioInfo."""
+        """Return the status of one input; ``unexplained`` samples are refused for want of it."""
         before = history[-1]
         earlier = before.report(report.role)
         status = self._begin(report.role.value)
@@ -144,7 +146,7 @@ class Diagnosis:
         if report.declared_rate_hz and report.measured_rate_hz:
             status.value('declared samples/s', report.declared_rate_hz)
             status.value('samples/s by stamps', f'{report.measured_rate_hz:.0f}')
-        modality = MODALITY_OF_ROLE.get(report.role)
+        modality = SAMPLE_ROLES.get(report.role)
         if now.counters is not None and modality is not None:
             _tell_drops(status, now.counters[modality])
         for reason, count in report.dropped.items():
@@ -215,9 +217,9 @@ def _health(report: InputReport, snapshots: Sequence[Snapshot]) -> InputHealth:
     reports = [found for found in (s.report(role) for s in snapshots[1:]) if found is not None]
     offsets_s = [r.stamp_offset_s for r in reports if r.stamp_offset_s is not None]
     # People do not always speak; a microphone that is connected always hears something.
-    never_pauses = role is Role.AUDIO and past.received >= LEAST_MESSAGES
+    never_pauses = not ROLE_SPEC[role].pauses and past.received >= LEAST_MESSAGES
     sampled = last.sampled(role) - (first.sampled(role) if never_pauses else 0)
-    has_samples = role not in MODALITY_OF_ROLE or sampled > 0
+    has_samples = role not in SAMPLE_ROLES or sampled > 0
     return InputHealth(report, past, offsets_s=offsets_s, has_samples=has_samples)
 
 

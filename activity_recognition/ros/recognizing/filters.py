@@ -13,19 +13,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
+from activity_recognition.modalities import SAMPLE_ROLES, SPECS, Role
 from activity_recognition.ros.clocks import now_ns
 from activity_recognition.ros.recognizing.sequence_gaps import SequenceGaps
-from activity_recognition.sensors import Drops, Role, pieces_of
+from activity_recognition.sensors import Drops, pieces_of
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
-from activity_recognition.types import (
-    NANOSECONDS,
-    AudioChunk,
-    Modality,
-    Sample,
-    Window,
-    to_ns,
-)
+from activity_recognition.types import NANOSECONDS, Sample, Window
 
 try:
     from message_filters import SimpleFilter
@@ -44,13 +38,8 @@ if TYPE_CHECKING:
     from activity_recognition.sensors import SensorDecoders
     from activity_recognition.streams import WindowSynchronizer
 
-MODALITY_OF_ROLE = {
-    Role.IMAGE: Modality.VIDEO,
-    Role.AUDIO: Modality.AUDIO,
-    Role.TRANSCRIPT: Modality.TEXT,
-}
-"""Roles whose messages become samples."""
-_VIDEO = Modality.VIDEO
+_TRIGGERS = frozenset(spec.modality for spec in SPECS if spec.triggers_decisions)
+_THINNED = frozenset(spec.role for spec in SPECS if spec.rate_setting)
 
 
 class RawMessage(NamedTuple):
@@ -150,8 +139,8 @@ class Decoder(SimpleFilter):
     ) -> None:
         super().__init__()
         self._role = role
-        self._modality = MODALITY_OF_ROLE.get(role)
-        self._is_image = role is Role.IMAGE
+        self._modality = SAMPLE_ROLES.get(role)
+        self._is_thinned = role in _THINNED
         self._decoders = decoders
         self._synchronizer = synchronizer
         self._on_failure = on_failure
@@ -166,11 +155,11 @@ class Decoder(SimpleFilter):
         source.registerCallback(self.add)
 
     def add(self, message: RawMessage) -> None:
-        """Decode one message, unless it is a frame above the rate."""
+        """Decode one message, unless it is above the rate."""
         self.received += 1
         self.newest_entry_s = message.entry_s
         try:
-            if self._is_image and not self._within_rate(message):
+            if self._is_thinned and not self._within_rate(message):
                 return
             sample = self._decoders.decode(
                 self._role, message.type_name, message.cdr, message.arrival_ns
@@ -187,10 +176,11 @@ class Decoder(SimpleFilter):
                 self.signalMessage(piece, message.entry_s)
 
     def _within_rate(self, message: RawMessage) -> bool:
-        if not self._synchronizer.thins_frames:
+        modality = self._modality
+        if modality is None or not self._synchronizer.thins(modality):
             return True
         stamp_ns = read_stamp(message.cdr) or message.arrival_ns
-        return self._synchronizer.wants_frame(stamp_ns)
+        return self._synchronizer.wants(modality, stamp_ns)
 
     def _drop(self, error: Exception) -> None:
         self._refuse(DropReason.UNREADABLE)
@@ -207,9 +197,7 @@ class Decoder(SimpleFilter):
 def _offset_ns(sample: Sample) -> int:
     """Return where a sample lies beside its arrival; some drivers stamp the end of their sound."""
     start_ns = sample.stamp_ns - sample.arrival_ns
-    if start_ns > 0 or not isinstance(sample, AudioChunk):
-        return start_ns
-    return min(start_ns + to_ns(len(sample.samples) / sample.sample_rate_hz), 0)
+    return start_ns if start_ns > 0 else min(sample.end_ns - sample.arrival_ns, 0)
 
 
 class EntryTimes:
@@ -263,10 +251,10 @@ class SynchronizerFilter(SimpleFilter):
 
     def add(self, sample: Sample, entry_s: float) -> None:
         """Push one sample."""
-        is_frame = sample.modality is _VIDEO
-        if is_frame:  # no other sample makes a decision due
+        triggers = sample.modality in _TRIGGERS
+        if triggers:  # no other sample makes a decision due
             self.entries.note(sample.arrival_ns, entry_s)
-        if self._synchronizer.push(sample) and is_frame:
+        if self._synchronizer.push(sample) and triggers:
             self.on_frame()
         self.on_ready()
 

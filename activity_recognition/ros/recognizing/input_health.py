@@ -7,14 +7,14 @@ its messages come, and one lost message is no news.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from activity_recognition.config_io import shipped_file
+from activity_recognition.modalities import ROLE_SPEC, SAMPLE_ROLES, Role
 from activity_recognition.ros.recognizing.inputs import InputReport
 from activity_recognition.ros.status import Status
 from activity_recognition.ros.transport import PROFILE_VARIABLE
-from activity_recognition.sensors import Role
 from activity_recognition.streams import DropReason
 
 HEALTH_WINDOW_S = 6.0
@@ -29,13 +29,8 @@ ERROR_SHARE = 0.5
 """A larger share is an error: what is left does not make a stream."""
 AHEAD_LIMIT_S = 0.1
 """A stamp may lie so far after its arrival; nothing is known before it happens."""
-BEHIND_LIMIT_S = {Role.IMAGE: 1.0, Role.AUDIO: 2.0, Role.TRANSCRIPT: 60.0}
-"""A stamp may lie so long before its arrival. Sound comes in chunks that were begun before; words
-are stamped when they were begun, and recognised long after they have ended."""
 RATE_TOLERANCE = 0.05
 """By so much the sample rate by the stamps may differ from the declared one."""
-UNEXPLAINED_AUDIO = 'audio info'
-"""Reason of the decoders for refusing sound whose AudioInfo is missing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,10 +81,11 @@ class InputHealth:
             report: what can be said of it now.
             past: of the time that is judged.
             offsets_s: stamp minus arrival of some samples of that time, seconds.
-            has_samples: whether any message so far gave a sample, or was refused as one; of sound,
-                any in the time that is judged.
+            has_samples: whether any message gave a sample, or was refused as one; of an input
+                that may pause ever, else in the time that is judged.
         """
         self._report = report
+        self._spec = ROLE_SPEC[report.role]
         self._past = past
         self._has_samples = has_samples
         self._offsets_s = [offset_s for offset_s in offsets_s if math.isfinite(offset_s)]
@@ -109,10 +105,10 @@ class InputHealth:
         self._unreadable(status)
         self._refused(status)
         if not self._has_samples and report.received >= EMPTY_MESSAGES:
-            is_sound = report.role is Role.AUDIO and past.received
-            count = past.received if is_sound else report.received
-            status.warn(f'{topic}: {count} messages came, and {self._empty()}')
-        if len(report.shared_by) > 1 and report.role is not Role.TRANSCRIPT:
+            counts_past = not self._spec.pauses and past.received
+            count = past.received if counts_past else report.received
+            status.warn(f'{topic}: {count} messages came, and {self._spec.on_empty}')
+        if len(report.shared_by) > 1 and not self._spec.pauses:
             status.warn(
                 f'{topic}: {len(report.shared_by)} publishers share it '
                 f'({", ".join(report.shared_by)}), so their messages mix; '
@@ -124,7 +120,7 @@ class InputHealth:
     def _refused(self, status: Status) -> None:
         """Say what the synchroniser dropped."""
         past, received = self._past, max(self._past.received, self._past.samples)
-        if self._report.role is not Role.TRANSCRIPT:  # recognisers say the same again
+        if not self._spec.pauses:  # recognisers say the same again
             self._share(
                 status,
                 past.of(DropReason.DUPLICATE),
@@ -162,29 +158,21 @@ class InputHealth:
         raise_to(f'{self._report.topic}: {count} of the last {of} messages {what}')
 
     def _transport(self) -> str:
-        if self._report.role is Role.IMAGE:
+        if self._spec.is_large:
             return f'; {image_transport_advice()}'
         return (
             ': the network or a machine is too busy, or the publisher offers best effort; '
             'have it publish reliably'
         )
 
-    def _empty(self) -> str:
-        if self._report.role is Role.TRANSCRIPT:
-            return (
-                'none had words: partial results are left out unless topics.transcript_incremental '
-                'is set, and topics.transcript_field names the field that is read'
-            )
-        return 'nothing was in them; check the driver'
-
     def _smaller(self) -> str:
-        if self._report.role is Role.IMAGE:
+        if self._spec.is_large:
             return 'publish fewer or smaller images, raw or as JPEG'
         return 'publish fewer messages'
 
     def _clock(self, status: Status) -> None:
         """Say that stamps lie far from now; one that was held back on its way proves nothing."""
-        behind_s = BEHIND_LIMIT_S.get(self._report.role)
+        behind_s = self._spec.behind_limit_s
         if not self._offsets_s or behind_s is None:
             return
         topic, least_s, most_s = self._report.topic, min(self._offsets_s), max(self._offsets_s)
@@ -224,29 +212,33 @@ def silence(report: InputReport, *, silent_after_s: float, unexplained: bool) ->
 
     Args:
         report: of the input.
-        silent_after_s: an image or sound that stays away for longer is missing.
-        unexplained: whether sound came of which nothing says in what format.
+        silent_after_s: an input that does not pause is missing when it stays away for longer.
+        unexplained: whether samples came that mean nothing without this input.
     """
-    topic, role = report.topic, report.role
-    if role is Role.AUDIO_INFO:
-        if not unexplained or report.received:
-            return ''
-        return (
-            f'{topic}: sound comes, but nothing says in what format, so it is refused; let the '
-            'audio driver publish its AudioInfo, remap audio_info, or set '
-            'topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels'
-        )
+    topic, spec = report.topic, ROLE_SPEC[report.role]
+    if report.role not in SAMPLE_ROLES:
+        return f'{topic}: {spec.on_missing}' if unexplained and not report.received else ''
     if not report.publishers:
-        return f'{topic}: nobody publishes; start the driver or remap {role.value}'
-    if role is Role.TRANSCRIPT:
+        return f'{topic}: nobody publishes; start the driver or remap {report.role}'
+    if spec.pauses:
         return ''  # people do not always speak
     if report.age_s is not None and report.age_s <= silent_after_s:
         return ''
     since = 'ever' if report.age_s is None else f'for {report.age_s:.1f} s'
-    hint = f', or {image_transport_advice()}' if role is Role.IMAGE else ''
+    hint = f', or {image_transport_advice()}' if spec.is_large else ''
     return (
         f'{topic}: {report.publishers} publisher(s), but no message {since}; check the driver{hint}'
     )
+
+
+def unexplained_roles(reports: Iterable[InputReport]) -> set[Role]:
+    """Return the inputs for want of which samples are refused; their names are the reason given."""
+    reasons = {reason for report in reports for reason in report.dropped}
+    return {
+        role
+        for role in ROLE_SPEC
+        if role not in SAMPLE_ROLES and role.value.replace('_', ' ') in reasons
+    }
 
 
 def image_transport_advice() -> str:

@@ -1,4 +1,4 @@
-"""What the console says of the inputs: what is subscribed to, what is missing, what comes and goes.
+"""What the log says of the inputs: what is subscribed to, what is missing, what comes and goes.
 
 A line for each change, none while everything stays as it is; ``/diagnostics`` holds the rest.
 """
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from activity_recognition.ros.recognizing.input_health import UNEXPLAINED_AUDIO, silence
-from activity_recognition.sensors import Role
+from activity_recognition.modalities import ROLE_SPEC, SAMPLE_ROLES, Role
+from activity_recognition.ros.recognizing.input_health import silence, unexplained_roles
 
 if TYPE_CHECKING:
     from activity_recognition.ros.recognizing.inputs import InputReport
@@ -21,7 +21,7 @@ STEADY_S = 60.0
 """An input that came so long without a pause is taken for one that does, seconds. While it does
 not, each pause that is named has to be twice as long as the one before, or a camera of one image
 every three seconds would fill the log."""
-STEADY_ROLES = (Role.IMAGE, Role.AUDIO)
+STEADY_ROLES = tuple(role for role in SAMPLE_ROLES if not ROLE_SPEC[role].pauses)
 """Inputs that never pause, so that a pause is news."""
 
 
@@ -134,9 +134,9 @@ class InputLog:
 
     def _tell_missing(self, reports: Sequence[InputReport], silent_after_s: float) -> None:
         """Say what never came since the activation, and why."""
-        unexplained = any(report.dropped.get(UNEXPLAINED_AUDIO) for report in reports)
+        unexplained = unexplained_roles(reports)
         for report in reports:
-            why = _why(report, silent_after_s, unexplained=unexplained)
+            why = _why(report, silent_after_s, unexplained=report.role in unexplained)
             if not report.received and why:
                 self._seen[report.role].missing = True
                 self._console.warning(

@@ -12,12 +12,13 @@ from rclpy.qos import QoSPolicyKind, QoSProfile, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from activity_recognition.errors import UnsupportedEncodingError
+from activity_recognition.modalities import SAMPLE_ROLES, Role
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.parameters import parameter_overrides
-from activity_recognition.ros.qos import describe, follow, mismatch
+from activity_recognition.ros.qos import describe, mismatch, requested_qos
 from activity_recognition.ros.recognizing.filters import Decoder, RawSubscriber
-from activity_recognition.ros.topic_choice import Offer, Source, Wanted, choose, wanted
-from activity_recognition.sensors import Role
+from activity_recognition.ros.topic_choice import Accepted, Offer, Source, accepted, choose
+from activity_recognition.sensors import SignalHealth
 from activity_recognition.types import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ class InputReport:
     """By how much the newest sample lies after its arrival, or before, seconds; 0 where it spans
     it, None before the first."""
     declared_rate_hz: int | None = None
-    """Sample rate of sound as its format says; None without sound."""
+    """Samples a second as the format says; None without one."""
     measured_rate_hz: float | None = None
-    """Sample rate of sound by its stamps; None while too little has come."""
+    """Samples a second by the stamps; None while too little has come."""
     channel_problem: str = ''
-    """What is wrong with the channel of sound that is heard; empty where nothing is."""
+    """What is wrong with the signal, such as its channels; empty where nothing is."""
 
     @property
     def undecoded(self) -> int:
@@ -85,30 +86,30 @@ class Input:
     def __init__(
         self,
         node: Node,
-        want: Wanted,
+        accepts: Accepted,
         *,
         decoders: SensorDecoders,
         synchronizer: WindowSynchronizer,
     ) -> None:
         self._node = node
-        self._want = want
+        self._accepts = accepts
         self._source: Source | None = None
-        self._followed: QoSProfile | None = None
+        self._requested: QoSProfile | None = None
         self._subscriber = RawSubscriber(node)
         self._publishers = 0
         self._shared_by: tuple[str, ...] = ()
-        self._sound = decoders.audio if want.role is Role.AUDIO else None
+        self._decoders = decoders
         self._lost = 0
         self._problems: list[str] = []
         self._incompatible = ''
         self._last_error = ''
-        self.decoder = Decoder(want.role, decoders, synchronizer, self._note_error)
+        self.decoder = Decoder(accepts.role, decoders, synchronizer, self._note_error)
         self.decoder.connectInput(self._subscriber)
 
     @property
     def role(self) -> Role:
         """What the topic is to the recogniser."""
-        return self._want.role
+        return self._accepts.role
 
     def look(self) -> None:
         """Look at the graph, and subscribe or subscribe anew where something has changed.
@@ -117,7 +118,7 @@ class Input:
         look: two types on one topic cannot live side by side in one participant.
         """
         offers = list(self._offers())
-        source, problem = choose(self._want, offers)
+        source, problem = choose(self._accepts, offers)
         self._publishers = len(offers)
         self._problems = [problem] if problem else []
         if source is None:
@@ -132,7 +133,7 @@ class Input:
         elif source != self._source:
             self._subscriber.unsubscribe()
             return
-        elif matching and not _same(follow(self.role, matching), self._followed):
+        elif matching and not _same(requested_qos(self.role, matching), self._requested):
             self._open(source, matching)
         self._problems += self._mismatches(matching)
 
@@ -144,13 +145,14 @@ class Input:
         """Return what can be said now."""
         subscription, decoder = self._subscriber.subscription, self.decoder
         newest_s, offset_ns = decoder.newest_entry_s, decoder.newest_offset_ns
-        sound = self._sound
+        modality = SAMPLE_ROLES.get(self.role)
+        health = SignalHealth() if modality is None else self._decoders.health(modality)
         problems = list(self._problems)
         if self._incompatible and not problems and not self._is_matched():
             problems.append(self._incompatible)
         return InputReport(
             role=self.role,
-            topic=self._source.topic if self._source else self._want.topic,
+            topic=self._source.topic if self._source else self._accepts.topic,
             type_name=self._source.type_name if self._source and subscription else '',
             qos=describe(subscription.qos_profile) if subscription else '',
             publishers=self._publishers,
@@ -163,13 +165,13 @@ class Input:
             missed=self._subscriber.gaps.missed,
             shared_by=self._shared_by,
             stamp_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
-            declared_rate_hz=None if sound is None else sound.declared_rate_hz,
-            measured_rate_hz=None if sound is None else sound.measured_rate_hz,
-            channel_problem='' if sound is None else sound.channel_problem,
+            declared_rate_hz=health.declared_rate_hz,
+            measured_rate_hz=health.measured_rate_hz,
+            channel_problem=health.problem,
         )
 
     def _offers(self) -> Iterable[Offer]:
-        for topic in self._want.topics:
+        for topic in self._accepts.topics:
             for info in self._node.get_publishers_info_by_topic(topic):
                 yield Offer(
                     topic=topic,
@@ -185,7 +187,7 @@ class Input:
                 message_class(source.type_name),
                 source.type_name,
                 source.topic,
-                follow(self.role, offers),
+                requested_qos(self.role, offers),
                 events=self._events(),
                 overrides=self._overrides(source.topic),
             )
@@ -197,7 +199,7 @@ class Input:
             self._problems.append(f'{source.topic}: cannot subscribe: {error}')
         else:
             # Kept apart from the subscription's own profile, in which overrides have their place.
-            self._source, self._followed = source, follow(self.role, offers)
+            self._source, self._requested = source, requested_qos(self.role, offers)
             self._incompatible = ''
 
     def _overrides(self, topic: str) -> QoSOverridingOptions | None:
@@ -221,7 +223,7 @@ class Input:
 
     def _note_incompatible(self, info: object) -> None:
         policy = qos_policy_name_from_kind(info.last_policy_kind)  # type: ignore[attr-defined]
-        topic = self._source.topic if self._source else self._want.topic
+        topic = self._source.topic if self._source else self._accepts.topic
         key = str(policy).lower()
         self._incompatible = (
             f'{topic}: a publisher offers less {key} than this node asks for; '
@@ -246,7 +248,12 @@ class Input:
 
 
 def topic_of(stream: str, name: str) -> str:
-    """Return the relative name of a stream's topic; that of a stream without a name is bare."""
+    """Return the relative name of a stream's topic; that of a stream without a name is bare.
+
+    Args:
+        stream: name of the stream, or nothing.
+        name: of the topic.
+    """
     return f'{stream}/{name}' if stream else name
 
 
@@ -285,7 +292,7 @@ class Inputs:
         self.each = tuple(
             Input(
                 node,
-                wanted(role, node.resolve_topic_name(topic_of(stream, str(role))), config),
+                accepted(role, node.resolve_topic_name(topic_of(stream, str(role))), config),
                 decoders=decoders,
                 synchronizer=synchronizer,
             )
@@ -295,7 +302,7 @@ class Inputs:
     @property
     def decoders(self) -> tuple[Decoder, ...]:
         """The ends of the chains that give samples."""
-        return tuple(item.decoder for item in self.each if item.role is not Role.AUDIO_INFO)
+        return tuple(item.decoder for item in self.each if item.role in SAMPLE_ROLES)
 
     def look(self) -> None:
         """Let every input look at the graph."""

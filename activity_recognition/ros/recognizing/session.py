@@ -16,14 +16,14 @@ from activity_recognition.config import RecognizerConfig
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.trace_file import TracedEngine
+from activity_recognition.modalities import Role
 from activity_recognition.ros.clocks import change_period, now_ns
 from activity_recognition.ros.recognizing.diagnostics import Snapshot
 from activity_recognition.ros.recognizing.results import LabelList
 from activity_recognition.ros.recognizing.stream_inputs import Feed, audio_format
 from activity_recognition.ros.recognizing.stream_publishers import Outcome
 from activity_recognition.ros.recognizing.worker import EngineWorker
-from activity_recognition.ros.topic_choice import wanted
-from activity_recognition.sensors import Role
+from activity_recognition.ros.topic_choice import accepted
 from activity_recognition.streams.schedule import IDLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def load_engine(config: RecognizerConfig) -> MultiStreamEngine:
     # Refuse wrong settings before the model is loaded.
     audio_format(config.topics)
     for role in Role:
-        wanted(role, role.value, config.topics)
+        accepted(role, role.value, config.topics)
     engine = MultiStreamEngine.load(config.checkpoint, config.engine, config.smoothing)
     for name in config.streams or ('',):
         engine.join(name)

@@ -10,14 +10,14 @@ from rclpy.serialization import serialize_message
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.qos import LATCHED_QOS
 from activity_recognition.ros.sources.read_ahead import TimedMessage
-from activity_recognition.ros.topic_spec import TRUTH_TOPIC, TRUTH_TYPE, Outlet
+from activity_recognition.ros.topic_spec import TRUTH_TOPIC, TRUTH_TYPE, TopicSpec
 from activity_recognition.types import NANOSECONDS, LabelSpan, Status, to_ns
 
 
 class Source(Protocol):
     """Something that can be played, any number of times."""
 
-    outlets: tuple[Outlet, ...]
+    topics: tuple[TopicSpec, ...]
     left_out: dict[str, str]
     """Topics that cannot be published, and why."""
     begin_ns: int
@@ -51,9 +51,9 @@ class Source(Protocol):
         ...
 
 
-def truth_outlet() -> Outlet:
-    """Return the outlet of the truth; late subscribers get all of it."""
-    return Outlet(
+def truth_topic() -> TopicSpec:
+    """Return the topic of the truth; late subscribers get all of it."""
+    return TopicSpec(
         key=TRUTH_TOPIC,
         topic=TRUTH_TOPIC,
         message_class=message_class(TRUTH_TYPE),

@@ -18,8 +18,8 @@ class TimedMessage:
 
     time_ns: int
     """On the clock of its recording."""
-    outlet: str
-    """Key of the outlet it goes to."""
+    topic_key: str
+    """Which of the topics it goes to."""
     cdr: bytes | memoryview
 
 

@@ -23,16 +23,16 @@ from activity_recognition.errors import (
     UnsupportedEncodingError,
     printable,
 )
+from activity_recognition.modalities import Role
 from activity_recognition.recorded import DEFAULTS, SETTINGS, RecordedConfig
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.playing.playback_config import PlayerConfig
 from activity_recognition.ros.qos import LATCHED_QOS, OTHER_QOS
-from activity_recognition.ros.sources.playback_source import truth_messages, truth_outlet
+from activity_recognition.ros.sources.playback_source import truth_messages, truth_topic
 from activity_recognition.ros.sources.read_ahead import TimedMessage
-from activity_recognition.ros.topic_spec import TRUTH_TOPIC, Outlet, sensor_outlet
+from activity_recognition.ros.topic_spec import TRUTH_TOPIC, TopicSpec, sensor_topic
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry
-from activity_recognition.sensors.decoders import Role
-from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES, TranscriptDecoder
+from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES, UtteranceReader
 from activity_recognition.startup import Value
 from activity_recognition.types import to_ns
 
@@ -49,7 +49,7 @@ class TextRelay:
     def __init__(self, topic: Topic, types: TypeRegistry, recorded: RecordedConfig) -> None:
         self._recorded = _recorded_type(types, topic)
         self._text = types.resolve(TEXT_TYPE)
-        self._decoder = TranscriptDecoder(
+        self._reader = UtteranceReader(
             topic.type_name, recorded.transcript_field, incremental=recorded.transcript_incremental
         )
 
@@ -60,7 +60,7 @@ class TextRelay:
             DecodeError: when the record is damaged.
         """
         message = self._recorded.deserialise(record.cdr)
-        utterance = self._decoder.decode(message, record.record_ns)
+        utterance = self._reader.decode(message, record.record_ns)
         if utterance is None:
             return None
         return self._text.serialise(self._text.new(TEXT_TYPE, data=utterance.text))
@@ -97,9 +97,9 @@ class RecordingSource:
         self._texts: dict[str, TextRelay] = {}
         wanted = self._wanted(config)
         self._types_of = {topic.name: topic.type_name for topic in wanted}
-        outlets = [self._outlet(topic) for topic in wanted]
-        truth = [truth_outlet()] if self._spans else []
-        self.outlets = (*truth, *(outlet for outlet in outlets if outlet))
+        specs = [self._topic_spec(topic) for topic in wanted]
+        truth = [truth_topic()] if self._spans else []
+        self.topics = (*truth, *(spec for spec in specs if spec))
 
     @property
     def relays_texts(self) -> bool:
@@ -118,7 +118,7 @@ class RecordingSource:
 
     def latched(self) -> list[TimedMessage]:
         """Return the newest latched message of each topic from before the beginning."""
-        topics = {o.key for o in self.outlets if o.qos.durability == LATCHED_QOS.durability}
+        topics = {o.key for o in self.topics if o.qos.durability == LATCHED_QOS.durability}
         topics -= {TRUTH_TOPIC}
         if not topics or self.begin_ns == self._reader.start_ns:
             return []
@@ -147,7 +147,7 @@ class RecordingSource:
         self._reader.close()
 
     def _records(self) -> Iterator[TimedMessage]:
-        topics = {outlet.key for outlet in self.outlets} - {TRUTH_TOPIC}
+        topics = {spec.key for spec in self.topics} - {TRUTH_TOPIC}
         for record in self._reader.records(topics):
             if record.record_ns > self.end_ns:
                 return
@@ -202,7 +202,7 @@ class RecordingSource:
         is_known = role is not Role.TRANSCRIPT or topic.type_name in TRANSCRIPT_TYPES
         return topic.is_readable and (role is None or topic.fits(role)), is_known, topic.count
 
-    def _outlet(self, topic: Topic) -> Outlet | None:
+    def _topic_spec(self, topic: Topic) -> TopicSpec | None:
         """Return where a topic goes; None, with the reason noted, when it cannot be published."""
         role = self._roles.get(topic.name)
         if not topic.is_readable:
@@ -216,18 +216,18 @@ class RecordingSource:
                 self._recorded.transcript_field or topic.type_name in TRANSCRIPT_TYPES
             ):
                 self._texts[topic.name] = TextRelay(topic, self._types, self._recorded)
-                return sensor_outlet(topic.name, role, TEXT_TYPE)
+                return sensor_topic(topic.name, role, TEXT_TYPE)
             self.left_out[topic.name] = str(error)
             return None
         if role is not None:
-            return sensor_outlet(topic.name, role, topic.type_name)
+            return sensor_topic(topic.name, role, topic.type_name)
         try:
             validate_topic_name(topic.name)
         except InvalidTopicNameException as error:
             self.left_out[topic.name] = f'no name of a topic in ROS 2: {printable(str(error))}'
             return None
         qos = LATCHED_QOS if topic.latched else OTHER_QOS
-        return Outlet(key=topic.name, topic=topic.name, message_class=installed, qos=qos)
+        return TopicSpec(key=topic.name, topic=topic.name, message_class=installed, qos=qos)
 
     def _check_definition(self, topic: Topic) -> None:
         """Compare the type as recorded with the type as installed, by their standard hashes."""

@@ -20,9 +20,9 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from activity_recognition.bags import RecordingReader, RecordingWriter  # noqa: E402
 from activity_recognition.errors import ConfigError, RecordingError  # noqa: E402
+from activity_recognition.modalities import Role  # noqa: E402
 from activity_recognition.ros.playing import player_node  # noqa: E402
 from activity_recognition.ros.sources.recording_source import values_for_recognizer  # noqa: E402
-from activity_recognition.sensors.decoders import Role  # noqa: E402
 from activity_recognition.startup import (  # noqa: E402
     REPLAY_ARGUMENTS,
     defaults,

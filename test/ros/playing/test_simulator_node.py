@@ -10,7 +10,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 from activity_recognition.errors import ConfigError  # noqa: E402
-from activity_recognition.sensors.decoders import Role  # noqa: E402
+from activity_recognition.modalities import Role  # noqa: E402
 from activity_recognition.simulation import SimulationConfig, simulate  # noqa: E402
 from factories.timing import PATIENCE_S, check_ends_in_time, seconds_of  # noqa: E402
 

@@ -25,7 +25,7 @@ from activity_recognition.ros.recognizing.filters import (
     RawSubscriber,
     SynchronizerFilter,
 )
-from activity_recognition.sensors import AudioFormat, Role, SensorDecoders
+from activity_recognition.sensors import AudioFormat, DecoderSettings, Role, SensorDecoders
 from activity_recognition.streams import DropReason, WindowSynchronizer
 from activity_recognition.types import Modality
 from factories.timing import PATIENCE_S
@@ -49,7 +49,7 @@ def test_late_sound_is_counted_as_late_and_not_as_unreadable():
     synchronizer, failures = WindowSynchronizer(SyncConfig()), []
     decoder = Decoder(
         Role.AUDIO,
-        SensorDecoders(audio_fallback=AudioFormat()),
+        SensorDecoders(DecoderSettings(audio_format=AudioFormat())),
         synchronizer,
         lambda _, error: failures.append(error),
     )
@@ -77,7 +77,10 @@ def test_a_minute_in_one_message_is_no_more_than_what_may_wait():
     synchronizer = WindowSynchronizer(SyncConfig(queue_audio_s=4.0))
     sink = SynchronizerFilter(synchronizer)
     decoder = Decoder(
-        Role.AUDIO, SensorDecoders(audio_fallback=AudioFormat()), synchronizer, lambda *_: None
+        Role.AUDIO,
+        SensorDecoders(DecoderSettings(audio_format=AudioFormat())),
+        synchronizer,
+        lambda *_: None,
     )
     sink.connectInput(decoder)
     decoder.add(sound(START_NS, data=bytes(60 * 32_000)))
@@ -94,7 +97,7 @@ def test_ten_minutes_in_one_message_are_a_counted_drop():
     synchronizer, failures = WindowSynchronizer(SyncConfig()), []
     decoder = Decoder(
         Role.AUDIO,
-        SensorDecoders(audio_fallback=AudioFormat()),
+        SensorDecoders(DecoderSettings(audio_format=AudioFormat())),
         synchronizer,
         lambda _, error: failures.append(str(error)),
     )

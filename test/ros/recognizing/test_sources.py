@@ -13,8 +13,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from activity_recognition.config import TopicsConfig
 from activity_recognition.errors import ConfigError, UnsupportedEncodingError
 from activity_recognition.ros.message_types import message_class
-from activity_recognition.ros.qos import follow, mismatch
-from activity_recognition.ros.topic_choice import Offer, Source, choose, wanted
+from activity_recognition.ros.qos import mismatch, requested_qos
+from activity_recognition.ros.topic_choice import Offer, Source, accepted, choose
 from activity_recognition.sensors import Role
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
@@ -46,28 +46,28 @@ def offer(type_name, topic='/image'):
     ],
 )
 def test_the_image_source(transport, offers, expected):
-    want = wanted(Role.IMAGE, '/image', TopicsConfig(image_transport=transport))
+    want = accepted(Role.IMAGE, '/image', TopicsConfig(image_transport=transport))
     source, _ = choose(want, offers)
     assert source == (expected and Source(topic=expected[0], type_name=expected[1]))
 
 
 def test_a_topic_that_is_called_compressed_is_the_compressed_one():
-    want = wanted(Role.IMAGE, '/image/compressed', TopicsConfig(image_transport='compressed'))
+    want = accepted(Role.IMAGE, '/image/compressed', TopicsConfig(image_transport='compressed'))
     source, _ = choose(want, [])
     assert source == Source(topic='/image/compressed', type_name=COMPRESSED)
 
 
 def test_what_cannot_be_taken_is_refused_with_what_to_do():
-    want = wanted(Role.IMAGE, '/image', TopicsConfig(image_transport='raw'))
+    want = accepted(Role.IMAGE, '/image', TopicsConfig(image_transport='raw'))
     _, problem = choose(want, [offer(COMPRESSED)])
     assert problem.startswith(f'/image: expected {IMAGE}, but {COMPRESSED} is published; set')
-    want = wanted(Role.TRANSCRIPT, '/said', TopicsConfig())
+    want = accepted(Role.TRANSCRIPT, '/said', TopicsConfig())
     _, problem = choose(want, [offer('my_msgs/msg/Speech', '/said')])
     assert 'set topics.transcript_type and topics.transcript_field' in problem
 
 
 def test_a_named_field_takes_any_transcript_type():
-    want = wanted(Role.TRANSCRIPT, '/said', TopicsConfig(transcript_field='words'))
+    want = accepted(Role.TRANSCRIPT, '/said', TopicsConfig(transcript_field='words'))
     source, problem = choose(want, [offer('my_msgs/msg/Speech', '/said')])
     assert (source.type_name, problem) == ('my_msgs/msg/Speech', '')
 
@@ -90,7 +90,7 @@ def test_what_is_followed_matches_every_publisher(role, offers):
         )
         for reliable, latched in offers
     ]
-    followed = follow(role, profiles)
+    followed = requested_qos(role, profiles)
     assert [mismatch('/t', profile, followed) for profile in profiles] == [''] * len(profiles)
 
 
@@ -112,13 +112,13 @@ def test_a_mismatch_names_topic_policy_and_remedy(policy, offered, asked):
 @pytest.mark.parametrize('name', ['audio_type', 'transcript_type'])
 def test_a_type_that_is_none_is_quoted_in_part(name):
     with pytest.raises(ConfigError, match=f'topics.{name}: expected') as caught:
-        wanted(Role(name.removesuffix('_type')), '/topic', TopicsConfig(**{name: 'x' * 100_000}))
+        accepted(Role(name.removesuffix('_type')), '/topic', TopicsConfig(**{name: 'x' * 100_000}))
     assert len(str(caught.value)) < 300
 
 
 def test_of_two_types_that_nobody_knows_one_is_taken_and_the_other_named():
     types = ('a_msgs/msg/Words', 'b_msgs/msg/Words')
-    want = wanted(Role.TRANSCRIPT, '/words', TopicsConfig(transcript_field='text'))
+    want = accepted(Role.TRANSCRIPT, '/words', TopicsConfig(transcript_field='text'))
     for offered in (types, types[::-1]):
         source, problem = choose(want, [offer(name, '/words') for name in offered])
         assert source == Source(topic='/words', type_name='a_msgs/msg/Words')
