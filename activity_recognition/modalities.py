@@ -150,10 +150,29 @@ class ModalitySpec:
         return self.modality.value
 
     @property
+    def stamps_key(self) -> str:
+        """Batch key of its stamps."""
+        return f'{self.prefix}_stamps'
+
+    @property
+    def arrivals_key(self) -> str:
+        """Batch key of its arrivals."""
+        return f'{self.prefix}_arrivals'
+
+    @property
+    def mask_key(self) -> str:
+        """Batch key of its mask."""
+        return f'{self.prefix}_mask'
+
+    @property
+    def time_keys(self) -> tuple[str, str, str]:
+        """Batch keys of stamps, arrivals and mask."""
+        return self.stamps_key, self.arrivals_key, self.mask_key
+
+    @property
     def stored_keys(self) -> tuple[str, ...]:
         """Keys of the times that prepared recordings keep; a mask where there may be holes."""
-        stamps, arrivals, mask = self.time_keys
-        return (stamps, arrivals, mask) if self.has_holes else (stamps, arrivals)
+        return self.time_keys if self.has_holes else self.time_keys[:2]
 
     @property
     def stored_arrays(self) -> tuple[ArraySpec, ...]:
@@ -164,11 +183,6 @@ class ModalitySpec:
     def role(self) -> Role:
         """The topic with its samples."""
         return self.roles[0].role
-
-    @property
-    def time_keys(self) -> tuple[str, str, str]:
-        """Batch keys of stamps, arrivals and mask."""
-        return f'{self.prefix}_stamps', f'{self.prefix}_arrivals', f'{self.prefix}_mask'
 
 
 SPECS: tuple[ModalitySpec, ...] = (

@@ -153,8 +153,9 @@ def write_held_out(
 def find_shortfalls(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say which demands a measured checkpoint does not meet.
 
-    All three modalities reach 90 % balanced accuracy per decision; each single one is at least 10
-    points worse and each pair at least 3: the truth needs all three, and the network uses them.
+    All modalities together reach 90 % balanced accuracy per decision; each single one is at least
+    10 points worse and each pair at least 3: the truth needs all of them, and the network uses
+    them.
 
     Args:
         measures: result of :func:`activity_recognition.training.evaluation.evaluate.measure`.
@@ -163,7 +164,7 @@ def find_shortfalls(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
         name: 100 * (found['decisions']['balanced_accuracy'] or 0.0)
         for name, found in measures.items()
     }
-    best = reached['video+audio+text']
+    best = reached[max(reached, key=lambda name: name.count('+'))]
     faults = [f'all modalities: expected at least 90 %, got {best:.1f} %'] if best < 90 else []
     for name, value in reached.items():
         behind = {1: 10.0, 2: 3.0}.get(len(name.split('+')), 0.0)

@@ -243,6 +243,10 @@ def _conclude(checks: list[Check], left_open: list[str]) -> int:
         table.add_row(item['name'], item['found'], item['wanted'], mark)
     console = PlainConsole()
     console.print(table)
-    if left_open:
-        console.print(f'not looked at without --live: {", ".join(left_open)}')
+    live = [name for name in left_open if name.startswith('live_')]
+    absent = [name for name in left_open if name not in live]
+    if live:
+        console.print(f'not looked at without --live: {", ".join(live)}')
+    if absent:
+        console.print(f'not looked at, the checkpoint has no such input: {", ".join(absent)}')
     return 0 if all(item['passed'] for item in checks) else 1

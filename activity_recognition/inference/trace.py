@@ -38,12 +38,12 @@ class SegmentArrays:
     @property
     def num_samples(self) -> int:
         """Samples of all modalities, blocks of a spectrogram counted one by one."""
-        return sum(len(self.arrays[SPEC[m].time_keys[0]]) for m in self.modalities)
+        return sum(len(self.arrays[SPEC[m].stamps_key]) for m in self.modalities)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Those it has arrays of."""
-        return tuple(m for m in MODALITIES if SPEC[m].time_keys[0] in self.arrays)
+        return tuple(m for m in MODALITIES if SPEC[m].stamps_key in self.arrays)
 
     def dense(self, tokenizer: TextTokenizer) -> Arrays:
         """Return the arrays ``forward`` takes, without the batch axis."""

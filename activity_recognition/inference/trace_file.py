@@ -32,16 +32,15 @@ from activity_recognition.errors import (
     printable,
     quoted,
 )
+from activity_recognition.modalities import SPEC
 from activity_recognition.text_files import demand_mapping, parse_json, read_text
 from activity_recognition.types import (
     MODALITIES,
     Decision,
     DecisionTime,
-    Frame,
     Modality,
     Sample,
     Status,
-    Utterance,
     Window,
     modality_of,
 )
@@ -118,11 +117,11 @@ class AdmissionTrace:
 
 def digest_of(sample: Sample) -> str:
     """Return 16 hexadecimal digits of what a sample holds; its times are no part of it."""
+    values = getattr(sample, SPEC[sample.modality].content)
     content: bytes | memoryview
-    if isinstance(sample, Utterance):
-        content = sample.text.encode()
+    if isinstance(values, str):
+        content = values.encode()
     else:
-        values = sample.image if isinstance(sample, Frame) else sample.samples
         content = np.ascontiguousarray(values).data.cast('B') if values.size else b''
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
@@ -259,7 +258,8 @@ def read_trace(path: Path) -> AdmissionTrace:
     lines = text.split('\n')
     if not lines[-1]:
         lines.pop()
-    parts = [_read_line(path, number, line) for number, line in enumerate(lines, start=1)]
+    seen: set[Modality] = set()
+    parts = [_read_line(path, number, line, seen) for number, line in enumerate(lines, start=1)]
     heads = [part for part in parts if 'trace' in part]
     if not heads or parts[0] is not heads[0] or 'counts' not in parts[-1]:
         raise RecordingError(
@@ -277,26 +277,30 @@ def read_trace(path: Path) -> AdmissionTrace:
 
 def _assemble(head: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> AdmissionTrace:
     ends = [part for part in parts if 'counts' in part]
-    counts = {m: [end['counts'][m] for end in ends] for m in MODALITIES}
-    reasons = {m: {r for count in counts[m] for r in count['dropped']} for m in MODALITIES}
+    modalities = [m for m in MODALITIES if any(m in end['counts'] for end in ends)]
+    counts = {m: [end['counts'][m] for end in ends if m in end['counts']] for m in modalities}
+    reasons = {m: {r for count in counts[m] for r in count['dropped']} for m in modalities}
     return AdmissionTrace(
         checkpoint_id=head['checkpoint'],
         labels=head['labels'],
         device=head['device'],
         smoothing=head['smoothing'],
         windows=tuple(part['window'] for part in parts if 'window' in part),
-        received={m: sum(count['received'] for count in counts[m]) for m in MODALITIES},
+        received={m: sum(count['received'] for count in counts[m]) for m in modalities},
         dropped={
             m: {r: sum(count['dropped'].get(r, 0) for count in counts[m]) for r in reasons[m]}
-            for m in MODALITIES
+            for m in modalities
         },
         decisions_skipped=sum(end['decisions_skipped'] for end in ends),
         failed_steps=sum(end['failed_steps'] for end in ends),
     )
 
 
-def _read_line(path: Path, number: int, text: str) -> dict[str, Any]:
-    """Return a line as what it stands for; a head also carries the reset it means."""
+def _read_line(path: Path, number: int, text: str, seen: set[Modality]) -> dict[str, Any]:
+    """Return a line as what it stands for; a head also carries the reset it means.
+
+    ``seen`` collects the modalities of samples, all of which have to be counted.
+    """
     try:
         # A network that overflows gives logits that are not finite.
         line = demand_mapping(
@@ -305,8 +309,10 @@ def _read_line(path: Path, number: int, text: str) -> dict[str, Any]:
         if 'trace' in line:
             return _read_head(line)
         if 'counts' in line:
-            return _read_counts(line)
-        return {'window': _read_window(line)}
+            return _read_counts(line, seen)
+        window = _read_window(line)
+        seen |= {sample.modality for sample in window.samples}
+        return {'window': window}
     except (
         *(ValueError, TypeError, KeyError, AttributeError, ArithmeticError),
         ConfigError,
@@ -330,7 +336,7 @@ def _read_head(line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_counts(line: Mapping[str, Any]) -> dict[str, Any]:
+def _read_counts(line: Mapping[str, Any], seen: set[Modality]) -> dict[str, Any]:
     counts = {
         Modality(name): {
             'received': int(count['received']),
@@ -338,8 +344,10 @@ def _read_counts(line: Mapping[str, Any]) -> dict[str, Any]:
         }
         for name, count in line['counts'].items()
     }
+    if uncounted := seen - counts.keys():
+        raise ValueError(f'expected counts of {", ".join(sorted(uncounted))}')
     return {
-        'counts': {m: counts[m] for m in MODALITIES},
+        'counts': counts,
         'decisions_skipped': int(line['decisions_skipped']),
         'failed_steps': int(line['failed_steps']),
     }

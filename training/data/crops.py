@@ -103,12 +103,18 @@ def cut_crop(
     rng = np.random.default_rng(plan.key)
     crop: Arrays = {}
     for modality in segment.modalities:
-        chosen = _chosen(segment, modality, plan, config, model, rng)
-        if modality in plan.hidden and not SPEC[modality].has_holes:
+        spec = SPEC[modality]
+        if modality in THINNED:
+            chosen = _thinned(segment, modality, plan, config, rng)
+        else:
+            window_ns = to_ns(getattr(model, spec.name).window_s)
+            arrivals = segment.arrays[spec.arrivals_key]
+            chosen = _arrived(arrivals, plan.start_ns - window_ns, plan.end_ns)
+        if modality in plan.hidden and not spec.has_holes:
             chosen = chosen[:0]
         crop |= _cut(segment, modality, chosen, config)
         if modality in plan.hidden:
-            crop[SPEC[modality].time_keys[2]][:] = False
+            crop[spec.mask_key][:] = False
     stamps, arrivals = _decisions(segment, crop, plan, rng)
     return {
         **crop,
@@ -118,32 +124,17 @@ def cut_crop(
     }
 
 
-def _chosen(
-    segment: LabelledSegment,
-    modality: Modality,
-    plan: CropPlan,
-    config: TrainConfig,
-    model: ModelConfig,
-    rng: np.random.Generator,
-) -> NDArray[np.int64]:
-    """Return the indices of a modality's samples in a crop that hides none."""
-    arrivals = segment.arrays[SPEC[modality].time_keys[1]]
-    if modality in THINNED:
-        return _thinned(segment, modality, plan, config, rng)
-    window_ns = to_ns(getattr(model, SPEC[modality].name).window_s)
-    return _arrived(arrivals, plan.start_ns - window_ns, plan.end_ns)
-
-
 def _cut(
     segment: LabelledSegment, modality: Modality, chosen: NDArray[np.int64], config: TrainConfig
 ) -> Arrays:
     """Return the arrays of a modality's chosen samples, copied."""
     spec = SPEC[modality]
     contents = {array.name: _content(segment, array.name, config) for array in spec.arrays}
-    stamps, arrivals, mask = spec.time_keys
     times = {key: segment.arrays[key] for key in spec.stored_keys}
     cut = {name: np.asarray(value[chosen]) for name, value in {**contents, **times}.items()}
-    return cut if mask in cut else {**cut, mask: np.ones(len(chosen), dtype=np.bool_)}
+    if spec.mask_key not in cut:
+        cut[spec.mask_key] = np.ones(len(chosen), dtype=np.bool_)
+    return cut
 
 
 def collate(crops: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
@@ -224,9 +215,8 @@ def _thinned(
     rates; evenly or at random, as slow cameras and lossy links do. Where the rate is too high for
     the crop's share of frames, the camera starts late or stops early.
     """
-    stamps, arrivals, _ = (segment.arrays.get(key) for key in SPEC[modality].time_keys)
-    assert stamps is not None and arrivals is not None
-    indices = _arrived(arrivals, plan.start_ns, plan.end_ns)
+    stamps = segment.arrays[SPEC[modality].stamps_key]
+    indices = _arrived(segment.arrays[SPEC[modality].arrivals_key], plan.start_ns, plan.end_ns)
     if not len(indices):
         return indices
     native_hz = max(segment.rate_hz(modality), 1e-3)
@@ -252,8 +242,8 @@ def _decisions(
     period_ns = round(NANOSECONDS / TIMER_RATE_HZ)
     first_ns = plan.start_ns + int(rng.random() * period_ns)
     timer = np.arange(first_ns, last_ns, period_ns, dtype=np.int64)
-    keys = [SPEC[m].time_keys for m in segment.modalities if m in THINNED]
-    stamps = np.concatenate([*(crop[stamps] for stamps, _, _ in keys), timer])
-    arrivals = np.concatenate([*(crop[arrivals] for _, arrivals, _ in keys), timer])
+    thinned = [SPEC[m] for m in segment.modalities if m in THINNED]
+    stamps = np.concatenate([*(crop[spec.stamps_key] for spec in thinned), timer])
+    arrivals = np.concatenate([*(crop[spec.arrivals_key] for spec in thinned), timer])
     order = np.argsort(arrivals, kind='stable')
     return stamps[order], arrivals[order]

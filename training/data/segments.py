@@ -45,8 +45,7 @@ class LabelledSegment(SegmentArrays):
 
     @property
     def targets(self) -> Int64:
-        """(Q,), true classes of the decisions that the node would take; negative without a
-        label."""
+        """(Q,), true classes of the node's decisions; negative where nothing is labelled."""
         return self.labels.at(self.decision_stamps)
 
     @property
@@ -56,11 +55,11 @@ class LabelledSegment(SegmentArrays):
 
     def length(self, modality: Modality) -> int:
         """Return how many samples there are of a modality."""
-        return len(self.arrays[SPEC[modality].time_keys[0]])
+        return len(self.arrays[SPEC[modality].stamps_key])
 
     def rate_hz(self, modality: Modality) -> float:
         """Return the mean rate of a modality's samples; 0 with fewer than two."""
-        stamps = self.arrays[SPEC[modality].time_keys[0]]
+        stamps = self.arrays[SPEC[modality].stamps_key]
         if len(stamps) < 2:
             return 0.0
         steps = np.diff(stamps)
@@ -98,5 +97,5 @@ class LabelledSegment(SegmentArrays):
         return {key: value[None] for key, value in (arrays | full_masks(arrays)).items()}
 
     def _arrivals(self) -> list[Int64]:
-        keys = [SPEC[m].time_keys[1] for m in self.modalities]
+        keys = [SPEC[m].arrivals_key for m in self.modalities]
         return [self.arrays[key] for key in (*keys, DECISION_KEYS[1])]

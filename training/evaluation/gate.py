@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from activity_recognition.config_io import build_config, read_yaml
 from activity_recognition.errors import ConfigError
+from activity_recognition.modalities import SPECS
 from activity_recognition.reporting.metrics import Check
+from activity_recognition.training.evaluation.schema import fused_name
 
 ACCEPTANCE = 'acceptance.yaml'
 """The demands shipped with the package, under ``config/``."""
@@ -24,7 +27,7 @@ class Limit:
     at_most: float | None = None
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a bound that nothing can be held against."""
+        """Raise ConfigError for a bound that nothing can be compared with."""
         for bound in (self.at_least, self.at_most):
             if bound is not None and not math.isfinite(bound):
                 raise ConfigError(f'a limit must be a finite number, got {bound}')
@@ -41,51 +44,20 @@ class Limit:
         return ' and '.join(f'{name} {bound:g}' for name, bound in bounds if bound is not None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Acceptance:
-    """What can be demanded; a limit without bounds demands nothing."""
-
-    fused_accuracy: Limit = Limit()
-    fused_balanced_accuracy: Limit = Limit()
-    fused_macro_f1: Limit = Limit()
-    """Of the decisions by themselves, with everything that is there."""
-    smoothed_macro_f1: Limit = Limit()
-    """Of what a node publishes."""
-    video_macro_f1: Limit = Limit()
-    audio_macro_f1: Limit = Limit()
-    text_macro_f1: Limit = Limit()
-    edit_score: Limit = Limit()
-    f1_at_50: Limit = Limit()
-    changes_ratio: Limit = Limit()
-    """Changes of the published answer for each change of the truth."""
-    onset_p95_s: Limit = Limit()
-    ece: Limit = Limit()
-    unknown_auroc: Limit = Limit()
-    mean_average_precision: Limit = Limit()
-    p95_latency_ms: Limit = Limit()
-    p99_latency_ms: Limit = Limit()
-    real_time_factor: Limit = Limit()
-    peak_memory_mib: Limit = Limit()
-    live_unequal: Limit = Limit()
-    """Decisions of the node that ``forward`` takes differently from the same admission trace."""
-    live_not_compared: Limit = Limit()
-    """Decisions of the node that could not be held against it."""
-    live_agreement: Limit = Limit()
-    """Of the node's published answers with those on the undisturbed recording."""
-    live_macro_f1: Limit = Limit()
-    """Of the node's published answers."""
-
+_OF_MODALITIES = {f'{spec.name}_macro_f1': f'combinations/{spec.name}' for spec in SPECS}
+"""Limits on each modality alone, by their names."""
 
 PATHS = {
-    'fused_accuracy': 'combinations/video+audio+text/accuracy',
-    'fused_balanced_accuracy': 'combinations/video+audio+text/balanced_accuracy',
-    'fused_macro_f1': 'combinations/video+audio+text/macro_f1',
-    'smoothed_macro_f1': 'combinations/video+audio+text/smoothed/macro_f1',
-    'video_macro_f1': 'combinations/video/macro_f1',
-    'audio_macro_f1': 'combinations/audio/macro_f1',
-    'text_macro_f1': 'combinations/text/macro_f1',
+    # Of the decisions by themselves, with everything that is there.
+    'fused_accuracy': 'combinations/{fused}/accuracy',
+    'fused_balanced_accuracy': 'combinations/{fused}/balanced_accuracy',
+    'fused_macro_f1': 'combinations/{fused}/macro_f1',
+    # Of what a node publishes.
+    'smoothed_macro_f1': 'combinations/{fused}/smoothed/macro_f1',
+    **{name: f'{place}/macro_f1' for name, place in _OF_MODALITIES.items()},
     'edit_score': 'temporal/smoothed/edit_score',
     'f1_at_50': 'temporal/smoothed/f1_at_50',
+    # Changes of the published answer for each change of the truth.
     'changes_ratio': 'temporal/smoothed/changes_ratio',
     'onset_p95_s': 'temporal/smoothed/onset_s/p95',
     'ece': 'calibration/after/ece',
@@ -95,12 +67,26 @@ PATHS = {
     'p99_latency_ms': 'latency_ms/p99',
     'real_time_factor': 'cost/real_time_factor',
     'peak_memory_mib': 'cost/peak_memory_mib',
+    # Decisions of the node that ``forward`` takes differently from the same admission trace.
     'live_unequal': 'live/unequal',
+    # Decisions of the node that could not be compared with it.
     'live_not_compared': 'live/not_compared',
+    # Of the node's published answers with those on the undisturbed recording.
     'live_agreement': 'live/undisturbed/agreement_smoothed',
     'live_macro_f1': 'live/smoothed/macro_f1',
 }
-"""Where ``metrics.json`` holds what is demanded; keys parted by ``/``."""
+"""What can be demanded, and where ``metrics.json`` holds it.
+
+Keys are parted by ``/``; ``{fused}`` stands for the combination of all modalities.
+"""
+
+Acceptance = Mapping[str, Limit]
+"""Limits by names of :data:`PATHS`; what has none demands nothing."""
+
+# A mapping of known names to values of one type is read as a class of such fields.
+_Limits: type[Any] = dataclasses.make_dataclass(
+    'Limits', [(name, Limit, Limit()) for name in PATHS], frozen=True, kw_only=True
+)
 
 
 def read_acceptance(path: Path) -> Acceptance:
@@ -110,32 +96,36 @@ def read_acceptance(path: Path) -> Acceptance:
         ConfigError: the file cannot be read, demands nothing, an unknown thing, or no number.
     """
     overrides = read_yaml(path)
-    acceptance = build_config(Acceptance, overrides, where=str(path))
+    limits = build_config(_Limits, overrides, where=str(path))
     if not overrides:
         raise ConfigError(
             f'{path}: expected limits, found none; for example ece: {{at_most: 0.05}}'
         )
-    for name in overrides:
-        if getattr(acceptance, name) == Limit():
+    acceptance = {name: getattr(limits, name) for name in PATHS if name in overrides}
+    for name, limit in acceptance.items():
+        if limit == Limit():
             raise ConfigError(f'{path}: {name}: expected at_least or at_most, got neither')
     return acceptance
 
 
-def check(metrics: dict[str, Any], acceptance: Acceptance) -> list[Check]:
-    """Hold the metrics of a report against what is demanded.
+def check(metrics: Mapping[str, Any], acceptance: Acceptance) -> list[Check]:
+    """Compare the metrics of a report with what is demanded.
 
-    What was not measured has not been reached; but what only a run over topics can tell is left out
-    of a report without one: :func:`left_open`.
+    What was not measured has not been reached; but what this report cannot tell is left out:
+    :func:`left_open`.
+
+    Args:
+        metrics: of a report.
+        acceptance: what is demanded.
     """
     checks = []
     open_names = left_open(metrics, acceptance)
-    for item in dataclasses.fields(acceptance):
-        limit: Limit = getattr(acceptance, item.name)
-        if limit != Limit() and item.name not in open_names:
-            value = _look_up(metrics, PATHS[item.name])
+    for name, limit in acceptance.items():
+        if name not in open_names:
+            value = _look_up(metrics, PATHS[name])
             checks.append(
                 Check(
-                    name=item.name,
+                    name=name,
                     found='not measured' if value is None else f'{value:.4g}',
                     wanted=str(limit),
                     passed=limit.holds(value),
@@ -144,16 +134,27 @@ def check(metrics: dict[str, Any], acceptance: Acceptance) -> list[Check]:
     return checks
 
 
-def left_open(metrics: dict[str, Any], acceptance: Acceptance) -> list[str]:
-    """Return the limits that a report cannot be held against, because nothing was played."""
-    if metrics.get('live') is not None:
-        return []
-    names = [name for name, path in PATHS.items() if path.startswith('live/')]
-    return [name for name in names if getattr(acceptance, name) != Limit()]
+def left_open(metrics: Mapping[str, Any], acceptance: Acceptance) -> list[str]:
+    """Return the limits that a report cannot be compared with.
+
+    Nothing was played, or the checkpoint has no such modality.
+
+    Args:
+        metrics: of a report.
+        acceptance: what is demanded.
+    """
+    names = []
+    if metrics.get('live') is None:
+        names += [name for name, path in PATHS.items() if path.startswith('live/')]
+    if combinations := metrics.get('combinations'):
+        absent = [n for n, p in _OF_MODALITIES.items() if p.split('/')[1] not in combinations]
+        names += absent
+    return [name for name in names if name in acceptance]
 
 
-def _look_up(metrics: dict[str, Any], path: str) -> float | None:
+def _look_up(metrics: Mapping[str, Any], path: str) -> float | None:
     value: Any = metrics
     for key in path.split('/'):
-        value = value.get(key) if isinstance(value, dict) else None
+        name = fused_name(metrics) if key == '{fused}' else key
+        value = value.get(name) if isinstance(value, Mapping) else None
     return float(value) if isinstance(value, (int, float)) else None

@@ -27,7 +27,7 @@ from activity_recognition.training.evaluation.decisions import UNDECIDED, Int64
 from activity_recognition.training.evaluation.metrics import confusion_matrix, known, overall_scores
 from activity_recognition.training.evaluation.parity import Comparison, Played, compare, tolerance
 from activity_recognition.training.evaluation.replaying import replay
-from activity_recognition.types import MODALITIES, NANOSECONDS, to_ns
+from activity_recognition.types import NANOSECONDS, to_ns
 
 if TYPE_CHECKING:
     from activity_recognition.training.evaluation.measuring import Decided
@@ -149,7 +149,7 @@ def _equality(played: Sequence[Played], compared: Sequence[Comparison]) -> dict[
 def _samples(played: Sequence[Played]) -> dict[str, Any]:
     """Return per modality what the recordings hold, what came, and why some was not used."""
     found = {}
-    for modality in MODALITIES:
+    for modality in played[0].trace.received:
         recorded = [p.replayed.recorded[modality] for p in played]
         received = [p.trace.received[modality] for p in played]
         dropped: Counter[str] = Counter()

@@ -25,12 +25,16 @@ from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.training.evaluation import pictures, tables
 from activity_recognition.training.evaluation.cautions import assurance, cautions
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
-from activity_recognition.training.evaluation.schema import METRICS, REPORT, Metrics, write_metrics
+from activity_recognition.training.evaluation.schema import (
+    METRICS,
+    REPORT,
+    Metrics,
+    fused_name,
+    write_metrics,
+)
 
 SHOWN_RECORDINGS = 3
 """Recordings whose timelines are drawn."""
-
-FUSED = 'video+audio+text'
 
 
 def refuse_to_replace(folder: Path, *, overwrite: bool) -> None:
@@ -86,7 +90,7 @@ def render(evaluation: Evaluation, checks: Sequence[Check]) -> str:
 
 def _files(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     metrics, labels = evaluation.metrics, evaluation.metrics['labels']
-    fused = metrics['combinations'][FUSED]
+    fused = metrics['combinations'][fused_name(metrics)]
     yield 'confusion.svg', pictures.confusion_picture(labels, fused['confusion'], alone=True)
     yield (
         'confusion_smoothed.svg',
@@ -135,7 +139,7 @@ _INTERVALS = (
 )
 _AGREEMENT = (
     '<p class="soft">Each modality by its own head, where the modalities named are present. '
-    "Kappa is Cohen's for pairs and Fleiss' for all three: 1 is full agreement, 0 is chance.</p>"
+    "Kappa is Cohen's for pairs and Fleiss' for more: 1 is full agreement, 0 is chance.</p>"
 )
 _TEMPORAL = (
     '<p class="soft">Edit score and segmental F1 from 0 to 100. Grey numbers: 95 % confidence '
@@ -158,8 +162,8 @@ def _summary(metrics: Metrics) -> str:
 
 
 def _headline(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    fused, intervals = metrics['combinations'][FUSED], metrics['confidence_intervals']
-    interval = intervals['combinations'][FUSED]['macro_f1']
+    fused, intervals = metrics['combinations'][fused_name(metrics)], metrics['confidence_intervals']
+    interval = intervals['combinations'][fused_name(metrics)]['macro_f1']
     between = '' if interval is None else f', {interval[0] * 100:.1f} to {interval[1] * 100:.1f}'
     yield percent(fused['macro_f1']), f'macro F1{between}'
     yield percent(fused['smoothed']['macro_f1']), 'macro F1, smoothed'
@@ -171,7 +175,7 @@ def _headline(metrics: Metrics) -> Iterator[tuple[str, str]]:
 
 
 def _confusions(metrics: Metrics) -> str:
-    fused = metrics['combinations'][FUSED]
+    fused = metrics['combinations'][fused_name(metrics)]
     drawn = pictures.confusion_picture(metrics['labels'], fused['confusion'])
     return f'{drawn}<p class="soft">{fused["decisions"]} decisions, each for itself.</p>'
 

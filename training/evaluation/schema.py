@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ _LATER = ('live',)
 """Sections that came without a new version: a report of before lacks them."""
 
 Metrics = dict[str, Any]
+
+
+def fused_name(metrics: Mapping[str, Any]) -> str:
+    """Return the name of the combination of all modalities that the checkpoint has."""
+    return max(metrics.get('combinations') or {'': None}, key=lambda name: name.count('+'))
 
 
 def write_metrics(path: Path, metrics: Metrics) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from activity_recognition.reporting.blocks import meter, percent, swatch, table
 from activity_recognition.reporting.drawing import label_colours
+from activity_recognition.training.evaluation.schema import fused_name
 
 Metrics = Mapping[str, Any]
 
@@ -61,7 +62,7 @@ def combinations_table(metrics: Metrics) -> str:
 
 def labels_table(metrics: Metrics) -> str:
     """Return precision, recall and F1 of each label with everything that is there."""
-    fused = metrics['combinations']['video+audio+text']
+    fused = metrics['combinations'][fused_name(metrics)]
     detection = metrics['detection']['per_class']
     colours = label_colours(metrics['labels'])
     rows = []
@@ -87,7 +88,8 @@ def agreement_table(metrics: Metrics) -> str:
     """Return how far the modalities agree, and what is right where they do."""
     agreement = metrics['agreement']
     rows = []
-    for name, found in (*agreement['pairs'].items(), ('video+audio+text', agreement['all'])):
+    compared = {**agreement['pairs'], fused_name(metrics): agreement['all']}
+    for name, found in compared.items():
         together, apart = found['where_they_agree'], found['where_they_differ']
         rows.append(
             (
@@ -214,7 +216,7 @@ def live_table(metrics: Metrics) -> str:
             '<p class="soft">Not played. <code>evaluate --live</code> plays the recordings '
             'through the ROS node.</p>'
         )
-    offline = metrics['combinations']['video+audio+text']
+    offline = metrics['combinations'][fused_name(metrics)]
     rows = [
         (
             escape(found['name']),
@@ -223,7 +225,7 @@ def live_table(metrics: Metrics) -> str:
             '–' if found['largest_difference'] is None else f'{found["largest_difference"]:.1e}',
             percent(found['undisturbed']['agreement']),
             percent(found['undisturbed']['agreement_smoothed']),
-            _lost(found['samples']['video']),
+            *map(_lost, found['samples'].values()),
         )
         for found in ({**live, 'name': 'all'}, *live['recordings'])
     ]
@@ -238,7 +240,8 @@ def live_table(metrics: Metrics) -> str:
     )
     head = (
         *('recording', 'compared', 'unequal', 'largest difference of logits'),
-        *('same label', 'smoothed', 'frames lost and dropped'),
+        *('same label', 'smoothed'),
+        *(f'{name} lost and dropped' for name in live['samples']),
     )
     return table(head, rows) + note
 

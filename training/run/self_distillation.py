@@ -34,8 +34,8 @@ def self_distillation_kl(
         unimodal: logits of each modality's own head, (B, Q, C).
         present: where each modality has something inside its window, bool (B, Q).
         targets: classes, (B, Q); decisions with IGNORE do not count.
-        count: by what the sum is divided, as :func:`self_distillation_count` returns it, for several
-            batches together; of this batch alone where None.
+        count: by what the sum is divided, as :func:`self_distillation_count` returns it, for
+            several batches together; of this batch alone where None.
     """
     teacher = functional.log_softmax(logits.detach().float(), dim=-1)
     total = logits.new_zeros((), dtype=torch.float32)

@@ -37,8 +37,8 @@ IMAGES = frozenset(
 """Arrays that are kept as images; other large ones are kept as they are."""
 _ARRIVALS = {
     WIDE: 'frame_arrivals',
-    **{array.name: spec.time_keys[1] for spec in SPECS for array in spec.stored_arrays},
-    **{key: spec.time_keys[1] for spec in SPECS for key in spec.stored_keys},
+    **{array.name: spec.arrivals_key for spec in SPECS for array in spec.stored_arrays},
+    **{key: spec.arrivals_key for spec in SPECS for key in spec.stored_keys},
     **dict.fromkeys(DECISION_KEYS, DECISION_KEYS[1]),
 }
 """The arrivals that each array goes along with."""

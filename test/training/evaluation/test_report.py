@@ -12,7 +12,7 @@ import pytest
 
 from activity_recognition.errors import RecordingError
 from activity_recognition.training.evaluation import pictures
-from activity_recognition.training.evaluation.gate import Acceptance, Limit, check
+from activity_recognition.training.evaluation.gate import Limit, check
 from activity_recognition.training.evaluation.measuring import Evaluation
 from activity_recognition.training.evaluation.report import (
     refuse_to_replace,
@@ -42,7 +42,7 @@ class Balance(HTMLParser):
 
 @pytest.fixture(scope='module')
 def checks(evaluation: Evaluation) -> list:
-    acceptance = Acceptance(fused_macro_f1=Limit(at_least=2.0), ece=Limit(at_most=1.0))
+    acceptance = {'fused_macro_f1': Limit(at_least=2.0), 'ece': Limit(at_most=1.0)}
     return check(evaluation.metrics, acceptance)
 
 
