@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
 from activity_recognition.training.augmentation import augment as augment_to
-from activity_recognition.training.augmentation.pictures import change_pictures
+from activity_recognition.training.augmentation.video import change_frames
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.types import to_ns
@@ -219,7 +219,7 @@ def test_views_are_of_the_network_s_size_and_alike_over_a_crop(crop: Arrays):
 @given(seed=st.integers(0, 2**31), strength=st.sampled_from([0.3, 1.0, 2.0]))
 def test_a_view_shows_the_picture_and_never_a_border(seed: int, strength: float):
     config = dataclasses.replace(only(margin=0.5), strength=strength)
-    view = change_pictures(wide_crop({})['frames'], config, np.random.default_rng(seed), SIDE)[0]
+    view = change_frames(wide_crop({})['frames'], config, np.random.default_rng(seed), SIDE)[0]
     for axis, colour in ((1, 0), (0, 1)):
         steps = np.diff(view[..., colour].astype(float), axis=axis) / 5
         # A border that is repeated would be flat; pixels are between 1 and 1.5 of the picture's.
@@ -241,7 +241,7 @@ def test_the_largest_view_is_the_picture_and_the_smallest_true_pixels(crop: Arra
 def test_a_view_is_mirrored_in_place():
     frames = wide_crop({})['frames']
     plain, mirrored = (
-        change_pictures(frames, only(margin=0.5, mirror=chance), np.random.default_rng(3), SIDE)
+        change_frames(frames, only(margin=0.5, mirror=chance), np.random.default_rng(3), SIDE)
         for chance in (0.0, 1.0)
     )
     difference = plain[:, :, ::-1].astype(int) - mirrored

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from activity_recognition.training.augmentation.audio import change_spectrograms
 from activity_recognition.training.augmentation.clocks import skew_clocks
-from activity_recognition.training.augmentation.pictures import change_pictures
-from activity_recognition.training.augmentation.sound import change_sound
-from activity_recognition.training.augmentation.words import change_words
+from activity_recognition.training.augmentation.text import change_tokens
+from activity_recognition.training.augmentation.video import change_frames
 from activity_recognition.training.config import AugmentationConfig
 
 Arrays = dict[str, NDArray[Any]]
@@ -41,9 +41,9 @@ def augment(
     # One stream per sense, so that how many frames there are changes nothing else.
     pictures, sound, words, clocks = (np.random.default_rng([*key, sense]) for sense in range(4))
     changed = dict(crop)
-    changed['frames'] = change_pictures(crop['frames'], config, pictures, side_px)
-    changed['spectrograms'] = change_sound(crop['spectrograms'], config, sound)
-    changed['transcript_tokens'], changed['transcript_token_mask'] = change_words(
+    changed['frames'] = change_frames(crop['frames'], config, pictures, side_px)
+    changed['spectrograms'] = change_spectrograms(crop['spectrograms'], config, sound)
+    changed['transcript_tokens'], changed['transcript_token_mask'] = change_tokens(
         crop['transcript_tokens'], crop['transcript_token_mask'], config, words, vocab_size
     )
     return skew_clocks(changed, config, clocks)

@@ -9,7 +9,7 @@ from activity_recognition.models.tokenizer import SPECIAL_TOKENS
 from activity_recognition.training.config import AugmentationConfig
 
 
-def change_words(
+def change_tokens(
     tokens: NDArray[np.int64],
     mask: NDArray[np.bool_],
     config: AugmentationConfig,

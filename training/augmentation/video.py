@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from activity_recognition.training.config import AugmentationConfig
 
 
-def change_pictures(
+def change_frames(
     frames: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator, side: int
 ) -> NDArray[np.uint8]:
     """Return changed frames (T, S, S, 3) of frames (T, W, W, 3); ``side`` is S."""

@@ -17,7 +17,7 @@ _DB = np.log(10) / 10
 """Natural logarithm of a power per decibel."""
 
 
-def change_sound(
+def change_spectrograms(
     blocks: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Return changed log-mel blocks (A, K, M)."""
