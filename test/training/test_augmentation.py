@@ -35,7 +35,8 @@ EVERYTHING = AugmentationConfig(
 
 
 SIDE = TINY.video.input_size_px
-augment = functools.partial(augment_to, side_px=SIDE)
+VOCAB_SIZE = TINY.text.vocab_size
+augment = functools.partial(augment_to, model=TINY)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_strength_zero_changes_nothing(crop: Arrays):
 
 def test_the_same_key_changes_alike(crop: Arrays):
     keys = ((1, 2), (1, 2), (1, 3))
-    first, again, other = (augment(crop, key, EVERYTHING, vocab_size=60) for key in keys)
+    first, again, other = (augment(crop, key, EVERYTHING) for key in keys)
     for key in crop:
         np.testing.assert_array_equal(first[key], again[key])
     assert not np.array_equal(first['frames'], other['frames'])
@@ -175,16 +176,16 @@ def test_a_mask_draws_nothing_from_the_global_generator(crop: Arrays):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    augment(crop, (1,), EVERYTHING, vocab_size=60)
+    augment(crop, (1,), EVERYTHING)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_misheard_words_are_words(crop: Arrays):
-    changed = augment(crop, (11,), only(word_errors=1.0), vocab_size=60)
+    changed = augment(crop, (11,), only(word_errors=1.0))
     heard, mask = changed['transcript_tokens'], crop['transcript_token_mask']
     assert (heard != crop['transcript_tokens']).any()
     assert (heard[~mask] == crop['transcript_tokens'][~mask]).all()
-    assert ((heard[mask] >= 2) & (heard[mask] < 60)).all()
+    assert ((heard[mask] >= 2) & (heard[mask] < VOCAB_SIZE)).all()
 
 
 def test_clocks_are_moved_as_a_whole_and_nothing_arrives_before_it_happened(crop: Arrays):

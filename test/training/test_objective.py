@@ -11,7 +11,7 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
-from activity_recognition.training.run.batches import deal, load_batch
+from activity_recognition.training.run.batches import load_batch, shard_batch
 from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
 from activity_recognition.types import MODALITIES
@@ -117,8 +117,8 @@ def test_parts_of_a_batch_add_up_to_the_whole(parts: int):
     expected['total'].backward()
 
     model = make_model(config)
-    dealt = deal(plans, process=0, processes=1, parts=parts)
-    batches = [load_batch(segments, part, config, TINY, PRECISION) for part in dealt]
+    shares = shard_batch(plans, process=0, processes=1, parts=parts)
+    batches = [load_batch(segments, part, config, TINY, PRECISION) for part in shares]
     found = [model.counts(batch) for batch in batches]
     counts = {name: sum(count[name] for count in found) for name in found[0]}
     losses = [model(batch, counts) for batch in batches]
@@ -136,16 +136,16 @@ def test_every_crop_is_dealt_once_and_nobody_goes_empty(crops: int, processes: i
     config = dataclasses.replace(CONFIG, batch_size=100)
     plans = plan_epoch(segments, config, 0)[0]
     assert len(plans) == crops
-    dealt = [
+    shares = [
         part
         for process in range(processes)
-        for part in deal(plans, process=process, processes=processes, parts=parts)
+        for part in shard_batch(plans, process=process, processes=processes, parts=parts)
     ]
-    assert len(dealt) == processes * parts
-    assert all(dealt)
-    counted = [plan for part in dealt for plan in part if plan.counts]
+    assert len(shares) == processes * parts
+    assert all(shares)
+    counted = [plan for part in shares for plan in part if plan.counts]
     assert sorted(plan.key for plan in counted) == sorted(plan.key for plan in plans)
-    [stand_in, *_] = [plan for part in dealt for plan in part if not plan.counts] or [None]
+    [stand_in, *_] = [plan for part in shares for plan in part if not plan.counts] or [None]
     if stand_in is not None:
         batch = load_batch(segments, [stand_in], config, TINY, PRECISION)
         assert (batch['targets'] == IGNORE).all()

@@ -1,49 +1,55 @@
 """Small seeded changes of a crop that leave its labels true.
 
-T frames, S image side, A audio blocks, U utterances, L word pieces.
+Each modality has a module of its name, whose ``augment(crop, config, model, rng)`` returns the
+arrays that it changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.training.augmentation.audio import change_spectrograms
+from activity_recognition.config import ModelConfig
+from activity_recognition.modalities import SPECS, ModalitySpec
 from activity_recognition.training.augmentation.clocks import skew_clocks
-from activity_recognition.training.augmentation.text import change_tokens
-from activity_recognition.training.augmentation.video import change_frames
 from activity_recognition.training.config import AugmentationConfig
 
 Arrays = dict[str, NDArray[Any]]
+Augment = Callable[[Arrays, AugmentationConfig, ModelConfig, np.random.Generator], Arrays]
+
+_CLOCKS = 3
+"""Number of the clocks' stream of random numbers; a modality's is its place among the others."""
 
 
 def augment(
-    crop: Arrays,
-    key: tuple[int, ...],
-    config: AugmentationConfig,
-    *,
-    side_px: int,
-    vocab_size: int = 0,
+    crop: Arrays, key: tuple[int, ...], config: AugmentationConfig, model: ModelConfig
 ) -> Arrays:
-    """Return a crop with changed pictures, sound, words and clocks.
+    """Return a crop with changed frames, sound, words and clocks.
 
     Args:
         crop: arrays of one crop; left as it is.
         key: seeds what is drawn.
         config: how far everything may change.
-        side_px: side of the network's pictures; those of the crop are larger by the margin.
-        vocab_size: number of word pieces, from which misheard ones are drawn.
+        model: the network's side of a frame, which those of the crop exceed by the margin, and its
+            vocabulary, from which misheard words are drawn.
     """
     if config.strength <= 0:
         return dict(crop)
-    # One stream per sense, so that how many frames there are changes nothing else.
-    pictures, sound, words, clocks = (np.random.default_rng([*key, sense]) for sense in range(4))
     changed = dict(crop)
-    changed['frames'] = change_frames(crop['frames'], config, pictures, side_px)
-    changed['spectrograms'] = change_spectrograms(crop['spectrograms'], config, sound)
-    changed['transcript_tokens'], changed['transcript_token_mask'] = change_tokens(
-        crop['transcript_tokens'], crop['transcript_token_mask'], config, words, vocab_size
-    )
-    return skew_clocks(changed, config, clocks)
+    for place, spec in enumerate(SPECS):
+        if spec.arrays[0].name in crop:
+            # One stream per modality, so that how many frames there are changes nothing else.
+            stream = place + (place >= _CLOCKS)
+            changed |= _of(spec)(crop, config, model, np.random.default_rng([*key, stream]))
+    return skew_clocks(changed, config, np.random.default_rng([*key, _CLOCKS]))
+
+
+@cache
+def _of(spec: ModalitySpec) -> Augment:
+    found: Augment = import_module(f'{__name__}.{spec.name}').augment
+    return found

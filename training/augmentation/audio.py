@@ -5,11 +5,15 @@ A audio blocks of K columns, M mels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 import torchaudio
 from numpy.typing import NDArray
 
+from activity_recognition.config import ModelConfig
 from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
 from activity_recognition.training.config import AugmentationConfig
 
@@ -17,10 +21,34 @@ _DB = np.log(10) / 10
 """Natural logarithm of a power per decibel."""
 
 
+def augment(
+    crop: Mapping[str, NDArray[Any]],
+    config: AugmentationConfig,
+    model: ModelConfig,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[Any]]:
+    """Return the changed arrays of a crop; see :func:`activity_recognition.training.augmentation`.
+
+    Args:
+        crop: arrays of one crop; left as it is.
+        config: how far they may change.
+        model: the network.
+        rng: what is drawn.
+    """
+    del model
+    return {'spectrograms': change_spectrograms(crop['spectrograms'], config, rng)}
+
+
 def change_spectrograms(
     blocks: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return changed log-mel blocks (A, K, M)."""
+    """Return changed log-mel blocks.
+
+    Args:
+        blocks: (A, K, M).
+        config: how far they may change.
+        rng: what is drawn.
+    """
     level = np.float32(rng.uniform(-1, 1) * config.level * config.strength)
     changed: NDArray[np.float32] = blocks + level
     if config.mel_shift > 0:
@@ -55,7 +83,7 @@ def _add_noise(
 def _mask(
     blocks: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Mask bands and stretches with the mean (SpecAugment, Park et al. 2019)."""
+    """Mask bands and intervals with the mean (SpecAugment, Park et al. 2019)."""
     if not blocks.size:
         return blocks
     picture = torch.from_numpy(blocks.reshape(1, -1, blocks.shape[-1]))

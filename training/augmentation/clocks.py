@@ -7,27 +7,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from activity_recognition.modalities import SPECS
 from activity_recognition.training.config import AugmentationConfig
 from activity_recognition.types import to_ns
 
-_STAMPS = ('spectrogram_stamps', 'transcript_stamps')
+_MOVED = tuple(spec for spec in SPECS if not spec.triggers_decisions)
 """The camera's clock is the one that decisions follow, so the others move against it."""
 
 
 def skew_clocks(
     crop: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np.random.Generator
 ) -> dict[str, NDArray[Any]]:
-    """Return a crop in which all stamps of sound, and all of speech, are moved by a bit of time.
+    """Return a crop in which the stamps of each other sensor are moved alike by a bit of time.
 
     Never past their arrival: what has arrived has happened.
+
+    Args:
+        crop: arrays of one crop; left as it is.
+        config: how far.
+        rng: what is drawn.
     """
     if config.clock_skew_s <= 0:
         return crop
     changed = dict(crop)
-    for name in _STAMPS:
+    for spec in _MOVED:
+        if spec.stamps_key not in crop:
+            continue
         skew_ns = to_ns(rng.uniform(-1, 1) * config.clock_skew_s * config.strength)
-        arrivals = crop[name.replace('stamps', 'arrivals')]
+        stamps, arrivals = crop[spec.stamps_key], crop[spec.arrivals_key]
         if len(arrivals):
-            latest_ns = int((arrivals - crop[name]).min())
-            changed[name] = crop[name] + min(skew_ns, latest_ns)
+            changed[spec.stamps_key] = stamps + min(skew_ns, int((arrivals - stamps).min()))
     return changed

@@ -1,22 +1,51 @@
-"""Pictures: mirrored, moved, zoomed and retoned, alike from the beginning of a crop to its end.
+"""Frames: mirrored, moved, zoomed and retoned, alike from the beginning of a crop to its end.
 
-Nothing flickers that did not flicker before. T frames, S side of the network's pictures, W side of
+Nothing flickers that did not flicker before. T frames, S side of the network's frames, W side of
 those that come in: larger by the margin, or the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from activity_recognition.config import ModelConfig
 from activity_recognition.training.config import AugmentationConfig
+
+
+def augment(
+    crop: Mapping[str, NDArray[Any]],
+    config: AugmentationConfig,
+    model: ModelConfig,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[Any]]:
+    """Return the changed arrays of a crop; see :func:`activity_recognition.training.augmentation`.
+
+    Args:
+        crop: arrays of one crop; left as it is.
+        config: how far they may change.
+        model: the network.
+        rng: what is drawn.
+    """
+    side = model.video.input_size_px
+    return {'frames': change_frames(crop['frames'], config, rng, side)}
 
 
 def change_frames(
     frames: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator, side: int
 ) -> NDArray[np.uint8]:
-    """Return changed frames (T, S, S, 3) of frames (T, W, W, 3); ``side`` is S."""
+    """Return changed frames (T, S, S, 3).
+
+    Args:
+        frames: (T, W, W, 3).
+        config: how far they may change.
+        rng: what is drawn.
+        side: S.
+    """
     if config.crops:
         transform = _view(frames.shape[1], side, config, rng)
     else:

@@ -16,7 +16,7 @@ from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.predict import to_tensors
 
 
-def deal(
+def shard_batch(
     plans: Sequence[CropPlan], *, process: int, processes: int, parts: int
 ) -> list[list[CropPlan]]:
     """Return one process's share of a batch, in parts that are worked on one after the other.
@@ -30,11 +30,11 @@ def deal(
         processes: how many there are.
         parts: how many parts each works through.
     """
-    dealt = []
+    shares = []
     for part in range(parts):
         mine = list(plans[part * processes + process :: parts * processes])
-        dealt.append(mine or [dataclasses.replace(plans[0], counts=False)])
-    return dealt
+        shares.append(mine or [dataclasses.replace(plans[0], counts=False)])
+    return shares
 
 
 def load_batch(
@@ -44,13 +44,22 @@ def load_batch(
     model: ModelConfig,
     precision: Precision,
 ) -> dict[str, Tensor]:
-    """Cut, change and stack the crops of a batch; the network's keys and ``targets`` (B, Q)."""
-    crops = []
-    for plan in plans:
-        crop = cut_crop(segments[plan.segment], plan, config, model)
-        vocab_size = model.text.vocab_size
-        side_px = model.video.input_size_px
-        crops.append(
-            augment(crop, plan.key, config.augmentation, side_px=side_px, vocab_size=vocab_size)
+    """Cut, change and stack the crops of a batch; the network's keys and ``targets`` (B, Q).
+
+    Args:
+        segments: what is trained on; tokenised.
+        plans: of the crops.
+        config: how to cut and change them.
+        model: the network.
+        precision: where the tensors go.
+    """
+    crops = [
+        augment(
+            cut_crop(segments[plan.segment], plan, config, model),
+            plan.key,
+            config.augmentation,
+            model,
         )
+        for plan in plans
+    ]
     return to_tensors(collate(crops), precision.device)

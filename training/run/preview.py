@@ -111,13 +111,8 @@ def _changed_crop(
     segment: LabelledSegment, plan: CropPlan, config: TrainConfig, model: ModelConfig
 ) -> Arrays:
     """Cut a crop and change it as training does."""
-    return augment(
-        cut_crop(segment, plan, config, model),
-        plan.key,
-        config.augmentation,
-        side_px=model.video.input_size_px,
-        vocab_size=model.text.vocab_size,
-    )
+    crop = cut_crop(segment, plan, config, model)
+    return augment(crop, plan.key, config.augmentation, model)
 
 
 def _origin(data: Path | str, recording: PreparedRecording, plan: CropPlan) -> str:

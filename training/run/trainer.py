@@ -24,7 +24,7 @@ from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import CropPlan, plan_epoch
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.pool import make_progress
-from activity_recognition.training.run.batches import deal, load_batch
+from activity_recognition.training.run.batches import load_batch, shard_batch
 from activity_recognition.training.run.curriculum import Curriculum, Stage
 from activity_recognition.training.run.interruption import Interruption
 from activity_recognition.training.run.logbook import Logbook
@@ -232,7 +232,7 @@ class Trainer:
 
     def _load(self, plans: Sequence[CropPlan]) -> list[dict[str, Tensor]]:
         """Return this process's parts of a batch as tensors."""
-        dealt = deal(
+        mine = shard_batch(
             plans,
             process=self._peers.index,
             processes=self._peers.number,
@@ -241,7 +241,7 @@ class Trainer:
         model = self._model.system.config
         return [
             load_batch(self._sources.training, part, self.config, model, self.precision)
-            for part in dealt
+            for part in mine
         ]
 
     def _backward(self, parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
