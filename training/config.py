@@ -12,6 +12,7 @@ from typing import Any
 from activity_recognition.errors import ConfigError
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
+from activity_recognition.types import MODALITIES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +130,7 @@ class TrainConfig(Ranged):
     """Decisions of one crop that are closer than this are no negatives of each other."""
     agreement_weight: float = setting(0.0, low=0.0, high=10.0)
     """Weight of the divergence of each unimodal head's belief from the fused one."""
-    modalities_at_once: int = setting(3, low=1, high=3)
+    modalities_at_once: int = setting(len(MODALITIES), low=1, high=len(MODALITIES))
     """A crop shows at most so many modalities, drawn anew for each."""
     modality_dropout: float = setting(0.15, low=0.0, high=1.0)
     """Chance that a modality is hidden from a crop."""

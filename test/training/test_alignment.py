@@ -128,17 +128,10 @@ def test_rows_of_others_count_and_their_gradient_is_their_own():
         other = make_alignment()
         anchors = choose_anchors(presence(2, 1, BOTH), targets, stamps)
         everyone = other._embed(states(video, audio), anchors.index).detach()
-        facts = torch.cat(
-            [
-                anchors.present.long(),
-                anchors.targets[..., None],
-                anchors.stamps_ns[..., None],
-            ],
-            -1,
-        )
+        facts = iter([anchors.present.long(), anchors.targets, anchors.stamps_ns])
 
         def gather(rows, mine=mine, everyone=everyone, facts=facts):
-            both = (everyone if rows.is_floating_point() else facts).clone()
+            both = everyone if rows.is_floating_point() else next(facts)
             return torch.cat([both[:mine], rows, both[mine + 1 :]]), slice(mine, mine + 1)
 
         process.gather = gather
@@ -150,3 +143,12 @@ def test_rows_of_others_count_and_their_gradient_is_their_own():
         gradients.append(own[Modality.VIDEO].grad)
     assert total == pytest.approx(expected.item(), abs=1e-6)
     torch.testing.assert_close(torch.cat(gradients), whole[Modality.VIDEO].grad)
+
+
+def test_one_modality_has_nothing_to_be_aligned_with():
+    alone = ContrastiveAlignment(WIDTH, modalities=[Modality.AUDIO], temperature=1.0, gap_s=2.0)
+    state = {Modality.AUDIO: torch.rand(2, 3, WIDTH, requires_grad=True)}
+    present = {Modality.AUDIO: torch.ones(2, 3, dtype=torch.bool)}
+    targets, stamps = torch.tensor([[0, 1, 2]] * 2), torch.zeros(2, 3, dtype=torch.int64)
+    assert alone(state, present, targets, stamps) == 0
+    assert alone.count(present, targets, stamps) == 0

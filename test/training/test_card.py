@@ -21,7 +21,7 @@ def card(labels: tuple[str, ...] = ('none', 'waving'), origin: str = '3 recordin
 
 
 def test_plain_labels_stay_as_they_are():
-    assert 'Recognises none, asking_robot, 手を振る from camera' in card(
+    assert 'Recognises none, asking_robot, 手を振る from video' in card(
         ('none', 'asking_robot', '手を振る')
     )
 
@@ -38,7 +38,7 @@ def test_plain_labels_stay_as_they_are():
     ],
 )
 def test_labels_are_escaped(label: str, shown: str):
-    assert f'Recognises none, {shown} from camera' in card(('none', label))
+    assert f'Recognises none, {shown} from video' in card(('none', label))
     assert f'- Trained on: {shown}\n' in card(origin=label)
 
 

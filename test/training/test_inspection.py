@@ -132,9 +132,9 @@ def test_a_recording_that_cannot_be_opened_is_one_error(copies: Path, name: str)
 @pytest.mark.parametrize(
     ('stamp_s', 'note'),
     [
-        (lambda _: 0, '29 of 30 pictures are left out: 29 have the stamp of the one before, 0 an'),
-        (lambda k: k // 2, '15 of 30 pictures are left out: 15 have the stamp of the one before'),
-        (lambda k: k - 4.0 * (k % 2), '15 of 30 pictures are left out: 0 have .*, 15 an earlier'),
+        (lambda _: 0, '29 of 30 frames are left out: 29 have the stamp of the one before, 0 an'),
+        (lambda k: k // 2, '15 of 30 frames are left out: 15 have the stamp of the one before'),
+        (lambda k: k - 4.0 * (k % 2), '15 of 30 frames are left out: 0 have .*, 15 an earlier'),
         (lambda k: k, ''),
     ],
     ids=['frozen', 'twice', 'two cameras', 'good'],
@@ -150,7 +150,7 @@ def test_pictures_that_are_left_out_for_their_stamps_are_counted(tmp_path: Path,
                     frame_id='eye',
                 )
             )
-    said = [p.text for p in look(tmp_path).all_problems if 'pictures are left out' in p.text]
+    said = [p.text for p in look(tmp_path).all_problems if 'frames are left out' in p.text]
     assert len(said) == bool(note)
     assert all(re.search(note, text) for text in said), said
 

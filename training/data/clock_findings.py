@@ -7,20 +7,15 @@ transport has, one that grows, or two sensors that differ, speak of clocks that 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from activity_recognition.types import Modality, Sample, modality_of, seconds_between
+from activity_recognition.modalities import SPEC
+from activity_recognition.types import MODALITIES, Modality, Sample, modality_of, seconds_between
 
-DELAY_S = {
-    Modality.VIDEO: (-0.25, 2.0),
-    Modality.AUDIO: (-0.25, 2.0),
-    Modality.TEXT: (-1.0, 60.0),
-}
-"""Least and greatest delay from stamp to record time that a sensor on the same clock has, seconds;
-a stamp tells when a chunk of sound began, and a speech recogniser takes its time."""
 APART_S = 0.5
-"""Difference of the delays of video and audio from which they are on different clocks."""
+"""Difference of the delays of two sensors from which they are on different clocks."""
 DRIFT_S = 0.1
 """Change of a delay over a recording from which it is a drift, if it is above the jitter."""
 _JITTERS = 4.0
@@ -61,14 +56,16 @@ class ClockWatch:
             for modality in self._seen:
                 if drift := self._drift(modality):
                     yield f'{path}: {modality} {drift}'
-        pair = [m for m in (Modality.VIDEO, Modality.AUDIO) if m in typical and m not in strange]
-        if len(pair) == 2 and abs(apart_s := typical[pair[0]] - typical[pair[1]]) > APART_S:
-            late, early = pair if apart_s > 0 else pair[::-1]
-            yield (
-                f'{path}: {late} and {early} seem to be stamped by different clocks: that of '
-                f'{late} is {abs(apart_s):.2f} s behind, by the record times; synchronise the '
-                'machines (chrony, PTP), or stamp where it is recorded'
-            )
+        sensors = [m for m in MODALITIES if m in typical and m not in strange and _is_steady(m)]
+        for pair in combinations(sensors, 2):
+            apart_s = typical[pair[0]] - typical[pair[1]]
+            if abs(apart_s) > APART_S:
+                late, early = pair if apart_s > 0 else pair[::-1]
+                yield (
+                    f'{path}: {late} and {early} seem to be stamped by different clocks: that of '
+                    f'{late} is {abs(apart_s):.2f} s behind, by the record times; synchronise the '
+                    'machines (chrony, PTP), or stamp where it is recorded'
+                )
 
     def _other_clock(self, modality: Modality, delay_s: float) -> str:
         side = 'before' if delay_s > 0 else 'after'
@@ -90,7 +87,7 @@ class ClockWatch:
     def _drift(self, modality: Modality) -> str:
         """Say by how much a delay changes; empty where it does not."""
         seen = self._seen[modality]
-        if modality is Modality.TEXT or len(seen) < _ENOUGH:
+        if not _is_steady(modality) or len(seen) < _ENOUGH:
             return ''
         quarter = len(seen) // 4
         parts = seen[:quarter], seen[-quarter:]
@@ -117,5 +114,10 @@ class ClockWatch:
 
 
 def _is_plausible(modality: Modality, delay_s: float) -> bool:
-    least, greatest = DELAY_S[modality]
+    least, greatest = SPEC[modality].usual_delay_s
     return least <= delay_s <= greatest
+
+
+def _is_steady(modality: Modality) -> bool:
+    """Tell whether a sensor delivers all the time, so that its delay stays about the same."""
+    return SPEC[modality].longest_gap_s is not None

@@ -20,6 +20,7 @@ from activity_recognition.bags.topics import describe_topics
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
 from activity_recognition.inference.threads import one_thread
+from activity_recognition.modalities import SPEC, SPECS
 from activity_recognition.recorded import DEFAULTS, NONE, RecordedConfig
 from activity_recognition.sensors import SignalHealth
 from activity_recognition.streams import windows
@@ -30,23 +31,21 @@ from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.types import (
     MODALITIES,
     AudioChunk,
-    Frame,
     LabelSpan,
     Modality,
     Sample,
-    Utterance,
     modality_of,
     seconds_between,
     to_ns,
 )
 
-GAP_S = {Modality.VIDEO: 1.0, Modality.AUDIO: 0.5}
+GAP_S = {spec.modality: spec.longest_gap_s for spec in SPECS if spec.longest_gap_s is not None}
 """Silence of a sensor that is worth telling. Speech has pauses."""
 OUTSIDE_S = 0.5
 """How far a label may reach beyond its recording."""
 NAMED = 3
 """Recordings that a note about several of them names."""
-ROLES = {Modality.VIDEO: 'image', Modality.AUDIO: 'audio', Modality.TEXT: 'transcript'}
+ROLES = {spec.modality: spec.roles[0].role.value for spec in SPECS}
 """Settings that name the topic of each modality."""
 RATE_TOLERANCE = 0.05
 """By so much the sample rate by the stamps may differ from the declared one."""
@@ -226,12 +225,12 @@ class _SampleWatch:
         self._sound_problems: dict[str, str] = {}
         """The first of each kind."""
         self._clocks = ClockWatch()
-        self._pictures = _PictureStamps(to_ns(sync.reset_after_s))
+        self._stamps = _StampWatch(to_ns(sync.reset_after_s))
 
     def run(self) -> None:
         """Read everything."""
         newest_ns = self._reader.start_ns
-        for window in windows(self._pictures.watch(self._reader.samples()), self._sync):
+        for window in windows(self._stamps.watch(self._reader.samples()), self._sync):
             if window.reset:
                 self._resets.append(newest_ns)
             for sample in window.samples:
@@ -287,7 +286,7 @@ class _SampleWatch:
             yield Problem(text=f'{path}: {sentence}')
         for text in self._clocks.problems(path, jumps=bool(self._resets)):
             yield Problem(text=text)
-        if text := self._pictures.problem:
+        for text in self._stamps.problems():
             yield Problem(text=f'{path}: {text}')
         yield from self._silent_ends()
         for modality, gaps in self._gaps.items():
@@ -311,46 +310,53 @@ class _SampleWatch:
                 yield Problem(text=f'{path}: no {modality} for the last {early_s:.2f} s')
 
 
-class _PictureStamps:
-    """Counts pictures that admission leaves out for their stamps; decoders do so for sound."""
+class _StampWatch:
+    """Counts samples that admission leaves out for their stamps.
+
+    Where samples lie on a grid, decoders do so themselves; what may be late is never left out.
+    """
 
     def __init__(self, reset_after_ns: int) -> None:
         self._reset_after_ns = reset_after_ns
-        self._count = self._repeated = self._late = 0
+        self._newest_ns: dict[Modality, int] = {}
+        self._counts: Counter[Modality] = Counter()
+        self._repeated: Counter[Modality] = Counter()
+        self._late: Counter[Modality] = Counter()
 
     def watch(self, samples: Iterable[Sample]) -> Iterator[Sample]:
         """Pass all samples on."""
-        newest_ns: int | None = None
         for sample in samples:
-            if isinstance(sample, Frame):
-                self._count += 1
-                behind_ns = -1 if newest_ns is None else newest_ns - sample.stamp_ns
-                if 0 <= behind_ns < self._reset_after_ns:
-                    self._repeated += behind_ns == 0
-                    self._late += behind_ns > 0
-                else:
-                    newest_ns = sample.stamp_ns
+            modality = sample.modality
+            if not (SPEC[modality].has_holes or SPEC[modality].may_be_late):
+                self._add(modality, sample.stamp_ns)
             yield sample
 
-    @property
-    def problem(self) -> str:
-        """How many there were, in words; empty for none."""
-        if not self._repeated + self._late:
-            return ''
-        return (
-            f'{self._repeated + self._late} of {self._count} pictures are left out: '
-            f'{self._repeated} have the stamp of the one before, {self._late} an earlier one; the '
-            'driver stamps them wrongly, or several cameras publish on one topic'
-        )
+    def _add(self, modality: Modality, stamp_ns: int) -> None:
+        self._counts[modality] += 1
+        behind_ns = self._newest_ns.get(modality, stamp_ns - 1) - stamp_ns
+        if 0 <= behind_ns < self._reset_after_ns:
+            self._repeated[modality] += behind_ns == 0
+            self._late[modality] += behind_ns > 0
+        else:
+            self._newest_ns[modality] = stamp_ns
+
+    def problems(self) -> Iterator[str]:
+        """Say of each modality how many there were."""
+        for modality, count in self._counts.items():
+            repeated, late = self._repeated[modality], self._late[modality]
+            if repeated + late:
+                yield (
+                    f'{repeated + late} of {count} {SPEC[modality].sample_noun}s are left out: '
+                    f'{repeated} have the stamp of the one before, {late} an earlier one; the '
+                    'driver stamps them wrongly, or several publish on one topic'
+                )
 
 
 def _span_ns(sample: Sample) -> tuple[int, int]:
     """Return when what a sample holds began and ended."""
-    if isinstance(sample, AudioChunk):
-        return sample.stamp_ns, sample.end_ns
-    if isinstance(sample, Utterance) and sample.start_ns is not None:
-        return sample.start_ns, sample.stamp_ns
-    return sample.stamp_ns, sample.stamp_ns
+    start_ns, end_ns = getattr(sample, 'start_ns', None), getattr(sample, 'end_ns', None)
+    first_ns = sample.stamp_ns if start_ns is None else start_ns
+    return first_ns, sample.stamp_ns if end_ns is None else end_ns
 
 
 def _label_problems(scan: LabelScan, known: frozenset[str], duration_s: float) -> Iterator[Problem]:
@@ -374,7 +380,7 @@ def _coverage(
 ) -> dict[tuple[str, Modality], float]:
     """Return the seconds of each label during which a modality delivers.
 
-    An utterance covers all of the labelled stretch it falls into.
+    What has pauses, as an utterance, covers all of the span that it falls into.
     """
     covered: defaultdict[tuple[str, Modality], float] = defaultdict(float)
     for span in spans:
@@ -385,7 +391,7 @@ def _coverage(
                 for begin, end in stretches
                 if begin <= last_ns and end >= first_ns
             ]
-            if modality is Modality.TEXT and shared:
+            if modality not in GAP_S and shared:
                 shared = [span.end_s - span.start_s]
             # After a clock jump stretches may lie over each other.
             covered[span.label, modality] += min(sum(shared), span.end_s - span.start_s)

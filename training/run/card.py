@@ -8,7 +8,9 @@ from typing import Any
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import printable
+from activity_recognition.modalities import SPECS
 from activity_recognition.training.config import TrainConfig
+from activity_recognition.types import MODALITIES
 
 
 def write_card(
@@ -40,8 +42,7 @@ def write_card(
         [
             '# Activity recognition checkpoint',
             '',
-            f'Recognises {", ".join(map(_plain, model.labels))} from camera, microphone and '
-            'transcripts; any of the three may be absent.',
+            f'Recognises {", ".join(map(_plain, model.labels))} from {_inputs()}.',
             '',
             f'- Network: preset {_code(config.preset)}, {weights / 1e6:.2f} million weights, '
             f'{model.video.input_size_px} px.',
@@ -62,14 +63,22 @@ def write_card(
     )
 
 
+def _inputs() -> str:
+    """Name the network's inputs."""
+    *first, last = (modality.value for modality in MODALITIES)
+    if not first:
+        return last
+    return f'{", ".join(first)} and {last}; any of them may be absent'
+
+
 def _backbones(model: ModelConfig) -> list[str]:
     """Name the pretrained encoders, a list item each: their licences hold for these weights."""
-    parts = (('frames', model.video), ('transcripts', model.text))
+    parts = [(spec.name, getattr(model, spec.name)) for spec in SPECS]
     return [
-        f'- Encoder of {what}: begins with {_code(part.backbone)}, '
+        f'- Encoder of {name}: begins with {_code(part.backbone)}, '
         f'{_training(part.trained_layers)}; its licence holds.'
-        for what, part in parts
-        if part.backbone
+        for name, part in parts
+        if getattr(part, 'backbone', '')
     ]
 
 

@@ -5,11 +5,12 @@ B batch, Q decisions, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.models.system import ActivityRecognitionSystem, ModelOutput
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.run.alignment import ContrastiveAlignment
@@ -24,13 +25,21 @@ from activity_recognition.types import Modality
 class TrainingLoss(nn.Module):
     """The weighted sum of all terms; one whose weight is 0 sends no gradient anywhere."""
 
-    def __init__(self, weight: Tensor, config: TrainConfig, *, width: int) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        config: TrainConfig,
+        *,
+        width: int,
+        modalities: Sequence[Modality] = DEFAULT_MODALITIES,
+    ) -> None:
         """Create the terms that any stage of a run needs.
 
         Args:
             weight: of the classes, (C,).
             config: of the run.
             width: of the modalities' states.
+            modalities: of the network.
         """
         super().__init__()
         self.dense = DenseLoss(weight, label_smoothing=config.label_smoothing)
@@ -38,7 +47,10 @@ class TrainingLoss(nn.Module):
         self.alignment: ContrastiveAlignment | None = None
         if any(settings.contrast_weight for settings in (config, *stages)):
             self.alignment = ContrastiveAlignment(
-                width, temperature=config.contrast_temperature, gap_s=config.contrast_gap_s
+                width,
+                modalities=modalities,
+                temperature=config.contrast_temperature,
+                gap_s=config.contrast_gap_s,
             )
         self.settings = config
 

@@ -35,6 +35,7 @@ from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.evaluate import measure
+from activity_recognition.training.evaluation.predict import modalities_of
 from activity_recognition.training.run.calibration import (
     Calibration,
     fit_offsets,
@@ -189,7 +190,8 @@ def make_model(
     if frame_encoder is not None:
         _load_frame_encoder(system, frame_encoder)
     weights = class_weights(_decisions_per_class(sources.training, model.num_activities))
-    return TrainingModel(system, TrainingLoss(weights, config, width=model.hidden_dim))
+    loss = TrainingLoss(weights, config, width=model.hidden_dim, modalities=modalities_of(system))
+    return TrainingModel(system, loss)
 
 
 def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | None = None) -> str:
@@ -387,5 +389,5 @@ def _decisions_per_class(
 
 
 def _targets(segments: Sequence[LabelledSegment]) -> list[NDArray[np.int64]]:
-    """Return the true class of every decision of each segment, -1 where none is known."""
-    return [segment.labels.at(segment.decision_stamps) for segment in segments]
+    """Return the true class of every decision of each segment, negative where none is known."""
+    return [segment.targets for segment in segments]

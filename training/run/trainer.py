@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import Precision
+from activity_recognition.modalities import SPEC
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.scratch import writing
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.data.crops import CropPlan, plan_epoch
+from activity_recognition.training.data.crops import THINNED, CropPlan, plan_epoch
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.batches import load_batch, shard_batch
@@ -211,7 +212,7 @@ class Trainer:
             rate = self._optimisation.step(done)
             progress = self.progress
             self.progress = replace(progress, batch=progress.batch + 1, step=progress.step + 1)
-        seen = torch.stack([part['frame_mask'].sum() for part in parts]).sum()
+        seen = torch.stack([_thinned_samples(part) for part in parts]).sum()
         sums = self._peers.sum_up({**losses, 'frames': seen.to(norm.dtype)})
         frames = int(sums.pop('frames'))
         measures = {f'loss_{name}': value for name, value in sums.items()}
@@ -323,6 +324,12 @@ class Trainer:
 
     def _modules(self) -> dict[str, nn.Module]:
         return {'model': self._model, 'average': self._optimisation.average}
+
+
+def _thinned_samples(part: Mapping[str, Tensor]) -> Tensor:
+    """Return how many samples of the modalities that cost the most a part holds."""
+    masks = [part[SPEC[m].mask_key] for m in THINNED if SPEC[m].mask_key in part]
+    return torch.stack([mask.sum() for mask in masks]).sum() if masks else torch.tensor(0)
 
 
 def _added(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
