@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the picture."""
     from activity_recognition.commands.train import load_recipe
     from activity_recognition.console import make_console
-    from activity_recognition.training.run.preview import write_preview
+    from activity_recognition.training.preview.strips import write_preview
 
     if arguments.count < 1:
         raise ConfigError(f'--count must be at least 1, got {arguments.count}')

@@ -1,0 +1,1 @@
+"""Pictures of what the network sees and hears of recordings."""
