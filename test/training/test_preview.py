@@ -15,7 +15,8 @@ from activity_recognition.commands.show import alone
 from activity_recognition.errors import ConfigError
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop
-from activity_recognition.training.preview.strips import COLUMNS, FRAME_PX, preview, write_preview
+from activity_recognition.training.preview.canvas import COLUMNS, FRAME_PX
+from activity_recognition.training.preview.strips import preview, write_preview
 from activity_recognition.types import Modality, to_ns
 from factories.networks import TINY, tokenizer_for
 from factories.shards import prepare

@@ -1,0 +1,50 @@
+"""The log-mel spectrogram, low sounds at the bottom; what is missing or hidden is red."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.training.preview.canvas import (
+    WIDTH_PX,
+    Image,
+    Scale,
+    empty_row,
+    write_text,
+)
+
+HEIGHT_PX = 96
+LEVELS = (-2.5, 2.0)
+"""Log-mel levels shown from black to white."""
+
+
+def draw(crop: Mapping[str, NDArray[Any]], scale: Scale) -> Image:
+    """Draw a row of a strip.
+
+    Args:
+        crop: arrays of a crop.
+        scale: what the rows share.
+    """
+    row = empty_row(HEIGHT_PX)
+    low, high = LEVELS
+    stamps = crop['spectrogram_stamps']
+    length_ns = int(np.median(np.diff(stamps))) if len(stamps) > 1 else 0
+    for block, stamp_ns, there in zip(
+        crop['spectrograms'], stamps, crop['spectrogram_mask'], strict=True
+    ):
+        left, right = (
+            max(0, scale.across(int(stamp_ns) - length_ns)),
+            min(WIDTH_PX, scale.across(int(stamp_ns))),
+        )
+        if left >= right:
+            continue
+        levels = np.clip((block.T[::-1] - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+        scaled = cv2.resize(levels, (right - left, HEIGHT_PX), interpolation=cv2.INTER_AREA)
+        row[:, left:right] = scaled[..., None] if there else (90, 0, 0)
+    if not crop['spectrogram_mask'].any():
+        write_text(row, 'no sound', 4, HEIGHT_PX // 2)
+    return row
