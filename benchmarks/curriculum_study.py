@@ -36,7 +36,7 @@ from activity_recognition.training.data.simulated import (
     write_recordings,
 )
 from activity_recognition.training.data.splits import SPLITS_FILE
-from activity_recognition.training.evaluation.evaluate import evaluate_recordings
+from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.run.curriculum import Curriculum
 from activity_recognition.training.run.logbook import LOG
 from activity_recognition.training.run.train import main_train, read_dataset

@@ -27,7 +27,7 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.evaluation.evaluate import evaluate_recordings
+from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.run.train import main_train
 from activity_recognition.types import Modality
 

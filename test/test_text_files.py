@@ -54,11 +54,11 @@ from activity_recognition.text_files import (
 )
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.splits import scan_splits
+from activity_recognition.training.data.store import Store
 from activity_recognition.training.evaluation import schema
 from activity_recognition.training.evaluation.gate import read_acceptance
 from activity_recognition.training.run.state import Progress, load_state, save_state
 from activity_recognition.training.sharding.manifest import read_manifest
-from activity_recognition.training.sharding.store import Store
 from factories.mutations import BOMB, mutations
 
 

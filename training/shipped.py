@@ -33,7 +33,7 @@ from activity_recognition.training.data.simulated import (
     varied,
     write_recordings,
 )
-from activity_recognition.training.evaluation.evaluate import evaluate_recordings
+from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.pretraining.pretrain import FIRST_SEED, pretrain
 from activity_recognition.training.run.card import write_card
 from activity_recognition.training.run.train import main_train
@@ -158,7 +158,7 @@ def find_shortfalls(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     them.
 
     Args:
-        measures: result of :func:`activity_recognition.training.evaluation.evaluate.measure`.
+        measures: result of :func:`activity_recognition.training.evaluation.scoring.measure`.
     """
     reached = {
         name: 100 * (found['decisions']['balanced_accuracy'] or 0.0)

@@ -13,8 +13,8 @@ from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.recorded import DEFAULTS, SETTINGS, RecordedConfig, read_setting
 from activity_recognition.training.data.dataset import load_dataset
 from activity_recognition.training.data.inspection import inspect
+from activity_recognition.training.data.store import Store
 from activity_recognition.training.sharding.manifest import read_manifest
-from activity_recognition.training.sharding.store import Store
 from activity_recognition.training.sharding.writing import prepare_shards
 from activity_recognition.types import AudioChunk, Frame, Modality, Utterance
 from factories.networks import TINY

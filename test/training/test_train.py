@@ -18,7 +18,7 @@ from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import recording_key
-from activity_recognition.training.evaluation.evaluate import evaluate_recordings
+from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.run.train import TrainingResult, main_train
 
 

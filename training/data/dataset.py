@@ -21,12 +21,12 @@ from activity_recognition.training.data.splits import (
     read_splits,
     settings_of,
 )
+from activity_recognition.training.data.store import Store
 from activity_recognition.training.data.targets import label_seconds
 from activity_recognition.training.data.usable import demand_usable
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.sharding.manifest import holds_shards, read_manifest
 from activity_recognition.training.sharding.reading import cache_shards
-from activity_recognition.training.sharding.store import Store
 from activity_recognition.types import LabelSpan
 
 NONE_LABEL = 'none'

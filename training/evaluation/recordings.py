@@ -27,6 +27,7 @@ from activity_recognition.training.data.splits import (
     read_splits,
     settings_of,
 )
+from activity_recognition.training.data.store import Store
 from activity_recognition.training.data.usable import demand_usable
 from activity_recognition.training.sharding.manifest import (
     Manifest,
@@ -35,7 +36,6 @@ from activity_recognition.training.sharding.manifest import (
     read_manifest,
 )
 from activity_recognition.training.sharding.reading import cache_shards
-from activity_recognition.training.sharding.store import Store
 from activity_recognition.types import LabelSpan
 
 TEST_SPLIT = 'test'

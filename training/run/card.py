@@ -31,7 +31,7 @@ def write_card(
         origin: what it was trained on, a sentence.
         temperature: its calibration.
         weights: number of its weights.
-        measures: result of :func:`activity_recognition.training.evaluation.evaluate.measure`.
+        measures: result of :func:`activity_recognition.training.evaluation.scoring.measure`.
         measured_on: what ``measures`` were measured on, a phrase.
     """
     rows = [

@@ -34,8 +34,8 @@ from activity_recognition.text_files import read_json_object
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
-from activity_recognition.training.evaluation.evaluate import measure
 from activity_recognition.training.evaluation.predict import modalities_of
+from activity_recognition.training.evaluation.scoring import measure
 from activity_recognition.training.run.calibration import (
     Calibration,
     fit_offsets,

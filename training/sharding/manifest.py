@@ -16,7 +16,7 @@ from activity_recognition.errors import ConfigError, RecordingError, quoted
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.data.cache import preprocessing
-from activity_recognition.training.sharding.store import Store, is_below, is_url
+from activity_recognition.training.data.store import Store, is_below, is_url
 from activity_recognition.types import LabelSpan
 
 MANIFEST = 'manifest.json'

@@ -19,10 +19,10 @@ from activity_recognition.training.data.cache import (
     read_cached,
     write_arrays,
 )
+from activity_recognition.training.data.store import Store
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.sharding.manifest import Shard, ShardedRecording
 from activity_recognition.training.sharding.samples import Sample, from_samples
-from activity_recognition.training.sharding.store import Store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,8 +26,10 @@ from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.data.cache import preprocessing, recording_key
+from activity_recognition.training.data.places import Source, find_sources
 from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.training.data.splits import Assignment, settings_of
+from activity_recognition.training.data.store import Store, is_url
 from activity_recognition.training.data.usable import demand_usable
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.sharding.cluster import spread_over_cluster
@@ -42,8 +44,6 @@ from activity_recognition.training.sharding.manifest import (
     write_manifest,
 )
 from activity_recognition.training.sharding.samples import to_samples
-from activity_recognition.training.sharding.sources import Source, find_sources
-from activity_recognition.training.sharding.store import Store, is_url
 from activity_recognition.types import LabelSpan
 
 RECEIPT = 'recording.json'

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from activity_recognition.errors import RecordingError
+from activity_recognition.training.data.store import Store
 from activity_recognition.training.sharding.manifest import MANIFEST, read_manifest
-from activity_recognition.training.sharding.store import Store
 
 OUTSIDE = ['../secret', '/etc/hostname', 'a/../../secret', 'a\0b', '..', '', 'a//b', './a', 'a\\b']
 

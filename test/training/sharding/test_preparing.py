@@ -24,7 +24,7 @@ import os, signal, sys
 from pathlib import Path
 from activity_recognition.training.sharding import writing
 from factories.shards import prepare
-from activity_recognition.training.sharding.store import Store
+from activity_recognition.training.data.store import Store
 
 put, done = Store.put, []
 def put_and_die(store, local, name):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from activity_recognition.bags import RecordingWriter
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
+from activity_recognition.training.data.store import Store
 from activity_recognition.training.sharding.manifest import (
     Manifest,
     Shard,
@@ -22,7 +23,6 @@ from activity_recognition.training.sharding.manifest import (
     holds_shards,
     read_manifest,
 )
-from activity_recognition.training.sharding.store import Store
 from activity_recognition.types import Frame, LabelSpan, to_ns
 from factories.shards import batches_of, contents, load, prepare
 

@@ -12,7 +12,7 @@ from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
 from activity_recognition.errors import RecordingError
 from activity_recognition.scratch import scratch_folder
 from activity_recognition.training.data.splits import SPLITS_FILE, Assignment, read_splits
-from activity_recognition.training.sharding.store import Store, is_url
+from activity_recognition.training.data.store import Store, is_url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
