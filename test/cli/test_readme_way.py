@@ -28,7 +28,7 @@ def commands():
     """Return the words of each command after the README's sentence on the whole way."""
     _, _, after = README.read_text(encoding='utf-8').partition('The whole way in a few minutes')
     _, _, block = after.partition('```sh\n')
-    for line in block.partition('```')[0].splitlines():
+    for line in block.partition('```')[0].replace('\\\n', '').splitlines():
         runner, program, *words = shlex.split(line, comments=True)
         assert (runner, program) == ('tools/run', 'activity-recognition')
         yield [SMALLER.get(words[i - 1], word) if i else word for i, word in enumerate(words)]
