@@ -231,13 +231,73 @@ def test_the_report_in_the_documents_names_no_folder_of_a_machine():
             assert not re.search(r'(?<![\w.<])/(home|work|tmp|root|Users)/', text), path.name
 
 
-@pytest.mark.parametrize('name', ['deployment', 'performance', 'evaluation/README'])
+@pytest.mark.parametrize(
+    'name',
+    ['deployment', 'performance', 'evaluation/README', 'architecture', 'node', 'extending', 'data'],
+)
 def test_pages_link_what_exists(name):
     path = ROOT / 'docs' / f'{name}.md'
     links = re.findall(r'\]\(([^)#]+)\)', path.read_text(encoding='utf-8'))
     local = [link for link in links if '://' not in link]
     assert local
     assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+ARCHITECTURE = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+
+
+def python_files() -> list[Path]:
+    return [
+        path
+        for folder in ('activity_recognition', 'training')
+        for path in ROOT.glob(f'{folder}/**/*.py')
+    ]
+
+
+def test_the_table_of_where_to_change_what_names_what_is_there():
+    """Each row links files, and what it names after a link stands in that file."""
+    table = ARCHITECTURE.partition('## Where to change what')[2]
+    rows = [line for line in table.splitlines() if line.startswith('| ')][1:]
+    assert len(rows) >= 14
+    for row in rows:
+        parts = re.split(r'\]\(\.\./([^)]+)\)', row)[1:]
+        assert parts, row
+        for path, words in zip(parts[::2], parts[1::2], strict=True):
+            named = re.match(r',((?: `\w+`,?)+)', words)
+            text = (ROOT / path).read_text(encoding='utf-8') if named else ''
+            assert (ROOT / path).exists(), path
+            for name in re.findall(r'`(\w+)`', named[1]) if named else ():
+                assert re.search(rf'(^|class |def )\s*{name}\b', text, re.MULTILINE), (path, name)
+
+
+def test_the_diagrams_name_classes_and_modules_that_are_there():
+    diagrams = ''.join(re.findall(r'```mermaid\n(.*?)```', ARCHITECTURE, re.DOTALL)).replace(
+        '<br/>', ' '
+    )
+    assert diagrams.count('flowchart') == 2
+    files = python_files()
+    defined = {
+        name
+        for path in files
+        for name in re.findall(r'^class (\w+)', path.read_text(encoding='utf-8'), re.MULTILINE)
+    }
+    named = set(re.findall(r'\b(?:[A-Z][a-z]+){2,}\b', diagrams))
+    assert len(named) > 10
+    of_messages = {path.stem for path in (ROOT / 'msg').iterdir()}
+    assert named - defined - of_messages == set()
+    for place in re.findall(r'\b[\w/]+/(?:\w+\.py)?', diagrams):
+        assert any(f'/{place}' in str(path) for path in files), place
+
+
+def test_the_table_of_layers_names_every_folder_and_room():
+    folders = {
+        path.name
+        for parent in ('activity_recognition', 'activity_recognition/ros', 'training')
+        for path in (ROOT / parent).iterdir()
+        if (path / '__init__.py').exists()
+    }
+    missing = {name for name in folders if f'`{name}/`' not in ARCHITECTURE}
+    assert missing == set()
 
 
 def shipped_accuracy() -> dict[str, str]:
