@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rosbags.interfaces import QosDurability
+from rosbags.interfaces import Connection, QosDurability
 from rosbags.rosbag2.metadata import parse_qos
 
 CDR, ROS1 = 'cdr', 'ros1'
@@ -51,6 +51,32 @@ class Storage(Protocol):
     def close(self) -> None:
         """Close the files."""
         ...
+
+
+class ConnectionReader(Protocol):
+    """A reader of rosbags."""
+
+    def messages(
+        self, connections: Collection[Connection]
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield connection, record time and content of the messages, in order of record time."""
+        ...
+
+
+def messages_of(
+    reader: ConnectionReader, connections: Mapping[int, Connection], channels: Collection[Channel]
+) -> Iterator[tuple[Channel, int, bytes]]:
+    """Yield channel, record time and content of the messages, in order of record time.
+
+    Args:
+        reader: opened.
+        connections: of the reader, by the number of their channel.
+        channels: those whose messages are wanted.
+    """
+    wanted = {channel.id: channel for channel in channels}
+    chosen = [connections[number] for number in wanted]
+    for connection, record_ns, data in reader.messages(chosen):
+        yield wanted[connection.id], record_ns, data
 
 
 def is_latched(profiles: Any) -> bool:

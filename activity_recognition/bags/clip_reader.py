@@ -74,7 +74,11 @@ class ClipReader:
         """
         self.drops = Drops()
         clip, cues = self._clip, self._cues
-        tracks = clip.frames(start_ns), clip.sound(start_ns), as_utterances(cues, start_ns)
+        tracks: tuple[Iterator[Sample], ...] = (
+            clip.frames(start_ns),
+            clip.sound(start_ns),
+            as_utterances(cues, start_ns),
+        )
         decode = _Decoding(self._model)
         for sample in merge(*tracks, key=attrgetter('arrival_ns')):
             try:

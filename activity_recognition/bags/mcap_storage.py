@@ -28,7 +28,7 @@ from rosbags.rosbag2.storage_mcap import (
     read_string,
 )
 
-from activity_recognition.bags.channels import Channel, is_latched
+from activity_recognition.bags.channels import Channel, is_latched, messages_of
 from activity_recognition.bags.limits import BoundedFile, check_chunks
 from activity_recognition.bags.unpacking import BeyondLimitError, unpacked_limit
 
@@ -71,11 +71,8 @@ class McapStorage:
         self.message_count = index.counts.total()
 
     def messages(self, channels: Collection[Channel]) -> Iterator[tuple[Channel, int, bytes]]:
-        """Yield channel, record time and content of the messages, in order of record time."""
-        wanted = {channel.id: channel for channel in channels}
-        connections = [self._connections[number] for number in wanted]
-        for connection, record_ns, data in self._reader.messages(connections):
-            yield wanted[connection.id], record_ns, data
+        """Return channel, record time and content of the messages, in order of record time."""
+        return messages_of(self._reader, self._connections, channels)
 
     def close(self) -> None:
         """Close the file."""

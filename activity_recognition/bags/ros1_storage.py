@@ -12,7 +12,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag1.reader import Header, RecordType
 
-from activity_recognition.bags.channels import ROS1, Channel
+from activity_recognition.bags.channels import ROS1, Channel, messages_of
 from activity_recognition.bags.limits import BoundedRosbag1Reader
 
 if TYPE_CHECKING:
@@ -62,11 +62,8 @@ class Ros1Storage:
         self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time - 1
 
     def messages(self, channels: Collection[Channel]) -> Iterator[tuple[Channel, int, bytes]]:
-        """Yield channel, record time and content of the messages, in order of record time."""
-        wanted = {channel.id: channel for channel in channels}
-        connections = [self._connections[number] for number in wanted]
-        for connection, record_ns, data in self._reader.messages(connections):
-            yield wanted[connection.id], record_ns, data
+        """Return channel, record time and content of the messages, in order of record time."""
+        return messages_of(self._reader, self._connections, channels)
 
     def close(self) -> None:
         """Close the file."""
