@@ -55,7 +55,12 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
 
 
 def load_config(cls: type[T], path: Path | str) -> T:
-    """Read a YAML file of overrides into the dataclass ``cls``."""
+    """Read a YAML file of overrides into the dataclass ``cls``.
+
+    Args:
+        cls: a configuration.
+        path: the YAML file.
+    """
     return build_config(cls, read_yaml(path), where=str(path))
 
 
@@ -87,7 +92,13 @@ def build_config(cls: type[T], overrides: Mapping[str, Any], *, where: str = 'co
 
 
 def unknown_key(key: str, known: typing.Iterable[str], where: str) -> str:
-    """Return the sentence that refuses ``key`` and names the nearest known one."""
+    """Return the sentence that refuses ``key`` and names the nearest known one.
+
+    Args:
+        key: the one that is refused.
+        known: those that there are.
+        where: what holds them, as a user names it.
+    """
     names = sorted(known)
     near = difflib.get_close_matches(key[:QUOTE_LIMIT], names, n=1, cutoff=0.4)
     hint = f'did you mean {near[0]!r}?' if near else f'known keys: {", ".join(names)}'
@@ -167,7 +178,12 @@ def nested(values: Mapping[str, Any], *, where: str = 'parameters') -> dict[str,
 
 
 def dotted_overrides(config: Any, prefix: str = '') -> dict[str, Any]:
-    """Return what differs from the defaults, by dotted name; the inverse of :func:`nested`."""
+    """Return what differs from the defaults, by dotted name; the inverse of :func:`nested`.
+
+    Args:
+        config: a configuration.
+        prefix: begins every name.
+    """
     result: dict[str, Any] = {}
     for item in dataclasses.fields(config):
         value, name = getattr(config, item.name), f'{prefix}{item.name}'
@@ -205,6 +221,10 @@ def _plain(value: Any) -> Any:
 
 def load_model_config(preset: str, *, labels: tuple[str, ...] | None = None) -> ModelConfig:
     """Read a model preset by name (``nano``, ``small_minilm``, …) or path, for ``labels``.
+
+    Args:
+        preset: name of a file in config/models, or path of a YAML file.
+        labels: activities in class order; None keeps those of the preset.
 
     Raises:
         ConfigError: no such preset, or a key or value of it is wrong.

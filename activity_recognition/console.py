@@ -22,7 +22,12 @@ class PlainConsole(Console):
         super().__init__(**{**options, 'markup': False, 'emoji': False, 'highlight': False})
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Turn a string, also one in a table, into what is shown."""
+        """Turn a string, also one in a table, into what is shown.
+
+        Args:
+            text: to show as it is.
+            options: of rich's own method.
+        """
         return super().render_str(printable(text), **{**options, 'markup': False, 'emoji': False})
 
 
@@ -32,5 +37,10 @@ def make_console(*, quiet: bool = False) -> PlainConsole | None:
 
 
 def plain(text: str, style: str = '') -> Text:
-    """Return text of others for where rich would take a string for markup, or not look at it."""
+    """Return text of others for where rich would take a string for markup, or not look at it.
+
+    Args:
+        text: to show as it is.
+        style: a style of rich's, empty for none.
+    """
     return Text(printable(text), style)

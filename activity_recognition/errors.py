@@ -77,6 +77,10 @@ def quoted(value: Any, limit: int = QUOTE_LIMIT) -> str:
     """Return ``repr(value)`` for a message, cut at about ``limit`` characters.
 
     The work is bounded, too: of nested and of very long values only the beginning is looked at.
+
+    Args:
+        value: anything.
+        limit: about how many characters to quote, at most.
     """
     shown = printable(_REPR.repr(value)).replace('\n', ' ')
     return shown if len(shown) <= limit + 3 else f'{shown[:limit]}…'
@@ -112,7 +116,12 @@ class UnsupportedEncodingError(DecodeError):
 
 
 class OutOfOrderError(DecodeError):
-    """A message whose stamp is not later than that of the one before it."""
+    """A message whose stamp is not later than that of the one before it.
+
+    Args:
+        message: what was wrong.
+        duplicate: whether the stamp was that of the message before.
+    """
 
     def __init__(self, message: str, *, duplicate: bool) -> None:
         super().__init__(message)
@@ -141,7 +150,13 @@ class BackendError(ActivityRecognitionError):
 
 
 class NonFiniteError(ActivityRecognitionError):
-    """The network's answer is NaN or infinite: finite weights overflowed."""
+    """The network's answer is NaN or infinite: finite weights overflowed.
+
+    Args:
+        message: what was wrong.
+        streams: names of the streams whose answer it is.
+        decisions: answers of the other streams in the same step.
+    """
 
     def __init__(
         self, message: str, *, streams: Sequence[str] = (), decisions: Mapping[str, object] = {}

@@ -30,6 +30,11 @@ def write_parameter_file(
 ) -> None:
     """Write the recogniser's settings that are not the defaults; the file is read back first.
 
+    Args:
+        path: the file to write.
+        config: the recogniser's.
+        comments: lines to put before the parameters.
+
     Raises:
         ConfigError: the file cannot be written.
     """
@@ -58,6 +63,11 @@ def parameter_text(config: RecognizerConfig) -> str:
 def read_parameter_file(path: Path, cls: type[T], *, node: str = RECOGNIZER) -> T:
     """Read the parameters of a node from a file that holds them and nothing else.
 
+    Args:
+        path: the YAML file.
+        cls: the configuration that the parameters are fields of.
+        node: name of the node.
+
     Raises:
         ConfigError: the file is not one, names another node, or has a parameter that does not exist
             or does not fit.
@@ -69,6 +79,12 @@ def parameters_of(
     content: Mapping[str, Any], cls: type[T], *, where: str, node: str = RECOGNIZER
 ) -> T:
     """Read the parameters of a node from what a parameter file holds.
+
+    Args:
+        content: of the file.
+        cls: the configuration that the parameters are fields of.
+        where: the file, for messages.
+        node: name of the node.
 
     Raises:
         ConfigError: see :func:`read_parameter_file`.

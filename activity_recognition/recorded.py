@@ -136,6 +136,10 @@ SETTINGS: Mapping[str, type[str] | type[int] | type[bool]] = {
 def read_setting(name: str, text: str) -> Setting:
     """Return a setting written as text.
 
+    Args:
+        name: of the setting, a field of :class:`RecordedConfig`.
+        text: its value.
+
     Raises:
         ConfigError: when it is no number, or neither true nor false, where one is expected, or out
             of range.

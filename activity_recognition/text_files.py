@@ -129,20 +129,42 @@ def read_json(
     limit_bytes: int = TEXT_LIMIT,
     advice: str = '',
 ) -> Any:
-    """Read a JSON file; see :func:`read_text` and :func:`parse_json`."""
+    """Read a JSON file; see :func:`read_text` and :func:`parse_json`.
+
+    Args:
+        path: the file.
+        error: raised where the file cannot be used.
+        what: the file in words, for messages.
+        limit_bytes: largest size that is read.
+        advice: what to do where it cannot be used; empty for nothing.
+    """
     text = read_text(path, error, what=what, limit_bytes=limit_bytes, advice=advice)
     return parse_json(text, error, where=str(path), what=what, advice=advice)
 
 
 def read_json_object(path: Path | str, error: Error, *, what: str, advice: str = '') -> Any:
-    """Read a JSON file that holds one object; see :func:`read_json`."""
+    """Read a JSON file that holds one object; see :func:`read_json`.
+
+    Args:
+        path: the file.
+        error: raised where the file cannot be used.
+        what: the file in words, for messages.
+        advice: what to do where it cannot be used; empty for nothing.
+    """
     return demand_mapping(
         read_json(path, error, what=what, advice=advice), error, where=str(path), advice=advice
     )
 
 
 def demand_mapping(value: Any, error: Error, *, where: str, advice: str = '') -> dict[str, Any]:
-    """Return ``value`` if it is a mapping, or raise ``error`` that says so."""
+    """Return ``value`` if it is a mapping, or raise ``error`` that says so.
+
+    Args:
+        value: anything that a file held.
+        error: raised where it is no mapping.
+        where: place of the value, for messages.
+        advice: what to do where it is none; empty for nothing.
+    """
     if not isinstance(value, dict):
         raise error(f'{where}: expected an object with keys, got {quoted(value)}{_advice(advice)}')
     return value
@@ -227,7 +249,14 @@ _JSON_NAN = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_distinct)
 def read_yaml(
     path: Path | str, error: Error, *, what: str, limit_bytes: int = YAML_LIMIT
 ) -> dict[Any, Any]:
-    """Read a YAML file that holds a mapping, or nothing; see :func:`parse_yaml`."""
+    """Read a YAML file that holds a mapping, or nothing; see :func:`parse_yaml`.
+
+    Args:
+        path: the file.
+        error: raised where the file cannot be used.
+        what: the file in words, for messages.
+        limit_bytes: largest size that is read.
+    """
     text = read_text(path, error, what=what, limit_bytes=limit_bytes, form='YAML')
     value = parse_yaml(text, error, where=str(path))
     if value is None:

@@ -21,7 +21,12 @@ NANOSECONDS = 1_000_000_000
 
 
 def seconds_between(later_ns: int, earlier_ns: int) -> float:
-    """Return ``later_ns - earlier_ns`` in seconds, subtracted as integers."""
+    """Return ``later_ns - earlier_ns`` in seconds, subtracted as integers.
+
+    Args:
+        later_ns: a stamp, nanoseconds.
+        earlier_ns: another, of the same clock.
+    """
     return (later_ns - earlier_ns) / NANOSECONDS
 
 

@@ -82,12 +82,22 @@ class LabelScan:
 
     @classmethod
     def broken(cls, path: Path, problem: str) -> LabelScan:
-        """Return what is found where nothing can be read."""
+        """Return what is found where nothing can be read.
+
+        Args:
+            path: the file.
+            problem: what is wrong with it, a sentence.
+        """
         return cls(path=path, spans=(), lines=(), problems=(f'{path}: {problem}',))
 
 
 def name_first(problems: Iterable[str], path: Path) -> tuple[str, ...]:
-    """Return the first problems of a file, and how many more there are."""
+    """Return the first problems of a file, and how many more there are.
+
+    Args:
+        problems: sentences.
+        path: the file that has them.
+    """
     every = list(problems)
     more = len(every) - _NAMED
     return (*every[:_NAMED], f'{path}: {more} more problems') if more > 0 else tuple(every)
@@ -173,7 +183,12 @@ def make_span(start_s: float, end_s: float, label: str) -> LabelSpan:
 
 
 def overlaps(numbered: list[tuple[LabelSpan, int]], path: Path) -> Iterator[str]:
-    """Say of spans in order which of them begin before one before has ended."""
+    """Say of spans in order which of them begin before one before has ended.
+
+    Args:
+        numbered: spans in order of their start, each with its line.
+        path: the file that holds them.
+    """
     latest: LabelSpan | None = None
     for after, line in numbered:
         if latest is not None and after.start_s < latest.end_s:
@@ -188,6 +203,10 @@ def overlaps(numbered: list[tuple[LabelSpan, int]], path: Path) -> Iterator[str]
 
 def write_labels(path: str | Path, spans: Iterable[LabelSpan]) -> None:
     """Write a label file that :func:`read_labels` gives back, times to the microsecond.
+
+    Args:
+        path: the file to write.
+        spans: in any order.
 
     Raises:
         RecordingError: when spans overlap or are empty, or the file cannot be written.

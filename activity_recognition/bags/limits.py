@@ -186,6 +186,10 @@ class BoundedRosbag1Reader(Rosbag1Reader):
     def read_index_data(self, pos: int, indexes: dict[int, list[IndexData]]) -> None:
         """Read the index of a chunk.
 
+        Args:
+            pos: where the index begins, bytes from the start of the file.
+            indexes: takes what is read, by connection.
+
         Raises:
             ReaderError: the same index was read several times.
         """
@@ -202,7 +206,13 @@ class BoundedRosbag1Reader(Rosbag1Reader):
         start: int | None = None,
         stop: int | None = None,
     ) -> Generator[tuple[Connection, int, bytes], None, None]:
-        """Yield connection, record time and content of messages, in order of record time."""
+        """Yield connection, record time and content of messages, in order of record time.
+
+        Args:
+            connections: whose messages are wanted; all where it is empty.
+            start: record time of the first message, nanoseconds; None for the first of all.
+            stop: record time before which the last message lies; None for the end.
+        """
         self._unpacked = 0
         yield from super().messages(connections, start, stop)
 

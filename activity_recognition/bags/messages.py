@@ -45,6 +45,11 @@ class MessageMaker:
     def __init__(self, image_format: str, jpeg_quality: int, transcript_type: str) -> None:
         """Choose formats.
 
+        Args:
+            image_format: one of :data:`IMAGE_FORMATS`.
+            jpeg_quality: 1 to 100.
+            transcript_type: one of :data:`TRANSCRIPT_FORMATS`.
+
         Raises:
             RecordingError: for a transcript type or quality that cannot be written.
         """

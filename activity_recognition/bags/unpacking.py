@@ -83,6 +83,10 @@ def unpack(compression: str, data: bytes | memoryview, limit: int = MAX_RECORD_B
 def unpack_file(source: Path, target: Path) -> None:
     """Unpack a file that is compressed by zstd.
 
+    Args:
+        source: the compressed file.
+        target: the file to write.
+
     Raises:
         BeyondLimitError: it unpacks to more than :func:`unpacked_limit`, or than is free there.
         OSError: the target cannot be written.

@@ -56,7 +56,12 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 def compare(reference: Mapping[str, Any], found: Mapping[str, Any]) -> list[Finding]:
-    """Return what differs between a record and the reference, and what must not."""
+    """Return what differs between a record and the reference, and what must not.
+
+    Args:
+        reference: record that is expected.
+        found: record of this machine.
+    """
     return [
         *_environment(reference['environment'], found['environment']),
         *_inputs(reference, found),

@@ -75,7 +75,15 @@ def read_config(values: Mapping[str, Value]) -> DemoConfig:
 def perform(
     config: DemoConfig, given: Mapping[str, Value], console: Console, *, quiet: bool, tree: bool
 ) -> RunMetrics:
-    """Simulate, play, watch; return what came of it."""
+    """Simulate, play, watch; return what came of it.
+
+    Args:
+        config: of the demo.
+        given: options of the command line, by name.
+        console: where to show it.
+        quiet: show nothing before the results.
+        tree: whether the example behaviour tree reacts as well.
+    """
     values = demo_values(given)
     namespace, recording = str(values['namespace']), Path(str(values['bag']))
     with Processes() as processes:
@@ -93,7 +101,13 @@ def perform(
 
 
 def write_recording(config: DemoConfig, path: Path, console: Console | None) -> None:
-    """Simulate the recording, with raw images, as a camera driver publishes them."""
+    """Simulate the recording, with raw images, as a camera driver publishes them.
+
+    Args:
+        config: seed, length and difficulty.
+        path: the recording to write.
+        console: where to show progress; None shows none.
+    """
     from activity_recognition.commands.simulate import Job, write_one
     from activity_recognition.simulation import SimulationConfig
 
@@ -105,7 +119,13 @@ def write_recording(config: DemoConfig, path: Path, console: Console | None) -> 
 
 
 def print_results(metrics: RunMetrics, report: Path, console: Console) -> None:
-    """Print how the demo went, in a few lines."""
+    """Print how the demo went, in a few lines.
+
+    Args:
+        metrics: of the run.
+        report: path of the page with them.
+        console: where to print.
+    """
     latency = metrics['latency']
     lines = [
         f'{check["name"]}: {check["found"]} ({check["wanted"]}): '

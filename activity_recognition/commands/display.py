@@ -62,7 +62,12 @@ class Display(Protocol):
 
 
 def make_display(console: Console, *, quiet: bool) -> Display:
-    """Return a live table on a terminal, plain lines elsewhere, nothing when ``quiet``."""
+    """Return a live table on a terminal, plain lines elsewhere, nothing when ``quiet``.
+
+    Args:
+        console: where to draw.
+        quiet: show nothing.
+    """
     if quiet:
         return Silence()
     return LiveTable(console) if console.is_terminal else PlainLines(console)
@@ -141,7 +146,12 @@ class PlainLines(Silence):
 
 
 def plain_line(view: View, newest: Heard) -> str:
-    """Return a decision in one line."""
+    """Return a decision in one line.
+
+    Args:
+        view: the run as it stands.
+        newest: the decision.
+    """
     truth = '' if view.truth is None else f'  truth {view.truth:<17}'
     weights = ' '.join(f'{name} {weight:+.2f}' for name, weight in view.weights.items())
     elapsed_s = round(view.elapsed_s, 1) + 0.0  # no negative zero

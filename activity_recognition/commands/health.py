@@ -75,6 +75,11 @@ def ask(node: MonitorNode, recognizer: str, *, seconds: float) -> tuple[int, str
     """Return the exit status and a sentence, from the first report within ``seconds``.
 
     A node that loads its model is given all of them.
+
+    Args:
+        node: listens to /diagnostics.
+        recognizer: full name of the node asked about.
+        seconds: how long to wait, at most.
     """
     from activity_recognition.ros.accounting import ENGINE_PART, STATE_PART
 

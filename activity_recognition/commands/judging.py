@@ -8,7 +8,13 @@ from activity_recognition.startup import DemoConfig
 
 
 def judge(config: DemoConfig, scores: Scores, frames: FrameAccount | None) -> list[Check]:
-    """Return what the demo must reach, and whether it did."""
+    """Return what the demo must reach, and whether it did.
+
+    Args:
+        config: limits.
+        scores: of the decisions.
+        frames: what became of every frame; None where nobody counted.
+    """
     accuracy = scores['balanced_accuracy']
     checks = [
         Check(

@@ -66,6 +66,11 @@ def prepare(
 def play(run: LiveRun, watch: Watch, display: Display) -> None:
     """Play the recording and show the run until everything has been worked off.
 
+    Args:
+        run: the processes, ready to play.
+        watch: collects what is published.
+        display: shows it.
+
     Raises:
         ActivityRecognitionError: when a node ends, or nothing happens any more.
         Exception: what a callback of the monitor raised.
@@ -105,6 +110,10 @@ def ticking_tree(node: MonitorNode, say: Callable[[str], None]) -> Iterator[None
     """Run the example behaviour tree on a node while the block runs.
 
     It begins, ticks and ends in the thread that spins the node: trees are not made for several.
+
+    Args:
+        node: subscribes for the tree.
+        say: called with the tree's actions, a sentence each.
     """
     from activity_recognition.behaviours.example_tree import ExampleTree
 

@@ -65,7 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def follow(watch: Watch, display: Display, *, seconds: float) -> None:
-    """Show a run until what is played has been worked off, or ``seconds`` are over."""
+    """Show a run until what is played has been worked off, or ``seconds`` are over.
+
+    Args:
+        watch: collects what is published.
+        display: shows it.
+        seconds: how long, at most.
+    """
     end_s = time.monotonic() + seconds
     pause = threading.Event()
     while not watch.settled and time.monotonic() < end_s:

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None:
-    """Declare one option per argument; an argument without a default is positional."""
+    """Declare one option per argument; an argument without a default is positional.
+
+    Args:
+        parser: of the command.
+        arguments: of its launch file.
+    """
     for item in arguments:
         flag = '--' + item.name.replace('_', '-')
         if item.required:
@@ -42,6 +47,10 @@ def values_of(namespace: argparse.Namespace, arguments: Iterable[Argument]) -> d
     """Return the values of the arguments by name, as launch files have them.
 
     An argument that is neither given nor has a default is left out.
+
+    Args:
+        namespace: what the parser found.
+        arguments: those that :func:`add_options` declared.
     """
     values = {item.name: getattr(namespace, item.name) for item in arguments}
     return {name: value for name, value in values.items() if value is not None}

@@ -137,7 +137,12 @@ class Processes:
             return None
 
     def end(self, child: Child, *, within_s: float) -> bool:
-        """Ask one process to end, with SIGTERM, and return whether it has by itself in time."""
+        """Ask one process to end, with SIGTERM, and return whether it has by itself in time.
+
+        Args:
+            child: the process.
+            within_s: how long it may take before it is killed, seconds.
+        """
         if child.running:
             _send(child, signal.SIGTERM)
             _wait(child, time.monotonic() + within_s)

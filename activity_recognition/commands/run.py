@@ -65,5 +65,10 @@ def status_of_first(processes: Processes) -> int:
 
 
 def brought_up(spec: NodeSpec, *, autostart: bool) -> NodeSpec:
-    """Return the recogniser so that it brings itself to active, where no launch file does it."""
+    """Return the recogniser so that it brings itself to active, where no launch file does it.
+
+    Args:
+        spec: the node as a launch file starts it.
+        autostart: whether it activates itself.
+    """
     return spec.with_parameters({'autostart': autostart})

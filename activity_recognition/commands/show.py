@@ -87,6 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
 def alone(config: TrainConfig, names: Sequence[str]) -> TrainConfig:
     """Return a recipe that makes some of its random changes and no other.
 
+    Args:
+        config: the recipe.
+        names: of the random changes to keep.
+
     Raises:
         ConfigError: a change is not known, or the recipe does not make it.
     """

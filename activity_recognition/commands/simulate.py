@@ -171,7 +171,12 @@ def written(job: Job) -> Iterator[float]:
 
 
 def write_one(job: Job, console: object) -> None:
-    """Write one recording, with a progress bar where there is a console."""
+    """Write one recording, with a progress bar where there is a console.
+
+    Args:
+        job: what to simulate, and where to write it.
+        console: shows progress; None shows none.
+    """
     from activity_recognition.training.pool import make_progress
 
     with make_progress(console) as progress:  # type: ignore[arg-type]

@@ -67,7 +67,13 @@ def checksum(recording: Path) -> dict[str, Any]:
 
 
 def recognise(recording: Path, checkpoint: str, device: str) -> dict[str, Any]:
-    """Run the recogniser's engine over a recording; return checkpoint, output and cost."""
+    """Run the recogniser's engine over a recording; return checkpoint, output and cost.
+
+    Args:
+        recording: the recording to run over.
+        checkpoint: its folder; empty for the one shipped.
+        device: where the network runs.
+    """
     from activity_recognition.bags import RecordingReader, labels_path, read_labels
     from activity_recognition.config import EngineConfig, SyncConfig
     from activity_recognition.inference import StreamingEngine
@@ -102,6 +108,11 @@ def describe(
     decisions: Sequence[Decision], start_ns: int, truth: Sequence[LabelSpan]
 ) -> dict[str, Any]:
     """Return decisions in the form that records keep and compare.
+
+    Args:
+        decisions: in order of their times.
+        start_ns: start of the recording.
+        truth: its labels.
 
     Returns:
         ``answers`` are ``[seconds, answer]`` of every decision; ``probabilities`` are those of
@@ -173,7 +184,13 @@ def peak_memory_mib(processes: Processes) -> dict[str, int]:
 def agreement(
     expected: Sequence[Sequence[Any]], heard: Sequence[tuple[int, str]], recording: Path
 ) -> float | None:
-    """Return the share of moments decided both offline and live that got the same answer."""
+    """Return the share of moments decided both offline and live that got the same answer.
+
+    Args:
+        expected: ``[seconds, answer]`` of every decision offline.
+        heard: stamp and answer of every decision live.
+        recording: what both decided about.
+    """
     from activity_recognition.bags import RecordingReader
 
     with RecordingReader(recording) as reader:

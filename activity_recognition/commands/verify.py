@@ -56,7 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def conclude(reference: dict[str, Any], record: dict[str, Any]) -> int:
-    """Say how a record differs from the reference, and the verdict; return the exit status."""
+    """Say how a record differs from the reference, and the verdict; return the exit status.
+
+    Args:
+        reference: record that is expected.
+        record: record of this machine.
+    """
     from activity_recognition.commands.comparison import Verdict, compare, summary, verdict
 
     findings = compare(reference, record)

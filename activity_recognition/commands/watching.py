@@ -120,7 +120,15 @@ class Watch:
 def run_metrics(
     watch: Watch, node: MonitorNode, *, title: str, summary: str, checks: list[Check]
 ) -> RunMetrics:
-    """Return all there is to report of a run."""
+    """Return all there is to report of a run.
+
+    Args:
+        watch: what was published.
+        node: what the monitor counted.
+        title: of the report.
+        summary: what was run, in a sentence or two.
+        checks: limits, and whether they are met.
+    """
     from activity_recognition.commands.machine import conditions
 
     engine = watch.engine
@@ -135,7 +143,12 @@ def run_metrics(
 
 
 def write_pages(folder: Path, metrics: RunMetrics) -> Path:
-    """Write report, timeline and numbers of a run into a folder; return the report's path."""
+    """Write report, timeline and numbers of a run into a folder; return the report's path.
+
+    Args:
+        folder: where to write; made where it is missing.
+        metrics: of the run.
+    """
     write_report(folder / 'report.html', metrics)
     write_metrics(folder / 'metrics.json', metrics)
     (folder / 'timeline.svg').write_text(timeline(metrics, alone=True), encoding='utf-8')

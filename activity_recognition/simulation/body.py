@@ -71,6 +71,10 @@ def joints(pose: FloatArray, build: Build) -> FloatArray:
     """Return the world places of all joints, metres, (18, 3), rows as in ``Joint``.
 
     ``pose`` is a vector laid out as in ``Pose``; unreachable hands and feet stretch towards it.
+
+    Args:
+        pose: laid out as in ``Pose``.
+        build: lengths of the limbs.
     """
     basis = _body_basis(float(pose[Pose.YAW]), float(pose[Pose.PITCH]))
     trunk = _trunk_basis(float(pose[Pose.LEAN]), float(pose[Pose.SWAY])) @ basis

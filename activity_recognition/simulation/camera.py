@@ -59,6 +59,12 @@ def draw_camera(rng: np.random.Generator, width_px: int, height_px: int, margin_
     """Draw a camera that sees a person at about ``REFERENCE_DEPTH_M`` from head to foot.
 
     The image it draws on is ``margin_px`` larger on every side than what is recorded.
+
+    Args:
+        rng: draws it.
+        width_px: of the image, pixels.
+        height_px: of the image, pixels.
+        margin_px: by how much its image is larger on every side than what is recorded, pixels.
     """
     height_m = float(rng.uniform(0.8, 1.75))
     aim_m = float(rng.uniform(0.8, 0.95))
@@ -79,17 +85,36 @@ def subpixels(points_N2: FloatArray) -> NDArray[np.int32]:
 
 
 def polygon(image: Image, points_N2: FloatArray, colour: Colour) -> None:
-    """Fill a convex polygon given in pixels."""
+    """Fill a convex polygon given in pixels.
+
+    Args:
+        image: RGB uint8 (height, width, 3), painted on.
+        points_N2: corners, pixels.
+        colour: RGB, 0 to 255.
+    """
     fixed_polygon(image, subpixels(points_N2), colour)
 
 
 def fixed_polygon(image: Image, points_N2: NDArray[np.int32], colour: Colour) -> None:
-    """Fill a convex polygon given as ``subpixels`` returns it."""
+    """Fill a convex polygon given as ``subpixels`` returns it.
+
+    Args:
+        image: RGB uint8 (height, width, 3), painted on.
+        points_N2: corners, as ``subpixels`` returns them.
+        colour: RGB, 0 to 255.
+    """
     cv2.fillConvexPoly(image, points_N2, colour, cv2.LINE_AA, SHIFT)
 
 
 def disc(image: Image, centre_2: FloatArray, radius_px: float, colour: Colour) -> None:
-    """Fill a circle given in pixels."""
+    """Fill a circle given in pixels.
+
+    Args:
+        image: RGB uint8 (height, width, 3), painted on.
+        centre_2: pixels.
+        radius_px: pixels.
+        colour: RGB, 0 to 255.
+    """
     centre = (round(float(centre_2[0]) * _SUBPIXELS), round(float(centre_2[1]) * _SUBPIXELS))
     radius = max(1, round(radius_px * _SUBPIXELS))
     cv2.circle(image, centre, radius, colour, -1, cv2.LINE_AA, SHIFT)
@@ -102,7 +127,15 @@ def capsule(
     radii_px: tuple[float, float],
     colour: Colour,
 ) -> None:
-    """Fill a rounded, tapered bar between two points given in pixels."""
+    """Fill a rounded, tapered bar between two points given in pixels.
+
+    Args:
+        image: RGB uint8 (height, width, 3), painted on.
+        start_2: one end, pixels.
+        end_2: the other end, pixels.
+        radii_px: at the start and at the end, pixels.
+        colour: RGB, 0 to 255.
+    """
     along_x, along_y = float(end_2[0] - start_2[0]), float(end_2[1] - start_2[1])
     length = (along_x * along_x + along_y * along_y) ** 0.5
     if length < abs(radii_px[0] - radii_px[1]) + 1e-3:
@@ -120,7 +153,12 @@ def capsule(
 
 @lru_cache(maxsize=16384)
 def shade(colour: Colour, factor: float) -> Colour:
-    """Return ``colour`` made darker (factor below 1) or lighter."""
+    """Return ``colour`` made darker (factor below 1) or lighter.
+
+    Args:
+        colour: RGB, 0 to 255.
+        factor: of the brightness; below 1 is darker.
+    """
     red, green, blue = (min(255, max(0, round(channel * factor))) for channel in colour)
     return red, green, blue
 
@@ -128,7 +166,13 @@ def shade(colour: Colour, factor: float) -> Colour:
 def draw_colour(
     rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]
 ) -> Colour:
-    """Draw a colour of any hue within ranges of saturation and value, both 0-1."""
+    """Draw a colour of any hue within ranges of saturation and value, both 0-1.
+
+    Args:
+        rng: draws it.
+        saturation: range, within 0 to 1.
+        value: range, within 0 to 1.
+    """
     hue = float(rng.uniform(0, 6))
     strength, bright = float(rng.uniform(*saturation)), float(rng.uniform(*value))
     channels = []

@@ -29,5 +29,11 @@ class Stream(IntEnum):
 
 
 def stream(seed: int, kind: Stream, index: int = 0) -> np.random.Generator:
-    """Return the generator of one concern, ``index`` telling its items (segments) apart."""
+    """Return the generator of one concern, ``index`` telling its items (segments) apart.
+
+    Args:
+        seed: of the recording.
+        kind: the concern.
+        index: of an item of the concern, as of a segment.
+    """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(kind), index)))

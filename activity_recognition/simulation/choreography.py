@@ -74,7 +74,13 @@ def _transition_s(before: Motion, after: Motion, lasted_s: float, pace: float) -
 def choreograph(
     config: SimulationConfig, segments: tuple[Segment, ...], stage: Stage
 ) -> Choreography:
-    """Draw the motion of every segment and the transitions between them."""
+    """Draw the motion of every segment and the transitions between them.
+
+    Args:
+        config: of the recording.
+        segments: of the script, in order.
+        stage: floor plan.
+    """
     motions: list[Motion] = []
     transitions = [0.0]
     for segment in segments:

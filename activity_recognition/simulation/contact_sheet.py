@@ -36,6 +36,12 @@ def contact_sheet(
     Under each row lies the spectrogram of the same stretch (0 Hz at the bottom, half the sample
     rate at the top) with what the speech recogniser delivered, where it was said.
 
+    Args:
+        simulation: what to show.
+        path: the PNG file to write.
+        every_s: time between two frames, seconds.
+        columns: frames in a row.
+
     Raises:
         RecordingError: when the picture cannot be written.
     """

@@ -76,7 +76,12 @@ class Disturbances:
     passers: tuple[Passage, ...]
 
     def paint_behind(self, image: Image, time_s: float) -> None:
-        """Paint what moves at the wall."""
+        """Paint what moves at the wall.
+
+        Args:
+            image: RGB uint8 (height, width, 3), painted on.
+            time_s: seconds from the recording's start.
+        """
         if self.curtain is not None:
             self._paint_curtain(image, self.curtain, time_s)
         if self.screen is not None:
@@ -102,7 +107,12 @@ class Disturbances:
             polygon(image, self.camera.project(points)[0], tone)
 
     def paint_pets(self, image: Image, time_s: float) -> None:
-        """Paint an animal that walks along the wall."""
+        """Paint an animal that walks along the wall.
+
+        Args:
+            image: RGB uint8 (height, width, 3), painted on.
+            time_s: seconds from the recording's start.
+        """
         for pet in self.pets:
             x_m = self._place(pet, time_s)
             if x_m is None:
@@ -129,7 +139,12 @@ class Disturbances:
             disc(image, pixels[2], 0.09 * scale, shade(pet.colour, 1.1))
 
     def paint_before(self, image: Image, time_s: float) -> None:
-        """Paint what hides parts of the person."""
+        """Paint what hides parts of the person.
+
+        Args:
+            image: RGB uint8 (height, width, 3), painted on.
+            time_s: seconds from the recording's start.
+        """
         for passer in self.passers:
             x_m = self._place(passer, time_s)
             if x_m is not None:
@@ -213,7 +228,17 @@ def draw_disturbances(
     duration_s: float,
     difficulty: float,
 ) -> Disturbances:
-    """Draw what disturbs a recording; ``difficulty`` 0 leaves nothing, 1 much."""
+    """Draw what disturbs a recording; ``difficulty`` 0 leaves nothing, 1 much.
+
+    Args:
+        rng: draws it.
+        camera: sees it.
+        wall: back wall of the room.
+        half_width_m: what the camera sees to either side, metres.
+        size_px: width and height of the image, pixels.
+        duration_s: length of the recording, seconds.
+        difficulty: 0 (none) to 1 (much).
+    """
     chances = rng.random(3)
     curtain = Curtain(
         middle_m=float(rng.uniform(-1.6, 1.6)),

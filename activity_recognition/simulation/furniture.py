@@ -51,7 +51,14 @@ def box(
     high: tuple[float, float, float],
     colour: Colour,
 ) -> Faces:
-    """Return the visible faces (side, top, front) of an upright box between two corners, metres."""
+    """Return the visible faces (side, top, front) of an upright box between two corners, metres.
+
+    Args:
+        camera: sees it.
+        low: the corner with the smallest coordinates, metres.
+        high: the corner with the largest, metres.
+        colour: RGB, 0 to 255.
+    """
     (x0, y0, z0), (x1, y1, z1) = low, high
     side_x = x0 if x0 > 0 else x1
     faces: list[tuple[NDArray[np.int32], Colour]] = []
@@ -67,7 +74,13 @@ def box(
 
 
 def furnish(rng: np.random.Generator, camera: Camera, stage: Stage) -> FurnitureSet:
-    """Draw the furniture at the places of a floor plan."""
+    """Draw the furniture at the places of a floor plan.
+
+    Args:
+        rng: draws it.
+        camera: sees it.
+        stage: floor plan.
+    """
     wood = draw_colour(rng, (0.1, 0.5), (0.35, 0.9))
     return FurnitureSet(
         table=_table(rng, camera, stage, wood),

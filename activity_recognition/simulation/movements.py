@@ -36,7 +36,13 @@ def _regular_beats(rate_hz: float, duration_s: float) -> FloatArray:
 
 
 def walking_limbs(pose: FloatArray, phase: float, strength: float) -> None:
-    """Swing legs and arms in place; ``phase`` counts steps, a foot lands at every half."""
+    """Swing legs and arms in place; ``phase`` counts steps, a foot lands at every half.
+
+    Args:
+        pose: laid out as in ``Pose``, changed in place.
+        phase: steps taken; a foot lands at every half.
+        strength: of the swing, 0 to 1.
+    """
     for side in range(2):
         cycle = np.pi * (phase + side)
         pose[Pose.FOOT[side]] += (
@@ -60,7 +66,12 @@ class Walk:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, _duration_s: float) -> Walk:
-        """Draw a path and a pace."""
+        """Draw a path and a pace.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+        """
         radius_m = float(rng.uniform(0.7, 1.1))
         speed = float(rng.uniform(0.7, 1.2)) / radius_m
         return cls(
@@ -100,7 +111,12 @@ class Exercise:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, _duration_s: float) -> Exercise:
-        """Draw a place, one of the exercises, and a pace."""
+        """Draw a place, one of the exercises, and a pace.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+        """
         return cls(
             base=standing(*stage.draw_spot(rng), float(rng.uniform(-0.7, 0.7))),
             kind=int(rng.integers(3)),
@@ -155,7 +171,13 @@ class Reach:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, duration_s: float) -> Reach:
-        """Draw a height on the door and a stroke."""
+        """Draw a height on the door and a stroke.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+            duration_s: length of the segment, seconds.
+        """
         x_m, z_m, yaw = stage.draw_cupboard_place(rng)
         base = standing(x_m, z_m, yaw)
         base[Pose.LEAN] = float(rng.uniform(0.0, 0.12))
@@ -194,7 +216,13 @@ class Sit:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, duration_s: float) -> Sit:
-        """Draw a way to sit and a pace of the hands."""
+        """Draw a way to sit and a pace of the hands.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+            duration_s: length of the segment, seconds.
+        """
         base = standing(stage.seat_m[0], stage.seat_m[1], stage.seat_yaw)
         base[Pose.YAW] += float(rng.uniform(-0.12, 0.12))
         base[Pose.HIP] = 0.56
@@ -244,7 +272,13 @@ class Lie:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, duration_s: float) -> Lie:
-        """Draw a place on the floor and a posture."""
+        """Draw a place on the floor and a posture.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+            duration_s: length of the segment, seconds.
+        """
         x_m, z_m, yaw = stage.draw_floor_place(rng)
         base = standing(x_m, z_m, yaw)
         base[Pose.HIP] = 0.16

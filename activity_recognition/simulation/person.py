@@ -96,7 +96,14 @@ class Figure:
 
     @classmethod
     def see(cls, looks: Looks, joints_N3: FloatArray, camera: Camera, *, cup: bool) -> Figure:
-        """Project the joints of a person, (18, 3), metres."""
+        """Project the joints of a person, (18, 3), metres.
+
+        Args:
+            looks: clothes and skin.
+            joints_N3: places of the joints, metres, (18, 3).
+            camera: sees it.
+            cup: whether the left hand holds a cup.
+        """
         pixels, depth = camera.project(joints_N3)
         return cls(
             looks=looks,
@@ -131,7 +138,12 @@ class Figure:
             )
 
     def draw_arm(self, image: Image, side: int) -> None:
-        """Draw the left (0) or right (1) arm, with the cup if it holds one."""
+        """Draw the left (0) or right (1) arm, with the cup if it holds one.
+
+        Args:
+            image: RGB uint8 (height, width, 3), painted on.
+            side: 0 for the left, 1 for the right.
+        """
         looks = self.looks
         sleeve = looks.shirt if looks.long_sleeves else looks.skin
         self._limb(
@@ -250,7 +262,13 @@ class Figure:
             self.draw_arm(image, side)
 
     def draw_shadow(self, image: Image, camera: Camera, joints_N3: FloatArray) -> None:
-        """Darken the floor under the feet or the lying body."""
+        """Darken the floor under the feet or the lying body.
+
+        Args:
+            image: RGB uint8 (height, width, 3), painted on.
+            camera: sees it.
+            joints_N3: places of the joints, metres, (18, 3).
+        """
         ground = joints_N3[[Joint.HEAD, Joint.ANKLE_L, Joint.ANKLE_R, Joint.PELVIS]].copy()
         ground[:, 1] = 0.0
         if not self.on_floor:

@@ -174,13 +174,23 @@ _SLOT = re.compile(r'\{(\w+)\}')
 
 
 def patterns(intent: str, phrasings: str) -> tuple[str, ...]:
-    """Return an intent's patterns in a part of ``config.PHRASINGS``."""
+    """Return an intent's patterns in a part of ``config.PHRASINGS``.
+
+    Args:
+        intent: key of :data:`INTENTS`.
+        phrasings: which sentences, one of ``config.PHRASINGS``.
+    """
     part = 'heldout' if phrasings == 'rearranged' else phrasings
     return _part(INTENTS[intent], part)
 
 
 def choices(slot: str, phrasings: str) -> tuple[str, ...]:
-    """Return what may stand in a slot in a part of ``config.PHRASINGS``."""
+    """Return what may stand in a slot in a part of ``config.PHRASINGS``.
+
+    Args:
+        slot: its name.
+        phrasings: which sentences, one of ``config.PHRASINGS``.
+    """
     part = 'train' if phrasings == 'rearranged' else phrasings
     return _part(SLOTS[slot], part)
 
@@ -198,13 +208,23 @@ def slots(pattern: str) -> tuple[str, ...]:
 
 
 def fill(pattern: str, words: tuple[str, ...]) -> str:
-    """Return the sentence of a pattern with ``words`` in its slots, in order."""
+    """Return the sentence of a pattern with ``words`` in its slots, in order.
+
+    Args:
+        pattern: a sentence with slots.
+        words: for the slots, in order.
+    """
     waiting = iter(words)
     return _SLOT.sub(lambda _match: next(waiting), pattern)
 
 
 def sentences(intent: str, phrasings: str = 'all') -> Iterator[str]:
-    """Yield every sentence of an intent, without fillers or errors."""
+    """Yield every sentence of an intent, without fillers or errors.
+
+    Args:
+        intent: key of :data:`INTENTS`.
+        phrasings: which sentences, one of ``config.PHRASINGS``.
+    """
     for pattern in patterns(intent, phrasings):
         for words in itertools.product(*(choices(name, phrasings) for name in slots(pattern))):
             yield fill(pattern, words)

@@ -59,7 +59,13 @@ class Motion(Protocol):
 
 
 def standing(x_m: float, z_m: float, yaw: float) -> FloatArray:
-    """Return the neutral upright pose with hanging arms."""
+    """Return the neutral upright pose with hanging arms.
+
+    Args:
+        x_m: to the right of the camera, metres.
+        z_m: away from the camera, metres.
+        yaw: turn about the vertical, radians.
+    """
     pose = np.zeros(Pose.SIZE)
     pose[[Pose.X, Pose.Z, Pose.YAW, Pose.HIP]] = x_m, z_m, yaw, 0.98
     pose[Pose.HAND[0]] = pose[Pose.HAND[1]] = 0.12, -0.95, 0.08
@@ -88,7 +94,15 @@ class Bursts:
         spell_s: tuple[float, float],
         rest_s: tuple[float, float],
     ) -> Bursts:
-        """Draw spells that cover the segment and its margins."""
+        """Draw spells that cover the segment and its margins.
+
+        Args:
+            rng: draws it.
+            duration_s: length of the segment, seconds.
+            rate_hz: of the movement within a spell, Hz.
+            spell_s: range of the length of a spell, seconds.
+            rest_s: range of the length of a rest, seconds.
+        """
         starts, ends = [], []
         time_s = -MARGIN_S - float(rng.uniform(0, spell_s[1]))
         while time_s < duration_s + MARGIN_S:
@@ -125,7 +139,13 @@ class Wobble:
 
     @classmethod
     def draw(cls, rng: Rng, low_hz: float, high_hz: float) -> Wobble:
-        """Draw three sine waves with rates in a range."""
+        """Draw three sine waves with rates in a range.
+
+        Args:
+            rng: draws it.
+            low_hz: lowest rate, Hz.
+            high_hz: highest rate, Hz.
+        """
         return cls(rates_hz=rng.uniform(low_hz, high_hz, 3), phases=rng.uniform(0, 2 * np.pi, 3))
 
     def at(self, time_s: float) -> float:
@@ -145,7 +165,12 @@ class Idle:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, _duration_s: float) -> Idle:
-        """Draw a place to stand, one time in five outside the picture."""
+        """Draw a place to stand, one time in five outside the picture.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+        """
         x_m, z_m = stage.draw_spot(rng)
         yaw = float(rng.uniform(-0.9, 0.9))
         side = 1.0 if x_m > 0 else -1.0
@@ -185,7 +210,12 @@ class Wave:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, _duration_s: float) -> Wave:
-        """Draw a place to stand and a way to wave."""
+        """Draw a place to stand and a way to wave.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+        """
         base = standing(*stage.draw_spot(rng), float(rng.uniform(-0.5, 0.5)))
         return cls(
             base=base,
@@ -222,7 +252,12 @@ class Gesture:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, _duration_s: float) -> Gesture:
-        """Draw a place to stand and a way to gesture."""
+        """Draw a place to stand and a way to gesture.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+        """
         base = standing(*stage.draw_spot(rng), float(rng.uniform(-0.6, 0.6)))
         return cls(
             base=base,
@@ -257,7 +292,13 @@ class Drink:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, duration_s: float) -> Drink:
-        """Draw a place to stand and a pace of drinking."""
+        """Draw a place to stand and a pace of drinking.
+
+        Args:
+            rng: draws it.
+            stage: floor plan.
+            duration_s: length of the segment, seconds.
+        """
         base = standing(*stage.draw_spot(rng), float(rng.uniform(-1.1, 1.1)))
         base[Pose.CUP] = 1.0
         pace_hz = float(rng.uniform(0.32, 0.5))

@@ -63,7 +63,13 @@ _INSERTED = ('a', 'the', 'and', 'uh', 'of', 'in', 'it')
 
 
 def mishear(rng: np.random.Generator, words: list[str], rate: float) -> tuple[list[str], int]:
-    """Substitute, drop and insert words; returns them and the number of errors."""
+    """Substitute, drop and insert words; returns them and the number of errors.
+
+    Args:
+        rng: draws it.
+        words: what was said.
+        rate: errors per word, 0 to 1.
+    """
     heard: list[str] = []
     errors = 0
     for word in words:
@@ -105,7 +111,12 @@ def vocabulary() -> tuple[str, ...]:
 
 
 def write(words: list[str], style: int) -> str:
-    """Write a sentence the way one recogniser does: bare, with capitals, with punctuation."""
+    """Write a sentence the way one recogniser does: bare, with capitals, with punctuation.
+
+    Args:
+        words: of the sentence.
+        style: number of the recogniser.
+    """
     text = ' '.join(words)
     if style == 0:
         return text

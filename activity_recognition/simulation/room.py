@@ -32,7 +32,13 @@ class Wall:
     def rectangle(
         self, camera: Camera, middle: tuple[float, float], size: tuple[float, float]
     ) -> FloatArray:
-        """Return the corners of a rectangle on the wall in pixels, (4, 2); metres in."""
+        """Return the corners of a rectangle on the wall in pixels, (4, 2); metres in.
+
+        Args:
+            camera: sees it.
+            middle: of the rectangle, metres.
+            size: width and height, metres.
+        """
         (x, y), (half_w, half_h) = middle, (size[0] / 2, size[1] / 2)
         corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
         points = np.array([(x + a * half_w, y + b * half_h, self.depth_m) for a, b in corners])
@@ -42,7 +48,13 @@ class Wall:
 def floor_rectangle(
     camera: Camera, middle: tuple[float, float], size: tuple[float, float]
 ) -> FloatArray:
-    """Return the corners of a rectangle on the floor in pixels, (4, 2); metres in."""
+    """Return the corners of a rectangle on the floor in pixels, (4, 2); metres in.
+
+    Args:
+        camera: sees it.
+        middle: of the rectangle, metres.
+        size: width and height, metres.
+    """
     (x, z), (half_w, half_d) = middle, (size[0] / 2, size[1] / 2)
     corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
     points = np.array([(x + a * half_w, 0.0, max(0.4, z + b * half_d)) for a, b in corners])
@@ -52,7 +64,14 @@ def floor_rectangle(
 def paint_room(
     rng: np.random.Generator, camera: Camera, width_px: int, height_px: int
 ) -> tuple[Image, Wall]:
-    """Paint the empty room, RGB (height, width, 3), and return its back wall."""
+    """Paint the empty room, RGB (height, width, 3), and return its back wall.
+
+    Args:
+        rng: draws it.
+        camera: sees it.
+        width_px: of the image, pixels.
+        height_px: of the image, pixels.
+    """
     wall = Wall(
         depth_m=float(rng.uniform(4.1, 5.2)), colour=draw_colour(rng, (0.02, 0.4), (0.5, 0.95))
     )
@@ -160,7 +179,14 @@ def _roughen(rng: np.random.Generator, image: Image) -> Image:
 def draw_light(
     rng: np.random.Generator, width_px: int, height_px: int, difficulty: float
 ) -> NDArray[np.float32]:
-    """Draw brightness, colour temperature, gradient and vignette, a gain (height, width, 3)."""
+    """Draw brightness, colour temperature, gradient and vignette, a gain (height, width, 3).
+
+    Args:
+        rng: draws it.
+        width_px: of the image, pixels.
+        height_px: of the image, pixels.
+        difficulty: 0 (none) to 1 (much).
+    """
     spread = 0.15 + 0.35 * difficulty
     level = float(np.exp(rng.uniform(-1.3, 0.5) * spread))
     warmth = float(rng.normal(0.0, 0.04 + 0.06 * difficulty))

@@ -52,7 +52,12 @@ def plan_script(config: SimulationConfig) -> tuple[Segment, ...]:
 
 
 def segment_at(segments: tuple[Segment, ...], time_s: float) -> Segment:
-    """Return the segment that holds a time, seconds from the recording's start."""
+    """Return the segment that holds a time, seconds from the recording's start.
+
+    Args:
+        segments: of the script, in order.
+        time_s: seconds from the recording's start.
+    """
     return next((s for s in segments if time_s < s.end_s), segments[-1])
 
 

@@ -45,7 +45,12 @@ class Transcript:
 
 
 def plan_speech(config: SimulationConfig, segments: tuple[Segment, ...]) -> tuple[Spoken, ...]:
-    """Draw who speaks when; the words do not matter here."""
+    """Draw who speaks when; the words do not matter here.
+
+    Args:
+        config: of the recording.
+        segments: of the script, in order.
+    """
     spoken: list[Spoken] = []
     for segment in segments:
         rng = stream(config.seed, Stream.SPEECH_TIMES, segment.index)
@@ -92,7 +97,12 @@ def _unrelated(rng: np.random.Generator, segment: Segment) -> Spoken:
 
 
 def transcribe(config: SimulationConfig, spoken: tuple[Spoken, ...]) -> tuple[Transcript, ...]:
-    """Draw words, recogniser errors and delays for every stretch of speech."""
+    """Draw words, recogniser errors and delays for every stretch of speech.
+
+    Args:
+        config: of the recording.
+        spoken: who speaks when.
+    """
     style = int(stream(config.seed, Stream.WORDS).integers(3))
     low, high = config.min_transcript_delay_s, config.max_transcript_delay_s
     transcripts = []
@@ -115,7 +125,13 @@ def transcribe(config: SimulationConfig, spoken: tuple[Spoken, ...]) -> tuple[Tr
 
 
 def draw_sentence(rng: np.random.Generator, intent: str, phrasings: str) -> str:
-    """Draw a sentence of an intent, perhaps with fillers."""
+    """Draw a sentence of an intent, perhaps with fillers.
+
+    Args:
+        rng: draws it.
+        intent: key of :data:`INTENTS`.
+        phrasings: which sentences, one of ``config.PHRASINGS``.
+    """
     pattern = _one_of(rng, patterns(intent, phrasings))
     words = tuple(_one_of(rng, choices(name, phrasings)) for name in slots(pattern))
     sentence = fill(pattern, words).split()

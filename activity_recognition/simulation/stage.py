@@ -64,7 +64,12 @@ class Stage:
 
 
 def draw_stage(rng: np.random.Generator, half_width_m: float) -> Stage:
-    """Draw a floor plan for a camera that sees ``half_width_m`` to either side."""
+    """Draw a floor plan for a camera that sees ``half_width_m`` to either side.
+
+    Args:
+        rng: draws it.
+        half_width_m: what the camera sees to either side, metres.
+    """
     side = 1.0 if rng.random() < 0.5 else -1.0
     seat_z = REFERENCE_DEPTH_M + float(rng.uniform(0.2, 0.4))
     seat_yaw = -side * float(rng.uniform(0.0, 1.5))

@@ -27,7 +27,13 @@ class Still:
 
 
 def draw_stills(simulation: Simulation, count: int, rng: np.random.Generator) -> Iterator[Still]:
-    """Yield ``count`` pictures of random moments of a recording."""
+    """Yield ``count`` pictures of random moments of a recording.
+
+    Args:
+        simulation: the recording.
+        count: number of images.
+        rng: draws the moments.
+    """
     for time_s in rng.uniform(0.0, simulation.config.duration_s, count):
         pose = simulation.choreography.pose(time_s)
         yield Still(

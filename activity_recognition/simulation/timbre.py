@@ -15,7 +15,12 @@ _FRAME_S = 0.02
 
 
 def normalised(samples: NDArray[np.floating], rate_hz: int) -> Samples:
-    """Scale to a loudest 20 ms of root mean square 1."""
+    """Scale to a loudest 20 ms of root mean square 1.
+
+    Args:
+        samples: a sound, (N,).
+        rate_hz: sample rate, Hz.
+    """
     size = max(1, min(len(samples), round(_FRAME_S * rate_hz)))
     whole = len(samples) // size * size
     power = np.square(samples[:whole]).reshape(-1, size).mean(axis=1)
@@ -61,7 +66,12 @@ def _ring_out(
 
 
 def footstep(rng: Rng, rate_hz: int) -> Samples:
-    """A low thump of the heel and a short scuff of the sole."""
+    """A low thump of the heel and a short scuff of the sole.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(0.16, rate_hz)
     base = float(rng.uniform(70, 130))
     thump = np.sin(2 * np.pi * base * times * (1 - 0.8 * times)) * np.exp(-times / 0.035)
@@ -70,7 +80,12 @@ def footstep(rng: Rng, rate_hz: int) -> Samples:
 
 
 def knock(rng: Rng, rate_hz: int) -> Samples:
-    """A knuckle on wood: damped resonances of a panel."""
+    """A knuckle on wood: damped resonances of a panel.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(0.14, rate_hz)
     base = float(rng.uniform(260, 420))
     partials = base * np.array([1.0, 1.62, 2.35, 3.3])
@@ -80,7 +95,12 @@ def knock(rng: Rng, rate_hz: int) -> Samples:
 
 
 def rub(rng: Rng, rate_hz: int) -> Samples:
-    """One stroke of a cloth: noise that swells and fades."""
+    """One stroke of a cloth: noise that swells and fades.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(float(rng.uniform(0.28, 0.42)), rate_hz)
     low = float(rng.uniform(900, 1600))
     swell = _swell(times) ** 1.5
@@ -88,7 +108,12 @@ def rub(rng: Rng, rate_hz: int) -> Samples:
 
 
 def key_click(rng: Rng, rate_hz: int) -> Samples:
-    """A key going down and up: two short bright clicks."""
+    """A key going down and up: two short bright clicks.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(0.09, rate_hz)
     click = _band_noise(rng, len(times), rate_hz, 2500, 6500)
     gap = float(rng.uniform(0.035, 0.06))
@@ -99,7 +124,12 @@ def key_click(rng: Rng, rate_hz: int) -> Samples:
 
 
 def clink(rng: Rng, rate_hz: int) -> Samples:
-    """Cutlery on crockery: inharmonic partials that ring on."""
+    """Cutlery on crockery: inharmonic partials that ring on.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(0.5, rate_hz)
     base = float(rng.uniform(1500, 2300))
     partials = base * np.array([1.0, 1.41, 1.93, 2.57, 3.05]) * rng.uniform(0.97, 1.03, 5)
@@ -110,7 +140,12 @@ def clink(rng: Rng, rate_hz: int) -> Samples:
 
 
 def thud(rng: Rng, rate_hz: int) -> Samples:
-    """A body on the floor."""
+    """A body on the floor.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(0.6, rate_hz)
     base = float(rng.uniform(45, 75))
     boom = np.sin(2 * np.pi * base * times) * np.exp(-times / 0.13)
@@ -119,7 +154,12 @@ def thud(rng: Rng, rate_hz: int) -> Samples:
 
 
 def scrape(rng: Rng, rate_hz: int) -> Samples:
-    """Something dragged on the floor: low, rough noise."""
+    """Something dragged on the floor: low, rough noise.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(float(rng.uniform(0.4, 0.8)), rate_hz)
     rough = 0.6 + 0.4 * np.sign(np.sin(2 * np.pi * float(rng.uniform(18, 32)) * times))
     swell = _swell(times)
@@ -127,7 +167,12 @@ def scrape(rng: Rng, rate_hz: int) -> Samples:
 
 
 def bell(rng: Rng, rate_hz: int) -> Samples:
-    """A telephone somewhere: two short trills."""
+    """A telephone somewhere: two short trills.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(1.4, rate_hz)
     pitch = float(rng.uniform(600, 1400))
     gate = ((times % 0.7) < 0.4) * (0.6 + 0.4 * np.sign(np.sin(2 * np.pi * 22 * times)))
@@ -136,7 +181,12 @@ def bell(rng: Rng, rate_hz: int) -> Samples:
 
 
 def door(rng: Rng, rate_hz: int) -> Samples:
-    """A door elsewhere falls shut."""
+    """A door elsewhere falls shut.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(0.5, rate_hz)
     noise = _band_noise(rng, len(times), rate_hz, 80, float(rng.uniform(300, 600)))
     latch = (
@@ -148,7 +198,12 @@ def door(rng: Rng, rate_hz: int) -> Samples:
 
 
 def passing_car(rng: Rng, rate_hz: int) -> Samples:
-    """A car outside: noise that swells for some seconds."""
+    """A car outside: noise that swells for some seconds.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+    """
     times = _times(float(rng.uniform(1.8, 3.2)), rate_hz)
     swell = _swell(times) ** 2
     return normalised(_band_noise(rng, len(times), rate_hz, 60, 600) * swell, rate_hz)
@@ -171,7 +226,14 @@ def _voiced(
 
 
 def voice(rng: Rng, rate_hz: int, length_s: float, pitch_hz: float) -> Samples:
-    """Somebody speaks for ``length_s``: syllables, no readable words."""
+    """Somebody speaks for ``length_s``: syllables, no readable words.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+        length_s: seconds.
+        pitch_hz: of the voice, Hz.
+    """
     count = round(length_s * rate_hz)
     out = np.zeros(count)
     start = 0
@@ -196,7 +258,13 @@ def voice(rng: Rng, rate_hz: int, length_s: float, pitch_hz: float) -> Samples:
 
 
 def groan(rng: Rng, rate_hz: int, pitch_hz: float) -> Samples:
-    """A long, falling, unsteady vowel."""
+    """A long, falling, unsteady vowel.
+
+    Args:
+        rng: draws it.
+        rate_hz: sample rate, Hz.
+        pitch_hz: where it begins, Hz.
+    """
     times = _times(float(rng.uniform(0.5, 1.0)), rate_hz)
     share = times / times[-1]
     shiver = 1 + 0.03 * np.sin(2 * np.pi * float(rng.uniform(4, 7)) * times)
@@ -207,7 +275,12 @@ def groan(rng: Rng, rate_hz: int, pitch_hz: float) -> Samples:
 
 
 def through_radio(samples: Samples, rate_hz: int) -> Samples:
-    """Return a voice as a small loudspeaker in another corner plays it."""
+    """Return a voice as a small loudspeaker in another corner plays it.
+
+    Args:
+        samples: a voice, (N,).
+        rate_hz: sample rate, Hz.
+    """
     spectrum = np.fft.rfft(samples)
     frequency = np.fft.rfftfreq(len(samples), 1 / rate_hz)
     spectrum *= 1 / (1 + (450 / np.maximum(frequency, 1.0)) ** 6) / (1 + (frequency / 2600) ** 8)

@@ -51,7 +51,12 @@ class Scene:
     flicker: Wobble
 
     def render(self, choreography: Choreography, time_s: float) -> Image:
-        """Return the noiseless picture at a time, RGB (height, width, 3)."""
+        """Return the noiseless picture at a time, RGB (height, width, 3).
+
+        Args:
+            choreography: what the person does.
+            time_s: seconds from the recording's start.
+        """
         canvas = self.background.copy()
         self.disturbances.paint_behind(canvas, time_s)
         self.disturbances.paint_pets(canvas, time_s)
@@ -120,6 +125,10 @@ class Scene:
 
         Shape (18, 2), rows as in ``Joint``; x to the right and y down as shares of the picture,
         inside it from 0 to 1; hidden ones too.
+
+        Args:
+            pose: laid out as in ``Pose``.
+            time_s: seconds from the recording's start.
         """
         pixels, _ = self.camera.project(joints(pose, self.looks.build))
         top, left = self._corner(time_s)
@@ -127,7 +136,12 @@ class Scene:
         return np.asarray((pixels - (left, top)) / size, np.float32)
 
     def add_noise(self, image: Image, offset: tuple[int, int]) -> Image:
-        """Add the sensor's noise, cut from the stored bank at ``offset`` (rows, columns)."""
+        """Add the sensor's noise, cut from the stored bank at ``offset`` (rows, columns).
+
+        Args:
+            image: RGB uint8 (height, width, 3), painted on.
+            offset: where the noise is cut from the bank, rows and columns.
+        """
         height, width = image.shape[:2]
         top, left = offset
         patch = self.noise_bank[top : top + height, left : left + width]
@@ -176,13 +190,25 @@ def draw_scene(config: SimulationConfig) -> Scene:
 def photograph(
     scene: Scene, choreography: Choreography, time_s: float, rng: np.random.Generator
 ) -> Image:
-    """Return the picture at a time with sensor noise."""
+    """Return the picture at a time with sensor noise.
+
+    Args:
+        scene: room, person and camera.
+        choreography: what the person does.
+        time_s: seconds from the recording's start.
+        rng: draws the noise.
+    """
     top, left = rng.integers(0, _BANK_EXTRA_PX, 2)
     return scene.add_noise(scene.render(choreography, time_s), (int(top), int(left)))
 
 
 def render_frames(scene: Scene, choreography: Choreography) -> Iterator[tuple[float, Image]]:
-    """Yield every frame with its time, seconds from the recording's start."""
+    """Yield every frame with its time, seconds from the recording's start.
+
+    Args:
+        scene: room, person and camera.
+        choreography: what the person does.
+    """
     config = scene.config
     rng = stream(config.seed, Stream.CAMERA, 1)
     for index in range(config.frame_count):

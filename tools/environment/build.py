@@ -18,6 +18,10 @@ def ensure(place: Workplace, choice: plan.Plan) -> bool:
     """Build unless the install is current; tell whether it was built.
 
     Other packages in the virtual environment need no mention: with it, what was built is removed.
+
+    Args:
+        place: the folders.
+        choice: what is to be installed.
     """
     compiled_stamp = place.install / '.compiled-stamp'
     linked_stamp = place.install / '.linked-stamp'

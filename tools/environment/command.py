@@ -49,7 +49,12 @@ def set_up(place: Workplace, _: argparse.Namespace) -> None:
 
 
 def lock(place: Workplace, chosen: argparse.Namespace) -> None:
-    """Write the locks anew."""
+    """Write the locks anew.
+
+    Args:
+        place: the folders.
+        chosen: options of the command.
+    """
     locks.renew(place, upgrade=chosen.upgrade)
 
 

@@ -63,7 +63,12 @@ class Host:
 
 
 def inspect(root: Path, environ: Mapping[str, str]) -> Host:
-    """Look at the machine that would hold an environment under `root`."""
+    """Look at the machine that would hold an environment under `root`.
+
+    Args:
+        root: of the repository.
+        environ: variables of the process.
+    """
     headers = Path(sysconfig.get_path('include')) / 'Python.h'
     path = environ.get('PATH')
     return Host(
@@ -80,7 +85,12 @@ def inspect(root: Path, environ: Mapping[str, str]) -> Host:
 
 
 def sourced_distribution(root: Path, environ: Mapping[str, str]) -> Distribution | None:
-    """Find the ROS distribution that the environment names, apart from our own prefixes."""
+    """Find the ROS distribution that the environment names, apart from our own prefixes.
+
+    Args:
+        root: of the repository.
+        environ: variables of the process.
+    """
     name = environ.get('ROS_DISTRO')
     prefixes = [Path(item) for item in environ.get('AMENT_PREFIX_PATH', '').split(':') if item]
     foreign = tuple(p for p in prefixes if not p.resolve().is_relative_to(root.resolve()))
@@ -111,7 +121,12 @@ def check(host: Host) -> None:
 
 
 def check_disk(host: Host, root: Path) -> None:
-    """Raise SetupError when the packages would not fit."""
+    """Raise SetupError when the packages would not fit.
+
+    Args:
+        host: the machine.
+        root: folder of the environment.
+    """
     if host.free_bytes < NEEDED_DISK_BYTES:
         raise SetupError(
             f'{root} has {host.free_bytes / 1e9:.1f} GB free, and the environment needs '

@@ -24,6 +24,11 @@ def ensure(place: Workplace, choice: plan.Plan, facts: host.Host) -> bool:
 
     Always from scratch: the ROS wheels bring packages that no lock lists (rclpy inside ros-rclpy),
     which an installer that brings an environment up to date would take away.
+
+    Args:
+        place: the folders.
+        choice: what is to be installed.
+        facts: about the machine.
     """
     stamp = place.venv / '.packages-stamp'
     wanted = fingerprint(place, choice)
@@ -39,13 +44,23 @@ def ensure(place: Workplace, choice: plan.Plan, facts: host.Host) -> bool:
 
 
 def fingerprint(place: Workplace, choice: plan.Plan) -> str:
-    """What the packages depend on."""
+    """What the packages depend on.
+
+    Args:
+        place: the folders.
+        choice: what is to be installed.
+    """
     locks = stamps.of_contents(choice.locks(place.requirements))
     return stamps.of_values([_python_fingerprint(place, choice), locks])
 
 
 def locked_requirement(locks: Sequence[Path], name: str) -> str:
-    """Return the line of the locks that fixes one package, for example uv==1.2.3."""
+    """Return the line of the locks that fixes one package, for example uv==1.2.3.
+
+    Args:
+        locks: lock files.
+        name: of the package.
+    """
     for lock in locks:
         for line in lock.read_text(encoding='utf-8').splitlines():
             if line.startswith(f'{name}=='):

@@ -63,7 +63,13 @@ def choose(host: Host) -> Plan:
 
 
 def build_environment(plan: Plan, venv: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for colcon: our virtual environment first, and one set of ROS prefixes."""
+    """Variables for colcon: our virtual environment first, and one set of ROS prefixes.
+
+    Args:
+        plan: what is to be installed.
+        venv: the virtual environment.
+        environ: variables of the process.
+    """
     result = {key: value for key, value in environ.items() if key not in _OWN_VARIABLES}
     result['VIRTUAL_ENV'] = str(venv)
     result['PATH'] = f'{venv / "bin"}:{environ.get("PATH", "/usr/bin:/bin")}'
@@ -92,13 +98,25 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def venv_command(plan: Plan, python: str, venv: Path) -> list[str]:
-    """The making of an empty virtual environment."""
+    """The making of an empty virtual environment.
+
+    Args:
+        plan: what is to be installed.
+        python: the interpreter.
+        venv: the virtual environment.
+    """
     options = ['--system-site-packages'] if plan.system_site_packages else []
     return [python, '-m', 'venv', *options, str(venv)]
 
 
 def colcon_command(plan: Plan, root: Path, venv: Path) -> list[str]:
-    """The build, with the files linked so that edits count without another build."""
+    """The build, with the files linked so that edits count without another build.
+
+    Args:
+        plan: what is to be installed.
+        root: of the repository.
+        venv: the virtual environment.
+    """
     return [
         *('colcon', '--log-base', str(root / 'build' / 'log'), 'build'),
         *('--base-paths', *(str(root / package) for package in plan.packages)),

@@ -38,7 +38,12 @@ def of_linked(root: Path) -> str:
 
 
 def is_current(stamp: Path, fingerprint: str) -> bool:
-    """Tell whether a stamp says that this was done."""
+    """Tell whether a stamp says that this was done.
+
+    Args:
+        stamp: the file that says it.
+        fingerprint: of what the step depends on.
+    """
     try:
         return stamp.read_text(encoding='utf-8').strip() == fingerprint
     except FileNotFoundError:
@@ -46,7 +51,12 @@ def is_current(stamp: Path, fingerprint: str) -> bool:
 
 
 def write(stamp: Path, fingerprint: str) -> None:
-    """Note that a step is done."""
+    """Note that a step is done.
+
+    Args:
+        stamp: the file that says it.
+        fingerprint: of what the step depends on.
+    """
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(fingerprint + '\n', encoding='utf-8')
 

@@ -16,7 +16,13 @@ _NUMPY_HEADERS = re.compile(
 
 
 def repair_cmake_files(venv: Path, python_headers: Path, numpy_headers: Path) -> int:
-    """Write this machine's folders into the exported CMake files; return how many were changed."""
+    """Write this machine's folders into the exported CMake files; return how many were changed.
+
+    Args:
+        venv: the virtual environment.
+        python_headers: folder of Python's headers.
+        numpy_headers: folder of NumPy's.
+    """
     changed = 0
     for path in sorted(venv.glob('share/*/cmake/*.cmake')):
         text = path.read_text(encoding='utf-8')

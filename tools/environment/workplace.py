@@ -66,7 +66,13 @@ def say(text: str) -> None:
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> str:
-    """Run a command silently and return what it printed; on failure show that, and raise."""
+    """Run a command silently and return what it printed; on failure show that, and raise.
+
+    Args:
+        command: program and arguments.
+        environment: variables of the command.
+        folder: where it runs.
+    """
     with subprocess.Popen(
         command,
         env=environment,
