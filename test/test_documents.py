@@ -13,6 +13,7 @@ import pytest
 
 from activity_recognition.bags import labels_path
 from activity_recognition.entry import PIP_LINE, remedy
+from activity_recognition.modalities import ROLE_SPEC
 from factories.timing import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,16 +31,12 @@ def topics() -> dict[str, tuple[str, str]]:
     return {name.strip('`'): (kind, qos) for name, kind, qos in rows}
 
 
-@pytest.mark.ros
-@pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
 def test_the_table_of_topics_tells_what_the_inputs_ask_for():
-    from activity_recognition.ros.qos import DEMANDS
-
     told = topics()
-    for role, demand in DEMANDS.items():
-        words = ['reliable' if demand.reliable else 'best effort']
-        words += ['latched'] if demand.latched else []
-        words += [f'depth {demand.depth}']
+    for role, spec in ROLE_SPEC.items():
+        words = ['reliable' if spec.reliable else 'best effort']
+        words += ['latched'] if spec.latched else []
+        words += [f'depth {spec.depth}']
         assert told[str(role)][1] == ', '.join(words)
 
 

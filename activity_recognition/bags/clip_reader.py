@@ -11,8 +11,10 @@ from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.messages import MessageMaker
 from activity_recognition.bags.subtitles import as_utterances, read_subtitles
 from activity_recognition.errors import DecodeError
+from activity_recognition.modalities import Role
 from activity_recognition.sensors.audio import pieces_of
-from activity_recognition.sensors.decoders import Drops, Role, SensorDecoders
+from activity_recognition.sensors.decoder_settings import DecoderSettings
+from activity_recognition.sensors.decoders import Drops, SensorDecoders
 from activity_recognition.types import AudioChunk, Frame
 
 if TYPE_CHECKING:
@@ -95,11 +97,7 @@ class _Decoding:
 
     def __init__(self, model: ModelConfig) -> None:
         self._messages = MessageMaker('raw', 100, 'hri_msgs/msg/LiveSpeech')
-        self._decoders = SensorDecoders(
-            sample_rate_hz=model.audio.sample_rate_hz,
-            max_gap_s=model.audio.max_gap_s,
-            image_side_px=model.video.input_size_px,
-        )
+        self._decoders = SensorDecoders(DecoderSettings(model=model))
         self._audio_rate_hz: int | None = None
 
     def __call__(self, sample: Sample) -> Sample | None:
