@@ -104,7 +104,7 @@ class RateLimit:
 class _Newest:
     """What is known of one modality's newest admitted sample."""
 
-    __slots__ = ('_rate_setting', 'content', 'may_be_late', 'rate', 'stamp_ns')
+    __slots__ = ('_rate_setting', 'content', 'has_only_stamps', 'may_be_late', 'rate', 'stamp_ns')
 
     def __init__(self, spec: ModalitySpec, config: SyncConfig) -> None:
         self._rate_setting = spec.rate_setting
@@ -116,6 +116,7 @@ class _Newest:
     def update(self, config: SyncConfig) -> None:
         if self._rate_setting:
             self.rate.set_rate(getattr(config, self._rate_setting))
+        self.has_only_stamps = not (self.may_be_late or self.rate.is_set)
 
     def reset(self) -> None:
         self.stamp_ns = NEVER_NS
@@ -126,7 +127,8 @@ class _Newest:
         """Take a sample that is admitted."""
         self.stamp_ns = sample.stamp_ns
         self.content = _content_of(sample)
-        self.rate.take(sample.stamp_ns)
+        if self.rate.is_set:
+            self.rate.take(sample.stamp_ns)
 
 
 class Admission:
@@ -161,14 +163,12 @@ class Admission:
         stamp_ns, arrival_ns = sample.stamp_ns, sample.arrival_ns
         if stamp_ns <= newest.stamp_ns or arrival_ns <= self._last_arrival_ns:
             return False
-        rate = newest.rate
-        if rate.is_set:
-            if not rate.admits(stamp_ns):
-                return False
-            rate.take(stamp_ns)
-        if newest.may_be_late:
-            newest.content = _content_of(sample)
-        newest.stamp_ns = stamp_ns
+        if newest.has_only_stamps:
+            newest.stamp_ns = stamp_ns
+        elif not newest.rate.is_set or newest.rate.admits(stamp_ns):
+            newest.note(sample)
+        else:
+            return False
         self._last_arrival_ns = arrival_ns
         return True
 
