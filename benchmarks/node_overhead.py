@@ -100,7 +100,7 @@ class Node:
         self._decided = False
         # Its session is its own business, but the wiring is what is measured.
         session: Any = self.node._session
-        self._worker, self._feed = session.running.worker, session.running.feeds['']
+        self._worker, self._feed = session.active.worker, session.active.streams['']
         # Signalled by the worker when it has decided and published.
         self._feed.filter.registerCallback(self._note)
         self._callbacks = self._subscribe()

@@ -158,7 +158,7 @@ def _recognizer(namespace: str, checkpoint: str) -> int:
     executor = make_executor()
     executor.add_node(node)
     session: Any = node._session
-    (feed,) = session.running.feeds.values()
+    (feed,) = session.active.streams.values()
     decided = applied = 0
 
     def note(window: Window) -> None:

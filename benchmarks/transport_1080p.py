@@ -209,9 +209,9 @@ def _recognizer(checkpoint: str) -> int:
 
     def note(window: Window) -> None:
         if window.decision is not None and any(True for _ in window.samples):
-            latencies_s.append(session.outcomes[''].results.latency_s)
+            latencies_s.append(session.publishers[''].results.latency_s)
 
-    session.running.feeds[''].filter.registerCallback(note)
+    session.active.streams[''].filter.registerCallback(note)
     while not _matched(node):
         executor.spin_once(timeout_sec=0.1)
     say(matched=True)
@@ -223,7 +223,7 @@ def _recognizer(checkpoint: str) -> int:
     while not is_told():
         executor.spin_once(timeout_sec=0.1)
     sys.stdin.readline()
-    counters = session.running.feeds[''].synchronizer
+    counters = session.active.streams[''].synchronizer
     seen, since_s = -1, time.monotonic()
     while time.monotonic() - since_s < DRAIN_S:
         executor.spin_once(timeout_sec=0.1)

@@ -60,7 +60,7 @@ def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def as_the_node_has_them(recording: Path, model: ModelConfig) -> list[Frame]:
-    """Decode the messages as ``ros.feed.Feed`` does."""
+    """Decode the messages as ``ros.recognizing.stream_inputs.StreamInputs`` does."""
     decoders = SensorDecoders(DecoderSettings(model=model))
     with RecordingReader(recording) as reader:
         records = list(reader.records([reader.roles.image]))

@@ -241,7 +241,7 @@ class RecognizerNode(AsyncLifecycleNode):
             backend_problem=engine.choice.problem if engine is not None else '',
             silent_after_s=self.get_parameter('silent_after_s').value,
         )
-        if session is None or session.running is None:
+        if session is None or session.active is None:
             message.status = [self._idle(diagnosis)]
         else:
             for name, now in session.snapshots().items():

@@ -20,8 +20,8 @@ from activity_recognition.modalities import Role
 from activity_recognition.ros.clocks import change_period, now_ns
 from activity_recognition.ros.recognizing.diagnostics import Snapshot
 from activity_recognition.ros.recognizing.results import LabelList
-from activity_recognition.ros.recognizing.stream_inputs import Feed, audio_format
-from activity_recognition.ros.recognizing.stream_publishers import Outcome
+from activity_recognition.ros.recognizing.stream_inputs import StreamInputs, audio_format
+from activity_recognition.ros.recognizing.stream_publishers import StreamPublishers
 from activity_recognition.ros.recognizing.worker import EngineWorker
 from activity_recognition.ros.topic_choice import accepted
 from activity_recognition.streams.schedule import IDLE_RATE_HZ
@@ -44,22 +44,24 @@ LOG_PERIOD_S = 5.0
 """At most one line about failing steps in this time."""
 
 
-class Running:
-    """What exists while the node is active: a feed per stream, the worker, timers."""
+class ActiveSession:
+    """What exists while the node is active: the inputs of each stream, the worker, timers."""
 
     def __init__(
         self,
         node: LifecycleNode,
         config: RecognizerConfig,
         engine: MultiStreamEngine,
-        outcomes: Mapping[str, Outcome],
+        publishers: Mapping[str, StreamPublishers],
     ) -> None:
         """Start the worker, then subscribe."""
         self._node = node
         self._config = config
-        self._outcomes = outcomes
+        self._publishers = publishers
         self._last_log_s = -LOG_PERIOD_S
-        self.feeds = {name: Feed(node, config, engine.config, name) for name in engine.streams}
+        self.streams = {
+            name: StreamInputs(node, config, engine.config, name) for name in engine.streams
+        }
         self._trace = (
             TracedEngine(
                 engine,
@@ -71,7 +73,7 @@ class Running:
             else None
         )
         self.worker = EngineWorker(
-            {name: feed.filter for name, feed in self.feeds.items()},
+            {name: stream.filter for name, stream in self.streams.items()},
             self._trace or engine,
             deliver=self._deliver,
             on_error=self._log_failure,
@@ -98,11 +100,11 @@ class Running:
             post_callback=lambda _: self._reset(),
         )
         self._undo.callback(jumps.unregister)
-        for feed in self.feeds.values():
-            self._undo.callback(feed.inputs.close)
-        for feed in self.feeds.values():
-            feed.inputs.look()
-            feed.log.begin(feed.inputs.reports())
+        for stream in self.streams.values():
+            self._undo.callback(stream.inputs.close)
+        for stream in self.streams.values():
+            stream.inputs.look()
+            stream.log.begin(stream.inputs.reports())
         self._every('look', LOOK_PERIOD_S, self._look)
         self._set_rates()
 
@@ -115,8 +117,8 @@ class Running:
         """Take over settings that change live; what has not changed is left alone."""
         before, self._config = self._config, config
         if config.sync != before.sync:
-            for feed in self.feeds.values():
-                feed.synchronizer.update(config.sync)
+            for stream in self.streams.values():
+                stream.synchronizer.update(config.sync)
         self._set_rates()
         if (config.smoothing, config.engine) != (before.smoothing, before.engine):
             self.worker.submit(
@@ -130,10 +132,10 @@ class Running:
         self._undo.close()
         has_ended = self.worker.stop(STOP_TIMEOUT_S)
         if has_ended and self._trace is not None:
-            (feed,) = self.feeds.values()
+            (stream,) = self.streams.values()
             self._trace.close(
-                feed.synchronizer.counters,
-                decisions_skipped=feed.synchronizer.decisions_skipped,
+                stream.synchronizer.counters,
+                decisions_skipped=stream.synchronizer.decisions_skipped,
                 failed_steps=self.worker.errors,
             )
         return has_ended
@@ -142,11 +144,11 @@ class Running:
         period_s = 1.0 / (self._config.sync.decision_rate_hz or IDLE_RATE_HZ)
         poll_s = max(period_s / POLLS_PER_PERIOD, SHORTEST_POLL_S)
         clock = self._node.get_clock()
-        for name, feed in self.feeds.items():
+        for name, stream in self.streams.items():
             # The node's clock: with sim time, decisions follow the simulation's pace.
-            timer = self._every(f'poll {name}', poll_s, partial(self._poll, feed), clock=clock)
+            timer = self._every(f'poll {name}', poll_s, partial(self._poll, stream), clock=clock)
             # Every waking of the executor costs it as much as a frame: none while frames come.
-            feed.filter.on_frame = timer.reset
+            stream.filter.on_frame = timer.reset
         self._every('overlay', 1.0 / self._config.overlay_rate_hz, self._show)
 
     def _every(
@@ -171,26 +173,28 @@ class Running:
 
     def _look(self) -> None:
         now_s, silent_after_s = time.monotonic(), self._config.silent_after_s
-        for feed in self.feeds.values():
-            feed.inputs.look()
-            reports = feed.inputs.reports()
-            feed.log.tell(reports, now_s=now_s, silent_after_s=silent_after_s)
-        for outcome in self._outcomes.values():
-            outcome.results.settle()
+        for stream in self.streams.values():
+            stream.inputs.look()
+            reports = stream.inputs.reports()
+            stream.log.tell(reports, now_s=now_s, silent_after_s=silent_after_s)
+        for stream in self._publishers.values():
+            stream.results.settle()
 
     def _reset(self) -> None:
-        for feed in self.feeds.values():
-            feed.synchronizer.reset()
+        for stream in self.streams.values():
+            stream.synchronizer.reset()
 
-    def _poll(self, feed: Feed) -> None:
-        feed.filter.poll(now_ns(self._node.get_clock()))
+    def _poll(self, stream: StreamInputs) -> None:
+        stream.filter.poll(now_ns(self._node.get_clock()))
 
     def _show(self) -> None:
-        for outcome in self._outcomes.values():
-            outcome.show()
+        for stream in self._publishers.values():
+            stream.show()
 
     def _deliver(self, stream: str, decision: Decision, window: Window) -> None:
-        self._outcomes[stream].results.deliver(decision, window, self.feeds[stream].filter.entries)
+        self._publishers[stream].results.deliver(
+            decision, window, self.streams[stream].filter.entries
+        )
 
     def _log_failure(self, error: Exception) -> None:
         now_s = time.monotonic()
@@ -226,11 +230,11 @@ class Session:
         self._node = node
         self.config = config
         self.engine = engine
-        self.outcomes = {
-            name: Outcome(node, config, self.engine.labels, name) for name in self.engine.streams
+        self.publishers = {
+            name: StreamPublishers(node, config, engine.labels, name) for name in engine.streams
         }
-        self._label_list = LabelList(node, self.engine.labels)
-        self.running: Running | None = None
+        self._label_list = LabelList(node, engine.labels)
+        self.active: ActiveSession | None = None
         self._is_stuck = False
 
     def start(self) -> None:
@@ -250,17 +254,17 @@ class Session:
             smoothing=self.config.smoothing, evidence_every=self.config.engine.evidence_every
         )
         self._label_list.publish(checkpoint_id=self.engine.checkpoint_id)
-        for outcome in self.outcomes.values():
-            outcome.results.open()
-        self.running = Running(self._node, self.config, self.engine, self.outcomes)
+        for stream in self.publishers.values():
+            stream.results.open()
+        self.active = ActiveSession(self._node, self.config, self.engine, self.publishers)
 
     def stop(self) -> None:
         """End recognising; NO_DATA is the last thing published."""
-        for outcome in self.outcomes.values():
-            outcome.results.close()
-        if self.running is not None:
-            self._is_stuck = not self.running.stop()
-            self.running = None
+        for stream in self.publishers.values():
+            stream.results.close()
+        if self.active is not None:
+            self._is_stuck = not self.active.stop()
+            self.active = None
         if self._is_stuck:
             self._node.get_logger().error(
                 f'the step in progress did not end within {STOP_TIMEOUT_S:g} s'
@@ -269,8 +273,8 @@ class Session:
     def close(self) -> None:
         """Give everything up."""
         self.stop()
-        for outcome in self.outcomes.values():
-            outcome.destroy()
+        for stream in self.publishers.values():
+            stream.destroy()
         self._label_list.destroy()
 
     def update(self, config: RecognizerConfig) -> None:
@@ -278,28 +282,28 @@ class Session:
         if config == self.config:
             return
         self.config = config
-        for outcome in self.outcomes.values():
-            outcome.results.set_rate(config.sync.decision_rate_hz)
-        if self.running is not None:
-            self.running.update(config, self.engine)
+        for stream in self.publishers.values():
+            stream.results.set_rate(config.sync.decision_rate_hz)
+        if self.active is not None:
+            self.active.update(config, self.engine)
 
     def snapshots(self) -> dict[str, Snapshot]:
         """Return what diagnostics are made from, by stream."""
-        now_s, running = time.monotonic(), self.running
-        if running is None:
+        now_s, active = time.monotonic(), self.active
+        if active is None:
             return {}
-        return {name: self._snapshot(name, now_s, running) for name in running.feeds}
+        return {name: self._snapshot(name, now_s, active) for name in active.streams}
 
-    def _snapshot(self, stream: str, now_s: float, running: Running) -> Snapshot:
-        feed, results = running.feeds[stream], self.outcomes[stream].results
+    def _snapshot(self, name: str, now_s: float, active: ActiveSession) -> Snapshot:
+        stream, results = active.streams[name], self.publishers[name].results
         return Snapshot(
             time_s=now_s,
-            inputs=feed.inputs.reports(),
-            counters=feed.synchronizer.counters,
-            resets=feed.synchronizer.resets,
-            decisions_skipped=feed.synchronizer.decisions_skipped,
-            worker=running.worker.report(stream),
+            inputs=stream.inputs.reports(),
+            counters=stream.synchronizer.counters,
+            resets=stream.synchronizer.resets,
+            decisions_skipped=stream.synchronizer.decisions_skipped,
+            worker=active.worker.report(name),
             latency_s=results.latency_s,
             processing_s=results.processing_s,
-            trace_problem=running.trace_problem,
+            trace_problem=active.trace_problem,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from activity_recognition.config import ModelConfig, RecognizerConfig, TopicsConfig
 
 
-class Feed:
+class StreamInputs:
     """Inputs of one stream, decoded and synchronised."""
 
     def __init__(

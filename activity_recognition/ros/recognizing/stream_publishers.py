@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from activity_recognition.config import RecognizerConfig
 
 
-class Outcome:
+class StreamPublishers:
     """The publishers ``activity`` and ``~/overlay`` of one stream."""
 
     def __init__(

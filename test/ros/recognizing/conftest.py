@@ -211,7 +211,7 @@ class World:
     def deliver(self, publisher, message) -> None:
         """Publish one message and wait until the recogniser has it: no queue can overflow."""
         topic = publisher.topic_name
-        feeds = self.recognizers[-1]._session.running.feeds.values()
+        feeds = self.recognizers[-1]._session.active.streams.values()
         inputs = [item for feed in feeds for item in feed.inputs.each]
         decoder = next(item.decoder for item in inputs if item.report().topic == topic)
         before = decoder.received

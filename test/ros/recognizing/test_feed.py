@@ -16,7 +16,7 @@ from activity_recognition.bags import RecordingReader, RecordingWriter
 from activity_recognition.config import RecognizerConfig, SyncConfig, TopicsConfig
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.ros.recognizing.filters import RawMessage
-from activity_recognition.ros.recognizing.stream_inputs import Feed
+from activity_recognition.ros.recognizing.stream_inputs import StreamInputs
 from activity_recognition.sensors import Role
 from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.types import NANOSECONDS, Frame
@@ -45,7 +45,7 @@ def test_a_large_camera_looks_the_same_to_the_node_and_to_training(node, tmp_pat
     with RecordingWriter(tmp_path / 'bag', start_ns=START_NS, image=image) as writer:
         writer.write(Frame(stamp_ns=START_NS, arrival_ns=START_NS, image=picture))
     model = dataclasses.replace(TINY, video=dataclasses.replace(TINY.video, input_size_px=side_px))
-    feed = Feed(node, RecognizerConfig(), model, '')
+    feed = StreamInputs(node, RecognizerConfig(), model, '')
     [decoder] = [item.decoder for item in feed.inputs.each if item.role is Role.IMAGE]
     live = []
     decoder.registerCallback(lambda sample, _: live.append(sample))
@@ -70,7 +70,7 @@ def test_a_large_camera_looks_the_same_to_the_node_and_to_training(node, tmp_pat
 )
 def test_a_microphone_array_is_heard_as_it_is_set(node, shared_case, choice, level, problem):
     config = RecognizerConfig(topics=TopicsConfig(audio_channels=choice))
-    feed = Feed(node, config, TINY, '')
+    feed = StreamInputs(node, config, TINY, '')
     decoders = {item.role: item.decoder for item in feed.inputs.each}
     chunks = []
     decoders[Role.AUDIO].registerCallback(lambda sample, _: chunks.append(sample))

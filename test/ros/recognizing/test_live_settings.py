@@ -43,7 +43,7 @@ def test_decisions_go_on_while_a_setting_is_set_without_end(world, source, name)
     world.spin_until(lambda: any(m.scores for m in activities))
     client = world.node.create_client(SetParameters, 'recognizer/set_parameters')
     world.spin_until(client.service_is_ready)
-    report = node._session.running.worker.report
+    report = node._session.active.worker.report
     decided, values, sets = report().decisions, itertools.cycle(SETTINGS[name]), 0
     # The next set follows the answer to the last one, whatever the machine makes of that.
     while report().decisions < decided + 6:
@@ -56,7 +56,7 @@ def test_a_setting_leaves_alone_what_it_is_not_about(world):
     from rclpy.parameter import Parameter
 
     node = world.recognize(sync__decision_rate_hz=1.0)
-    running = node._session.running
+    running = node._session.active
     submitted = []
     running.worker.submit = submitted.append
 
@@ -92,7 +92,7 @@ def test_a_setting_leaves_alone_what_it_is_not_about(world):
 
 def test_a_rate_that_is_drawn_to_and_fro_leaves_the_publisher_until_it_rests(world):
     node = world.recognize(sync__decision_rate_hz=5.0)
-    results = node._session.outcomes[''].results
+    results = node._session.publishers[''].results
 
     def check():
         first = results._activity

@@ -62,4 +62,4 @@ def test_what_overflows_later_is_an_error_in_diagnostics_and_never_published(
     for message in activities:
         numbers = [message.confidence, *(score.probability for score in message.scores)]
         assert all(math.isfinite(number) for number in numbers)
-    assert node._session.running.worker.errors
+    assert node._session.active.worker.errors

@@ -50,13 +50,13 @@ def test_a_trace_that_cannot_be_written_keeps_the_node_inactive(world, tmp_path)
     world.there(node.trigger_configure)
     world.there(node.trigger_activate)
     assert 'trace: expected a file that can be written' in str(node.failure)
-    assert node._session.running is None
+    assert node._session.active is None
 
 
 def test_without_being_asked_the_worker_has_the_engine_itself(world):
     node = world.recognize()
-    assert node._session.running.worker._engine is node._session.engine
-    assert not isinstance(node._session.running.worker._engine, TracedEngine)
+    assert node._session.active.worker._engine is node._session.engine
+    assert not isinstance(node._session.active.worker._engine, TracedEngine)
 
 
 def test_a_full_disk_costs_no_decision_and_diagnostics_say_so(world):
@@ -65,7 +65,7 @@ def test_a_full_disk_costs_no_decision_and_diagnostics_say_so(world):
     world.every(0.1, camera, world.image)
     world.spin_until(lambda: sum(bool(message.scores) for message in activities) > 5)
     world.spin_until(lambda: diagnoses.says('engine', 'trace: cannot write /dev/full: No space'))
-    running = node._session.running
+    running = node._session.active
     assert (running.worker.errors, running.trace_problem != '') == (0, True)
     world.there(node.trigger_deactivate)
-    assert node._session.running is None
+    assert node._session.active is None
