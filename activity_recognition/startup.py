@@ -9,9 +9,11 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from typing import overload
 
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import ConfigError
@@ -68,6 +70,28 @@ class Argument:
             raise ValueError(f'{self.name} must be of type {kind}, got {text!r}') from None
 
 
+class ArgumentList(Sequence[Argument]):
+    """Arguments that are put together when they are first asked for, some of them from files."""
+
+    def __init__(self, make: Callable[[], tuple[Argument, ...]]) -> None:
+        """Keep what makes them."""
+        self._make = cache(make)
+
+    @overload
+    def __getitem__(self, index: int) -> Argument: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Argument, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Argument | tuple[Argument, ...]:
+        """Return one of them, or some."""
+        return self._make()[index]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._make())
+
+
 TOPIC_ARGUMENTS = tuple(
     Argument(name=spec.role.value, default=spec.default_topic, description=spec.description)
     for spec in ROLE_SPEC.values()
@@ -78,16 +102,21 @@ They are relative, so that they lie in the namespace of the nodes; one that begi
 stays where it is.
 """
 
-_TEXTS = field_docstrings(RecordedConfig)
-RECORDED_ARGUMENTS = tuple(
-    Argument(
-        name=name,
-        default=None,
-        kind=kind,
-        description=_TEXTS.get(name, f'{name} of the recording.'),
+
+def _recorded_arguments() -> tuple[Argument, ...]:
+    texts = field_docstrings(RecordedConfig)
+    return tuple(
+        Argument(
+            name=name,
+            default=None,
+            kind=kind,
+            description=texts.get(name, f'{name} of the recording.'),
+        )
+        for name, kind in SETTINGS.items()
     )
-    for name, kind in SETTINGS.items()
-)
+
+
+RECORDED_ARGUMENTS = ArgumentList(_recorded_arguments)
 """Which topics of a recording are played, and what they mean; by name settings of the player."""
 LIVE_ARGUMENTS = tuple(
     replace(
@@ -172,29 +201,34 @@ RUN_ARGUMENTS = (
 )
 """Arguments of activity_recognition.launch.py and of ``activity-recognition run``."""
 
-REPLAY_ARGUMENTS = (
-    Argument(
-        name='bag',
-        default=None,
-        required=True,
-        description='The recording: a rosbag2 folder, or a .mcap, .db3 or ROS 1 .bag file.',
-    ),
-    Argument(name='rate', default=1.0, description='Seconds played per second.'),
-    Argument(name='offset', default=0.0, description='Begin this far into it, seconds.'),
-    Argument(name='duration', default=0.0, description='Play this much of it, seconds; 0 all.'),
-    Argument(name='loop', default=False, description='Begin again at the end.'),
-    Argument(
-        name='clock',
-        default=True,
-        description="Publish the recording's time on /clock and recognise in that time; false "
-        'moves the stamps to now.',
-    ),
-    *_MODEL_ARGUMENTS,
-    *RECORDED_ARGUMENTS,
-    *LIVE_ARGUMENTS,
-    _AUTOSTART,
-    *_NODE_ARGUMENTS,
-)
+
+def _replay_arguments() -> tuple[Argument, ...]:
+    return (
+        Argument(
+            name='bag',
+            default=None,
+            required=True,
+            description='The recording: a rosbag2 folder, or a .mcap, .db3 or ROS 1 .bag file.',
+        ),
+        Argument(name='rate', default=1.0, description='Seconds played per second.'),
+        Argument(name='offset', default=0.0, description='Begin this far into it, seconds.'),
+        Argument(name='duration', default=0.0, description='Play this much of it, seconds; 0 all.'),
+        Argument(name='loop', default=False, description='Begin again at the end.'),
+        Argument(
+            name='clock',
+            default=True,
+            description="Publish the recording's time on /clock and recognise in that time; false "
+            'moves the stamps to now.',
+        ),
+        *_MODEL_ARGUMENTS,
+        *RECORDED_ARGUMENTS,
+        *LIVE_ARGUMENTS,
+        _AUTOSTART,
+        *_NODE_ARGUMENTS,
+    )
+
+
+REPLAY_ARGUMENTS = ArgumentList(_replay_arguments)
 """Arguments of replay.launch.py and of ``activity-recognition replay``."""
 
 
@@ -213,23 +247,26 @@ class DemoConfig(Ranged):
     """Of the frames published, in transport."""
 
 
-_DEMO = load_config(DemoConfig, shipped_file('demo.yaml'))
+def _demo_arguments() -> tuple[Argument, ...]:
+    demo = load_config(DemoConfig, shipped_file('demo.yaml'))
+    return (
+        Argument(name='seed', default=demo.seed, description='Seed of the simulated recording.'),
+        Argument(name='seconds', default=demo.seconds, description='Length of the recording.'),
+        Argument(
+            name='difficulty',
+            default=demo.difficulty,
+            description='Camera noise, occlusion, background sound and recogniser errors, 0 to 1.',
+        ),
+        Argument(name='out', default='demo', description='Folder for recording, logs and report.'),
+        *_MODEL_ARGUMENTS,
+        *(
+            replace(item, default='demo') if item.name == 'namespace' else item
+            for item in _NODE_ARGUMENTS
+        ),
+    )
 
-DEMO_ARGUMENTS = (
-    Argument(name='seed', default=_DEMO.seed, description='Seed of the simulated recording.'),
-    Argument(name='seconds', default=_DEMO.seconds, description='Length of the recording.'),
-    Argument(
-        name='difficulty',
-        default=_DEMO.difficulty,
-        description='Camera noise, occlusion, background sound and recogniser errors, 0 to 1.',
-    ),
-    Argument(name='out', default='demo', description='Folder for recording, logs and report.'),
-    *_MODEL_ARGUMENTS,
-    *(
-        replace(item, default='demo') if item.name == 'namespace' else item
-        for item in _NODE_ARGUMENTS
-    ),
-)
+
+DEMO_ARGUMENTS = ArgumentList(_demo_arguments)
 """Arguments of demo.launch.py and of ``activity-recognition demo``."""
 
 
@@ -315,6 +352,10 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
     """Return the recogniser for the values of RUN_ARGUMENTS or REPLAY_ARGUMENTS.
 
     What is not given is left to the parameter file.
+
+    Args:
+        values: by name.
+        use_sim_time: whether the time comes from /clock; None leaves it to the parameter file.
 
     Raises:
         ConfigError: the parameter file is not there, is not YAML, or has nothing for the node.

@@ -323,3 +323,25 @@ def test_switches_can_be_turned_both_ways():
     add_options(parser, RUN_ARGUMENTS)
     assert parser.parse_args(['--no-autostart', '--use-sim-time']).autostart is False
     assert parser.parse_args(['--use-sim-time']).use_sim_time is True
+
+
+def test_nothing_is_read_before_arguments_are_asked_for():
+    """Launch files and every command import this module."""
+    code = """
+import sys
+import activity_recognition.parameter_files, activity_recognition.recorded
+read = []
+
+def note(event, given):
+    if event == 'open' and not sys._getframe(1).f_code.co_filename.startswith('<frozen import'):
+        read.append(str(given[0]))
+
+sys.addaudithook(note)
+import activity_recognition.startup as startup
+assert not read, read
+assert startup.DEMO_ARGUMENTS[0].default is not None
+assert any(path.endswith('demo.yaml') for path in read), read
+assert startup.REPLAY_ARGUMENTS[-1].name == startup.RUN_ARGUMENTS[-1].name
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, '')
