@@ -132,7 +132,7 @@ def ours_filtered(arrivals: Sequence[tuple[int, Modality]]) -> Synchroniser:
     filters: dict[Modality, Any] = {modality: SimpleFilter() for modality in MODALITIES}
     synchronizer = SynchronizerFilter(WindowSynchronizer(SyncConfig(queue_frames=QUEUE)))
     synchronizer.connectInput(*filters.values())
-    synchronizer.on_ready = lambda: synchronizer.take() and None
+    synchronizer.call_when_ready(lambda: synchronizer.take() and None)
     stamps = endless(arrivals)
 
     def make() -> tuple[Any, Sample]:

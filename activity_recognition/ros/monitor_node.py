@@ -45,8 +45,7 @@ class MonitorNode(Node):
         self.log = RunLog()
         self.dropped = 0
         """Decisions that could not be understood."""
-        self.failure: Exception | None = None
-        """What ended the thread that spins this node."""
+        self._failure: Exception | None = None
         self._lock = threading.Lock()
         self._statuses: dict[str, dict[str, str]] = {}
         self._reports: dict[str, int] = {}
@@ -90,14 +89,23 @@ class MonitorNode(Node):
             self.executor.create_task(run)
         while not answer.done():
             wait([answer], timeout=_CALL_POLL_S)
-            if (self.failure is not None or self.executor is None) and answer.cancel():
+            if (self._failure is not None or self.executor is None) and answer.cancel():
                 return function()
         return answer.result()
 
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the thread that spins this node; None while it spins."""
+        return self._failure
+
     def raise_failure(self) -> None:
         """Raise what ended the thread that spins this node, if anything has."""
-        if self.failure is not None:
-            raise self.failure
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: Exception) -> None:
+        """Take notice of what ended the thread that spins this node."""
+        self._failure = error
 
     def _on_activity(self, message: ActivityStamped) -> None:
         try:
@@ -166,7 +174,7 @@ class Monitor:
         except ExternalShutdownException:
             return
         except Exception as error:  # of a callback; whoever waits for the run is to learn of it
-            self._node.failure = error
+            self._node.fail(error)
 
 
 def to_heard(message: ActivityStamped) -> Heard:

@@ -12,6 +12,7 @@ from activity_recognition.types import to_ns
 if TYPE_CHECKING:
     from activity_recognition.config import SyncConfig
     from activity_recognition.modalities import ModalitySpec
+    from activity_recognition.types import Sample
 
 
 class InputQueue(StampedRing):
@@ -20,7 +21,7 @@ class InputQueue(StampedRing):
     Only what cannot be told from the rest is counted: this is done for every message.
     """
 
-    __slots__ = ('dropped', 'received', 'resets', 'triggers_decisions')
+    __slots__ = ('_dropped', '_jumps', 'triggers_decisions')
 
     def __init__(self, spec: ModalitySpec, config: SyncConfig) -> None:
         """Let as many samples wait as the settings say.
@@ -33,24 +34,29 @@ class InputQueue(StampedRing):
         super().__init__(to_ns(length) if spec.queue_unit is QueueUnit.SECONDS else length)
         self.triggers_decisions = spec.triggers_decisions
         """Whether a decision may be due when a sample comes."""
-        self.received = 0
-        self.resets = 0
-        self.dropped = dict.fromkeys(DropReason, 0)
+        self._jumps = 0
+        self._dropped = dict.fromkeys(DropReason, 0)
 
     def refuse(self, reason: DropReason) -> None:
-        """Count a message as received and dropped."""
-        self.received += 1
-        self.dropped[reason] += 1
+        """Count a message that was received and dropped, or a sample that waited in vain."""
+        self._dropped[reason] += 1
+
+    def note_jump(self) -> None:
+        """Count a time jump that a sample of this modality showed."""
+        self._jumps += 1
 
     def counters(self) -> InputCounters:
         """Return what became of every sample so far."""
-        waiting = len(self)
-        taken = self.received - sum(self.dropped.values()) - waiting
-        gone = self.dropped[DropReason.OVERLOAD] + self.dropped[DropReason.RESET]
+        gone = self._dropped[DropReason.OVERLOAD] + self._dropped[DropReason.RESET]
         return InputCounters(
-            received=self.received,
-            admitted=taken + waiting + gone,
-            taken=taken,
-            resets=self.resets,
-            dropped=dict(self.dropped),
+            received=self.appended + sum(self._dropped.values()) - gone,
+            admitted=self.appended,
+            taken=self.appended - len(self) - gone,
+            resets=self._jumps,
+            dropped=dict(self._dropped),
         )
+
+    def _make_room(self, newest: Sample) -> int:
+        dropped = super()._make_room(newest)
+        self._dropped[DropReason.OVERLOAD] += dropped
+        return dropped

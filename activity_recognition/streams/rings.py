@@ -23,11 +23,13 @@ def cost_of(sample: Sample) -> int:
 class StampedRing:
     """Samples of one modality in the order of their arrival; appending and taking are O(1)."""
 
-    __slots__ = ('_capacity', '_cost', '_past', 'waiting')
+    __slots__ = ('_capacity', '_cost', '_past', 'appended', 'waiting')
 
     def __init__(self, capacity: int) -> None:
         """Hold samples of at most ``capacity`` in total, and always the newest one."""
         self._capacity = capacity
+        self.appended = 0
+        """Samples that ever were."""
         self._cost = 0
         """Of everything that waits, once there are two."""
         self._past: deque[Entry] = deque()
@@ -36,6 +38,7 @@ class StampedRing:
 
     def append(self, sample: Sample) -> int:
         """Add a sample and return how many of the oldest were dropped for it."""
+        self.appended += 1
         waiting = self.waiting
         if waiting or self._past:
             waiting.append(sample)

@@ -68,15 +68,12 @@ class WindowSynchronizer:
         queue = self._queue_of[type(sample)]
         self._lock.acquire()  # A ``with`` costs twice as much, for every message.
         try:
-            queue.received += 1
             if not self._admission.admit_next(sample):
                 settled = self._settle(queue, sample)
                 if settled is None:
                     return False
                 sample = settled
-            dropped = queue.append(sample)
-            if dropped:
-                queue.dropped[DropReason.OVERLOAD] += dropped
+            queue.append(sample)
             schedule, arrival_ns = self._schedule, sample.arrival_ns
             if queue.triggers_decisions:
                 if schedule.on_frame(sample.stamp_ns, arrival_ns):
@@ -190,11 +187,11 @@ class WindowSynchronizer:
     def _settle(self, queue: InputQueue, sample: Sample) -> Sample | None:
         """Ask the whole rule; return the sample as it is admitted, or None where it is not."""
         if self._admission.is_jump(sample):
-            queue.resets += 1
+            queue.note_jump()
             self._reset()
         reason = self._admission.refusal(sample)
         if reason is not None:
-            queue.dropped[reason] += 1
+            queue.refuse(reason)
             return None
         arrival_ns = self._admission.admit(sample)
         if arrival_ns == sample.arrival_ns:
@@ -213,6 +210,6 @@ class WindowSynchronizer:
         for segment in past:
             self._decisions_skipped += len(segment.decisions)
             for sample in segment.samples:
-                self._queues[sample.modality].dropped[DropReason.RESET] += 1
+                self._queues[sample.modality].refuse(DropReason.RESET)
         self._decisions_skipped += max(len(current.decisions) - 1, 0)
         return Segment(current.number, current.samples, current.decisions[-1:])

@@ -115,7 +115,7 @@ class Playback:
             if not self._closing.is_set():
                 self._finish('finished')
         except Exception as error:
-            self.statistics.error = str(error) or type(error).__name__
+            self.statistics.fail(error)
             if self._node.context.ok():
                 self._node.get_logger().error(f'playing ended: {self.statistics.error}')
                 self._finish('failed')
@@ -130,14 +130,14 @@ class Playback:
                 if not self._wait_for(message):
                     return False
                 self._send(message)
-        self.statistics.rounds += 1
+        self.statistics.end_round()
         return self._pacer.wait_until(self._due_ns(self._source.end_ns))
 
     def _begin_round(self) -> bool:
         """Wait for the round's time, tie stamps to it and send what is latched."""
         if self.statistics.state == 'waiting':
             self._wait_for_subscribers()
-            self.statistics.state = 'paused' if self._hold else 'playing'
+            self.statistics.enter('paused' if self._hold else 'playing')
             if not self._hold:
                 self._pacer.resume()
         # A source that takes long to get ready again begins late, and does not hurry after.
@@ -224,7 +224,7 @@ class Playback:
         for publisher in self._publishers.values():
             publisher.wait_for_all_acked(Duration(seconds=LINGER_S))
         self._closing.wait(LINGER_S)
-        self.statistics.state = state
+        self.statistics.enter(state)
         self._report()
         self._diagnostics.wait_for_all_acked(Duration(seconds=LINGER_S))
         self._node.get_logger().info(self.summary())
@@ -238,11 +238,11 @@ class Playback:
             self._hold = request.data
         elif request.data:
             self._pacer.pause()
-            self.statistics.state = 'paused'
+            self.statistics.enter('paused')
         elif self._pacer.paused:
             self._pacer.resume()
             self._map_stamps()
-            self.statistics.state = 'playing'
+            self.statistics.enter('playing')
         response.success = True
         response.message = f'{self.statistics.state} at {self.position_s:.2f} s'
         return response

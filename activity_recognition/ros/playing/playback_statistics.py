@@ -29,6 +29,18 @@ class PlaybackStatistics:
         self.late_sum_s += late_s
         self.latest_s = max(self.latest_s, late_s)
 
+    def enter(self, state: str) -> None:
+        """Go over to another state."""
+        self.state = state
+
+    def fail(self, error: Exception) -> None:
+        """Note why playing failed."""
+        self.error = str(error) or type(error).__name__
+
+    def end_round(self) -> None:
+        """Note that the source was played to its end."""
+        self.rounds += 1
+
     @property
     def total(self) -> int:
         """Messages published on all topics together."""

@@ -230,7 +230,7 @@ class EntryTimes:
 
 
 def _nobody() -> None:
-    """Tell nobody: who wants to know is not there yet."""
+    """Do nothing: whoever is to be called is not there yet."""
 
 
 class SynchronizerFilter(SimpleFilter):
@@ -239,11 +239,17 @@ class SynchronizerFilter(SimpleFilter):
     def __init__(self, synchronizer: WindowSynchronizer) -> None:
         super().__init__()
         self._synchronizer = synchronizer
-        self.on_ready: Callable[[], None] = _nobody
-        """Called whenever something may be taken; the worker puts its waking here."""
-        self.on_frame: Callable[[], None] = _nobody
-        """Called after every frame that was admitted."""
+        self._on_ready: Callable[[], None] = _nobody
+        self._on_trigger: Callable[[], None] = _nobody
         self.entries = EntryTimes()
+
+    def call_when_ready(self, callback: Callable[[], None]) -> None:
+        """Call something, and nothing else, whenever windows may be taken."""
+        self._on_ready = callback
+
+    def call_after_trigger(self, callback: Callable[[], None]) -> None:
+        """Call something, and nothing else, after every admitted sample that may decide."""
+        self._on_trigger = callback
 
     def connectInput(self, *sources: SimpleFilter) -> None:  # noqa: N802
         """Take the samples of every source."""
@@ -256,8 +262,8 @@ class SynchronizerFilter(SimpleFilter):
         if triggers:  # no other sample makes a decision due
             self.entries.note(sample.arrival_ns, entry_s)
         if self._synchronizer.push(sample) and triggers:
-            self.on_frame()
-        self.on_ready()
+            self._on_trigger()
+        self._on_ready()
 
     def poll(self, now_ns: int) -> None:
         """Let the timer decide if a decision is due."""
@@ -266,7 +272,7 @@ class SynchronizerFilter(SimpleFilter):
             return
         self.entries.note(now_ns, time.monotonic())
         self._synchronizer.poll(now_ns)
-        self.on_ready()
+        self._on_ready()
 
     def take(self) -> list[Window]:
         """Return every window that waits, newest decision only; called by the worker.

@@ -54,7 +54,14 @@ class ActiveSession:
         engine: MultiStreamEngine,
         publishers: Mapping[str, StreamPublishers],
     ) -> None:
-        """Start the worker, then subscribe."""
+        """Make everything; nothing runs and nothing is subscribed to before :meth:`start`.
+
+        Args:
+            node: subscribes and has the timers.
+            config: of the node.
+            engine: with the streams; touched by the worker alone from the start on.
+            publishers: of each stream, active.
+        """
         self._node = node
         self._config = config
         self._publishers = publishers
@@ -81,13 +88,9 @@ class ActiveSession:
         )
         self._timers: dict[str, Timer] = {}
         self._undo = ExitStack()
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the worker, then subscribe; where it raises, :meth:`stop` undoes what was done."""
         node, reset_after_s = self._node, self._config.sync.reset_after_s
         self.worker.start()
         self._undo.callback(self._cancel_timers)
@@ -114,7 +117,12 @@ class ActiveSession:
         return self._trace.problem if self._trace is not None else ''
 
     def update(self, config: RecognizerConfig, engine: MultiStreamEngine) -> None:
-        """Take over settings that change live; what has not changed is left alone."""
+        """Take over settings that change live; what has not changed is left alone.
+
+        Args:
+            config: of the node, from now on.
+            engine: which the worker runs.
+        """
         before, self._config = self._config, config
         if config.sync != before.sync:
             for stream in self.streams.values():
@@ -148,7 +156,7 @@ class ActiveSession:
             # The node's clock: with sim time, decisions follow the simulation's pace.
             timer = self._every(f'poll {name}', poll_s, partial(self._poll, stream), clock=clock)
             # Every waking of the executor costs it as much as a frame: none while frames come.
-            stream.filter.on_frame = timer.reset
+            stream.filter.call_after_trigger(timer.reset)
         self._every('overlay', 1.0 / self._config.overlay_rate_hz, self._show)
 
     def _every(
@@ -177,8 +185,8 @@ class ActiveSession:
             stream.inputs.look()
             reports = stream.inputs.reports()
             stream.log.tell(reports, now_s=now_s, silent_after_s=silent_after_s)
-        for stream in self._publishers.values():
-            stream.results.settle()
+        for publishers in self._publishers.values():
+            publishers.results.settle()
 
     def _reset(self) -> None:
         for stream in self.streams.values():
@@ -188,8 +196,8 @@ class ActiveSession:
         stream.filter.poll(now_ns(self._node.get_clock()))
 
     def _show(self) -> None:
-        for stream in self._publishers.values():
-            stream.show()
+        for publishers in self._publishers.values():
+            publishers.show()
 
     def _deliver(self, stream: str, decision: Decision, window: Window) -> None:
         self._publishers[stream].results.deliver(
@@ -226,9 +234,15 @@ class Session:
     def __init__(
         self, node: LifecycleNode, config: RecognizerConfig, engine: MultiStreamEngine
     ) -> None:
-        """Advertise what an engine decides, which :func:`load_engine` made."""
+        """Advertise what an engine decides.
+
+        Args:
+            node: publishes.
+            config: of the node.
+            engine: which :func:`load_engine` made.
+        """
         self._node = node
-        self.config = config
+        self._config = config
         self.engine = engine
         self.publishers = {
             name: StreamPublishers(node, config, engine.labels, name) for name in engine.streams
@@ -237,8 +251,15 @@ class Session:
         self.active: ActiveSession | None = None
         self._is_stuck = False
 
+    @property
+    def config(self) -> RecognizerConfig:
+        """The settings in force."""
+        return self._config
+
     def start(self) -> None:
         """Begin to recognise; the publishers must be active.
+
+        Where it raises, :meth:`stop` undoes what was done.
 
         Raises:
             ActivityRecognitionError: when it cannot.
@@ -251,17 +272,18 @@ class Session:
         for name in self.engine.streams:
             self.engine.reset(name)
         self.engine.update(
-            smoothing=self.config.smoothing, evidence_every=self.config.engine.evidence_every
+            smoothing=self._config.smoothing, evidence_every=self._config.engine.evidence_every
         )
         self._label_list.publish(checkpoint_id=self.engine.checkpoint_id)
-        for stream in self.publishers.values():
-            stream.results.open()
-        self.active = ActiveSession(self._node, self.config, self.engine, self.publishers)
+        for publishers in self.publishers.values():
+            publishers.results.open()
+        self.active = ActiveSession(self._node, self._config, self.engine, self.publishers)
+        self.active.start()
 
     def stop(self) -> None:
         """End recognising; NO_DATA is the last thing published."""
-        for stream in self.publishers.values():
-            stream.results.close()
+        for publishers in self.publishers.values():
+            publishers.results.close()
         if self.active is not None:
             self._is_stuck = not self.active.stop()
             self.active = None
@@ -273,17 +295,17 @@ class Session:
     def close(self) -> None:
         """Give everything up."""
         self.stop()
-        for stream in self.publishers.values():
-            stream.destroy()
+        for publishers in self.publishers.values():
+            publishers.destroy()
         self._label_list.destroy()
 
     def update(self, config: RecognizerConfig) -> None:
         """Take over settings that change live."""
-        if config == self.config:
+        if config == self._config:
             return
-        self.config = config
-        for stream in self.publishers.values():
-            stream.results.set_rate(config.sync.decision_rate_hz)
+        self._config = config
+        for publishers in self.publishers.values():
+            publishers.results.set_rate(config.sync.decision_rate_hz)
         if self.active is not None:
             self.active.update(config, self.engine)
 

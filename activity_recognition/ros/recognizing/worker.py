@@ -89,7 +89,7 @@ class EngineWorker:
         self._busy_since_s = 0.0
         self._steps_s: deque[float] = deque(maxlen=50)
         for source in sources.values():
-            source.on_ready = self.wake
+            source.call_when_ready(self.wake)
 
     def start(self) -> None:
         """Start the thread."""

@@ -76,7 +76,7 @@ def test_the_chain_is_made_of_message_filters_where_they_are_installed():
 def test_only_frames_that_were_admitted_put_the_timer_off():
     source = SynchronizerFilter(WindowSynchronizer(SyncConfig()))
     told = []
-    source.on_frame = lambda: told.append(True)
+    source.call_after_trigger(lambda: told.append(True))
     for sample in (frame(100.0), frame(100.0), frame(0.0), words(0.0, 1000.0), frame(200.0)):
         source.add(sample, 0.0)
     assert len(told) == 2
@@ -86,7 +86,7 @@ def test_windows_reach_every_callback_of_the_synchroniser_filter():
     synchronizer = WindowSynchronizer(SyncConfig())
     source = SynchronizerFilter(synchronizer)
     windows, ready = [], []
-    source.on_ready = lambda: ready.append(1)
+    source.call_when_ready(lambda: ready.append(1))
     source.registerCallback(windows.append)
     head = message_filters_stand_in.SimpleFilter()
     source.connectInput(head)
