@@ -238,7 +238,7 @@ def read_outcome(kept: Path, log: Path) -> Outcome:
         steps=found['steps'],
         cpu_s=found['cpu_s'],
         accuracy={
-            name: measures['decisions']['balanced_accuracy'] or 0.0
+            name: measures['balanced_accuracy'] or 0.0
             for name, measures in found['measured']['combinations'].items()
         },
         reached={

@@ -25,8 +25,10 @@ from activity_recognition.config_io import load_config, load_model_config, shipp
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import load_dataset
 from activity_recognition.training.data.simulated import varied, write_recordings
+from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.run.logbook import LOG
 from activity_recognition.training.run.train import main_train
+from activity_recognition.training.sharding.opening import open_source
 from activity_recognition.training.sharding.writing import prepare_shards
 
 MARGIN = 0.125
@@ -131,16 +133,14 @@ def _read(recipe: TrainConfig, way: Way, cache: Path) -> float:
     since = time.perf_counter()
     model = load_model_config(recipe.preset)
     augmentation = _with_margin(recipe, way.margin).augmentation
-    load_dataset(
-        way.data,
-        model,
-        SyncConfig(),
+    how = Preparing(
+        model=model,
+        sync=SyncConfig(),
         cache=cache,
         wide_px=augmentation.wide_px(model.video.input_size_px),
-        validation_fraction=0.0,
-        seed=0,
         workers=1,
     )
+    load_dataset(open_source(way.data, how), validation_fraction=0.0, seed=0)
     return time.perf_counter() - since
 
 

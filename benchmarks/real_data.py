@@ -29,8 +29,9 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.data.dataset import cache_recordings, open_segments
+from activity_recognition.training.data.dataset import open_segments
 from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.training.data.source import Preparing, cache_recordings
 from activity_recognition.training.data.splits import SPLITS_FILE
 from activity_recognition.training.evaluation.predict import (
     Combination,
@@ -229,9 +230,8 @@ def answer(checkpoint: Checkpoint, recordings: Sequence[Path], run: FoldRun) -> 
     Raises:
         RecordingError: a recording is damaged.
     """
-    prepared, wrong = cache_recordings(
-        recordings, checkpoint.config, SyncConfig(), cache=run.cache, workers=1
-    )
+    how = Preparing(model=checkpoint.config, sync=SyncConfig(), cache=run.cache, workers=1)
+    prepared, wrong = cache_recordings(recordings, how)
     if wrong:
         raise RecordingError('; '.join(wrong))
     precision = choose_precision(EngineConfig(device=run.config.device))

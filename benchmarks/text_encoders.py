@@ -140,7 +140,7 @@ def reach(
                 combinations=[(Modality.TEXT,)],
                 engine=EngineConfig(device='cpu'),
                 workers=1,
-            )['combinations']['text']['decisions']
+            )['combinations']['text']
         )
         for wording, paths in tests.items()
     }

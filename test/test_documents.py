@@ -193,7 +193,7 @@ def test_the_report_in_the_documents_is_of_the_shipped_checkpoint(capsys):
         'docs/evaluation is of another checkpoint: measure the shipped one as its README says'
     )
     known = shipped.metrics['training']['keys']
-    assert metrics['data']['made_with'] == sum(map(len, known.values()))
+    assert metrics['data']['num_training_recordings'] == sum(map(len, known.values()))
     assert metrics['data']['trained_on'] == metrics['data']['validated_with'] == 0
     page = (EVALUATION / 'README.md').read_text(encoding='utf-8')
     assert shipped.id in page

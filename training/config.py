@@ -14,6 +14,9 @@ from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.types import MODALITIES
 
+CHECKPOINT = 'checkpoint'
+"""Folder below a run that holds its result."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentationConfig(Ranged):

@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
 def checkpoint_folder(path: Path | None) -> Path:
     """Return the checkpoint's folder: of a run, what it ended with; of None, the one shipped."""
     from activity_recognition.models.checkpoint import CONFIG, default_checkpoint
-    from activity_recognition.training.run.train import CHECKPOINT
+    from activity_recognition.training.config import CHECKPOINT
 
     if path is None:
         return default_checkpoint()
@@ -221,7 +221,7 @@ def _say_what_to_know(evaluation: Evaluation, console: Console | None) -> None:
     if console is None:
         return
     data = evaluation.metrics['data']
-    for sentence in (*(f'left out: {reason}' for reason in data['left_out']), *cautions(data)):
+    for sentence in (*(f'left out: {reason}' for reason in data['skipped']), *cautions(data)):
         console.print(sentence, style='yellow', markup=False, highlight=False)
 
 

@@ -29,7 +29,7 @@ STRIP_S = 150.0
 
 
 @dataclass(frozen=True)
-class Stretch:
+class AnswerRun:
     """A run of equal answers."""
 
     start_s: float
@@ -37,7 +37,7 @@ class Stretch:
     label: str
 
 
-def stretches(answers: Sequence[Answer]) -> list[Stretch]:
+def answer_runs(answers: Sequence[Answer]) -> list[AnswerRun]:
     """Join neighbouring equal answers; one lasts until the next, but not across a hole.
 
     A hole is a distance above three usual ones.
@@ -47,16 +47,16 @@ def stretches(answers: Sequence[Answer]) -> list[Stretch]:
     times = [answer['t_s'] for answer in answers]
     steps = [b - a for a, b in pairwise(times) if b > a]
     usual = median(steps) if steps else 0.1
-    joined: list[Stretch] = []
+    joined: list[AnswerRun] = []
     for place, answer in enumerate(answers):
         start = answer['t_s']
         following = times[place + 1] if place + 1 < len(times) else start + usual
         end = following if 0 <= following - start <= 3 * usual else start + usual
         last = joined[-1] if joined else None
         if last and last.label == answer['answer'] and abs(last.end_s - start) < 1e-6:
-            joined[-1] = Stretch(last.start_s, end, last.label)
+            joined[-1] = AnswerRun(last.start_s, end, last.label)
         else:
-            joined.append(Stretch(start, end, answer['answer']))
+            joined.append(AnswerRun(start, end, answer['answer']))
     return joined
 
 
@@ -100,8 +100,8 @@ class _Strip:
 
     def draw(self) -> Iterator[str]:
         """Yield the strip's elements; ``bottom`` grows with them."""
-        truth = [Stretch(*span) for span in self.metrics['truth']]
-        answers = stretches(self.metrics['answers'])
+        truth = [AnswerRun(*span) for span in self.metrics['truth']]
+        answers = answer_runs(self.metrics['answers'])
         yield from self._labels('truth', truth)
         yield from self._labels('decision', answers)
         yield from self._errors()
@@ -123,7 +123,7 @@ class _Strip:
         caption = words(_GUTTER - 10, top + height / 2 + 4, name, text_anchor='end', class_=kind)
         return top, caption
 
-    def _labels(self, name: str, items: Sequence[Stretch]) -> Iterator[str]:
+    def _labels(self, name: str, items: Sequence[AnswerRun]) -> Iterator[str]:
         top, caption = self._row(name, 28)
         yield caption
         for item in items:
@@ -146,7 +146,7 @@ class _Strip:
             for answer in self.metrics['answers']
             if (label := truth.at(answer['t_s'])) is not None
         ]
-        for item in stretches(marked):
+        for item in answer_runs(marked):
             inside = item.end_s > self.start_s and item.start_s < self.end_s
             if item.label == 'wrong' and inside:
                 left, right = self._x(item.start_s), self._x(item.end_s)
@@ -175,7 +175,7 @@ class _Strip:
             Answer(t_s=p['t_s'], answer='present' if p['present'] else 'absent', confidence=0.0)
             for p in points
         ]
-        for item in stretches(presence):
+        for item in answer_runs(presence):
             if item.label == 'present' and item.end_s > self.start_s and item.start_s < self.end_s:
                 left, right = self._x(item.start_s), self._x(item.end_s)
                 yield box(left, top, right - left, 15, class_='present')

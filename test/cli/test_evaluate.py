@@ -166,7 +166,7 @@ def test_a_damaged_recording_is_left_out_and_named_unless_strict(
     assert not (tmp_path / 'report').exists()
     assert command('evaluate', *words, *QUICK)[0] == 0
     metrics = json.loads((tmp_path / 'report' / 'metrics.json').read_text(encoding='utf-8'))
-    [reason] = metrics['data']['left_out']
+    [reason] = metrics['data']['skipped']
     assert 'recording_1' in reason
 
 

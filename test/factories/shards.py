@@ -12,14 +12,17 @@ from activity_recognition.inference.precision import Precision
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
 from activity_recognition.training.data.dataset import Dataset, load_dataset
+from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.run.batches import load_batch
 from activity_recognition.training.run.train import fit_to_data, open_sources
+from activity_recognition.training.sharding.opening import open_source
 from activity_recognition.training.sharding.writing import PreparedShards, prepare_shards
 from factories.networks import TINY
 
 MARGIN = 0.25
 WIDE_PX = 40
 """TINY's 32 pixels with the margin."""
+SPLITTING = ('validation_fraction', 'seed', 'strict')
 
 
 def prepare(data: Path | str, out: Path | str, **changes: object) -> PreparedShards:
@@ -31,7 +34,9 @@ def prepare(data: Path | str, out: Path | str, **changes: object) -> PreparedSha
 def load(data: Path | str, cache: Path, **changes: object) -> Dataset:
     """Load a data set for TINY, in this process."""
     settings = {'validation_fraction': 0.34, 'seed': 0, 'workers': 1, 'wide_px': WIDE_PX, **changes}
-    return load_dataset(data, TINY, SyncConfig(), cache=cache, **settings)
+    splitting = {name: settings.pop(name) for name in SPLITTING if name in settings}
+    how = Preparing(model=TINY, sync=SyncConfig(), cache=cache, **settings)
+    return load_dataset(open_source(data, how), **splitting)
 
 
 def batches_of(dataset: Dataset, *, margin: float = MARGIN) -> list[dict[str, np.ndarray]]:

@@ -13,7 +13,7 @@ from activity_recognition.reporting.drawing import NO_LABEL_COLOUR, label_colour
 from activity_recognition.reporting.metrics import read_metrics, write_metrics
 from activity_recognition.reporting.page import milliseconds, percent, render_report, write_report
 from activity_recognition.reporting.scores import NO_DATA, UNKNOWN
-from activity_recognition.reporting.timeline import STRIP_S, stretches, timeline
+from activity_recognition.reporting.timeline import STRIP_S, answer_runs, timeline
 
 VOID = {'meta', 'br', 'hr', 'img', 'link', 'input', 'rect', 'line', 'polygon'}
 
@@ -112,11 +112,11 @@ def test_a_run_without_answers_or_frames_still_has_a_page(make_metrics):
 def test_equal_answers_join_and_holes_stay_open():
     answers = [{'t_s': t, 'answer': 'a', 'confidence': 1.0} for t in (0.0, 0.1, 0.2, 1.0, 1.1)]
     answers.append({'t_s': 1.2, 'answer': 'b', 'confidence': 1.0})
-    joined = stretches(answers)
+    joined = answer_runs(answers)
     assert [item.label for item in joined] == ['a', 'a', 'b']
     assert (joined[0].start_s, joined[0].end_s) == pytest.approx((0.0, 0.3))
     assert (joined[1].start_s, joined[1].end_s) == pytest.approx((1.0, 1.2))
-    assert stretches([]) == []
+    assert answer_runs([]) == []
 
 
 @pytest.mark.parametrize(

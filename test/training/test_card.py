@@ -15,7 +15,7 @@ def card(labels: tuple[str, ...] = ('none', 'waving'), origin: str = '3 recordin
     summary = {'balanced_accuracy': 0.5}
     return write_card(
         dataclasses.replace(TINY, labels=labels), TrainConfig(), origin=origin, temperature=1.0,
-        weights=1000, measures={'video': {'decisions': summary, 'smoothed': summary}},
+        weights=1000, measures={'video': {**summary, 'smoothed': summary}},
         measured_on='2 recordings',
     )  # fmt: skip
 

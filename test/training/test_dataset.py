@@ -11,12 +11,16 @@ from activity_recognition.bags import labels_path
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
+from activity_recognition.training.data.source import Preparing
+from activity_recognition.training.sharding.opening import open_source
 from factories.networks import TINY
 
 
 def load(folder: Path, cache: Path, **changes: object) -> Dataset:
-    settings = {'validation_fraction': 0.34, 'seed': 0, 'workers': 1, **changes}
-    return load_dataset(folder, TINY, SyncConfig(), cache=cache, **settings)
+    settings = {'validation_fraction': 0.34, 'seed': 0, **changes}
+    workers = settings.pop('workers', 1)
+    how = Preparing(model=TINY, sync=SyncConfig(), cache=cache, workers=workers)
+    return load_dataset(open_source(folder, how), **settings)
 
 
 @pytest.fixture
@@ -60,9 +64,9 @@ def test_what_cannot_be_used_is_left_out_and_named(copies: Path, cache: Path):
     labels_path(copies / 'recording_1').unlink()
     dataset = load(copies, cache, validation_fraction=0.0)
     assert [r.recording.name for r in dataset.training] == ['recording_2']
-    assert len(dataset.left_out) == 2
-    assert 'recording_0' in dataset.left_out[1]
-    assert 'recording_1' in dataset.left_out[0]
+    assert len(dataset.skipped) == 2
+    assert 'recording_0' in dataset.skipped[1]
+    assert 'recording_1' in dataset.skipped[0]
 
 
 def test_nothing_to_use_is_an_error_that_says_why(copies: Path, cache: Path, tmp_path: Path):

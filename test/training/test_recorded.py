@@ -13,8 +13,10 @@ from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.recorded import DEFAULTS, SETTINGS, RecordedConfig, read_setting
 from activity_recognition.training.data.dataset import load_dataset
 from activity_recognition.training.data.inspection import inspect
+from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.data.store import Store
 from activity_recognition.training.sharding.manifest import read_manifest
+from activity_recognition.training.sharding.opening import open_source
 from activity_recognition.training.sharding.writing import prepare_shards
 from activity_recognition.types import AudioChunk, Frame, Modality, Utterance
 from factories.networks import TINY
@@ -33,9 +35,8 @@ def table(folder: Path, *rows: str, columns: str = ','.join(SETTINGS)) -> None:
 
 def load(folder: Path | str, cache: Path, **settings):
     recorded = DEFAULTS.with_overrides(settings)
-    return load_dataset(
-        folder, TINY, SyncConfig(), cache=cache, recorded=recorded, validation_fraction=0.0, seed=0
-    )
+    how = Preparing(model=TINY, sync=SyncConfig(), cache=cache, recorded=recorded)
+    return load_dataset(open_source(folder, how), validation_fraction=0.0, seed=0)
 
 
 def shades(dataset) -> list[int]:
@@ -127,7 +128,7 @@ def test_a_table_may_say_everything_for_one_recording(recordings, tmp_path):
     dataset = load(recordings, tmp_path / 'cache')
     assert shades(dataset) == [11]
     assert dataset.training[0].texts == (('put it down',),)
-    assert [reason.partition(':')[0] for reason in dataset.left_out] == [
+    assert [reason.partition(':')[0] for reason in dataset.skipped] == [
         str(recordings / 'r0'),
         str(recordings / 'r2'),
     ]
@@ -143,7 +144,7 @@ def test_one_bad_recording_leaves_the_others(recordings, tmp_path):
     table(recordings, 'r1,,/nowhere', columns='image')
     dataset = load(recordings, tmp_path / 'cache', **ALL)
     assert shades(dataset) == [10, 12]
-    (reason,) = dataset.left_out
+    (reason,) = dataset.skipped
     assert "r1: image topic '/nowhere' holds no messages" in reason
 
 

@@ -51,7 +51,7 @@ def test_it_ends_with_a_checkpoint(
     assert checkpoint.metrics == json.loads(json.dumps(result.metrics))
     assert len(checkpoint.metrics['validation']['combinations']) == 7
     assert checkpoint.temperature == result.metrics['calibration']['temperature'] > 0
-    assert result.left_out == ()
+    assert result.skipped == ()
     keys = result.metrics['training']['keys']
     assert [len(keys[split]) for split in ('train', 'validation')] == [2, 1]
     assert sorted(keys['train'] + keys['validation']) == sorted(
@@ -78,7 +78,7 @@ def test_its_measures_are_those_of_the_streaming_engine(
             decided = [engine.apply(window) for window in windows(reader.samples(), SyncConfig())]
         decisions += sum(decision is not None for decision in decided)
     assert found['recordings'] == 3
-    assert everything['decisions']['decisions'] == decisions
+    assert everything['decisions'] == decisions
     assert everything['smoothed']['decisions'] == decisions
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_recording_is_named_and_left_out(
     config = dataclasses.replace(tiny_train, preset=tiny_preset, epochs=1, validation_fraction=0.0)
     console = Console(record=True, width=200)
     result = main_train(config, data, tmp_path / 'run', console=console)
-    assert len(result.left_out) == 1
+    assert len(result.skipped) == 1
     assert 'recording_1' in console.export_text()
     with pytest.raises(RecordingError, match=r'can all be used, got 1 that cannot: .*recording_1'):
         main_train(config, data, tmp_path / 'strict', strict=True)

@@ -13,8 +13,6 @@ from activity_recognition.bags import (
     LabelScan,
     RecordingReader,
     find_labels,
-    find_recordings,
-    passed_over,
 )
 from activity_recognition.bags.topics import describe_topics
 from activity_recognition.config import SyncConfig
@@ -25,7 +23,8 @@ from activity_recognition.recorded import DEFAULTS, NONE, RecordedConfig
 from activity_recognition.sensors import SignalHealth
 from activity_recognition.streams import windows
 from activity_recognition.training.data.clock_findings import ClockWatch
-from activity_recognition.training.data.splits import scan_splits, settings_of
+from activity_recognition.training.data.places import BagFolder
+from activity_recognition.training.data.splits import settings_of
 from activity_recognition.training.data.targets import label_seconds
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.types import (
@@ -145,13 +144,14 @@ def inspect(
     Raises:
         RecordingError: the folder does not exist or holds no recording.
     """
-    found, unread = find_recordings(folder), passed_over(folder)
+    bags = BagFolder(folder)
+    found, unread = bags.found, bags.unread
     if not found:
         raise RecordingError(
             f'{folder}: expected recordings below it (rosbag2 folders, or .mcap, .db3 and .bag '
             f'files), found {"; ".join(unread[:NAMED]) or "none"}'
         )
-    table, wrong_splits = scan_splits(folder)
+    table, wrong_splits = bags.scan_table()
     work = [
         _Work(recording=path, known=frozenset(known), sync=sync or SyncConfig(), recorded=settings)
         for path, settings in settings_of(found, table, recorded).items()

@@ -11,26 +11,26 @@ _NAMED = 3
 """Unusable recordings that an error speaks of."""
 
 
-def demand_usable(data: Path | str, *, usable: int, left_out: Sequence[str], strict: bool) -> None:
+def demand_usable(data: Path | str, *, usable: int, skipped: Sequence[str], strict: bool) -> None:
     """Raise where no recording can be used, or with ``strict`` where any cannot.
 
     Args:
         data: where they were looked for.
         usable: how many can be used.
-        left_out: why each of the others cannot.
+        skipped: why each of the others cannot.
         strict: whether all must be usable.
 
     Raises:
         RecordingError: as said; it names what is wrong with the first of them.
     """
-    reasons = '; '.join(left_out[:_NAMED]) + ('; …' if len(left_out) > _NAMED else '')
+    reasons = '; '.join(skipped[:_NAMED]) + ('; …' if len(skipped) > _NAMED else '')
     if not usable:
         raise RecordingError(
             f'{data}: expected labelled recordings below it, found none that can be used: '
             f'{reasons or "there are none"}'
         )
-    if strict and left_out:
+    if strict and skipped:
         raise RecordingError(
-            f'{data}: expected recordings that can all be used, got {len(left_out)} that cannot: '
+            f'{data}: expected recordings that can all be used, got {len(skipped)} that cannot: '
             f'{reasons}; mend or remove them, or leave --strict out'
         )

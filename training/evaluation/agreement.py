@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import multiclass_cohen_kappa
 from torchmetrics.functional.nominal import fleiss_kappa
 
-from activity_recognition.training.evaluation.decisions import Int64, Stretch
+from activity_recognition.training.evaluation.decisions import Int64, SegmentResult
 from activity_recognition.training.evaluation.metrics import known
 from activity_recognition.types import Modality
 
 
-def measure_agreement(stretches: Sequence[Stretch], num_classes: int) -> dict[str, Any]:
-    """Return ``own_heads``, ``pairs`` and ``all`` over all decisions of all stretches."""
-    modalities = list(stretches[0].own)
+def measure_agreement(results: Sequence[SegmentResult], num_classes: int) -> dict[str, Any]:
+    """Return ``own_heads``, ``pairs`` and ``all`` over all decisions of all results."""
+    modalities = list(results[0].own)
     return {
-        'own_heads': {m.value: _own_head(stretches, m) for m in modalities},
+        'own_heads': {m.value: _own_head(results, m) for m in modalities},
         'pairs': {
-            '+'.join(pair): _among(stretches, pair, num_classes)
+            '+'.join(pair): _among(results, pair, num_classes)
             for pair in combinations(modalities, 2)
         },
-        'all': _among(stretches, modalities, num_classes),
+        'all': _among(results, modalities, num_classes),
     }
 
 
@@ -50,19 +50,19 @@ def fleiss(ratings: Int64, num_classes: int) -> float | None:
     return _number(fleiss_kappa(torch.from_numpy(counts)).item())
 
 
-def _own_head(stretches: Sequence[Stretch], modality: Modality) -> dict[str, Any]:
+def _own_head(results: Sequence[SegmentResult], modality: Modality) -> dict[str, Any]:
     """Return how often a modality's head is right where it is present."""
-    right = [s.own[modality] == s.truth for s in stretches]
-    counted = [s.present[modality] & (s.truth >= 0) for s in stretches]
+    right = [s.own[modality] == s.truth for s in results]
+    counted = [s.present[modality] & (s.truth >= 0) for s in results]
     return _share_right(_join(right), _join(counted))
 
 
 def _among(
-    stretches: Sequence[Stretch], modalities: Sequence[Modality], num_classes: int
+    results: Sequence[SegmentResult], modalities: Sequence[Modality], num_classes: int
 ) -> dict[str, Any]:
     """Compare the heads of some modalities where all of them are present."""
-    ratings = np.stack([_join([s.own[m] for s in stretches]) for m in modalities])
-    there = _join([np.logical_and.reduce([s.present[m] for m in modalities]) for s in stretches])
+    ratings = np.stack([_join([s.own[m] for s in results]) for m in modalities])
+    there = _join([np.logical_and.reduce([s.present[m] for m in modalities]) for s in results])
     same = (ratings == ratings[0]).all(axis=0)
     rated = ratings[:, there]
     kappa = None
@@ -70,20 +70,20 @@ def _among(
         kappa = cohen_kappa(rated[0], rated[1], num_classes)
     elif len(modalities) > 2:
         kappa = fleiss(rated, num_classes)
-    counted = there & (_join([s.truth for s in stretches]) >= 0)
+    counted = there & (_join([s.truth for s in results]) >= 0)
     return {
         'decisions': int(there.sum()),
         'kappa': kappa,
         'agreement': float(same[there].mean()) if there.any() else None,
-        'where_they_agree': _fused(stretches, counted & same),
-        'where_they_differ': _fused(stretches, counted & ~same),
+        'where_they_agree': _fused(results, counted & same),
+        'where_they_differ': _fused(results, counted & ~same),
     }
 
 
-def _fused(stretches: Sequence[Stretch], counted: NDArray[np.bool_]) -> dict[str, Any]:
+def _fused(results: Sequence[SegmentResult], counted: NDArray[np.bool_]) -> dict[str, Any]:
     """Return how often the fused decisions are right, before and after smoothing."""
-    plain = _join([s.decisions.classes == s.truth for s in stretches])
-    smoothed = _join([s.smoothed.classes == s.truth for s in stretches])
+    plain = _join([s.decisions.classes == s.truth for s in results])
+    smoothed = _join([s.smoothed.classes == s.truth for s in results])
     return {
         **_share_right(plain, counted),
         'accuracy_smoothed': _share_right(smoothed, counted)['accuracy'],

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
-from activity_recognition.training.evaluation.decisions import Stretch
+from activity_recognition.training.evaluation.decisions import SegmentResult
 from activity_recognition.training.evaluation.metrics import known, ratio
 
 BINS = 15
@@ -43,13 +43,13 @@ class Believed:
         return np.exp(self.log_beliefs)
 
 
-def beliefs_of(stretches: Sequence[Stretch], temperature: float) -> dict[str, Believed]:
+def beliefs_of(results: Sequence[SegmentResult], temperature: float) -> dict[str, Believed]:
     """Return what was believed without and with the temperature, and after smoothing."""
-    kept = [s.anything & (s.truth >= 0) for s in stretches]
-    truth = np.concatenate([s.truth[rows] for s, rows in zip(stretches, kept, strict=True)])
-    logits = np.concatenate([s.logits[rows] for s, rows in zip(stretches, kept, strict=True)])
+    kept = [s.anything & (s.truth >= 0) for s in results]
+    truth = np.concatenate([s.truth[rows] for s, rows in zip(results, kept, strict=True)])
+    logits = np.concatenate([s.logits[rows] for s, rows in zip(results, kept, strict=True)])
     smoothed = np.concatenate(
-        [s.smoothed.beliefs[rows] for s, rows in zip(stretches, kept, strict=True)]
+        [s.smoothed.beliefs[rows] for s, rows in zip(results, kept, strict=True)]
     ).astype(np.float64)
     # A mean of float32 probabilities can be 0, or sum to a little less than 1.
     smoothed = np.maximum(smoothed, np.finfo(np.float32).tiny)

@@ -12,11 +12,12 @@ def assurance(data: Mapping[str, Any]) -> str:
     Args:
         data: section ``data`` of the report.
     """
-    if not data['made_with'] or data['trained_on'] or data['validated_with']:
+    if not data['num_training_recordings'] or data['trained_on'] or data['validated_with']:
         return ''
     return (
-        f'The recordings are new to the checkpoint: none of the {data["made_with"]} that it was '
-        'trained and validated with, known by their content, is among them'
+        'The recordings are new to the checkpoint: none of the '
+        f'{data["num_training_recordings"]} that it was trained and validated with, known by '
+        'their content, is among them'
     )
 
 
@@ -27,7 +28,7 @@ def cautions(data: Mapping[str, Any]) -> Iterator[str]:
         data: section ``data`` of the report.
     """
     total = data['recordings']
-    if not data['made_with']:
+    if not data['num_training_recordings']:
         yield (
             'The checkpoint does not say which recordings it was made with: whether these are new '
             'to it is not known'
@@ -42,9 +43,9 @@ def cautions(data: Mapping[str, Any]) -> Iterator[str]:
             f'{data["validated_with"]} of {total} recordings chose the best epoch and the '
             'calibration: new recordings may do a little worse'
         )
-    if data['passed_over']:
+    if data['excluded_seen']:
         yield (
-            f'{data["passed_over"]} recordings were passed over because they were trained on; '
+            f'{data["excluded_seen"]} recordings were excluded because they were trained on; '
             'measure those with --split train'
         )
     if data.get('source') == 'shards':

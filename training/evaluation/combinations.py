@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
-from activity_recognition.training.evaluation.decisions import Stretch
+from activity_recognition.training.evaluation.decisions import SegmentResult
 from activity_recognition.training.evaluation.metrics import (
     confusion_matrix,
     overall_scores,
@@ -20,14 +20,13 @@ Counts = Mapping[str, NDArray[np.int64]]
 """``decisions`` and ``smoothed``: (C, C + 1), or (R, C, C + 1) of several recordings."""
 
 
-def count(stretches: Sequence[Stretch], num_classes: int) -> dict[str, NDArray[np.int64]]:
+def count(results: Sequence[SegmentResult], num_classes: int) -> dict[str, NDArray[np.int64]]:
     """Return the confusion of one recording, (C, C + 1), before and after smoothing."""
     empty = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
     counts = {'decisions': empty, 'smoothed': empty}
-    for stretch in stretches:
+    for result in results:
         counts = {
-            name: total
-            + confusion_matrix(stretch.truth, getattr(stretch, name).classes, num_classes)
+            name: total + confusion_matrix(result.truth, getattr(result, name).classes, num_classes)
             for name, total in counts.items()
         }
     return counts

@@ -37,7 +37,7 @@ class Answers:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Stretch:
+class SegmentResult:
     """The decisions of one recording between two resets."""
 
     stamps_ns: Int64
@@ -71,7 +71,7 @@ class Stretch:
         return np.where(known, self.targets, UNDECIDED)
 
     @property
-    def foreign(self) -> NDArray[np.bool_]:
+    def unknown(self) -> NDArray[np.bool_]:
         """(Q,), where the label is one that the network does not know."""
         return self.targets >= self.num_classes
 
@@ -82,7 +82,7 @@ def answer(
     *,
     temperature: float,
     smoothing: SmoothingConfig,
-) -> Stretch:
+) -> SegmentResult:
     """Turn what the network predicted into decisions, as the node would.
 
     Args:
@@ -99,7 +99,7 @@ def answer(
     beliefs: Beliefs = torch.softmax(prediction.logits / temperature, dim=-1).numpy()
     beliefs = np.where(anything[:, None], beliefs, np.float32(0.0))
     decided = np.where(anything, beliefs.argmax(-1), UNDECIDED)
-    return Stretch(
+    return SegmentResult(
         stamps_ns=prediction.stamps_ns,
         targets=prediction.targets,
         logits=prediction.logits.double().numpy(),

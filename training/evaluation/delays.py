@@ -28,7 +28,7 @@ class Delays:
     """Segments that were found and no longer named by their last decision."""
 
     def add(self, stamps_ns: Int64, classes: Int64, labels: LabelTrack, num_classes: int) -> None:
-        """Add the segments of one stretch of decisions with labels below ``num_classes``."""
+        """Add the segments of one segment's decisions with labels below ``num_classes``."""
         # A timer's decision may speak of a later moment than that of the frame it waited for.
         order = np.argsort(stamps_ns, kind='stable')
         stamps_ns, classes = stamps_ns[order], classes[order]
@@ -40,7 +40,7 @@ class Delays:
             if not len(naming):
                 self.never_found += 1
                 continue
-            # What came before the stretch could not be decided about.
+            # What came before the segment could not be decided about.
             begun_ns = max(start_ns, int(stamps_ns[0]))
             self.onset_s.append(seconds_between(int(stamps_ns[first + naming[0]]), begun_ns))
             if naming[-1] < last - first - 1:
@@ -66,7 +66,7 @@ class Delays:
 
 
 def true_segments(labels: LabelTrack) -> Iterator[tuple[int, int, int]]:
-    """Yield start, end and class of the labelled stretches; equal ones that touch are one."""
+    """Yield start, end and class of the labelled spans; equal ones that touch are one."""
     joined: list[tuple[int, int, int]] = []
     for start_ns, end_ns, label in zip(
         labels.starts_ns.tolist(), labels.ends_ns.tolist(), labels.classes.tolist(), strict=True

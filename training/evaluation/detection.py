@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import binary_average_precision
 
 from activity_recognition.training.data.dataset import NONE_LABEL
-from activity_recognition.training.evaluation.decisions import Answers, Stretch
+from activity_recognition.training.evaluation.decisions import Answers, SegmentResult
 
 Float64 = NDArray[np.float64]
 
 
-def measure_detection(stretches: Sequence[Stretch], labels: Sequence[str]) -> dict[str, Any]:
+def measure_detection(results: Sequence[SegmentResult], labels: Sequence[str]) -> dict[str, Any]:
     """Return mean average precisions before and after smoothing, ready for JSON."""
     return {
-        **_measure(stretches, 'decisions', labels),
-        'smoothed': _measure(stretches, 'smoothed', labels),
+        **_measure(results, 'decisions', labels),
+        'smoothed': _measure(results, 'smoothed', labels),
     }
 
 
@@ -55,9 +55,9 @@ def calibrated_average_precision(scores: Float64, positive: NDArray[np.bool_]) -
     return float((precision * gained).sum())
 
 
-def _measure(stretches: Sequence[Stretch], kind: str, labels: Sequence[str]) -> dict[str, Any]:
-    answers: list[Answers] = [getattr(s, kind) for s in stretches]
-    truth = np.concatenate([s.truth for s in stretches])
+def _measure(results: Sequence[SegmentResult], kind: str, labels: Sequence[str]) -> dict[str, Any]:
+    answers: list[Answers] = [getattr(s, kind) for s in results]
+    truth = np.concatenate([s.truth for s in results])
     counted = truth >= 0
     beliefs = np.concatenate([a.beliefs for a in answers])[counted].astype(np.float64)
     per_class = {

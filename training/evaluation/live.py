@@ -166,14 +166,14 @@ def _samples(played: Sequence[Played]) -> dict[str, Any]:
 
 def _agreement(played: Played, sync: SyncConfig) -> dict[str, NDArray[np.bool_]]:
     """Return whether node and undisturbed recording name the same, where both speak of a moment."""
-    stretches, rate_hz = played.undisturbed.stretches, sync.decision_rate_hz
+    results, rate_hz = played.undisturbed.results, sync.decision_rate_hz
     within_ns = to_ns(_SAME_FRAME_S) if rate_hz == 0 else round(NANOSECONDS / rate_hz / 2)
-    moments_ns = np.concatenate([s.stamps_ns for s in stretches])
+    moments_ns = np.concatenate([s.stamps_ns for s in results])
     place = nearest(played.moments_ns, moments_ns, within_ns=within_ns)
     both = place >= 0
     agreed = {}
     for kind in KINDS:
-        undisturbed = np.concatenate([getattr(s, kind).classes for s in stretches])
+        undisturbed = np.concatenate([getattr(s, kind).classes for s in results])
         agreed[kind] = getattr(played, kind)[both] == undisturbed[place[both]]
     return agreed
 
@@ -189,7 +189,7 @@ def _shares(agreed: Sequence[dict[str, NDArray[np.bool_]]]) -> dict[str, Any]:
 
 def _confusions(played: Played, num_classes: int) -> dict[str, Int64]:
     """Return the confusion of the node's answers with the truth, (C, C + 1) each."""
-    targets = played.undisturbed.stretches[0].labels.at(played.moments_ns)
+    targets = played.undisturbed.results[0].labels.at(played.moments_ns)
     truth = np.where(targets < num_classes, targets, UNDECIDED)
     return {kind: confusion_matrix(truth, getattr(played, kind), num_classes) for kind in KINDS}
 

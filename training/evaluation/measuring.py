@@ -20,18 +20,19 @@ from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.recorded import RecordedConfig, Setting
+from activity_recognition.recorded import DEFAULTS, RecordedConfig, Setting
+from activity_recognition.training.config import CHECKPOINT
 from activity_recognition.training.data.cache import PreparedRecording
+from activity_recognition.training.data.source import SHARDS, Preparing
 from activity_recognition.training.evaluation import calibration
 from activity_recognition.training.evaluation.agreement import measure_agreement
 from activity_recognition.training.evaluation.bootstrap import LEVEL, Bootstrap
 from activity_recognition.training.evaluation.combinations import (
     combination_intervals,
-    combination_scores,
     count,
 )
 from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers, measure_cost
-from activity_recognition.training.evaluation.decisions import Stretch, answer
+from activity_recognition.training.evaluation.decisions import SegmentResult
 from activity_recognition.training.evaluation.detection import measure_detection
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
 from activity_recognition.training.evaluation.metrics import known, overall_scores
@@ -40,16 +41,19 @@ from activity_recognition.training.evaluation.predict import (
     combination_name,
     combinations_of,
     modalities_of,
-    predict_segment,
 )
 from activity_recognition.training.evaluation.recordings import (
-    SHARDS,
     Recordings,
+    choose_recordings,
     keys_of,
-    open_recordings,
     recorded_of,
 )
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION, SECTIONS, Metrics
+from activity_recognition.training.evaluation.scoring import (
+    decide_segment,
+    measure,
+    stacked,
+)
 from activity_recognition.training.evaluation.temporal import (
     measure_temporal,
     temporal_intervals,
@@ -57,8 +61,8 @@ from activity_recognition.training.evaluation.temporal import (
 )
 from activity_recognition.training.evaluation.unknown import measure_unknown
 from activity_recognition.training.pool import make_progress
-from activity_recognition.training.run.train import CHECKPOINT
 from activity_recognition.training.sharding.manifest import holds_shards
+from activity_recognition.training.sharding.opening import open_source
 from activity_recognition.types import LabelSpan, seconds_between
 
 
@@ -68,7 +72,7 @@ class EvaluationConfig:
 
     split: str = ''
     """``train``, ``validation``, ``test``, or empty; see
-    :func:`activity_recognition.training.evaluation.recordings.open_recordings`."""
+    :func:`activity_recognition.training.evaluation.recordings.choose_recordings`."""
     strict: bool = False
     """Whether a recording that cannot be used is an error; else it is left out and named."""
     seed: int = 0
@@ -103,7 +107,7 @@ class Decided:
     spans: tuple[LabelSpan, ...]
     counts: Mapping[Combination, Mapping[str, NDArray[np.int64]]]
     """Confusion before and after smoothing, (C, C + 1), per combination, all modalities first."""
-    stretches: tuple[Stretch, ...]
+    results: tuple[SegmentResult, ...]
     """With everything that the recording has."""
     dropped: int
     """Messages that could not be decoded."""
@@ -113,7 +117,7 @@ class Decided:
         """Time over which there are decisions."""
         return sum(
             seconds_between(int(s.stamps_ns[-1]), int(s.stamps_ns[0]))
-            for s in self.stretches
+            for s in self.results
             if len(s.stamps_ns)
         )
 
@@ -162,37 +166,47 @@ def evaluate_checkpoint(
     precision = choose_precision(config.engine)
     if play is not None:
         _refuse_shards_to_play(data)
-    recordings = open_recordings(
-        data,
-        checkpoint.config,
-        config.sync,
-        cache=cache,
-        trained=recorded_of(checkpoint),
-        asked=config.recorded,
-        split=config.split,
-        keys=keys_of(checkpoint),
-        strict=config.strict,
-        workers=config.num_workers,
-        console=console,
-    )
+    recordings = _recordings(checkpoint, data, config, cache, console)
     # Before whole recordings are in memory, which no node would hold.
     cost = _cost(checkpoint, recordings, config, console)
     decided = decide(checkpoint, recordings, config, precision, console)
-    measures = measure(decided, checkpoint, recordings.foreign, config, cost)
-    about = _about(checkpoint, recordings, decided, config)
-    live = None
+    found = {
+        **measure_sections(decided, checkpoint, recordings.unknown_labels, config, cost),
+        **_about(checkpoint, recordings, decided, config),
+        'live': None,
+        'conditions': dict(conditions or {}),
+    }
     if play is not None:
         played = play_recordings(
-            decided,
-            recordings.prepared,
-            play,
-            checkpoint,
-            precision=precision,
-            sync=config.sync,
+            decided, recordings.prepared, play, checkpoint, precision=precision, sync=config.sync
         )
-        live = measure_live(played, checkpoint, precision, config.sync)
-    found = {**measures, **about, 'live': live, 'conditions': dict(conditions or {})}
+        found['live'] = measure_live(played, checkpoint, precision, config.sync)
     return Evaluation(metrics={key: found[key] for key in SECTIONS}, decided=decided)
+
+
+def _recordings(
+    checkpoint: Checkpoint,
+    data: Path | str,
+    config: EvaluationConfig,
+    cache: Path,
+    console: Console | None,
+) -> Recordings:
+    """Choose and prepare the recordings that are measured."""
+    how = Preparing(
+        model=checkpoint.config,
+        sync=config.sync,
+        cache=cache,
+        recorded=_recorded(checkpoint, config),
+        workers=config.num_workers,
+        console=console,
+    )
+    return choose_recordings(
+        open_source(data, how, demanded=DEFAULTS.with_overrides(config.recorded)),
+        checkpoint.config.labels,
+        split=config.split,
+        keys=keys_of(checkpoint),
+        strict=config.strict,
+    )
 
 
 def _refuse_shards_to_play(data: Path | str) -> None:
@@ -229,27 +243,26 @@ def _decide_one(
     config: EvaluationConfig,
     precision: Precision,
 ) -> Decided:
-    labels = (*checkpoint.config.labels, *recordings.foreign)
+    labels = (*checkpoint.config.labels, *recordings.unknown_labels)
     combinations = combinations_of(modalities_of(checkpoint.system))
-    stretches: dict[Combination, list[Stretch]] = {c: [] for c in combinations}
+    results: dict[Combination, list[SegmentResult]] = {c: [] for c in combinations}
     for opened in recording.segments(labels):
-        segment = opened.tokenised(checkpoint.tokenizer)
-        predictions = predict_segment(checkpoint.system, segment, combinations, precision)
-        for combination, prediction in predictions.items():
-            stretch = answer(
-                prediction,
-                segment,
-                temperature=checkpoint.temperature,
-                smoothing=config.smoothing,
-            )
-            stretches[combination].append(stretch)
+        decided = decide_segment(
+            checkpoint.system,
+            opened.tokenised(checkpoint.tokenizer),
+            temperature=checkpoint.temperature,
+            smoothing=config.smoothing,
+            precision=precision,
+        )
+        for combination, result in decided.items():
+            results[combination].append(result)
     num_classes = len(checkpoint.config.labels)
     return Decided(
         name=recordings.names[recording.recording],
         start_ns=recording.start_ns,
         spans=recordings.spans[recording.recording],
-        counts={c: count(found, num_classes) for c, found in stretches.items()},
-        stretches=tuple(stretches[combinations[0]]),
+        counts={c: count(found, num_classes) for c, found in results.items()},
+        results=tuple(results[combinations[0]]),
         dropped=recording.dropped,
     )
 
@@ -263,10 +276,10 @@ class _Sums:
     calibration: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
-def measure(
+def measure_sections(
     decided: Sequence[Decided],
     checkpoint: Checkpoint,
-    foreign: Sequence[str],
+    unknown_labels: Sequence[str],
     config: EvaluationConfig,
     cost: Cost | None,
 ) -> Metrics:
@@ -275,28 +288,25 @@ def measure(
     Args:
         decided: of all recordings.
         checkpoint: its labels and temperature.
-        foreign: labels in the data that the checkpoint lacks.
+        unknown_labels: labels in the data that the checkpoint lacks.
         config: of the bootstrap.
         cost: of a decision; None where it was not measured.
     """
     labels = checkpoint.config.labels
-    stretches = [stretch for recording in decided for stretch in recording.stretches]
+    results = [result for recording in decided for result in recording.results]
     sums = _sum_up(decided, checkpoint.temperature)
-    believed = calibration.beliefs_of(stretches, checkpoint.temperature)
+    believed = calibration.beliefs_of(results, checkpoint.temperature)
     latency, cost_numbers = cost_in_numbers(cost)
     return {
         'schema_version': SCHEMA_VERSION,
-        'combinations': {
-            combination_name(c): combination_scores(sums.counts[c], labels)
-            for c in reversed(sums.counts)
-        },
-        'agreement': measure_agreement(stretches, len(labels)),
-        'temporal': measure_temporal(stretches, sums.temporal),
+        'combinations': measure({c: sums.counts[c] for c in reversed(sums.counts)}, labels),
+        'agreement': measure_agreement(results, len(labels)),
+        'temporal': measure_temporal(results, sums.temporal),
         'calibration': calibration.measure_calibration(
             believed, sums.calibration, checkpoint.temperature
         ),
-        'unknown': measure_unknown(stretches, foreign),
-        'detection': measure_detection(stretches, labels),
+        'unknown': measure_unknown(results, unknown_labels),
+        'detection': measure_detection(results, labels),
         'latency_ms': latency,
         'cost': cost_numbers,
         'confidence_intervals': _intervals(sums, len(decided), config),
@@ -304,14 +314,11 @@ def measure(
 
 
 def _sum_up(decided: Sequence[Decided], temperature: float) -> _Sums:
-    temporal = [temporal_sums(recording.stretches) for recording in decided]
-    believed = [calibration.beliefs_of(recording.stretches, temperature) for recording in decided]
+    temporal = [temporal_sums(recording.results) for recording in decided]
+    believed = [calibration.beliefs_of(recording.results, temperature) for recording in decided]
     return _Sums(
         counts={
-            combination: {
-                kind: np.stack([recording.counts[combination][kind] for recording in decided])
-                for kind in ('decisions', 'smoothed')
-            }
+            combination: stacked([recording.counts[combination] for recording in decided])
             for combination in decided[0].counts
         },
         temporal={kind: np.stack([sums[kind] for sums in temporal]) for kind in temporal[0]},
@@ -386,11 +393,11 @@ def _about(
             'split': recordings.split,
             'recordings': len(decided),
             'seconds': sum(recording.seconds for recording in decided),
-            'made_with': recordings.made_with,
+            'num_training_recordings': recordings.num_training_recordings,
             'trained_on': list(recordings.history.values()).count('train'),
             'validated_with': list(recordings.history.values()).count('validation'),
-            'passed_over': recordings.passed_over,
-            'left_out': list(recordings.left_out),
+            'excluded_seen': recordings.excluded_seen,
+            'skipped': list(recordings.skipped),
         },
         'settings': {
             **{

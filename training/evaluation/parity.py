@@ -126,8 +126,8 @@ def _answers(played: Played, temperature: float) -> Int64:
     replayed, moments_ns = played.replayed, played.moments_ns
     beliefs = _softmax(replayed.logits / temperature).astype(np.float32)
     answers = np.full(len(moments_ns), UNDECIDED, np.int64)
-    for number in np.unique(replayed.stretch):
-        rows = (replayed.stretch == number) & replayed.comparable
+    for number in np.unique(replayed.segment):
+        rows = (replayed.segment == number) & replayed.comparable
         found = smooth(beliefs[rows], replayed.seen[rows], moments_ns[rows], played.trace.smoothing)
         answers[rows] = found.classes
     return answers

@@ -186,11 +186,11 @@ def timed(recording: Decided, labels: Sequence[str]) -> Timed:
 
 
 def _answers(recording: Decided, labels: Sequence[str]) -> Iterator[Answer]:
-    for stretch in recording.stretches:
-        since_s = (stretch.stamps_ns - recording.start_ns) / 1e9
-        highest = stretch.smoothed.beliefs.max(axis=1, initial=0.0)
+    for result in recording.results:
+        since_s = (result.stamps_ns - recording.start_ns) / 1e9
+        highest = result.smoothed.beliefs.max(axis=1, initial=0.0)
         for t_s, class_id, confidence, there in zip(
-            since_s, stretch.smoothed.classes, highest, stretch.anything, strict=True
+            since_s, result.smoothed.classes, highest, result.anything, strict=True
         ):
             nothing = UNKNOWN if there else NO_DATA
             named = labels[class_id] if class_id >= 0 else nothing

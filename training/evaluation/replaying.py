@@ -49,8 +49,8 @@ class Replayed:
     """(N,), whether it saw anything at all."""
     comparable: NDArray[np.bool_]
     """(N,), whether it was given all that the node had."""
-    stretch: NDArray[np.int64]
-    """(N,), number of the stretch between two resets."""
+    segment: NDArray[np.int64]
+    """(N,), number of the segment between two resets."""
     recorded: dict[Modality, int]
     """Samples that the recording holds."""
     missing: int
@@ -68,9 +68,9 @@ def replay(
     *,
     recorded: RecordedConfig = DEFAULTS,
 ) -> Replayed:
-    """Decide over an admission trace in one dense pass per stretch between resets.
+    """Decide over an admission trace in one dense pass per segment between resets.
 
-    After a sample that the recording lacks, nothing of its stretch can be compared.
+    After a sample that the recording lacks, nothing of its segment can be compared.
 
     Args:
         trace: what a node wrote down.
@@ -99,7 +99,7 @@ def replay(
         logits=logits,
         seen=seen,
         comparable=comparable,
-        stretch=np.array(rebuilt.stretch, np.int64),
+        segment=np.array(rebuilt.segment, np.int64),
         recorded=shelf.recorded,
         missing=rebuilt.missing,
         restamped=rebuilt.restamped,
@@ -131,7 +131,7 @@ class _Rebuilt:
     """Those that ``forward`` can be asked about."""
     comparable: list[bool] = field(default_factory=list)
     """Per decision of the trace, whether it is among them."""
-    stretch: list[int] = field(default_factory=list)
+    segment: list[int] = field(default_factory=list)
     missing: int = 0
     restamped: int = 0
     _is_whole: bool = True
@@ -147,7 +147,7 @@ class _Rebuilt:
         if window.decision is not None:
             moment = window.decision.moment if self._is_whole else None
             self.comparable.append(self._is_whole)
-            self.stretch.append(self._resets)
+            self.segment.append(self._resets)
         if self._is_whole:
             self.windows.append(Window(reset=window.reset, samples=found, decision=moment))
         elif window.reset:

@@ -126,7 +126,7 @@ def _sections(
     yield card('Through the ROS node', tables.live_table(metrics))
     for recording in decided[:SHOWN_RECORDINGS]:
         yield card(f'Timeline: {recording.name}', _timeline(recording, metrics['labels']))
-    yield card('Recordings', tables.recordings_table(metrics) + _left_out(metrics))
+    yield card('Recordings', tables.recordings_table(metrics) + _skipped(metrics))
     yield card('Conditions', definitions(_provenance(metrics)))
 
 
@@ -203,13 +203,13 @@ def _cost(metrics: Metrics) -> str:
 
 
 def _timeline(recording: Decided, labels: Sequence[str]) -> str:
-    """Draw a recording, with the names of its colours: short stretches have no room for theirs."""
+    """Draw a recording, with the names of its colours: short spans have no room for theirs."""
     drawn = pictures.timeline_picture(recording, labels)
     return drawn + key(pictures.timeline_colours(recording, labels))
 
 
-def _left_out(metrics: Metrics) -> str:
-    reasons = metrics['data']['left_out']
+def _skipped(metrics: Metrics) -> str:
+    reasons = metrics['data']['skipped']
     if not reasons:
         return ''
     items = ''.join(f'<li>{escape(reason)}</li>' for reason in reasons)

@@ -14,8 +14,15 @@ from typing import Any
 from activity_recognition.errors import RecordingError, quoted
 from activity_recognition.text_files import read_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Grows when a key changes its meaning or goes away; new keys may come without."""
+
+_RENAMED = {
+    'made_with': 'num_training_recordings',
+    'passed_over': 'excluded_seen',
+    'left_out': 'skipped',
+}
+"""Keys of ``data`` in version 2, and what they are called now."""
 
 METRICS, REPORT = 'metrics.json', 'report.html'
 """Files of a report's folder."""
@@ -46,7 +53,7 @@ def write_metrics(path: Path, metrics: Metrics) -> None:
 
 
 def read_metrics(folder: Path) -> Metrics:
-    """Read the metrics of a report.
+    """Read the metrics of a report; those of version 2 are returned as of this one.
 
     Raises:
         RecordingError: there are none, they are damaged, or of another version.
@@ -59,12 +66,23 @@ def read_metrics(folder: Path) -> Metrics:
         advice='evaluate a checkpoint first, with --data',
     )
     version = value.get('schema_version') if isinstance(value, dict) else None
-    if version != SCHEMA_VERSION:
+    if version == 2:
+        value = _upgraded(value)
+    elif version != SCHEMA_VERSION:
         raise RecordingError(
-            f'{path}: expected schema_version {SCHEMA_VERSION}, got {quoted(version)}; '
+            f'{path}: expected schema_version {SCHEMA_VERSION} or 2, got {quoted(version)}; '
             'evaluate again'
         )
     value = {**dict.fromkeys(_LATER), **value}
     if missing := [key for key in SECTIONS if key not in value]:
         raise RecordingError(f'{path}: expected {", ".join(missing)}, found none; evaluate again')
     return dict(value)
+
+
+def _upgraded(metrics: Metrics) -> Metrics:
+    """Return metrics of version 2 as of this version; what is damaged stays so."""
+    data = metrics.get('data')
+    if not isinstance(data, dict):
+        return metrics
+    renamed = {_RENAMED.get(key, key): value for key, value in data.items()}
+    return {**metrics, 'schema_version': SCHEMA_VERSION, 'data': renamed}

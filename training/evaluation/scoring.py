@@ -1,15 +1,16 @@
-"""A checkpoint measured on recordings, for every combination of modalities.
+"""Right and wrong decisions over whole segments, with every combination of modalities.
 
-Q decisions, C classes.
+What a run ends with, the shipped checkpoint's table and a report are all measured so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
@@ -17,11 +18,15 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.training.data.dataset import cache_recordings, open_segments
+from activity_recognition.training.data.dataset import open_segments
 from activity_recognition.training.data.segments import LabelledSegment
-from activity_recognition.training.evaluation.combinations import count
-from activity_recognition.training.evaluation.decisions import answer
-from activity_recognition.training.evaluation.metrics import summarise
+from activity_recognition.training.data.source import Preparing, cache_recordings
+from activity_recognition.training.evaluation.combinations import (
+    Counts,
+    combination_scores,
+    count,
+)
+from activity_recognition.training.evaluation.decisions import SegmentResult, answer
 from activity_recognition.training.evaluation.predict import (
     Combination,
     combination_name,
@@ -30,6 +35,92 @@ from activity_recognition.training.evaluation.predict import (
     predict_segment,
 )
 from activity_recognition.training.pool import make_progress
+
+
+def decide_segment(
+    system: ActivityRecognitionSystem,
+    segment: LabelledSegment,
+    *,
+    temperature: float,
+    smoothing: SmoothingConfig,
+    precision: Precision,
+    combinations: Sequence[Combination] | None = None,
+) -> dict[Combination, SegmentResult]:
+    """Decide over a tokenised segment as the node would.
+
+    Args:
+        system: the network.
+        segment: what to decide over.
+        temperature: logits are divided by it.
+        smoothing: how answers are smoothed.
+        precision: where and how to compute.
+        combinations: modalities to decide with; all that there are where None.
+    """
+    chosen = combinations or combinations_of(modalities_of(system))
+    predictions = predict_segment(system, segment, chosen, precision)
+    return {
+        combination: answer(prediction, segment, temperature=temperature, smoothing=smoothing)
+        for combination, prediction in predictions.items()
+    }
+
+
+def measure(counts: Mapping[Combination, Counts], labels: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of each combination by its name, ready for JSON.
+
+    A moment at which nothing is visible, and a smoothed answer that is UNKNOWN, decide for no class
+    and so count as misses.
+
+    Args:
+        counts: confusions of N recordings or segments, (N, C, C + 1) each, per combination.
+        labels: C names.
+    """
+    return {combination_name(c): combination_scores(found, labels) for c, found in counts.items()}
+
+
+def measure_segments(
+    system: ActivityRecognitionSystem,
+    segments: Sequence[LabelledSegment],
+    *,
+    temperature: float,
+    precision: Precision,
+    smoothing: SmoothingConfig,
+    combinations: Sequence[Combination] | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Decide over whole segments and return what :func:`measure` does.
+
+    Args:
+        system: the network.
+        segments: tokenised ones.
+        temperature: logits are divided by it.
+        precision: where and how to compute.
+        smoothing: how answers are smoothed.
+        combinations: modalities to decide with; all that there are where None.
+        console: where to show progress.
+    """
+    labels = system.config.labels
+    chosen = combinations or combinations_of(modalities_of(system))
+    counts = {c: [count([], len(labels))] for c in chosen}
+    with make_progress(console) as bar:
+        task = bar.add_task('deciding', total=len(segments), note='')
+        for segment in segments:
+            results = decide_segment(
+                system,
+                segment,
+                temperature=temperature,
+                smoothing=smoothing,
+                precision=precision,
+                combinations=chosen,
+            )
+            for combination, result in results.items():
+                counts[combination].append(count([result], len(labels)))
+            bar.advance(task)
+    return measure({c: stacked(found) for c, found in counts.items()}, labels)
+
+
+def stacked(counts: Sequence[Counts]) -> dict[str, NDArray[np.int64]]:
+    """Return the confusions of N recordings or segments, (N, C, C + 1) each."""
+    return {kind: np.stack([found[kind] for found in counts]) for kind in counts[0]}
 
 
 def evaluate_recordings(
@@ -63,14 +154,14 @@ def evaluate_recordings(
     Raises:
         RecordingError: a recording is damaged or has labels that the checkpoint does not know.
     """
-    prepared, wrong = cache_recordings(
-        recordings,
-        checkpoint.config,
-        sync or SyncConfig(),
+    how = Preparing(
+        model=checkpoint.config,
+        sync=sync or SyncConfig(),
         cache=cache,
         workers=workers,
         console=console,
     )
+    prepared, wrong = cache_recordings(recordings, how)
     if wrong:
         raise RecordingError('; '.join(wrong))
     segments = [
@@ -81,7 +172,7 @@ def evaluate_recordings(
     return {
         'recordings': len(prepared),
         'seconds': sum(segment.duration_s for segment in segments),
-        'combinations': measure(
+        'combinations': measure_segments(
             checkpoint.system.to(precision.device),
             segments,
             temperature=checkpoint.temperature,
@@ -90,39 +181,4 @@ def evaluate_recordings(
             smoothing=smoothing or SmoothingConfig(),
             console=console,
         ),
-    }
-
-
-def measure(
-    system: ActivityRecognitionSystem,
-    segments: Sequence[LabelledSegment],
-    *,
-    temperature: float,
-    precision: Precision,
-    combinations: Sequence[Combination] | None = None,
-    smoothing: SmoothingConfig,
-    console: Console | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Return, per name of a combination, the measures of ``decisions`` and of ``smoothed`` answers.
-
-    A moment at which nothing is visible, and a smoothed answer that is UNKNOWN, decide for no class
-    and so count as misses.
-    """
-    labels = system.config.labels
-    combinations = combinations or combinations_of(modalities_of(system))
-    counts = {c: [count([], len(labels))] for c in combinations}
-    with make_progress(console) as bar:
-        task = bar.add_task('deciding', total=len(segments), note='')
-        for segment in segments:
-            predictions = predict_segment(system, segment, combinations, precision)
-            for combination, prediction in predictions.items():
-                stretch = answer(prediction, segment, temperature=temperature, smoothing=smoothing)
-                counts[combination].append(count([stretch], len(labels)))
-            bar.advance(task)
-    return {
-        combination_name(c): {
-            kind: summarise(np.sum([part[kind] for part in found], axis=0), labels)
-            for kind in ('decisions', 'smoothed')
-        }
-        for c, found in counts.items()
     }

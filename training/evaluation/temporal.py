@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
-from activity_recognition.training.evaluation.decisions import Answers, Stretch
+from activity_recognition.training.evaluation.decisions import Answers, SegmentResult
 from activity_recognition.training.evaluation.delays import Delays
 from activity_recognition.training.evaluation.metrics import known, ratio
 from activity_recognition.training.evaluation.runs import edit_score, match_runs, runs_of
@@ -29,16 +29,16 @@ _COLUMNS = 5 + 3 * len(OVERLAPS)
 Float64 = NDArray[np.float64]
 
 
-def temporal_sums(stretches: Sequence[Stretch]) -> dict[str, Float64]:
+def temporal_sums(results: Sequence[SegmentResult]) -> dict[str, Float64]:
     """Return what one recording adds to each kind of answers' statistics, (S,) each."""
-    return {kind: np.sum([_sums(s, getattr(s, kind)) for s in stretches], axis=0) for kind in KINDS}
+    return {kind: np.sum([_sums(s, getattr(s, kind)) for s in results], axis=0) for kind in KINDS}
 
 
 def temporal_statistics(sums: NDArray[Any]) -> dict[str, Float64]:
     """Turn sums (..., S) over recordings into statistics (...); NaN where there are none."""
     sums = np.asarray(sums, dtype=np.float64)
-    edits, stretches, changes, true_changes, minutes = (sums[..., place] for place in range(5))
-    found = {'edit_score': ratio(edits, stretches)}
+    edits, count, changes, true_changes, minutes = (sums[..., place] for place in range(5))
+    found = {'edit_score': ratio(edits, count)}
     for place, overlap in enumerate(OVERLAPS):
         hits, false, missed = (sums[..., 5 + 3 * place + offset] for offset in range(3))
         found[f'f1_at_{overlap * 100:.0f}'] = ratio(200 * hits, 2 * hits + false + missed)
@@ -47,19 +47,19 @@ def temporal_statistics(sums: NDArray[Any]) -> dict[str, Float64]:
     return found
 
 
-def measure_temporal(stretches: Sequence[Stretch], sums: dict[str, Float64]) -> dict[str, Any]:
+def measure_temporal(results: Sequence[SegmentResult], sums: dict[str, Float64]) -> dict[str, Any]:
     """Return the temporal measures of all recordings, ready for JSON.
 
     Args:
-        stretches: of all recordings.
+        results: of all recordings.
         sums: (R, S) each, of :func:`temporal_sums`.
     """
     totals = {kind: values.sum(axis=0) for kind, values in sums.items()}
     _, _, _, true_changes, minutes = totals['decisions'][:5]
     return {
-        **{kind: {**_plain(totals[kind]), **_delays(stretches, kind)} for kind in KINDS},
+        **{kind: {**_plain(totals[kind]), **_delays(results, kind)} for kind in KINDS},
         'truth': {
-            'segments': sum(_true_segments(s) for s in stretches),
+            'segments': sum(_true_segments(s) for s in results),
             'changes_per_minute': known(ratio(true_changes, minutes)),
         },
         'minutes': float(minutes),
@@ -71,12 +71,12 @@ def temporal_intervals(sums: dict[str, Float64], bootstrap: Bootstrap) -> dict[s
     return {kind: bootstrap.intervals(temporal_statistics, sums[kind]) for kind in KINDS}
 
 
-def _sums(stretch: Stretch, answers: Answers) -> Float64:
-    kept = stretch.truth >= 0
+def _sums(result: SegmentResult, answers: Answers) -> Float64:
+    kept = result.truth >= 0
     if not kept.any():
         return np.zeros(_COLUMNS)
-    decided, truth = runs_of(answers.classes[kept]), runs_of(stretch.truth[kept])
-    lasted_ns = np.diff(stretch.stamps_ns)[kept[:-1]].sum()
+    decided, truth = runs_of(answers.classes[kept]), runs_of(result.truth[kept])
+    lasted_ns = np.diff(result.stamps_ns)[kept[:-1]].sum()
     counts = [len(runs.values) - 1 for runs in (decided, truth)]
     matches = [match_runs(decided, truth, overlap) for overlap in OVERLAPS]
     return np.array(
@@ -85,17 +85,17 @@ def _sums(stretch: Stretch, answers: Answers) -> Float64:
     )
 
 
-def _true_segments(stretch: Stretch) -> int:
-    return len(runs_of(stretch.truth[stretch.truth >= 0]).values)
+def _true_segments(result: SegmentResult) -> int:
+    return len(runs_of(result.truth[result.truth >= 0]).values)
 
 
 def _plain(sums: Float64) -> dict[str, Any]:
     return {name: known(value) for name, value in temporal_statistics(sums).items()}
 
 
-def _delays(stretches: Sequence[Stretch], kind: str) -> dict[str, Any]:
+def _delays(results: Sequence[SegmentResult], kind: str) -> dict[str, Any]:
     delays = Delays()
-    for stretch in stretches:
-        answers: Answers = getattr(stretch, kind)
-        delays.add(stretch.stamps_ns, answers.classes, stretch.labels, stretch.num_classes)
+    for result in results:
+        answers: Answers = getattr(result, kind)
+        delays.add(result.stamps_ns, answers.classes, result.labels, result.num_classes)
     return delays.summary()

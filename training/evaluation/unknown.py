@@ -14,25 +14,27 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.functional.classification import binary_auroc, binary_roc
 
-from activity_recognition.training.evaluation.decisions import UNDECIDED, Answers, Stretch
+from activity_recognition.training.evaluation.decisions import UNDECIDED, Answers, SegmentResult
 
 TRUE_POSITIVE_RATE = 0.95
 
 Float64 = NDArray[np.float64]
 
 
-def measure_unknown(stretches: Sequence[Stretch], foreign: Sequence[str]) -> dict[str, Any]:
+def measure_unknown(
+    results: Sequence[SegmentResult], unknown_labels: Sequence[str]
+) -> dict[str, Any]:
     """Return how well unknown activities are told from known ones, before and after smoothing.
 
     Args:
-        stretches: of all recordings.
-        foreign: labels in the data that the checkpoint lacks.
+        results: of all recordings.
+        unknown_labels: labels in the data that the checkpoint lacks.
     """
     return {
-        'labels': list(foreign),
-        'decisions': int(sum(s.foreign.sum() for s in stretches)),
-        **_measure(stretches, 'decisions'),
-        'smoothed': _measure(stretches, 'smoothed'),
+        'labels': list(unknown_labels),
+        'decisions': int(sum(s.unknown.sum() for s in results)),
+        **_measure(results, 'decisions'),
+        'smoothed': _measure(results, 'smoothed'),
     }
 
 
@@ -52,14 +54,14 @@ def false_positive_rate(known: Float64, unknown: Float64) -> float | None:
     return float(false[true >= TRUE_POSITIVE_RATE - 5e-7].min().item())
 
 
-def _measure(stretches: Sequence[Stretch], kind: str) -> dict[str, Any]:
-    answers: list[Answers] = [getattr(s, kind) for s in stretches]
+def _measure(results: Sequence[SegmentResult], kind: str) -> dict[str, Any]:
+    answers: list[Answers] = [getattr(s, kind) for s in results]
     scores = [a.beliefs.max(axis=1, initial=0.0).astype(np.float64) for a in answers]
-    seen = [s.anything for s in stretches]
+    seen = [s.anything for s in results]
     unsure = np.concatenate([a.classes == UNDECIDED for a in answers])
     highest = np.concatenate(scores)
-    known = np.concatenate([s.truth >= 0 for s in stretches]) & np.concatenate(seen)
-    unknown = np.concatenate([s.foreign for s in stretches]) & np.concatenate(seen)
+    known = np.concatenate([s.truth >= 0 for s in results]) & np.concatenate(seen)
+    unknown = np.concatenate([s.unknown for s in results]) & np.concatenate(seen)
     found = {
         'auroc': auroc(highest[known], highest[unknown]),
         'fpr_at_95_tpr': false_positive_rate(highest[known], highest[unknown]),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from activity_recognition.config import ModelConfig, SyncConfig
+from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import RecordingError
 from activity_recognition.modalities import SPECS, ModalitySpec
@@ -35,7 +35,8 @@ from activity_recognition.training.preview.canvas import (
     empty_row,
     write_text,
 )
-from activity_recognition.training.run.train import fit_to_data, open_sources
+from activity_recognition.training.run.train import fit_to_data, open_sources, preparing
+from activity_recognition.training.sharding.opening import open_source
 from activity_recognition.types import MODALITIES, seconds_between, to_ns
 
 _LABELS_PX, _TIMES_PX, _HEADLINE_PX, _GAP_PX, _TICK_PX = 18, 16, 22, 8, 40
@@ -69,18 +70,8 @@ def write_preview(
         RecordingError: no recording can be used, or the picture cannot be written.
     """
     preset = load_model_config(config.preset)
-    dataset = load_dataset(
-        data,
-        preset,
-        SyncConfig(),
-        cache=cache,
-        wide_px=config.augmentation.wide_px(preset.video.input_size_px),
-        recorded=config.recorded,
-        validation_fraction=0.0,
-        seed=config.seed,
-        workers=config.num_workers,
-        console=console,
-    )
+    how = preparing(config, preset, cache=cache, console=console)
+    dataset = load_dataset(open_source(data, how), validation_fraction=0.0, seed=config.seed)
     tokenizer, model = fit_to_data(preset, dataset)
     segments = open_sources(dataset, tokenizer).training
     owners = [recording for recording in dataset.training for _ in recording.texts]

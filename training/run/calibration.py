@@ -40,16 +40,16 @@ class Calibration:
 def supports_offsets(targets: Iterable[NDArray[np.int64]], num_classes: int) -> bool:
     """Tell whether there is enough to fit offsets on.
 
-    Offsets move the answers. From few stretches they would learn which class went with which of
+    Offsets move the answers. From few segments they would learn which class went with which of
     them, and nothing relates a class that does not occur to those that do.
 
     Args:
-        targets: true classes of each stretch of a recording; negative ones are left out.
+        targets: true classes of each segment of a recording; negative ones are left out.
         num_classes: C.
     """
     occurrences = np.zeros(num_classes, np.int64)
-    for stretch in targets:
-        occurrences[np.unique(stretch[stretch >= 0])] += 1
+    for segment in targets:
+        occurrences[np.unique(segment[segment >= 0])] += 1
     return bool((occurrences >= SUPPORT).all())
 
 

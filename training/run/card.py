@@ -35,7 +35,7 @@ def write_card(
         measured_on: what ``measures`` were measured on, a phrase.
     """
     rows = [
-        f'| {name} | {_percent(found["decisions"])} | {_percent(found["smoothed"])} |'
+        f'| {name} | {_percent(found)} | {_percent(found["smoothed"])} |'
         for name, found in measures.items()
     ]
     return '\n'.join(

@@ -31,11 +31,13 @@ from activity_recognition.models.pretrained import (
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.text_files import read_json_object
-from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.config import CHECKPOINT, TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.evaluation.predict import modalities_of
-from activity_recognition.training.evaluation.scoring import measure
+from activity_recognition.training.evaluation.schema import SCHEMA_VERSION
+from activity_recognition.training.evaluation.scoring import measure_segments
 from activity_recognition.training.run.calibration import (
     Calibration,
     fit_offsets,
@@ -50,9 +52,7 @@ from activity_recognition.training.run.processes import choose_own_precision, jo
 from activity_recognition.training.run.state import read_progress
 from activity_recognition.training.run.trainer import STATE, Sources, Trainer
 from activity_recognition.training.run.validation import validate
-
-CHECKPOINT = 'checkpoint'
-"""Folder below a run that holds the result."""
+from activity_recognition.training.sharding.opening import open_source
 
 _FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
 """Settings that may differ when a run is resumed; ``recorded`` shows in the recordings."""
@@ -65,7 +65,7 @@ class TrainingResult:
     checkpoint: Path
     metrics: dict[str, Any]
     """What the checkpoint's ``metrics.json`` holds."""
-    left_out: tuple[str, ...]
+    skipped: tuple[str, ...]
     """Why each recording that could not be used could not."""
 
 
@@ -155,21 +155,37 @@ def read_dataset(
     Raises:
         RecordingError: none can be used, or ``strict`` and one cannot.
     """
+    how = preparing(config, model, cache=cache, console=console)
     dataset = load_dataset(
-        data,
-        model,
-        SyncConfig(),
-        cache=cache,
-        wide_px=config.augmentation.wide_px(model.video.input_size_px),
-        recorded=config.recorded,
+        open_source(data, how),
         validation_fraction=config.validation_fraction,
         seed=config.seed,
         strict=strict,
-        workers=config.num_workers,
-        console=console,
     )
     _say_what_is_used(dataset, console)
     return dataset
+
+
+def preparing(
+    config: TrainConfig, model: ModelConfig, *, cache: Path, console: Console | None
+) -> Preparing:
+    """Return how a run prepares recordings.
+
+    Args:
+        config: of the run.
+        model: of the network.
+        cache: where arrays are kept, and found again.
+        console: where to show progress.
+    """
+    return Preparing(
+        model=model,
+        sync=SyncConfig(),
+        cache=cache,
+        wide_px=config.augmentation.wide_px(model.video.input_size_px),
+        recorded=config.recorded,
+        workers=config.num_workers,
+        console=console,
+    )
 
 
 def make_model(
@@ -266,13 +282,14 @@ class _Run:
             self._write(path, trainer, origin)
         self.accelerator.wait_for_everyone()
         metrics = read_json_object(path / METRICS, CheckpointError, what='the metrics')
-        return TrainingResult(checkpoint=path, metrics=metrics, left_out=self.dataset.left_out)
+        return TrainingResult(checkpoint=path, metrics=metrics, skipped=self.dataset.skipped)
 
     def _write(self, path: Path, trainer: Trainer, origin: str) -> None:
         """Calibrate, measure every combination of modalities, and write the checkpoint."""
         system = trainer.average
         calibration, measures = self._calibrate_and_measure(system)
         metrics = {
+            'schema_version': SCHEMA_VERSION,
             'training': {
                 'settings': to_mapping(
                     dataclasses.replace(self.config, recorded=self.dataset.recorded)
@@ -321,7 +338,7 @@ class _Run:
                 system.classifier.bias.add_(fitted.to(system.classifier.bias))
             logits, offsets = logits + fitted, tuple(fitted.tolist())
         calibration = dataclasses.replace(fit_temperature(logits, found.targets), offsets=offsets)
-        measures = measure(
+        measures = measure_segments(
             system,
             self.sources.validation,
             temperature=calibration.temperature,
@@ -345,7 +362,7 @@ def _load_frame_encoder(system: ActivityRecognitionSystem, path: Path) -> None:
 def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
     if console is None:
         return
-    for reason in dataset.left_out:
+    for reason in dataset.skipped:
         console.print(f'left out: {reason}', style='yellow', markup=False, highlight=False)
     console.print(
         f'{len(dataset.training)} recordings for training, {len(dataset.validation)} for '

@@ -19,14 +19,14 @@ from typing import Any
 import webdataset
 from rich.console import Console
 
-from activity_recognition.bags import load_labels, passed_over
+from activity_recognition.bags import load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.data.cache import preprocessing, recording_key
-from activity_recognition.training.data.places import Source, find_sources
+from activity_recognition.training.data.places import RecordingLocation, RecordingPlace, find_place
 from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.training.data.splits import Assignment, settings_of
 from activity_recognition.training.data.store import Store, is_url
@@ -57,7 +57,7 @@ SHARD_BYTES = 256 << 20
 class Sharding:
     """One recording to be made into shards; sent to workers."""
 
-    source: Source
+    location: RecordingLocation
     out: str
     """Folder or URL of all shards."""
     model: ModelConfig
@@ -123,19 +123,21 @@ def prepare_shards(
         ConfigError: ``engine`` or ``out`` is wrong.
     """
     _check(data, out, engine)
-    sources, table = find_sources(data)
-    settings = settings_of([source.name for source in sources], table, recorded)
+    place = find_place(data)
+    table = place.assignments()
+    names = [location.name for location in place.locations]
+    settings = settings_of(names, table, recorded)
     work = [
         Sharding(
-            source=source,
+            location=location,
             out=str(out) if is_url(out) else str(Path(out).absolute()),
             model=model,
             sync=sync,
             wide_px=wide_px,
             shard_bytes=shard_bytes,
-            recorded=settings[source.name],
+            recorded=settings[location.name],
         )
-        for source in sources
+        for location in place.locations
     ]
     shared = Store(out).is_shared and Store(data).is_shared
     run = _engine(engine, worker_count(workers) if shared else 1, console)
@@ -143,27 +145,24 @@ def prepare_shards(
     manifest = Manifest(
         preprocessing=preprocessing(model, sync),
         wide_px=wide_px,
-        recordings=tuple(
-            _assigned(o.recording, table) for o in outcomes if o.recording is not None
-        ),
+        recordings=tuple(_assigned(o.recording, table) for o in outcomes if o.recording),
         left_out=(
-            *((o.name, o.problem) for o in outcomes if o.recording is None),
-            *_passed_over(data),
+            *((o.name, o.problem) for o in outcomes if not o.recording),
+            *_unread(place, data),
         ),
         recorded=recorded,
     )
     reasons = [why for _, why in manifest.left_out]
-    demand_usable(data, usable=len(manifest.recordings), left_out=reasons, strict=strict)
+    demand_usable(data, usable=len(manifest.recordings), skipped=reasons, strict=strict)
     write_manifest(Store(out), manifest)
     return PreparedShards(manifest=manifest, kept=sum(outcome.kept for outcome in outcomes))
 
 
-def _passed_over(data: Path | str) -> Iterator[tuple[str, str]]:
-    """Yield name and reason of what is no source because it is compressed or unfinished."""
-    if not is_url(data):
-        for reason in passed_over(Path(data)):
-            name = reason.partition(':')[0].removeprefix(f'{data}/')
-            yield name, reason
+def _unread(place: RecordingPlace, data: Path | str) -> Iterator[tuple[str, str]]:
+    """Yield name and reason of what is no recording because it is compressed or unfinished."""
+    for reason in place.unread:
+        named = reason.replace(str(Path(data).absolute()), str(data))
+        yield named.partition(':')[0].removeprefix(f'{data}/'), named
 
 
 def _assigned(recording: ShardedRecording, table: Mapping[str, Assignment]) -> ShardedRecording:
@@ -180,10 +179,10 @@ def make_shards(work: Sharding) -> Outcome:
     Raises:
         RecordingError: the shards cannot be written.
     """
-    name, store = work.source.name, Store(work.out)
+    name, store = work.location.name, Store(work.out)
     path = None
     try:
-        with work.source.here() as path:
+        with work.location.here() as path:
             spans = load_labels(path)
             key = recording_key(path, work.model, work.sync)
             kept = _kept(store, work, key, spans)
@@ -243,7 +242,7 @@ def _kept(
     store: Store, work: Sharding, key: str, spans: tuple[LabelSpan, ...]
 ) -> ShardedRecording | None:
     """Return what an earlier run made, if it was made of the same and is undamaged."""
-    name = f'{work.source.name}/{RECEIPT}'
+    name = f'{work.location.name}/{RECEIPT}'
     if not store.exists(name):
         return None
     try:
@@ -252,7 +251,7 @@ def _kept(
     except (ConfigError, RecordingError, KeyError, TypeError, ValueError, AttributeError):
         return None
     expected = dataclasses.replace(
-        found, name=work.source.name, key=key, spans=spans, recorded=work.recorded
+        found, name=work.location.name, key=key, spans=spans, recorded=work.recorded
     )
     if content != _receipt(work, expected):
         return None

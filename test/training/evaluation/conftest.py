@@ -12,7 +12,7 @@ import torch
 from activity_recognition.config import EngineConfig
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
 from activity_recognition.training.data.targets import LabelTrack
-from activity_recognition.training.evaluation.decisions import Answers, Stretch
+from activity_recognition.training.evaluation.decisions import Answers, SegmentResult
 from activity_recognition.training.evaluation.measuring import (
     Evaluation,
     EvaluationConfig,
@@ -47,7 +47,7 @@ def make_stretch(
     absent: dict[str, list[int]] | None = None,
     beliefs: np.ndarray | None = None,
     num_classes: int = 3,
-) -> Stretch:
+) -> SegmentResult:
     """Return decisions every tenth of a second; beliefs follow what was decided where not given."""
     count = len(targets)
     classes = np.array(decided, dtype=np.int64)
@@ -59,7 +59,7 @@ def make_stretch(
         present[next(m for m in MODALITIES if m.value == name)][places] = False
     heads = {m: np.array((own or {}).get(m.value, decided), dtype=np.int64) for m in MODALITIES}
     after = classes if smoothed is None else np.array(smoothed, dtype=np.int64)
-    return Stretch(
+    return SegmentResult(
         stamps_ns=START_NS + np.arange(count) * to_ns(PERIOD_S),
         targets=np.array(targets, dtype=np.int64),
         logits=np.log(beliefs.astype(np.float64)),

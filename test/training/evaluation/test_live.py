@@ -210,9 +210,9 @@ def test_a_time_jump_makes_it_comparable_again(
 
     path = play(recording, tmp_path, checkpoint, forge_and_loop)
     replayed = again(path, recording, checkpoint, quick)
-    first, second = np.unique(replayed.stretch)
-    assert not replayed.comparable[replayed.stretch == first].all()
-    assert replayed.comparable[replayed.stretch == second].all()
+    first, second = np.unique(replayed.segment)
+    assert not replayed.comparable[replayed.segment == first].all()
+    assert replayed.comparable[replayed.segment == second].all()
     played = Played(trace=read_trace(path), replayed=replayed, undisturbed=None)  # type: ignore[arg-type]
     found = compare(played, checkpoint.temperature, is_half=False)
     assert not found.unequal.any()
@@ -265,7 +265,7 @@ def forward_said(*logits: tuple[float, ...], seen: bool = True) -> Replayed:
         logits=np.array(logits, np.float64),
         seen=np.full(count, seen),
         comparable=np.ones(count, np.bool_),
-        stretch=np.zeros(count, np.int64),
+        segment=np.zeros(count, np.int64),
         recorded=dict.fromkeys(MODALITIES, 5),
         missing=0,
         restamped=0,
@@ -314,7 +314,7 @@ def test_labels_are_compared_with_the_undisturbed_and_the_true_ones_by_hand(
             spans=(),
             counts={},
             # Only three moments; class 3 is a label that the checkpoint lacks.
-            stretches=(make_stretch([0, 0, 3], [0, 1, 0], smoothed=[0, 0, 1]),),
+            results=(make_stretch([0, 0, 3], [0, 1, 0], smoothed=[0, 0, 1]),),
             dropped=0,
         ),
     )

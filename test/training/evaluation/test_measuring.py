@@ -79,6 +79,18 @@ def test_it_survives_the_file(evaluation: Evaluation, tmp_path: Path):
     assert read_metrics(tmp_path) == json.loads(json.dumps(evaluation.metrics))
 
 
+def test_a_report_of_version_2_is_read(evaluation: Evaluation, tmp_path: Path):
+    old = {
+        'num_training_recordings': 'made_with',
+        'excluded_seen': 'passed_over',
+        'skipped': 'left_out',
+    }
+    data = {old.get(key, key): value for key, value in evaluation.metrics['data'].items()}
+    assert set(old.values()) < set(data)
+    write_metrics(tmp_path / METRICS, {**evaluation.metrics, 'schema_version': 2, 'data': data})
+    assert read_metrics(tmp_path) == json.loads(json.dumps(evaluation.metrics))
+
+
 @pytest.mark.parametrize(
     ('text', 'says'),
     [
@@ -106,11 +118,11 @@ def test_the_published_answers_are_those_of_the_engine(
     with RecordingReader.for_model(recordings / recording.name, checkpoint.config) as reader:
         found = [engine.apply(window) for window in windows(reader.samples(), quick.sync)]
     decisions = [decision for decision in found if decision is not None]
-    (stretch,) = recording.stretches
-    assert stretch.stamps_ns.tolist() == [decision.t_ns for decision in decisions]
-    assert stretch.smoothed.classes.tolist() == [decision.class_id for decision in decisions]
+    (result,) = recording.results
+    assert result.stamps_ns.tolist() == [decision.t_ns for decision in decisions]
+    assert result.smoothed.classes.tolist() == [decision.class_id for decision in decisions]
     np.testing.assert_allclose(
-        stretch.smoothed.beliefs, [decision.probabilities for decision in decisions], atol=1e-4
+        result.smoothed.beliefs, [decision.probabilities for decision in decisions], atol=1e-4
     )
 
 
@@ -120,8 +132,8 @@ def test_a_label_that_the_checkpoint_lacks_is_unknown(evaluation: Evaluation):
     assert unknown['decisions'] > 0
     assert 0 <= unknown['auroc'] <= 1
     assert 0 <= unknown['fpr_at_95_tpr'] <= 1
-    everything = sum(len(s.targets) for d in evaluation.decided for s in d.stretches)
-    unlabelled = sum((s.targets < 0).sum() for d in evaluation.decided for s in d.stretches)
+    everything = sum(len(s.targets) for d in evaluation.decided for s in d.results)
+    unlabelled = sum((s.targets < 0).sum() for d in evaluation.decided for s in d.results)
     counted = combinations['video+audio+text']['decisions']
     assert counted + unknown['decisions'] == everything - unlabelled
     assert set(combinations['video']['per_class']) == set(LABELS)
@@ -199,7 +211,7 @@ def test_a_damaged_recording_is_left_out_and_named(
         config=dataclasses.replace(quick, cost_decisions=0),
     ).metrics['data']
     assert found['recordings'] == 2
-    (reason,) = found['left_out']
+    (reason,) = found['skipped']
     assert reason.startswith('recording_0')
     assert str(tmp_path) not in reason
 
@@ -281,7 +293,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_still_known(
     ).metrics
     assert [found['name'] for found in metrics['recordings']] == ['recording_1', 'recording_2']
     assert metrics['data']['validated_with'] == 1
-    (reason,) = metrics['data']['left_out']
+    (reason,) = metrics['data']['skipped']
     assert reason.startswith('recording_0')
     assert 'Input/output error' in reason
     with pytest.raises(RecordingError, match='recording_0'):

@@ -82,7 +82,7 @@ def test_short_stretches_are_named_below_a_timeline(evaluation: Evaluation, chec
 
 def test_the_page_says_whether_the_recordings_are_new(evaluation: Evaluation, checks: list):
     assert 'does not say which recordings it was made with' in render(evaluation, checks)
-    data = {**evaluation.metrics['data'], 'made_with': 220}
+    data = {**evaluation.metrics['data'], 'num_training_recordings': 220}
 
     def said(**found: int) -> bool:
         metrics = {**evaluation.metrics, 'data': {**data, **found}}
@@ -96,7 +96,7 @@ def test_the_page_says_whether_the_recordings_are_new(evaluation: Evaluation, ch
 
 def test_texts_are_escaped(evaluation: Evaluation, checks: list):
     metrics = {**evaluation.metrics, 'conditions': {'<b>machine': '<script>'}}
-    metrics['data'] = {**metrics['data'], 'left_out': ['<i>reason'], 'name': '<u>here'}
+    metrics['data'] = {**metrics['data'], 'skipped': ['<i>reason'], 'name': '<u>here'}
     html = render(dataclasses.replace(evaluation, metrics=metrics), checks)
     for given in ('<b>machine', '<script>', '<i>reason', '<u>here'):
         assert given not in html
@@ -164,7 +164,7 @@ def test_the_confusion_picture_shows_shares_of_rows():
 def test_the_timeline_shows_what_is_published(evaluation: Evaluation):
     recording = evaluation.decided[0]
     found = pictures.timed(recording, evaluation.metrics['labels'])
-    assert len(found['answers']) == len(recording.stretches[0].stamps_ns)
+    assert len(found['answers']) == len(recording.results[0].stamps_ns)
     assert found['truth'][0] == (0.0, recording.spans[0].end_s, recording.spans[0].label)
     assert found['duration_s'] == pytest.approx(12.0, abs=0.5)
     assert found['answers'][0]['t_s'] == pytest.approx(0.0, abs=1.0)

@@ -62,7 +62,7 @@ def test_the_decisions_are_those_on_the_recordings(
             theirs.start_ns,
             theirs.spans,
         )
-        for one, other in zip(mine.stretches, theirs.stretches, strict=True):
+        for one, other in zip(mine.results, theirs.results, strict=True):
             np.testing.assert_array_equal(one.stamps_ns, other.stamps_ns)
             np.testing.assert_array_equal(one.targets, other.targets)
             np.testing.assert_array_equal(one.logits, other.logits)
@@ -124,7 +124,11 @@ def test_what_a_checkpoint_was_made_with_is_known_in_shards_too(
     ).metrics
     assert [item['name'] for item in metrics['recordings']] == ['recording_1', 'recording_2']
     data = metrics['data']
-    assert (data['made_with'], data['passed_over'], data['validated_with']) == (2, 1, 1)
+    assert (data['num_training_recordings'], data['excluded_seen'], data['validated_with']) == (
+        2,
+        1,
+        1,
+    )
 
 
 def test_shards_for_another_network_are_refused(
@@ -145,7 +149,7 @@ def test_what_could_not_be_prepared_is_named(
     prepare(data, tmp_path / 'shards')
     settings = {'cache': tmp_path / 'cache', 'config': quick}
     found = evaluate_checkpoint(checkpoint, tmp_path / 'shards', **settings).metrics['data']
-    [reason] = found['left_out']
+    [reason] = found['skipped']
     assert reason.startswith('recording_0')
     assert str(tmp_path) not in reason
     settings['config'] = dataclasses.replace(quick, strict=True)

@@ -15,15 +15,15 @@ from activity_recognition.training.evaluation.temporal import (
 from .conftest import START_NS, make_stretch, track_of
 
 
-def measured(*stretches):
-    sums = {kind: value[None] for kind, value in temporal_sums(stretches).items()}
-    return measure_temporal(stretches, sums)
+def measured(*results):
+    sums = {kind: value[None] for kind, value in temporal_sums(results).items()}
+    return measure_temporal(results, sums)
 
 
 def delays_of(targets: list[int], decided: list[int]) -> dict:
-    stretch = make_stretch(targets, decided)
+    result = make_stretch(targets, decided)
     delays = Delays()
-    delays.add(stretch.stamps_ns, stretch.decisions.classes, stretch.labels, stretch.num_classes)
+    delays.add(result.stamps_ns, result.decisions.classes, result.labels, result.num_classes)
     return delays.summary()
 
 
@@ -101,11 +101,11 @@ def test_one_named_to_the_end_counts_up_to_there():
 
 def test_decisions_need_not_come_in_order_of_their_moments():
     """The timer spoke of 0.5 s before the frame of 0.4 s came."""
-    stretch = make_stretch([0] * 5 + [1] * 5, [0] * 5 + [1] * 5)
+    result = make_stretch([0] * 5 + [1] * 5, [0] * 5 + [1] * 5)
     order = [0, 1, 2, 3, 5, 4, 6, 7, 8, 9]
     delays = Delays()
-    classes = stretch.decisions.classes[order]
-    delays.add(stretch.stamps_ns[order], classes, stretch.labels, stretch.num_classes)
+    classes = result.decisions.classes[order]
+    delays.add(result.stamps_ns[order], classes, result.labels, result.num_classes)
     assert delays.onset_s == [0.0, 0.0]
     assert delays.offset_s == [0.0]
     assert (delays.never_found, delays.left_early) == (0, 0)
