@@ -30,6 +30,19 @@ LAYERS = [
 ]
 """From the top; those on a line do not know each other."""
 
+ROOMS = [
+    {'shipped'},
+    {'preview', 'pretraining'},
+    {'run'},
+    {'evaluation'},
+    {'augmentation', 'sharding'},
+    {'data'},
+    {'config', 'pool', '__init__'},
+]
+"""Of training, from the top; those on a line do not know each other."""
+
+ROOM_LEVEL = {name: len(ROOMS) - i for i, names in enumerate(ROOMS) for name in names}
+
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
 
 NEED_ROS = {'ros', 'behaviours'}
@@ -119,9 +132,31 @@ def fault(module: str, imported: str) -> str | None:
         return None
     other = unit_of(imported)
     other = other if other in LEVEL else '__init__'  # else a name that the package itself defines
+    if own == other == 'training':
+        return room_fault(module, imported)
     if own != other and LEVEL[own] <= LEVEL[other]:
         return f'{own} must not know {other}'
     return None
+
+
+def room_of(module: str) -> str:
+    """Room of training that a module belongs to."""
+    parts = module.split('.')
+    return parts[2] if len(parts) > 2 else '__init__'
+
+
+def room_fault(module: str, imported: str) -> str | None:
+    """What is wrong with an import within training, if anything is."""
+    own, other = room_of(module), room_of(imported)
+    if own != other and ROOM_LEVEL[own] <= ROOM_LEVEL[other]:
+        return f'training/{own} must not know training/{other}'
+    return None
+
+
+def test_every_room_of_training_has_a_place():
+    modules = [module_of(path) for path in source_files()]
+    rooms = {room_of(module) for module in modules if unit_of(module) == 'training'}
+    assert rooms == set(ROOM_LEVEL), 'give the new room a line in ROOMS'
 
 
 def test_every_part_has_a_layer():
@@ -157,6 +192,9 @@ def test_imports_point_downwards():
             False,
         ),
         ('activity_recognition.training.run.train', 'activity_recognition.ros.qos', False),
+        ('activity_recognition.training.run.x', 'activity_recognition.training.data.x', True),
+        ('activity_recognition.training.data.x', 'activity_recognition.training.run.x', False),
+        ('activity_recognition.training.data.x', 'activity_recognition.training.sharding.x', False),
         ('activity_recognition.bags.reader', 'rclpy.serialization', False),
         ('activity_recognition.bags.reader', 'activity_recognition.msg', False),
         ('activity_recognition.config', 'activity_recognition.cli', False),
