@@ -19,7 +19,7 @@ from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.types import to_ns
 from factories.networks import TINY
 
-from .conftest import START_NS, make_segment
+from ..conftest import START_NS, make_segment
 
 EVERYTHING = AugmentationConfig(
     colour=0.2,

@@ -139,7 +139,7 @@ def test_a_process_that_was_killed(whole, tmp_path):
         '        import os, signal\n'
         '        os.kill(os.getpid(), signal.SIGKILL)\n'
     )
-    tests = str(Path(__file__).resolve().parents[1])
+    tests = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, '-W', 'ignore', '-c', script, str(tmp_path), '5', tests]
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

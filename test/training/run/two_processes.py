@@ -21,7 +21,7 @@ from activity_recognition.training.run.objective import TrainingLoss, TrainingMo
 from activity_recognition.training.run.processes import join_processes
 from activity_recognition.training.run.trainer import Sources, Trainer
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from factories.networks import TINY, make_system
 from factories.segments import make_segment

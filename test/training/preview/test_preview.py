@@ -21,7 +21,7 @@ from activity_recognition.types import Modality, to_ns
 from factories.networks import TINY, tokenizer_for
 from factories.shards import prepare
 
-from .conftest import LABELS, START_NS, make_segment
+from ..conftest import LABELS, START_NS, make_segment
 
 WIDTH = COLUMNS * FRAME_PX
 BAND = slice(18 + FRAME_PX, 18 + FRAME_PX + 96)

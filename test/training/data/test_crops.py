@@ -16,7 +16,7 @@ from activity_recognition.training.run.losses import IGNORE
 from activity_recognition.types import Modality, to_ns
 from factories.networks import TINY
 
-from .conftest import START_NS, make_segment
+from ..conftest import START_NS, make_segment
 
 CONFIG = TrainConfig(crop_s=4.0, frame_rate_hz=4.0, batch_size=3, modality_dropout=0.0)
 

@@ -29,7 +29,7 @@ from activity_recognition.types import (
 )
 from factories.mcap import STORE, ros2_channel, write_mcap
 
-from .conftest import write_simulation
+from ..conftest import write_simulation
 
 START_NS = 1_700_000_000_000_000_000
 AUDIO_TYPES = {

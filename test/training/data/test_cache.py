@@ -28,7 +28,7 @@ from activity_recognition.training.data.preprocessing import preprocess_recordin
 from activity_recognition.types import Frame, Modality
 from factories.networks import TINY, tokenizer_for
 
-from .conftest import write_simulation
+from ..conftest import write_simulation
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from activity_recognition.training.run.trainer import Sources, Trainer, _step_se
 from activity_recognition.training.run.validation import validate
 from factories.networks import TINY, make_system
 
-from .conftest import make_segment
+from ..conftest import make_segment
 
 PRECISION = choose_precision(EngineConfig(device='cpu', precision='fp32'))
 
