@@ -1,4 +1,4 @@
-"""What a user says about the channels of sound: the setting ``audio_channels``, taken apart."""
+"""What a user says about the channels of audio: the setting ``audio_channels``, taken apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from activity_recognition.errors import ConfigError, quoted
 
 MAX_CHANNELS = 64
-"""Most channels of one stream of sound."""
+"""Most channels of one audio stream."""
 
 _CHOICE = re.compile(r'(?P<mode>mean|auto)(?P<without>(-\d{1,2})*)|(?P<index>\d{1,2})', re.ASCII)
 

@@ -89,7 +89,7 @@ class VideoConfig(Ranged):
     read from how much and how disordered it is is added to the frame's. 0 for none. For a camera
     that stands still."""
     appearance: bool = setting(True, late=True)
-    """Whether single pictures are read; without, only what moves counts."""
+    """Whether single frames are encoded; without, only motion is."""
 
     @property
     def patch_size_px(self) -> int:

@@ -1,7 +1,7 @@
-"""Ordinary video files -> frames and sound, streamed through PyAV.
+"""Ordinary video files -> frames and audio, streamed through PyAV.
 
-What a file says about itself is not relied on: pictures are put in order by what the decoder gives,
-times that start again go on, and sound keeps one rate.
+What a file says about itself is not relied on: frames are put in order by what the decoder gives,
+times that start again go on, and audio keeps one rate.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000
 """Sample rates that are taken, Hz: what recordings hold."""
-_REORDERED = 16  # most pictures that H.264 and H.265 hold back
+_REORDERED = 16  # most frames that H.264 and H.265 hold back
 _LIKELY_FPS = (Fraction(1), Fraction(240))
 _DEFAULT_FPS = Fraction(25)
 _PACKETS_AHEAD = 50
@@ -45,16 +45,16 @@ _EBML = b'\x1a\x45\xdf\xa3'  # how a Matroska file begins
 _CHUNK_S = Fraction(1, 4)
 
 DAMAGED_PACKETS = 'damaged packets'
-LATE_PICTURES = 'pictures whose time does not go on'
-LATE_SOUND = 'blocks of sound whose time does not go on'
-UNCONVERTED = 'pictures and sound in formats that cannot be converted'
+LATE_FRAMES = 'frames whose time does not go on'
+LATE_AUDIO = 'audio blocks whose time does not go on'
+UNCONVERTED = 'frames and audio in formats that cannot be converted'
 UNREAD_PARTS = 'joined Matroska files behind the second, which FFmpeg does not read'
-UNSUPPORTED_SOUND = 'blocks of sound that recordings cannot hold'
+UNSUPPORTED_AUDIO = 'audio blocks that recordings cannot hold'
 UNREAD_END = 'ends of tracks that cannot be read'
 
 
 class Clip:
-    """A video or sound file; each track may be streamed on its own, any number of times.
+    """A video or audio file; each track may be streamed on its own, any number of times.
 
     Times are presentation times from the clip's start, so a variable frame rate stays what it is.
     Of several tracks of a kind the one that the file calls its default is taken.
@@ -69,7 +69,7 @@ class Clip:
                 (:class:`~activity_recognition.sensors.ChannelSelector`).
 
         Raises:
-            RecordingError: when it is missing, no media file, or has neither picture nor sound.
+            RecordingError: when it is missing, no media file, or has neither video nor audio.
             ConfigError: for another text than these.
             MissingExtraError: without PyAV.
         """
@@ -77,7 +77,7 @@ class Clip:
         self._channels = ChannelSelector.parse(audio_channels)
         if not self.path.is_file():
             found = 'a folder' if self.path.is_dir() else 'no such file'
-            raise RecordingError(f'{self.path}: {found}; expected a video or sound file')
+            raise RecordingError(f'{self.path}: {found}; expected a video or audio file')
         with self._container() as container:
             self.has_video = _track(container, 'video') is not None
             self.has_audio = _track(container, 'audio') is not None
@@ -93,20 +93,20 @@ class Clip:
             )
 
     def frames(self, start_ns: int, *, max_height: int | None = None) -> Iterator[Frame]:
-        """Yield the pictures as shown (turned as the file says), arriving at their stamps.
+        """Yield the frames as shown (turned as the file says), arriving at their stamps.
 
         Args:
             start_ns: stamp of the clip's start.
-            max_height: shrink higher pictures to this, keeping their shape.
+            max_height: shrink higher frames to this, keeping their shape.
         """
         last_ns = start_ns - 1
-        for picture, time_s in self._pictures():
+        for frame, time_s in self._frames():
             stamp_ns = start_ns + _nanoseconds(self._since_start(time_s))
             if stamp_ns <= last_ns:
-                self.skipped[LATE_PICTURES] += 1
+                self.skipped[LATE_FRAMES] += 1
                 continue
             last_ns = stamp_ns
-            image = self._rgb(picture)
+            image = self._rgb(frame)
             if image is not None:
                 yield Frame(
                     stamp_ns=stamp_ns,
@@ -115,8 +115,8 @@ class Clip:
                     frame_id='camera',
                 )
 
-    def sound(self, start_ns: int) -> Iterator[AudioChunk]:
-        """Yield the sound of the channels asked for; a chunk arrives at its end.
+    def audio(self, start_ns: int) -> Iterator[AudioChunk]:
+        """Yield the audio of the channels asked for; a chunk arrives at its end.
 
         All of it comes at one rate: that of the first block.
 
@@ -140,20 +140,20 @@ class Clip:
                     begin_s + Fraction(first, rate_hz),
                 )
                 if chunk.stamp_ns <= last_ns:
-                    self.skipped[LATE_SOUND] += 1
+                    self.skipped[LATE_AUDIO] += 1
                     continue
                 last_ns = chunk.stamp_ns
                 yield chunk
 
-    def _rgb(self, picture: Any) -> NDArray[np.uint8] | None:
-        """Return a picture as shown; None, and counted, where it cannot be converted."""
+    def _rgb(self, frame: Any) -> NDArray[np.uint8] | None:
+        """Return a frame as shown; None, and counted, where it cannot be converted."""
         try:
-            # On threads of its own, made for each picture, it takes ten times the work.
-            pixels = picture.to_ndarray(format='rgb24', threads=1)
+            # On threads of its own, made for each frame, it takes ten times the work.
+            pixels = frame.to_ndarray(format='rgb24', threads=1)
         except (_pyav().error.FFmpegError, ValueError) as error:
             self._skip(UNCONVERTED, error)
             return None
-        return _orientation(picture).apply(np.asarray(pixels, np.uint8))
+        return _orientation(frame).apply(np.asarray(pixels, np.uint8))
 
     def _skip(self, kind: str, error: object) -> None:
         self.skipped[kind] += 1
@@ -164,22 +164,22 @@ class Clip:
         since = time_s - self._start_s
         return Fraction(0) if -_ROUNDING_S < since < 0 else since
 
-    def _pictures(self) -> Iterator[tuple[Any, Fraction]]:
-        """Yield the decoded pictures in the order of the decoder, each with its time, seconds.
+    def _frames(self) -> Iterator[tuple[Any, Fraction]]:
+        """Yield the decoded frames in the order of the decoder, each with its time, seconds.
 
         That order is the one in which they are shown. So where their times are in another one, as
-        of the pictures that were coded from later ones in a file that only knows when to decode
+        of the frames that were coded from later ones in a file that only knows when to decode
         them, the times are put in order.
         """
         waiting: deque[Any] = deque()
         times: list[Fraction] = []
         after = self._start_s
-        for picture, track in self._decoded('video'):
-            if picture.pts is not None:
-                after = Fraction(picture.pts * picture.time_base)
+        for frame, track in self._decoded('video'):
+            if frame.pts is not None:
+                after = Fraction(frame.pts * frame.time_base)
             heappush(times, after)
             after += 1 / _frame_rate(track)
-            waiting.append(picture)
+            waiting.append(frame)
             held_back = _REORDERED if track.codec_context.has_b_frames else 0
             while len(waiting) > held_back:
                 yield waiting.popleft(), heappop(times)
@@ -189,7 +189,7 @@ class Clip:
     def _mono(self) -> Iterator[tuple[NDArray[np.float32], int, Fraction | None]]:
         """Yield samples, their rate and when they begin, seconds, where the file says it."""
         selector: ChannelSelector | None = None
-        for block, rate_hz in self._sound_at_one_rate():
+        for block, rate_hz in self._audio_at_one_rate():
             channels = block.layout.nb_channels
             samples = block.to_ndarray().reshape(-1, channels)
             if not np.isfinite(samples).all():
@@ -203,20 +203,20 @@ class Clip:
             begin = None if block.pts is None else Fraction(block.pts * block.time_base)
             yield mono, rate_hz, begin
 
-    def _sound_at_one_rate(self) -> Iterator[tuple[Any, int]]:
+    def _audio_at_one_rate(self) -> Iterator[tuple[Any, int]]:
         """Yield blocks of interleaved float samples, all of the first one's rate, with the rate."""
         resampler: Any = None
         before: tuple[object, ...] = ()
         rate_hz = 0
         for block, _ in self._decoded('audio'):
-            if problem := _sound_problem(block):
-                self._skip(UNSUPPORTED_SOUND, problem)
+            if problem := _audio_problem(block):
+                self._skip(UNSUPPORTED_AUDIO, problem)
                 continue
             rate_hz = rate_hz or int(block.sample_rate)
             kind = (block.sample_rate, block.layout.nb_channels, block.format.name)
             if kind != before:
                 yield from ((part, rate_hz) for part in self._resampled(resampler, None))
-                # PyAV's arrays of planar sound reach beyond the frame from nine channels on.
+                # PyAV's arrays of planar audio reach beyond the frame from nine channels on.
                 resampler = _pyav().AudioResampler(format='flt', rate=rate_hz)
                 before = kind
             yield from ((part, rate_hz) for part in self._resampled(resampler, block))
@@ -240,7 +240,7 @@ class Clip:
                 yield container
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise RecordingError(
-                f'{self.path}: cannot read this as a video or sound file: {error}'
+                f'{self.path}: cannot read this as a video or audio file: {error}'
             ) from error
 
     def _decoded(self, kind: str) -> Iterator[tuple[Any, Any]]:
@@ -290,7 +290,7 @@ def _pyav() -> Any:
         import av
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f'video and sound files are read by PyAV: {remedy(error.name or "av")}'
+            f'video and audio files are read by PyAV: {remedy(error.name or "av")}'
         ) from error
     return av
 
@@ -298,7 +298,7 @@ def _pyav() -> Any:
 def _track(container: Any, kind: str) -> Any:
     """Return the track of a kind that the file calls its default, else the first; None without.
 
-    Cover pictures and thumbnails are none.
+    Cover images and thumbnails are none.
     """
     flags = _pyav().stream.Disposition
     tracks = [
@@ -359,25 +359,25 @@ def _start_s(container: Any) -> Fraction:
 
 
 def _frame_rate(track: Any) -> Fraction:
-    """Return the rate to assume where pictures have no times; what cannot be is not believed."""
+    """Return the rate to assume where frames have no times; an impossible one is ignored."""
     for rate in (track.average_rate, track.guessed_rate):
         if rate and _LIKELY_FPS[0] <= rate <= _LIKELY_FPS[1]:
             return Fraction(rate)
     return _DEFAULT_FPS
 
 
-def _orientation(picture: Any) -> Orientation:
-    matrix = picture.side_data.get(_pyav().sidedata.sidedata.Type.DISPLAYMATRIX)
+def _orientation(frame: Any) -> Orientation:
+    matrix = frame.side_data.get(_pyav().sidedata.sidedata.Type.DISPLAYMATRIX)
     return Orientation() if matrix is None else Orientation.of_matrix(bytes(matrix))
 
 
-def _sound_problem(block: Any) -> str:
-    """Return why a block of sound cannot be taken, empty where it can."""
+def _audio_problem(block: Any) -> str:
+    """Return why an audio block cannot be taken, empty where it can."""
     rate_hz, channels = int(block.sample_rate), block.layout.nb_channels
     if MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ and 1 <= channels <= MAX_CHANNELS:
         return ''
     return (
-        f'expected sound of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and at most {MAX_CHANNELS} channels, '
+        f'expected audio of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and at most {MAX_CHANNELS} channels, '
         f'got {rate_hz} Hz and {channels} channel(s); convert it, for example to 48000 Hz'
     )
 

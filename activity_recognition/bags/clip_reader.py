@@ -78,7 +78,7 @@ class ClipReader:
         clip, cues = self._clip, self._cues
         tracks: tuple[Iterator[Sample], ...] = (
             clip.frames(start_ns),
-            clip.sound(start_ns),
+            clip.audio(start_ns),
             as_utterances(cues, start_ns),
         )
         decode = _Decoding(self._model)

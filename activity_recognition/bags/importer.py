@@ -38,10 +38,10 @@ class ImportedClip:
     path: Path
     """The recording."""
     duration_s: float
-    """End of the last picture or sound."""
+    """End of the last frame or audio chunk."""
     frames: int
     audio_s: float
-    """Seconds of sound; 0 without an audio track."""
+    """Seconds of audio; 0 without an audio track."""
     utterances: int
     labels: int
     skipped: Mapping[str, int]
@@ -64,9 +64,9 @@ def import_clip(
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> ImportedClip:
-    """Write a recording of a video or sound file; a track it lacks is left absent.
+    """Write a recording of a video or audio file; a track it lacks is left absent.
 
-    Pictures arrive at their presentation times, sound at each chunk's end, an utterance
+    Frames arrive at their presentation times, audio at each chunk's end, an utterance
     ``speech_delay_s`` after its end. Everything is streamed: memory does not grow with the clip.
 
     Args:
@@ -78,8 +78,8 @@ def import_clip(
         image: ``jpeg``, ``png`` or ``raw``. JPEG at quality 95 takes a fifth of raw or less, and a
             clip has been through lossy coding before.
         jpeg_quality: 1 to 100.
-        max_height: shrink higher pictures to this many pixels.
-        audio_channels: which of several channels of sound is kept: ``mean``, an index, ``auto``.
+        max_height: shrink higher frames to this many pixels.
+        audio_channels: which of several audio channels is kept: ``mean``, an index, ``auto``.
         storage: ``mcap`` or ``sqlite3``.
         start_ns: stamp of the clip's start.
         overwrite: replace an existing recording.
@@ -103,7 +103,7 @@ def import_clip(
     )
     tracks = (
         source.frames(start_ns, max_height=max_height),
-        source.sound(start_ns),
+        source.audio(start_ns),
         as_utterances(texts.cues, start_ns, speech_delay_s),
     )
     with writer:

@@ -2,7 +2,7 @@
 
 A timeline region counts frames of the video that was annotated, from 1 and with its last frame; an
 export does not say how many of them make a second, so the task's data has to (``frame_rate``).
-Regions on a sound track are in seconds already.
+Regions on an audio track are in seconds already.
 
 An export is data of others: nothing is taken to be there, or to be of a shape.
 """

@@ -1,4 +1,4 @@
-"""The display matrix of a video: how its pictures are turned and mirrored before they are shown."""
+"""The display matrix of a video: how its frames are turned and mirrored before they are shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORDS = 9
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Orientation:
-    """One of the eight ways to show a picture along its axes."""
+    """One of the eight ways to show an image along its axes."""
 
     transposed: bool = False
     """Whether rows become columns; done first."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SLACK_S = Fraction(1, 10)
 """How far decoding times may go back before they are taken to start again, seconds."""
 REORDERED = 16
-"""How many packets presentation times may go back: pictures are stored in another order."""
+"""How many packets presentation times may go back: frames are stored in another order."""
 REORDERING_S = Fraction(1)
 """The same where the file does not say how long a packet lasts, seconds."""
 CLOSE_S = Fraction(1)
@@ -63,7 +63,7 @@ class PacketTimes:
             following: some behind it, to see where its tracks start.
         """
         if self._only_decoding_times and packet.dts is not None:
-            # An AVI file has no other; what FFmpeg makes up is right for pictures in order alone.
+            # An AVI file has no other; what FFmpeg makes up is right for frames in order alone.
             packet.pts = packet.dts
         ticks = packet.pts if packet.dts is None else packet.dts
         if ticks is None or not packet.time_base:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from activity_recognition.bags.channels import READABLE_ENCODINGS, ROS1
-from activity_recognition.bags.storage import open_storage, readable, with_sound_times
+from activity_recognition.bags.storage import open_storage, readable, with_valid_times
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics, place_of
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, DecodeError, RecordingError
@@ -259,7 +259,7 @@ class RecordingReader:
         ]
         if channels:
             with readable(self.path):
-                yield from with_sound_times(self._open.messages(channels))
+                yield from with_valid_times(self._open.messages(channels))
 
     def _read(self, channel: Channel, raw: bytes) -> Message:
         return self._type_of(channel).deserialise(self._cdr(channel, raw))

@@ -25,7 +25,7 @@ __all__ = [
     'METADATA',
     'open_storage',
     'readable',
-    'with_sound_times',
+    'with_valid_times',
     'writable',
 ]
 
@@ -57,7 +57,7 @@ def open_storage(path: Path) -> Storage:
     return storage
 
 
-def with_sound_times(
+def with_valid_times(
     messages: Iterator[tuple[Channel, int, bytes]],
 ) -> Iterator[tuple[Channel, int, bytes]]:
     """Yield messages as long as their record times can be counted in nanoseconds since 1970.

@@ -1,6 +1,6 @@
 """Measure what recognising costs on this machine, and propose settings for the recogniser.
 
-Times one frame, one second of sound, one utterance and one decision for every network and number of
+Times one frame, one second of audio, one utterance and one decision for every network and number of
 threads, in about a minute; from that it computes what the machine sustains with a headroom, and
 proposes network, frame rate, decision rate and threads. Networks have random weights, which cost
 what trained ones do. What was never exported runs by PyTorch; with --backend auto or onnxruntime
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--seconds', type=float, default=60.0, help='time for measuring, in all (default: 60)'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of images, sound and order')
+    parser.add_argument('--seed', type=int, default=0, help='of images, audio and order')
     parser.add_argument(
         '--cores', type=_from_one, help='to compute for (default: those of this process)'
     )

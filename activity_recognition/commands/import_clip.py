@@ -1,6 +1,6 @@
 """Turn an ordinary video file into a recording.
 
-Takes any file FFmpeg reads, its sound if it has some, subtitles as transcripts, and labels. A
+Takes any file FFmpeg reads, its audio if it has some, subtitles as transcripts, and labels. A
 track that is absent stays absent. Example:
     activity-recognition import clip.mp4 --transcript clip.srt --labels clip.csv --out clip
 The labels are a table with the header start_s,end_s,label; times are seconds from the start.
@@ -17,7 +17,7 @@ TAKES_ROS_ARGUMENTS = False
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the clip and what goes with it."""
-    parser.add_argument('clip', type=Path, help='video or sound file')
+    parser.add_argument('clip', type=Path, help='video or audio file')
     parser.add_argument('--transcript', type=Path, help='subtitles, .srt or .vtt')
     parser.add_argument('--labels', type=Path, help='table of labels, .csv')
     parser.add_argument('--out', type=Path, required=True, help='recording to write, a folder')
@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--audio-channels',
         default='mean',
-        help='which of several channels of sound is kept: mean, auto (the one that hears best), or '
+        help='which of several audio channels is kept: mean, auto (the one with the best signal), or '
         'an index from 0 (default: mean)',
     )
-    parser.add_argument('--max-height', type=int, help='shrink higher pictures to this, pixels')
+    parser.add_argument('--max-height', type=int, help='shrink higher frames to this, pixels')
     parser.add_argument(
         '--storage', choices=('mcap', 'sqlite3'), default='mcap', help='(default: mcap)'
     )
@@ -61,6 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
     skipped = f'; skipped: {describe_skipped(clip.skipped)}' if clip.skipped else ''
     print(
         f'{clip.path}: {clip.duration_s:.2f} s, {clip.frames} frames, {clip.audio_s:.2f} s of '
-        f'sound, {clip.utterances} utterances, {clip.labels} labels{skipped}'
+        f'audio, {clip.utterances} utterances, {clip.labels} labels{skipped}'
     )
     return 0

@@ -16,7 +16,7 @@ from activity_recognition.bags.clip import (
     DAMAGED_PACKETS,
     UNREAD_END,
     UNREAD_PARTS,
-    UNSUPPORTED_SOUND,
+    UNSUPPORTED_AUDIO,
     Clip,
 )
 from activity_recognition.bags.importer import START_NS
@@ -49,7 +49,7 @@ def pictures(path, **options):
 def sound(path, **options):
     """Return a clip's sound, and what was skipped."""
     source = Clip(path, **options)
-    return list(source.sound(0)), source.skipped
+    return list(source.audio(0)), source.skipped
 
 
 def stamps_ms(samples):
@@ -114,7 +114,7 @@ def test_channels_that_are_not_there_are_refused(tmp_path):
 def test_sound_that_recordings_cannot_hold_is_refused(tmp_path, channels, rate_hz):
     path = write_wav(tmp_path / 'odd.wav', np.zeros((4800, channels)), rate_hz)
     sentence = (
-        r'odd\.wav: nothing in it .*blocks of sound that recordings cannot hold: \d+\); the first: '
+        r'odd\.wav: nothing in it .*audio blocks that recordings cannot hold: \d+\); the first: '
         rf'.* 1000 to 384000 Hz and at most 64 channels, got {rate_hz} Hz and {channels} channel'
     )
     with pytest.raises(RecordingError, match=sentence):
@@ -125,7 +125,7 @@ def test_sound_that_cannot_be_taken_does_not_cost_the_pictures(tmp_path):
     path = write_media(tmp_path / 'clip.mkv', Pictures(), Tone(codec='pcm_s16le', rate_hz=500))
     imported = import_clip(path, tmp_path / 'out')
     assert (imported.frames, imported.audio_s) == (25, 0)
-    assert set(imported.skipped) == {UNSUPPORTED_SOUND}
+    assert set(imported.skipped) == {UNSUPPORTED_AUDIO}
 
 
 def test_numbers_that_are_none_become_silence(tmp_path):
@@ -707,7 +707,7 @@ def test_larger_pictures_than_are_taken_are_not_decoded(tmp_path, monkeypatch):
 
 # PyAV is there for clips alone.
 
-QUIET = ('bags', 'training', 'training.train', 'simulation', 'inference', 'cli', 'sensors')
+QUIET = ('bags', 'training', 'training.run.train', 'simulation', 'inference', 'cli', 'sensors')
 
 
 @pytest.mark.parametrize('package', QUIET)

@@ -133,7 +133,7 @@ def test_import_says_what_a_clip_brought(command, clip, tmp_path):
     out = tmp_path / 'imported'
     status, printed, _ = command('import', clip, *words, '--out', out)
     assert status == 0
-    assert '10 frames, 0.00 s of sound, 1 utterances, 1 labels' in printed
+    assert '10 frames, 0.00 s of audio, 1 utterances, 1 labels' in printed
     assert len(frames(out)) == 10
 
 
@@ -159,7 +159,7 @@ def test_import_names_what_it_skipped(command, clip, tmp_path):
     status, printed, _ = command('import', damaged, '--out', tmp_path / 'damaged', '--quiet')
     assert status == 0
     assert printed.endswith(
-        ' 8 frames, 0.00 s of sound, 0 utterances, 0 labels; skipped: damaged packets: 2\n'
+        ' 8 frames, 0.00 s of audio, 0 utterances, 0 labels; skipped: damaged packets: 2\n'
     )
     status, printed, _ = command('import', clip, '--out', tmp_path / 'whole', '--quiet')
     assert (status, 'skipped' in printed) == (0, False)
