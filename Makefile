@@ -34,7 +34,7 @@ test: setup ## Run the tests, apart from the slow ones
 test-slow: setup ## Run the slow tests
 	@$(PYTEST) -m slow $(TEST_ARGS) || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
 
-coverage: setup ## Run the tests and tell which lines they miss
+coverage: setup ## Run the tests and list the lines they miss
 	@$(PYTEST) -m 'not slow' --cov --cov-report=term:skip-covered $(TEST_ARGS)
 
 demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET=1 TREE=1)
@@ -44,7 +44,7 @@ demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET
 bench: setup ## Measure speed and losses (BENCH_ARGS=...)
 	@$(RUN) --isolated env -u PYTHONSAFEPATH python benchmarks/run.py $(BENCH_ARGS)
 
-checkpoint: setup ## Make the shipped checkpoint anew from simulated recordings (about an hour)
+checkpoint: setup ## Make the shipped checkpoint again from simulated recordings (about an hour)
 	@$(RUN) python -m activity_recognition.training.shipped $(CHECKPOINT_ARGS)
 
 lock: ## Write the locks after an edit of requirements/*.in (UPGRADE=1 for the newest versions)

@@ -35,7 +35,7 @@ COMMANDS = {
 ROS_ARGS = '--ros-args'
 INTERRUPTED = 130
 _DESCRIPTION = """\
-What a person is doing, told to a robot while it happens: from camera, microphone and speech
+Recognises what a person is doing while it happens, for a robot: from camera, microphone and speech
 transcripts, over ROS 2."""
 _EPILOG = f"""\
 `activity-recognition COMMAND --help` explains a command. The commands run, replay, monitor and
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(arguments.command, f'{_names(error)}{error.strerror or error}')
         return ActivityRecognitionError.exit_code
     except (MemoryError, UnicodeError) as error:
-        # Files that nobody bounds, and names that no locale can write.
+        # Files without bounds, and names that no locale can write.
         _say(arguments.command, f'{type(error).__name__}: {str(error) or "not enough"}')
         return ActivityRecognitionError.exit_code
 

@@ -350,8 +350,8 @@ class TopicsConfig(Ranged):
         advice="a channel's index goes in quotes; the number of channels to assume is "
         'topics.audio_num_channels',
     )
-    """What is heard of several channels: their ``mean``, the channel with an index as text such as
-    ``'0'``, or ``auto`` for the loudest of those that hear the same. ``auto-5`` and ``mean-5``
+    """Which of several channels is used: their ``mean``, the channel with an index as text such as
+    ``'0'``, or ``auto`` for the loudest of those that agree. ``auto-5`` and ``mean-5``
     leave channel 5 out, as where it holds the robot's own loudspeaker."""
     audio_num_channels: int = setting(1, low=1, high=MAX_CHANNELS)
     """Number of channels to assume with ``audio_sample_format``."""

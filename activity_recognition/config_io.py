@@ -120,7 +120,7 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f'{where}: expected a list, got {quoted(value)}')
         inner = typing.get_args(expected)[0]
-        # Which of several mappings is wrong, only its number tells.
+        # Only its number says which of several mappings is wrong.
         numbered = dataclasses.is_dataclass(inner)
         return tuple(
             _convert(inner, item, f'{where}[{number}]' if numbered else where)

@@ -3,7 +3,7 @@
 Temporary folders do not outlive their process, not even one that is killed.
 
 A folder is locked while its process lives; the kernel lets go of the lock however that ends. The
-next folder of the same kind that is made in the same place removes those that nobody holds.
+next folder of the same kind that is made in the same place removes those that no process holds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PREFIX = 'activity_recognition-'
 """Of folders in the machine's temporary folder."""
 _MARK = '.activity_recognition_scratch'
-"""A file by which these folders are told from others of such a name."""
+"""A file that distinguishes these folders from others of such a name."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def scratch_folder(parent: Path | None = None, prefix: str = PREFIX) -> Iterator
     place = Path(tempfile.gettempdir()) if parent is None else parent
     place.mkdir(parents=True, exist_ok=True)
     _remove_left(place, prefix)
-    # Locked under another name first: nobody takes it for one that was left.
+    # Locked under another name first: no process takes it for one that was left.
     made = Path(tempfile.mkdtemp(prefix=f'.new-{prefix.lstrip(".")}', dir=place))
     folder = place / f'{prefix}{made.name.rpartition(prefix.lstrip("."))[2]}'
     held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -75,7 +75,7 @@ def _remove_left(place: Path, prefix: str) -> None:
 
 
 def _lock(held: int) -> bool:
-    """Take the lock of an open folder; tell whether that worked."""
+    """Take the lock of an open folder; return whether that worked."""
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # another process has it, or the file system has no locks

@@ -52,7 +52,7 @@ def setting(
         high: largest accepted value, if it has one.
         late: whether older checkpoints lack it; the default is what they do. A checkpoint that
             has the default does not name it.
-        advice: what to tell who sets a value of another type.
+        advice: what to say where a value of another type is set.
         description: for users, where the field is not written in a class with a text below it.
     """
     metadata = {'live': live, 'low': low, 'high': high, 'late': late, 'advice': advice}

@@ -41,7 +41,7 @@ Error = type[ActivityRecognitionError]
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is something at ``path``; a name that cannot be is nowhere."""
+    """Return whether there is something at ``path``; a name that cannot be is nowhere."""
     try:
         path.stat()
     except (OSError, ValueError):  # too long; with a NUL

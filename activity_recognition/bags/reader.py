@@ -248,7 +248,7 @@ class RecordingReader:
             yield record_ns, str(message.data)
 
     def _messages(self, topics: Collection[str] | None) -> Iterator[tuple[Channel, int, bytes]]:
-        """Yield the stored messages of ``topics``, starting to count drops anew."""
+        """Yield the stored messages of ``topics``, counting drops from zero."""
         self.drops, self.empty_transcripts = Drops(), 0
         channels = [
             channel

@@ -52,5 +52,5 @@ def run(arguments: argparse.Namespace) -> int:
         hold_near(
             OnnxRuntimeBackend(quantised, num_threads=1, name='onnxruntime-int8'), eager, system
         )
-        print(f'written: {quantised}; `evaluate` tells what 8 bits cost in accuracy')
+        print(f'written: {quantised}; `evaluate` measures what 8 bits cost in accuracy')
     return 0

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--audio-channels',
         default='mean',
-        help='which of several audio channels is kept: mean, auto (the one with the best signal), or '
-        'an index from 0 (default: mean)',
+        help='which of several audio channels is kept: mean, auto (the one with the best '
+        'signal), or an index from 0 (default: mean)',
     )
     parser.add_argument('--max-height', type=int, help='shrink higher frames to this, pixels')
     parser.add_argument(
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from activity_recognition.console import PlainConsole
 
     console = PlainConsole(stderr=True, quiet=arguments.quiet)
-    # Files do not tell reliably how long they are, so it shows how far it is, not what is left.
+    # Files do not say reliably how long they are, so it shows how far it is, not what is left.
     with console.status('importing') as status:
         clip = import_clip(
             arguments.clip,

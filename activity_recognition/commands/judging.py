@@ -13,7 +13,7 @@ def judge(config: DemoConfig, scores: Scores, frames: FrameAccount | None) -> li
     Args:
         config: limits.
         scores: of the decisions.
-        frames: what became of every frame; None where nobody counted.
+        frames: what became of every frame; None where nothing counted.
     """
     accuracy = scores['balanced_accuracy']
     checks = [

@@ -2,8 +2,8 @@
 
 A node that is killed leaves its segments in /dev/shm, 64 MiB with the shipped profile; when that is
 full, images go over a transport that loses large ones. Without --clean nothing is changed. With it
-only what nobody holds the lock of is removed, so running nodes are safe. The exit status is 1 where
-something could not be removed.
+only what no process holds the lock of is removed, so running nodes are safe. The exit status is 1
+where something could not be removed.
     activity-recognition shared-memory --clean
 """
 

@@ -1,4 +1,4 @@
-"""What a monitor has heard, as something to show, and when a run is over."""
+"""What a monitor has received, as something to show, and when a run is over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from activity_recognition.ros.monitor_node import MonitorNode
 
 REFRESH_S = 0.2
-"""How often the display is drawn anew."""
+"""How often the display is drawn."""
 
 
 class Watch:
@@ -55,7 +55,7 @@ class Watch:
 
     @property
     def frames(self) -> FrameAccount | None:
-        """Where the frames went so far; None where no player or no recogniser tells."""
+        """Where the frames went so far; None where no player or no recogniser reports."""
         from activity_recognition.ros.accounting import image_account
 
         return image_account(self._played(), self._seen()[1])
@@ -76,7 +76,7 @@ class Watch:
         """Return the moment to show; call it regularly, also to learn when all is settled.
 
         Raises:
-            Exception: what ended the monitor, so that nobody waits for it.
+            Exception: what ended the monitor, so that nothing waits for it.
         """
         self._node.raise_failure()
         player = self._played()
@@ -132,13 +132,13 @@ def run_metrics(
     from activity_recognition.commands.machine import conditions
 
     engine = watch.engine
-    told: dict[str, str] = {key: engine[key] for key in ('checkpoint', 'device') if key in engine}
+    shown: dict[str, str] = {key: engine[key] for key in ('checkpoint', 'device') if key in engine}
     return node.log.metrics(
         title=title,
         summary=summary,
         frames=watch.frames,
         checks=checks,
-        conditions={**told, **conditions()},
+        conditions={**shown, **conditions()},
     )
 
 

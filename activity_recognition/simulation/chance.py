@@ -29,7 +29,7 @@ class Stream(IntEnum):
 
 
 def stream(seed: int, kind: Stream, index: int = 0) -> np.random.Generator:
-    """Return the generator of one concern, ``index`` telling its items (segments) apart.
+    """Return the generator of one concern, ``index`` distinguishing its items (segments).
 
     Args:
         seed: of the recording.

@@ -16,7 +16,7 @@ class Activity:
     """What the camera, the microphone and the speech recogniser get to notice of an activity.
 
     Activities that name the same ``motion`` (or ``sound``) are drawn from the very same generator,
-    so that modality alone cannot tell them apart.
+    so that modality alone cannot distinguish them.
     """
 
     motion: str
@@ -24,7 +24,7 @@ class Activity:
     sound: str = 'quiet'
     """Sound program, a key of ``sound.SOUNDS``; speech comes on top of it."""
     intent: str | None = None
-    """What the person says, a key of ``phrases.INTENTS``; None: nothing that tells the activity."""
+    """What the person says, a key of ``phrases.INTENTS``; None: nothing that names the activity."""
 
 
 ACTIVITY_TABLE = MappingProxyType(
@@ -45,7 +45,7 @@ ACTIVITY_TABLE = MappingProxyType(
         'chatting': Activity(motion='gesture', intent='chat'),
     }
 )
-"""Every activity by label. Pairs share motion (only sound or words tell), sound, or both."""
+"""Every activity by label. Pairs share motion (only sound or words differ), sound, or both."""
 
 ACTIVITIES = tuple(ACTIVITY_TABLE)
 """Labels of all activities, ``none`` first."""
@@ -69,7 +69,7 @@ class SimulationConfig:
     """Camera frames a second, in (0, 240]."""
     width_px: int = 192
     height_px: int = 144
-    """Size of the camera image, pixels, each in [32, 4096]."""
+    """Size of the cameran image, pixels, each in [32, 4096]."""
     sample_rate_hz: int = 16_000
     """Audio samples a second, in [8000, 96000]."""
     audio_chunk_s: float = 0.064
@@ -86,7 +86,7 @@ class SimulationConfig:
     max_segment_s: float = 18.0
     """Shortest and longest stretch of one activity, seconds."""
     min_spoken_segment_s: float = 12.0
-    """Shortest stretch of an activity that only words tell, seconds: words need time to arrive."""
+    """Shortest stretch of an activity that only words distinguish, seconds: they come late."""
     min_transcript_delay_s: float = 0.3
     max_transcript_delay_s: float = 3.0
     """Range of the speech recogniser's delay after the last word, seconds; most are short."""

@@ -1,4 +1,4 @@
-"""A picture of a whole recording: frames with their labels, spectrogram, words."""
+"""An image of a whole recording: frames with their labels, spectrogram, words."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def contact_sheet(
         columns: frames in a row.
 
     Raises:
-        RecordingError: when the picture cannot be written.
+        RecordingError: when the image cannot be written.
     """
     moments, sound, words = _collect(simulation, every_s)
     width = columns * simulation.config.width_px
@@ -55,8 +55,8 @@ def contact_sheet(
         strip = _spectrogram(sound, simulation.config.sample_rate_hz, start_s, row_s, width)
         _write_words(strip, words, start_s, row_s)
         rows.append(strip)
-    picture = np.vstack(rows)
-    if not cv2.imwrite(str(path), picture[:, :, ::-1]):
+    sheet = np.vstack(rows)
+    if not cv2.imwrite(str(path), sheet[:, :, ::-1]):
         raise RecordingError(f'cannot write {path}; give a path that ends in .png and is writable')
 
 
@@ -84,19 +84,19 @@ def _collect(
 def _frame_row(moments: list[Moment], simulation: Simulation, width: int) -> Image:
     row: Image = np.zeros((simulation.config.height_px, width, 3), np.uint8)
     for place, moment in enumerate(moments):
-        picture = moment.image.copy()
+        image = moment.image.copy()
         caption = f'{moment.time_s:.0f} {moment.label}'
-        cv2.putText(picture, caption, (3, 12), _FONT, 0.4, (0, 0, 0), 2, cv2.LINE_AA)
-        cv2.putText(picture, caption, (3, 12), _FONT, 0.4, (255, 255, 80), 1, cv2.LINE_AA)
+        cv2.putText(image, caption, (3, 12), _FONT, 0.4, (0, 0, 0), 2, cv2.LINE_AA)
+        cv2.putText(image, caption, (3, 12), _FONT, 0.4, (255, 255, 80), 1, cv2.LINE_AA)
         left = place * simulation.config.width_px
-        row[:, left : left + simulation.config.width_px] = picture
+        row[:, left : left + simulation.config.width_px] = image
     return row
 
 
 def _spectrogram(
     sound: NDArray[np.float32], rate_hz: int, start_s: float, length_s: float, width: int
 ) -> Image:
-    """Return a picture of the short-time spectrum in decibels, _STRIP_PX high."""
+    """Return an image of the short-time spectrum in decibels, _STRIP_PX high."""
     size, hop = 512, 256
     begin = round(start_s * rate_hz)
     piece = sound[begin : begin + round(length_s * rate_hz)]

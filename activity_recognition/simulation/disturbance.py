@@ -23,7 +23,7 @@ from activity_recognition.simulation.room import Wall
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
-    """Something that crosses the picture once."""
+    """Something that crosses the image once."""
 
     start_s: float
     length_s: float
@@ -45,7 +45,7 @@ class Curtain:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Screen:
-    """A screen on the wall whose picture changes."""
+    """A screen on the wall whose image changes."""
 
     corners: FloatArray
     colours: tuple[Colour, ...]
@@ -54,7 +54,7 @@ class Screen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plant:
-    """A plant or post that stands close before the camera, at the picture's edge."""
+    """A plant or post that stands close before the camera, at the image's edge."""
 
     leaves_px: FloatArray
     radii_px: FloatArray
@@ -168,7 +168,7 @@ class Disturbances:
         disc(image, pixels[2], 0.11 * scale, shade(passer.colour, 0.6))
 
     def _place(self, passage: Passage, time_s: float) -> float | None:
-        """Return where it is across the picture, metres; None while it is not there."""
+        """Return where it is across the image, metres; None while it is not there."""
         share = (time_s - passage.start_s) / passage.length_s
         if not 0 <= share <= 1:
             return None

@@ -90,7 +90,7 @@ def furnish(rng: np.random.Generator, camera: Camera, stage: Stage) -> Furniture
 
 
 def _table(rng: np.random.Generator, camera: Camera, stage: Stage, colour: Colour) -> Furniture:
-    """A table that always carries both a laptop and a plate: neither tells the activity."""
+    """A table that always carries both a laptop and a plate: neither says what the activity is."""
     x, z = stage.table_m
     half_x, half_z = float(rng.uniform(0.34, 0.42)), float(rng.uniform(0.25, 0.3))
     top = float(rng.uniform(0.68, 0.74))

@@ -55,7 +55,7 @@ class Looks:
     long_hair: bool
     hat: bool
     light_side: float
-    """Which side of the picture light comes from: -1 left, 1 right."""
+    """Which side of the image light comes from: -1 left, 1 right."""
 
 
 def draw_looks(rng: np.random.Generator) -> Looks:
@@ -85,7 +85,7 @@ class Figure:
 
     looks: Looks
     pixels: FloatArray
-    """Joints in the picture, (18, 2)."""
+    """Joints in the image, (18, 2)."""
     depth: FloatArray
     """Distance of the joints along the view, metres, (18,)."""
     scale: float
@@ -280,7 +280,7 @@ class Figure:
 
 
 def _darken_oval(image: Image, centre: FloatArray, half: FloatArray) -> None:
-    """Blend a dark oval into the picture."""
+    """Blend a dark oval into the image."""
     height, width = image.shape[:2]
     left, top = np.maximum(np.floor(centre - half - 1), 0).astype(int)
     right = min(width, int(centre[0] + half[0]) + 2)

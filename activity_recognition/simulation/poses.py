@@ -165,7 +165,7 @@ class Idle:
 
     @classmethod
     def draw(cls, rng: Rng, stage: Stage, _duration_s: float) -> Idle:
-        """Draw a place to stand, one time in five outside the picture.
+        """Draw a place to stand, one time in five outside the image.
 
         Args:
             rng: draws it.

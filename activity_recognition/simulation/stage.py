@@ -30,7 +30,7 @@ class Stage:
 
     @property
     def outside_m(self) -> float:
-        """How far aside somebody is out of the picture."""
+        """How far aside somebody is out of the image."""
         return self.half_width_m * 1.25 + 0.6
 
     @property

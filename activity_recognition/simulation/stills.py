@@ -1,4 +1,4 @@
-"""Single pictures of a recording, with the truth about the person in them."""
+"""Single images of a recording, with the truth about the person in them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from activity_recognition.simulation.video import photograph
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Still:
-    """One picture and what is true of it."""
+    """One image and what is true of it."""
 
     image: Image
     """RGB, (height, width, 3)."""
     keypoints: NDArray[np.float32]
-    """(18, 2), rows as in ``body.Joint``; x to the right and y down as shares of the picture."""
+    """(18, 2), rows as in ``body.Joint``; x to the right and y down as shares of the image."""
     motion: str
     """What the person does, a key of ``movements.MOTIONS``."""
 
 
 def draw_stills(simulation: Simulation, count: int, rng: np.random.Generator) -> Iterator[Still]:
-    """Yield ``count`` pictures of random moments of a recording.
+    """Yield ``count`` images of random moments of a recording.
 
     Args:
         simulation: the recording.

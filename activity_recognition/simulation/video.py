@@ -1,4 +1,4 @@
-"""The camera's pictures of a recording."""
+"""The camera's images of a recording."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BANK_EXTRA_PX = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Scene:
-    """Everything a recording's pictures are made of, but the time."""
+    """Everything a recording's images are made of, but the time."""
 
     config: SimulationConfig
     camera: Camera
@@ -51,7 +51,7 @@ class Scene:
     flicker: Wobble
 
     def render(self, choreography: Choreography, time_s: float) -> Image:
-        """Return the noiseless picture at a time, RGB (height, width, 3).
+        """Return the noiseless image at a time, RGB (height, width, 3).
 
         Args:
             choreography: what the person does.
@@ -65,7 +65,7 @@ class Scene:
         return self._expose(canvas, time_s)
 
     def render_empty(self) -> Image:
-        """Return the picture of the room with its furniture and nobody in it."""
+        """Return the image of the room with its furniture and nobody in it."""
         canvas = self.background.copy()
         for piece in (self.furniture.cupboard, self.furniture.chair, self.furniture.table):
             piece.paint(canvas)
@@ -121,9 +121,9 @@ class Scene:
         return min(max(top, 0), 2 * self.margin_px), min(max(left, 0), 2 * self.margin_px)
 
     def keypoints(self, pose: NDArray[np.float64], time_s: float) -> NDArray[np.float32]:
-        """Return where the joints of a pose are in the picture at a time.
+        """Return where the joints of a pose are in the image at a time.
 
-        Shape (18, 2), rows as in ``Joint``; x to the right and y down as shares of the picture,
+        Shape (18, 2), rows as in ``Joint``; x to the right and y down as shares of the image,
         inside it from 0 to 1; hidden ones too.
 
         Args:
@@ -190,7 +190,7 @@ def draw_scene(config: SimulationConfig) -> Scene:
 def photograph(
     scene: Scene, choreography: Choreography, time_s: float, rng: np.random.Generator
 ) -> Image:
-    """Return the picture at a time with sensor noise.
+    """Return the image at a time with sensor noise.
 
     Args:
         scene: room, person and camera.

@@ -15,7 +15,7 @@ exec '{run}' python '{command}' "$@"
 
 
 def ensure(place: Workplace, choice: plan.Plan) -> bool:
-    """Build unless the install is current; tell whether it was built.
+    """Build unless the install is current; return whether it was built.
 
     Other packages in the virtual environment need no mention: with it, what was built is removed.
 

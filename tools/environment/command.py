@@ -49,7 +49,7 @@ def set_up(place: Workplace, _: argparse.Namespace) -> None:
 
 
 def lock(place: Workplace, chosen: argparse.Namespace) -> None:
-    """Write the locks anew.
+    """Write the locks again.
 
     Args:
         place: the folders.

@@ -37,7 +37,7 @@ class Distribution:
         return sorted(found)
 
     def has_package(self, name: str) -> bool:
-        """Tell whether a ROS package is installed in one of the prefixes."""
+        """Return whether a ROS package is installed in one of the prefixes."""
         marker = Path('share/ament_index/resource_index/packages') / name
         return any((prefix / marker).exists() for prefix in self.prefixes)
 

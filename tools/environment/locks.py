@@ -1,4 +1,4 @@
-"""The exact versions, chosen anew: `make lock`."""
+"""The exact versions, chosen again: `make lock`."""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ from .errors import SetupError
 from .workplace import Workplace, run, say
 
 _VERSION = '2'
-"""Changes when environments made by an older set-up have to be made afresh."""
+"""Changes when environments made by an older set-up have to be made again."""
 
 _PRINT_NUMPY_HEADERS = 'import numpy; print(numpy.get_include())'
 
 
 def ensure(place: Workplace, choice: plan.Plan, facts: host.Host) -> bool:
-    """Make the virtual environment and fill it, unless that is done; tell whether it was not.
+    """Make the virtual environment and fill it, unless that is done; return whether it was not.
 
     Always from scratch: the ROS wheels bring packages that no lock lists (rclpy inside ros-rclpy),
     which an installer that brings an environment up to date would take away.

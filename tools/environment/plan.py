@@ -83,7 +83,7 @@ def build_environment(plan: Plan, venv: Path, environ: Mapping[str, str]) -> dic
 
 
 def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for uv: the index that pip was told of, and certificates as pip finds them.
+    """Variables for uv: the index that pip is configured with, and certificates as pip finds them.
 
     Extra indexes and folders of pip stay out: they may hold another build of a locked version.
     """

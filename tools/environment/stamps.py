@@ -1,4 +1,4 @@
-"""Fingerprints that tell whether a step has to be done again."""
+"""Fingerprints that say whether a step has to be done again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def of_linked(root: Path) -> str:
 
 
 def is_current(stamp: Path, fingerprint: str) -> bool:
-    """Tell whether a stamp says that this was done.
+    """Return whether a stamp says that this was done.
 
     Args:
         stamp: the file that says it.
