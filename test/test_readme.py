@@ -121,7 +121,10 @@ def test_pictures_are_there_and_described():
         assert len(words) > 20
 
 
-@pytest.mark.parametrize('name', ['README.md', 'docs/node.md', 'docs/extending.md'])
+@pytest.mark.parametrize(
+    'name',
+    ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/node.md', 'docs/extending.md'],
+)
 def test_no_line_is_longer_than_a_screen(name):
     text = (ROOT / name).read_text(encoding='utf-8')
     # Rows of tables and paths cannot be broken.
