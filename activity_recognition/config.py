@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from activity_recognition.channel_choice import MAX_CHANNELS, ChannelChoice
@@ -234,6 +234,9 @@ class ModelConfig(Ranged):
     num_heads: int = setting(4, low=1, high=64)
     """Heads of the temporal blocks and of the cross-modal attention."""
     dropout: float = setting(0.1, low=0.0, high=0.9)
+    modalities: tuple[str, ...] = setting(('video', 'audio', 'text'), late=True)
+    """What the network takes in: names of the sections above that describe an encoder, in their
+    order. Samples of others are ignored, and their topics not subscribed to."""
 
     @property
     def num_activities(self) -> int:
@@ -255,6 +258,17 @@ class ModelConfig(Ranged):
         for label in self.labels:
             if fault := label_fault(label):
                 raise ConfigError(f'labels: {fault}')
+        self._check_modalities()
+
+    def _check_modalities(self) -> None:
+        """Check that each has a section, and that they lie in the order of the sections."""
+        known = [item.name for item in fields(self) if hasattr(item.default, 'max_tokens')]
+        wanted = [name for name in known if name in self.modalities]
+        if not wanted or list(self.modalities) != wanted:
+            raise ConfigError(
+                f'modalities: expected some of {", ".join(known)}, each once and in this order, '
+                f'got {quoted(list(self.modalities))}'
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

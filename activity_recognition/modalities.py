@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from activity_recognition.config import ModelConfig
 from activity_recognition.types import AudioChunk, Frame, Modality, Sample, Utterance
 
 
@@ -331,3 +332,8 @@ MODALITY_OF_ROLE: dict[Role, Modality] = {
 """Which modality a topic belongs to."""
 SAMPLE_ROLES: dict[Role, Modality] = {spec.role: spec.modality for spec in SPECS}
 """Topics whose messages become samples; those of the others only say what these mean."""
+
+
+def modalities_of(config: ModelConfig) -> tuple[Modality, ...]:
+    """Return the modalities that a network takes in, in the order of :data:`SPECS`."""
+    return tuple(Modality(name) for name in config.modalities)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from record import Table, provenance
 from workload import ensure_exported
 
-from activity_recognition.config import EngineConfig, SyncConfig
+from activity_recognition.config import EngineConfig, ModelConfig, SyncConfig
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.artificial import untrained_checkpoint
 from activity_recognition.inference.backends import onnx_runtime
@@ -34,15 +34,18 @@ from activity_recognition.inference.backends.choice import exported
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.integer_products import first_inexact
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
+from activity_recognition.modalities import modalities_of
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
-from activity_recognition.models.examples import Sizes, example_inputs, extreme_images
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.examples import example_inputs, extreme_inputs
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps, step_specs
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.streams import windows
 
 FIRST_SEED = 970_000
 """Neither training nor the other measures use the seeds from here on."""
 STEPS_TIMED = 10
+STEPS = tuple(spec.name for spec in step_specs(modalities_of(ModelConfig())))
 FLOAT = 'float32'
 
 
@@ -90,10 +93,12 @@ def _measure(
         ensure_exported(checkpoint)
         folder = exported(checkpoint)
         eager = EagerBackend(Steps(copy.deepcopy(checkpoint.system)).eval())
-        cases[f'{network}, {FLOAT}'] = _timed(OnnxRuntimeBackend(folder, num_threads=1), checkpoint)
+        cases[f'{network}, {FLOAT}'] = _timed(
+            OnnxRuntimeBackend(folder, STEPS, num_threads=1), checkpoint
+        )
         for way in WAYS:
             quantised = _quantise(folder, scratch / network / way.name, way)
-            inexact = first_inexact(quantised, precise=way.precise) is not None
+            inexact = first_inexact(quantised, STEPS, precise=way.precise) is not None
             saturates |= inexact
             backend = _Fixed(quantised, way)
             cases[f'{network}, {way.name}'] = _timed(backend, checkpoint)
@@ -123,7 +128,7 @@ class _Fixed(OnnxRuntimeBackend):
             step: onnx_runtime.load_session(folder / f'{step}.onnx', 1, precise=way.precise)
             for step in STEPS
         }
-        super().__init__(folder, num_threads=1, name=way.name)
+        super().__init__(folder, STEPS, num_threads=1, name=way.name)
         self._sessions = sessions
 
 
@@ -154,26 +159,22 @@ def _errors(backend: Backend, eager: Backend, checkpoint: Checkpoint) -> list[fl
     given = [
         example_inputs(checkpoint.system, Sizes(streams=3, decisions=2), seed=n) for n in (0, 1)
     ]
-    images = extreme_images(checkpoint.config.video.input_size_px)
+    extremes = extreme_inputs(checkpoint.system)
     shares = []
     for step in STEPS:
         off = size = 0.0
-        for inputs in [*given, {step: (images,)} if step == 'frame' else given[0]]:
+        for inputs in [*given, extremes if step in extremes else given[0]]:
             with torch.inference_mode():
-                one, other = (_first(getattr(b, step)(*inputs[step])) for b in (backend, eager))
+                one, other = (b.run(step, *inputs[step])[0] for b in (backend, eager))
             off += float((one - other).square().sum())
             size += float(other.square().sum())
         shares.append((off / size) ** 0.5)
     return shares
 
 
-def _first(result: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
-    return result[0] if isinstance(result, tuple) else result
-
-
 def _timed(backend: Backend, checkpoint: Checkpoint) -> Case:
     inputs = example_inputs(checkpoint.system, Sizes())['frame']
-    return partial(stopwatch, partial(backend.frame, *inputs), STEPS_TIMED)
+    return partial(stopwatch, partial(backend.run, 'frame', *inputs), STEPS_TIMED)
 
 
 def _steps_table(rows: Sequence[tuple[str, ...]], rounds: Rounds) -> Table:
@@ -201,8 +202,7 @@ def _decisions_table(checkpoint: Checkpoint, chosen: argparse.Namespace, folders
         )
         trace = list(windows(simulate(scene).samples(), SyncConfig()))
         for name, backend in (('torch', reference), *backends.items()):
-            for step in STEPS:
-                setattr(engine.backend, step, getattr(backend, step))
+            engine.backend.run = backend.run  # type: ignore[method-assign]
             engine.reset()
             decided = [d for window in trace if (d := engine.apply(window)) is not None]
             logits = np.stack([d.logits for d in decided]) / checkpoint.temperature

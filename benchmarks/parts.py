@@ -88,9 +88,18 @@ class Probe:
         return sum(share.spent for share in self.shares.values())
 
 
-def _decision_part(newest: Any, *_: object) -> str:
-    """Tell the plain decision from those that hide each modality in turn."""
-    return FUSION if newest.shape[1] == 1 else EVIDENCE
+_STEP_PARTS = {
+    'frame': FRAME,
+    'temporal_attention': TEMPORAL,
+    'chunk': AUDIO,
+    'utterance': TEXT,
+    'decision': FUSION,
+}
+
+
+def _step_part(step: str, first: Any, *_: object) -> str:
+    """Return a step's part; decisions that hide each modality in turn are apart."""
+    return EVIDENCE if step == 'decision' and first.shape[1] > 1 else _STEP_PARTS[step]
 
 
 @contextlib.contextmanager
@@ -103,12 +112,8 @@ def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
     places: list[tuple[Any, str, str | Callable[..., str]]] = [
         (engine, 'apply', REST),
         (frontend, 'resize_frame', RESIZE),
-        (backend, 'frame', FRAME),
-        (backend, 'look_back', TEMPORAL),
+        (backend, 'run', _step_part),
         (LogMelBlocks, '__call__', LOG_MEL),
-        (backend, 'sound', AUDIO),
-        (backend, 'utterance', TEXT),
-        (backend, 'decision', _decision_part),
         (ActivitySmoothing, 'step', SMOOTHING),
     ]
     with contextlib.ExitStack() as stack:

@@ -16,6 +16,7 @@ from activity_recognition.inference.backends.choice import exported
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import cache_folder, export_steps
 from activity_recognition.models.quantising import QUANTISED, quantise_steps
+from activity_recognition.models.steps import step_specs
 from activity_recognition.types import Window, to_ns
 
 FILL_S = 5.0
@@ -70,7 +71,7 @@ def ensure_exported(checkpoint: Checkpoint, *, int8: bool = False) -> None:
         print(f'exporting {checkpoint.path.name} to ONNX …', file=sys.stderr, flush=True)
         export_steps(checkpoint.system, folder, checkpoint=checkpoint.id)
     if int8 and not (folder / QUANTISED).is_dir():
-        quantise_steps(folder)
+        quantise_steps(folder, [spec.name for spec in step_specs(checkpoint.system.modalities)])
 
 
 def steady(engine: StreamingEngine, *, frame_rate_hz: float, seed: int) -> Callable[[], None]:

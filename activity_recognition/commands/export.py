@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export, compare with PyTorch, and say what was written."""
     from activity_recognition.inference.backends.eager import EagerBackend
     from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
-    from activity_recognition.inference.backends.trial import hold_against, hold_near
+    from activity_recognition.inference.backends.trial import check_equivalence, check_nearness
     from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
     from activity_recognition.models.exporting import cache_folder, export_steps
     from activity_recognition.models.quantising import quantise_steps
@@ -43,14 +43,17 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or cache_folder(system)
     print(f'exporting checkpoint {checkpoint.id}: about half a minute', flush=True)
     export_steps(system, folder, checkpoint=checkpoint.id)
-    backend = OnnxRuntimeBackend(folder, num_threads=1)
-    eager = EagerBackend(Steps(system).eval())
-    hold_against(backend, eager, system)
+    steps = Steps(system).eval()
+    names, eager = [spec.name for spec in steps.specs], EagerBackend(steps)
+    backend = OnnxRuntimeBackend(folder, names, num_threads=1)
+    check_equivalence(backend, eager, system)
     print(f'written: {folder}; its numbers equal those of PyTorch')
     if arguments.int8:
-        quantised = quantise_steps(folder)
-        hold_near(
-            OnnxRuntimeBackend(quantised, num_threads=1, name='onnxruntime-int8'), eager, system
+        quantised = quantise_steps(folder, names)
+        check_nearness(
+            OnnxRuntimeBackend(quantised, names, num_threads=1, name='onnxruntime-int8'),
+            eager,
+            system,
         )
         print(f'written: {quantised}; `evaluate` measures what 8 bits cost in accuracy')
     return 0

@@ -138,7 +138,8 @@ class BatchDecider:
                 upload(sight.age_s, self._device),
                 upload(seen & _VARIANTS[:, index, None] if weigh else seen, self._device),
             )
-        logits = self._backend.decision(upload(newest, self._device), *memories).cpu().numpy()
+        (found,) = self._backend.run('decision', upload(newest, self._device), *memories)
+        logits = found.cpu().numpy()
         # Looked at here, where the numbers are on the host anyway.
         finite = np.isfinite(logits).all(axis=(0, 2, 3))
         if not finite.all():

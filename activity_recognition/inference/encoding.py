@@ -61,11 +61,11 @@ class BatchEncoder:
         frames = stack_on(images, self._size_px, self._device)
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
         if len(images) <= limit:
-            tokens = self._backend.frame(frames)
+            (tokens,) = self._backend.run('frame', frames)
         else:
             # Each part is copied: a backend may overwrite it with the next one's.
             parts = frames.split(limit)
-            tokens = torch.cat([self._backend.frame(part).clone() for part in parts])
+            tokens = torch.cat([self._backend.run('frame', part)[0].clone() for part in parts])
         if self._motion is not None:
             moved = [self._state.motion[slot] for slot in slots]
             tokens = tokens + self._motion.step(frames, stamps_ns, moved)
@@ -74,20 +74,23 @@ class BatchEncoder:
             tokens = tokens + self._directions.step(frames, stamps_ns, turned)
         for turn in turns(slots):
             alone = len(turn) == len(slots)
-            self._look_back(
+            self._attend_to_past(
                 [slots[i] for i in turn],
                 [stamps_ns[i] for i in turn],
                 tokens if alone else tokens[upload(np.array(turn), self._device)],
             )
 
-    def _look_back(self, slots: Sequence[int], stamps_ns: Sequence[int], tokens: Tensor) -> None:
-        """Let one frame of each of some streams look back, and remember it."""
+    def _attend_to_past(
+        self, slots: Sequence[int], stamps_ns: Sequence[int], tokens: Tensor
+    ) -> None:
+        """Let one frame of each of some streams attend to those before it, and keep it."""
         ring = self._state.past
         # With itself a frame sees the newest N: the oldest of N before it has to go.
         sight = ring.sight(
             slots, stamps_ns, self._window_s, most=ring.capacity - 1, whole=self._backend.fixed
         )
-        rows, own = self._backend.look_back(
+        rows, own = self._backend.run(
+            'temporal_attention',
             tokens,
             ring.view(slots, sight),
             upload(sight.age_s, self._device),
@@ -114,7 +117,7 @@ class BatchEncoder:
         slots = [stream.slot for stream, _ in runs]
         blocks = upload_stack([run.values for _, run in runs], self._device)
         sound = self._state.sound
-        rows, after = self._backend.sound(blocks, sound.of(slots))
+        rows, after = self._backend.run('chunk', blocks, sound.of(slots))
         sound.store(slots, after)
         runs_ns = [run.stamps_ns.tolist() for _, run in runs]
         for (stream, _), stamps_ns in zip(runs, runs_ns, strict=True):
@@ -132,7 +135,9 @@ class BatchEncoder:
         longest = max(map(len, said))
         padded = np.array([ids + [0] * (longest - len(ids)) for ids in said])
         there = np.arange(longest) < np.array([len(ids) for ids in said])[:, None]
-        rows = self._backend.utterance(upload(padded, self._device), upload(there, self._device))
+        (rows,) = self._backend.run(
+            'utterance', upload(padded, self._device), upload(there, self._device)
+        )
         memory = self._state.memories[Modality.TEXT]
         # One by one: a stream may have said several things.
         for row, slot, stamp_ns in zip(rows, slots, stamps_ns, strict=True):

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import cv2
 import torch
 
-from activity_recognition.models.examples import Sizes, example_inputs
-from activity_recognition.models.steps import Steps
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import step_specs
 from activity_recognition.models.system import ActivityRecognitionSystem
 
 WORTH = 0.8
@@ -46,13 +46,14 @@ def one_thread() -> Iterator[None]:
 
 
 def fewest_threads(system: ActivityRecognitionSystem) -> int:
-    """Time the frame encoder, which is nearly all of a step, with 1, 2, 4 … threads.
+    """Time the first step, which with video is nearly all of the work, with 1, 2, 4 … threads.
 
     A number of threads is taken while each doubling leaves at most ``WORTH`` of the time.
     """
     available = len(os.sched_getaffinity(0))
     counts = [count for count in (1, 2, 4, 8) if count <= min(available, _MOST)]
-    step, images = Steps(system).frame, example_inputs(system, Sizes())['frame'][0]
+    spec = step_specs(system.modalities)[0]
+    step, inputs = spec.module(system), spec.inputs_for(system, Sizes())
     chosen, fastest_s = 1, float('inf')
     with threads_restored():
         for count in counts:
@@ -61,7 +62,7 @@ def fewest_threads(system: ActivityRecognitionSystem) -> int:
             with torch.inference_mode():
                 for _ in range(_WARM_UP + _ROUNDS):
                     since_s = time.perf_counter()
-                    step(images)
+                    step(*inputs)
                     spent_s.append(time.perf_counter() - since_s)
             median_s = statistics.median(spent_s[_WARM_UP:])
             if median_s > WORTH * fastest_s:

@@ -17,6 +17,8 @@ NUM_KNOTS = 12
 """Knots of every function of age."""
 AGE_RESOLUTION_S = 0.05
 """Age around which the knots turn from evenly to logarithmically spaced, seconds."""
+QUERY_CHUNK = 256
+"""Queries handled at once by a dense pass, so that memory grows with time and not its square."""
 
 
 class AgeBias(nn.Module):

@@ -25,46 +25,18 @@ from torch import Tensor, nn
 from activity_recognition import __version__
 from activity_recognition.cache_dir import cache_dir
 from activity_recognition.errors import BackendError, MissingExtraError, quoted
-from activity_recognition.models.encoders.audio import DilatedBlock
-from activity_recognition.models.encoders.video import FrameEncoder
-from activity_recognition.models.examples import Sizes, StepInputs, example_inputs
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.step_spec import Sizes, StepSpec
+from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import exists, read_json
-from activity_recognition.types import MODALITIES
 
-SCHEMA = 2
+SCHEMA = 3
 OPSET = 23
 """The first with an operator for attention."""
 DESCRIPTION = 'steps.json'
-_TRACED = Sizes(streams=2, rows=48, blocks=3, pieces=7, decisions=4)
+_TRACED = Sizes(streams=2, rows=48, length=3, decisions=4)
 """All different and above 1: a size of 1 would be taken for one that never changes."""
-_FREE = {
-    'frame': (1,),
-    'look_back': (1, 2, 2, 2),
-    'sound': (2, 1),
-    'utterance': (2, 2),
-    'decision': (2, *(2, 2, 3) * 3),
-}
-"""How many leading dimensions of each input may change."""
-_OUTPUTS = {
-    'frame': ('tokens',),
-    'look_back': ('rows', 'own'),
-    'sound': ('rows', 'after'),
-    'utterance': ('rows',),
-    'decision': ('logits',),
-}
-_INPUTS = {
-    'frame': ('images',),
-    'look_back': ('tokens', 'past', 'age_s', 'seen'),
-    'sound': ('blocks', 'past'),
-    'utterance': ('pieces', 'there'),
-    'decision': (
-        'newest',
-        *(f'{m}_{what}' for m in MODALITIES for what in ('rows', 'age_s', 'seen')),
-    ),
-}
 
 
 def cache_folder(system: ActivityRecognitionSystem) -> Path:
@@ -109,8 +81,8 @@ def export_steps(
     """
     _require('onnx', 'onnxscript')
     _refuse_to_replace(folder)
-    inputs = example_inputs(system, _TRACED)
-    steps = Steps(fused(system)).eval()
+    merged = with_merged_operators(system)
+    steps = Steps(merged).eval()
     with (
         writing(folder, 'the exported steps'),
         scratch_folder(folder.parent, '.onnx-') as temporary,
@@ -118,7 +90,14 @@ def export_steps(
         staged = temporary / folder.name
         staged.mkdir()
         described = {
-            name: _export(name, getattr(steps, name), inputs, staged, opset) for name in STEPS
+            spec.name: _export(
+                spec,
+                steps.get_submodule(spec.name),
+                spec.inputs_for(merged, _TRACED),
+                staged,
+                opset,
+            )
+            for spec in steps.specs
         }
         description = {
             'schema_version': SCHEMA,
@@ -128,8 +107,8 @@ def export_steps(
             'checkpoint': checkpoint,
             'weights': weights_digest(system),
             'labels': list(system.config.labels),
-            'windows_s': {m.value: system.windows_s[m] for m in MODALITIES},
-            'max_tokens': {m.value: system.max_tokens[m] for m in MODALITIES},
+            'windows_s': {m.value: window_s for m, window_s in system.windows_s.items()},
+            'max_tokens': {m.value: count for m, count in system.max_tokens.items()},
             'steps': described,
         }
         text = json.dumps(description, indent=2) + '\n'
@@ -139,56 +118,11 @@ def export_steps(
     return folder
 
 
-class WholeNorm(nn.Module):
-    """``GroupNorm`` of one group, in operators that a runtime does not take apart."""
-
-    def __init__(self, norm: nn.GroupNorm) -> None:
-        """Take over what ``norm`` has learnt."""
-        super().__init__()
-        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise each of (B, C, H, W) over all its numbers."""
-        flat = x.flatten(1)
-        normal = nn.functional.layer_norm(flat, flat.shape[1:], eps=self.eps).view_as(x)
-        return normal * self.weight[:, None, None] + self.bias[:, None, None]
-
-
-class TapByTap(DilatedBlock):
-    """A block whose kernel is arranged tap by tap, so that tokens are joined end on."""
-
-    def __init__(self, block: DilatedBlock) -> None:
-        """Take over what ``block`` has learnt."""
-        super().__init__(block.project.in_features, block.dilation, dropout=0.0)
-        self.load_state_dict(block.state_dict())
-        self.kernel = self.conv.weight.detach().permute(0, 2, 1).flatten(1).contiguous()
-
-    def convolve(self, taps: list[Tensor]) -> Tensor:
-        """Return the convolution (B, A, D) of what each tap reads."""
-        return nn.functional.linear(torch.cat(taps, -1), self.kernel, self.conv.bias)
-
-
-def fused(system: ActivityRecognitionSystem) -> ActivityRecognitionSystem:
-    """Return a copy of a network that computes the same with fewer operators.
-
-    The scale of the pixels goes into the first convolution, normalisations over whole images are
-    one operator each, and kernels over tokens lie tap by tap.
-    """
+def with_merged_operators(system: ActivityRecognitionSystem) -> ActivityRecognitionSystem:
+    """Return a copy of a network that computes the same with fewer operators."""
     system = copy.deepcopy(system).eval()
-    encoder = system.video_encoder.frame_encoder
-    if isinstance(encoder, FrameEncoder):
-        first = encoder.stem[0]
-        assert isinstance(first, nn.Conv2d)
-        with torch.no_grad():
-            first.weight.div_(encoder.scale)
-        encoder.scale = 1.0
-        for index, layer in enumerate(encoder.stem):
-            if isinstance(layer, nn.GroupNorm) and layer.num_groups == 1:
-                encoder.stem[index] = WholeNorm(layer)
-    blocks = system.audio_encoder.blocks
-    for index, block in enumerate(blocks):
-        assert isinstance(block, DilatedBlock)
-        blocks[index] = TapByTap(block)
+    for encoder in system.encoders.values():
+        encoder.merge_operators()
     return system
 
 
@@ -221,35 +155,38 @@ def read_description(folder: Path, system: ActivityRecognitionSystem) -> dict[st
 
 
 def _export(
-    name: str, step: nn.Module, inputs: StepInputs, folder: Path, opset: int
+    spec: StepSpec, step: nn.Module, arguments: tuple[Tensor, ...], folder: Path, opset: int
 ) -> dict[str, Any]:
-    arguments = inputs[name]
     try:
         with _quiet(), torch.no_grad():
             torch.onnx.export(
                 step,
                 arguments,
-                folder / f'{name}.onnx',
+                folder / f'{spec.name}.onnx',
                 dynamo=True,
                 opset_version=opset,
-                input_names=list(_INPUTS[name]),
-                output_names=list(_OUTPUTS[name]),
-                dynamic_shapes=_free(name),
+                input_names=[entry.name for entry in spec.inputs],
+                output_names=list(spec.outputs),
+                dynamic_shapes=_free(spec),
                 external_data=False,
                 verbose=False,
             )
     except Exception as error:  # the exporter has no base of its own errors
         raise BackendError(
-            f'the step {name!r} of this network cannot be exported to ONNX: {_reason(error)}; '
-            "it runs with engine.backend 'torch'"
+            f'the step {spec.name!r} of this network cannot be exported to ONNX: '
+            f"{_reason(error)}; it runs with engine.backend 'torch'"
         ) from error
     return {
-        'file': f'{name}.onnx',
+        'file': f'{spec.name}.onnx',
         'inputs': [
-            {'name': n, 'dtype': str(t.dtype).removeprefix('torch.'), 'dimensions': t.dim()}
-            for n, t in zip(_INPUTS[name], arguments, strict=True)
+            {
+                'name': entry.name,
+                'dtype': str(tensor.dtype).removeprefix('torch.'),
+                'dimensions': tensor.dim(),
+            }
+            for entry, tensor in zip(spec.inputs, arguments, strict=True)
         ],
-        'outputs': list(_OUTPUTS[name]),
+        'outputs': list(spec.outputs),
     }
 
 
@@ -261,12 +198,13 @@ def _reason(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _free(step: str) -> tuple[Any, ...]:
+def _free(spec: StepSpec) -> tuple[Any, ...]:
     """Return which sizes may change, as ``torch.export`` wants to be told."""
-    counts = [dict.fromkeys(range(count), torch.export.Dim.DYNAMIC) for count in _FREE[step]]
-    if step == 'decision':  # all but its first input are one
-        return counts[0], tuple(counts[1:])
-    return tuple(counts)
+    counts = [dict.fromkeys(range(entry.free), torch.export.Dim.DYNAMIC) for entry in spec.inputs]
+    if spec.variadic_from is None:
+        return tuple(counts)
+    # What the module takes as *inputs is one argument.
+    return *counts[: spec.variadic_from], tuple(counts[spec.variadic_from :])
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """CrossModalAttention: each modality asks the others what they know.
 
-Shapes: B batch, H heads, Q decisions, N tokens, D width.
+Shapes: B batch, M modalities, H heads, Q decisions, N tokens, D width.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from activity_recognition.models.attention import (
     split_heads,
     split_projections,
 )
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import Modality
 
 HIDDEN = -1e9
 """Added to the score of what a query does not see; finite, because some is multiplied by zeros."""
@@ -54,7 +54,7 @@ class AgeKnots:
     """All ages of a decision as weights of knots."""
 
     states: Tensor
-    """(B, Q, 3, K), of each modality's newest state."""
+    """(B, Q, M, K), of each modality's newest state."""
     tokens: tuple[Tensor, ...]
     """Per modality (B, Q, N, K)."""
 
@@ -112,13 +112,22 @@ class CrossModalAttention(nn.Module):
         windows_s: Mapping[Modality, float],
         dropout: float = 0.0,
     ) -> None:
-        """Create the fusion of tokens of ``hidden_dim`` that live ``windows_s`` seconds."""
+        """Create the fusion of modalities.
+
+        Args:
+            hidden_dim: width of their tokens.
+            num_heads: of the attention.
+            windows_s: how long the tokens of each modality live, seconds, in the modalities' order.
+            dropout: in the layers that mix.
+        """
         super().__init__()
         self.num_heads = num_heads
+        self.order = tuple(windows_s)
+        """Of the modalities in everything that goes in and comes out."""
         self.modalities = nn.ModuleDict(
             {
-                m.value: ModalityQuery(hidden_dim, num_heads, windows_s[m], dropout)
-                for m in MODALITIES
+                m.value: ModalityQuery(hidden_dim, num_heads, window_s, dropout)
+                for m, window_s in windows_s.items()
             }
         )
         self.null_key_value = nn.Parameter(torch.randn(2, hidden_dim) * 0.02)
@@ -136,26 +145,26 @@ class CrossModalAttention(nn.Module):
         key, value = split_projections(both, 2, self.num_heads)
         return key, value
 
-    def memorise(self, modality: Modality, tokens: Tensor) -> Tensor:
+    def project_key_value(self, modality: Modality, tokens: Tensor) -> Tensor:
         """Return what a decision needs of tokens (..., D): key, value and token, (..., 3, D)."""
         both = self.layers(modality).key_value(tokens)
         return torch.cat((both, tokens), -1).unflatten(-1, (3, -1))
 
     def forward(self, memories: Mapping[Modality, Memory]) -> tuple[Tensor, list[Tensor]]:
-        """Fuse the three modalities.
+        """Fuse the modalities.
 
         Returns:
-            The fused features (B, Q, 3 * D) and each modality's own state (B, Q, D).
+            The fused features (B, Q, M * D) and each modality's own state (B, Q, D).
         """
         knots = self._knots(memories)
         states = [
             self.layers(m).begin(memories[m].state, knots.states[:, :, index], memories[m].present)
-            for index, m in enumerate(MODALITIES)
+            for index, m in enumerate(self.order)
         ]
-        mixed = self._attend(memories, states, knots).unflatten(1, (len(MODALITIES), -1))
+        mixed = self._attend(memories, states, knots).unflatten(1, (len(self.order), -1))
         return self._finish(states, mixed.unbind(1))
 
-    def recall(
+    def fuse_cached(
         self,
         newest: Tensor,
         rows: Sequence[Tensor],
@@ -165,26 +174,26 @@ class CrossModalAttention(nn.Module):
         """Fuse what few decisions of some streams see; the same as :meth:`forward`.
 
         Args:
-            newest: int64 (B, Q, 3), of each modality the newest row seen, counted over the rows of
+            newest: int64 (B, Q, M), of each modality the newest row seen, counted over the rows of
                 all streams; -1 where none is.
-            rows: per modality (B, N, 3, D), from :meth:`memorise`.
+            rows: per modality (B, N, 3, D), from :meth:`project_key_value`.
             ages_s: per modality (B, N), seconds.
             seen: per modality bool (B, Q, N).
 
         Returns:
-            The fused features (B * Q, 3 * D) and each modality's own state (B * Q, D).
+            The fused features (B * Q, M * D) and each modality's own state (B * Q, D).
         """
         states, biases = [], []
-        for index, modality in enumerate(MODALITIES):
+        for index, modality in enumerate(self.order):
             layers, at = self.layers(modality), newest[:, :, index].flatten()
             knots = age_knots(ages_s[index], self.horizon(modality))
             biases.append(self._bias_of_rows(index, knots))
             place = at.clamp(min=0)
             token = rows[index].flatten(0, 1).index_select(0, place)[:, 2]
             states.append(layers.begin(token, knots.flatten(0, 1)[place], at >= 0))
-        count, (streams, queries, _) = len(MODALITIES), newest.shape
-        query = [self.layers(m).ask(x) for m, x in zip(MODALITIES, states, strict=True)]
-        # Of each stream the queries of the first modality, then of the second, and of the third.
+        count, (streams, queries, _) = len(self.order), newest.shape
+        query = [self.layers(m).ask(x) for m, x in zip(self.order, states, strict=True)]
+        # Of each stream the queries of the first modality, then of the second, and so on.
         asked = torch.stack(query).unflatten(1, (streams, queries)).transpose(0, 1).flatten(1, 2)
         bias = torch.cat(biases, 1).transpose(1, 2).unflatten(1, (count, 1, self.num_heads))
         hidden = ~torch.cat(list(seen), -1)[:, None, :, None]
@@ -202,10 +211,10 @@ class CrossModalAttention(nn.Module):
     def _bias_of_rows(self, index: int, knots: Tensor) -> Tensor:
         """Return what the age of a modality's rows adds to the score of each modality's heads.
 
-        From knots (B, N, K), (B, N, 3 * H); its own query does not see them.
+        From knots (B, N, K), (B, N, M * H); its own query does not see them.
         """
-        table = self.layers(MODALITIES[index]).age_bias.table
-        tables: list[Tensor] = [table] * len(MODALITIES)
+        table = self.layers(self.order[index]).age_bias.table
+        tables: list[Tensor] = [table] * len(self.order)
         tables[index] = torch.full_like(table, HIDDEN)
         # Ages need more bits than autocast would leave them.
         with torch.autocast(knots.device.type, enabled=False):
@@ -214,24 +223,24 @@ class CrossModalAttention(nn.Module):
     def _finish(self, states: list[Tensor], mixed: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         fused = [
             self.layers(m).finish(state, answer)
-            for m, state, answer in zip(MODALITIES, states, mixed, strict=True)
+            for m, state, answer in zip(self.order, states, mixed, strict=True)
         ]
         return torch.cat(fused, dim=-1), states
 
     def _knots(self, memories: Mapping[Modality, Memory]) -> AgeKnots:
         """Place all ages between their knots at once: many small calls would cost more."""
-        ages = [torch.stack([memories[m].state_age_s for m in MODALITIES], dim=-1)]
-        horizons = [ages[0].new_tensor([self.horizon(m) for m in MODALITIES])]
-        for modality in MODALITIES:
+        ages = [torch.stack([memories[m].state_age_s for m in self.order], dim=-1)]
+        horizons = [ages[0].new_tensor([self.horizon(m) for m in self.order])]
+        for modality in self.order:
             age_s = memories[modality].ages_s
             ages.append(age_s)
             horizons.append(age_s.new_full(age_s.shape[-1:], self.horizon(modality)))
         knots = age_knots(torch.cat(ages, dim=-1), torch.cat(horizons))
-        tokens, start = [], len(MODALITIES)
+        tokens, start = [], len(self.order)
         for age_s in ages[1:]:
             tokens.append(knots[:, :, start : start + age_s.shape[-1]])
             start += age_s.shape[-1]
-        return AgeKnots(states=knots[:, :, : len(MODALITIES)], tokens=tuple(tokens))
+        return AgeKnots(states=knots[:, :, : len(self.order)], tokens=tuple(tokens))
 
     def horizon(self, modality: Modality) -> float:
         """Return the age up to which a modality's tokens are seen, seconds."""
@@ -240,24 +249,24 @@ class CrossModalAttention(nn.Module):
     def _attend(
         self, memories: Mapping[Modality, Memory], states: list[Tensor], knots: AgeKnots
     ) -> Tensor:
-        """Let every modality's query see the null key and the others' tokens, (B, 3 * Q, D)."""
+        """Let every modality's query see the null key and the others' tokens, (B, M * Q, D)."""
         query = torch.cat(
-            [self.layers(m).ask(x) for m, x in zip(MODALITIES, states, strict=True)], 1
+            [self.layers(m).ask(x) for m, x in zip(self.order, states, strict=True)], 1
         )
         query = split_heads(query, self.num_heads)
         bias = torch.cat(
-            [self.layers(m).age_bias(k) for m, k in zip(MODALITIES, knots.tokens, strict=True)], -2
+            [self.layers(m).age_bias(k) for m, k in zip(self.order, knots.tokens, strict=True)], -2
         )
         bias = F.pad(bias, (0, 0, 1, 0))
         null_key, null_value = self._null(query)
-        keys = [memories[m].keys.to(query.dtype) for m in MODALITIES]
-        values = [memories[m].values.to(query.dtype) for m in MODALITIES]
+        keys = [memories[m].keys.to(query.dtype) for m in self.order]
+        values = [memories[m].values.to(query.dtype) for m in self.order]
         return attend(
             query,
             torch.cat((null_key, *keys), dim=2),
             torch.cat((null_value, *values), dim=2),
-            bias.repeat(1, len(MODALITIES), 1, 1),
-            _others(memories),
+            bias.repeat(1, len(self.order), 1, 1),
+            _others([memories[m].seen for m in self.order]),
         )
 
     def _null(self, query: Tensor) -> tuple[Tensor, Tensor]:
@@ -267,9 +276,8 @@ class CrossModalAttention(nn.Module):
         return both[0], both[1]
 
 
-def _others(memories: Mapping[Modality, Memory]) -> Tensor:
-    """Return what each modality's query may see, bool (B, 3 * Q, 1 + N): all but its own tokens."""
-    seen = [memories[m].seen for m in MODALITIES]
+def _others(seen: Sequence[Tensor]) -> Tensor:
+    """Return what each modality's query may see, bool (B, M * Q, 1 + N): all but its own tokens."""
     null = seen[0].new_ones((*seen[0].shape[:-1], 1))
     none = [torch.zeros_like(part) for part in seen]
     return torch.cat(

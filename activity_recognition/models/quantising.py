@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from activity_recognition.errors import MissingExtraError
-from activity_recognition.models.steps import STEPS
 
 QUANTISED = 'int8'
 """Folder of the quantised steps, inside that of the exported ones."""
 
 
-def quantise_steps(folder: Path) -> Path:
+def quantise_steps(folder: Path, steps: Iterable[str]) -> Path:
     """Write the steps of ``folder`` once more with 8-bit weights, into a folder in it.
+
+    Args:
+        folder: with one graph per step.
+        steps: their names.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
@@ -35,7 +38,7 @@ def quantise_steps(folder: Path) -> Path:
     staged = folder / f'.{QUANTISED}'
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
-    for step in STEPS:
+    for step in steps:
         name = f'{step}.onnx'
         model = onnx.load(folder / name)
         # Inferred anew: ONNX Runtime before 1.32 turns weights around and keeps their old shapes.

@@ -1,46 +1,45 @@
-"""ActivityRecognitionSystem: three encoders, their fusion, a linear classifier.
+"""ActivityRecognitionSystem: an encoder per modality, their fusion, a linear classifier.
 
-Shapes: B batch, T frames, A audio blocks, U utterances, N tokens of any modality, Q decisions,
-C activities, D width. The batch's keys are listed in :data:`BATCH_KEYS`.
+Shapes: B batch, N samples or tokens of any modality, Q decisions, M modalities, C activities,
+D width. The batch's keys are listed in :data:`BATCH_KEYS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ShapeError
-from activity_recognition.models.attention import ages_s, newest, visible
-from activity_recognition.models.encoders.audio import AudioCNN
-from activity_recognition.models.encoders.text import TextTransformer
-from activity_recognition.models.encoders.video import QUERY_CHUNK, VideoTransformer
+from activity_recognition.modalities import DECISION_KEYS, SPEC, SPECS, modalities_of
+from activity_recognition.models.attention import QUERY_CHUNK, ages_s, newest, visible
+from activity_recognition.models.encoders import Encoder, encoder_type
 from activity_recognition.models.fusion import CrossModalAttention, Memory
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed, SmoothingState
 from activity_recognition.types import MODALITIES, Modality
 
-BATCH_KEYS: dict[str, tuple[torch.dtype, int]] = {
-    'frames': (torch.uint8, 5),
-    'frame_stamps': (torch.int64, 2),
-    'frame_arrivals': (torch.int64, 2),
-    'frame_mask': (torch.bool, 2),
-    'spectrograms': (torch.float32, 4),
-    'spectrogram_stamps': (torch.int64, 2),
-    'spectrogram_arrivals': (torch.int64, 2),
-    'spectrogram_mask': (torch.bool, 2),
-    'transcript_tokens': (torch.int64, 3),
-    'transcript_token_mask': (torch.bool, 3),
-    'transcript_stamps': (torch.int64, 2),
-    'transcript_arrivals': (torch.int64, 2),
-    'transcript_mask': (torch.bool, 2),
-    'decision_stamps': (torch.int64, 2),
-    'decision_arrivals': (torch.int64, 2),
-}
-"""Keys of a batch with dtype and number of dimensions.
+if TYPE_CHECKING:
+    from activity_recognition.models.encoders.audio import AudioCNN
+    from activity_recognition.models.encoders.text import TextTransformer
+    from activity_recognition.models.encoders.video import VideoTransformer
+
+def batch_keys(modalities: Iterable[Modality]) -> dict[str, tuple[torch.dtype, int]]:
+    """Return the keys of a batch of some modalities with dtype and number of dimensions."""
+    keys: dict[str, tuple[torch.dtype, int]] = {}
+    for spec in map(SPEC.__getitem__, modalities):
+        keys |= {entry.name: (getattr(torch, entry.dtype), entry.dims) for entry in spec.arrays}
+        stamps, arrivals, mask = spec.time_keys
+        keys |= {stamps: (torch.int64, 2), arrivals: (torch.int64, 2), mask: (torch.bool, 2)}
+    return keys | dict.fromkeys(DECISION_KEYS, (torch.int64, 2))
+
+
+BATCH_KEYS = batch_keys(MODALITIES)
+"""Keys of a batch of all modalities with dtype and number of dimensions.
 
 ``frames`` (B, T, S, S, 3); ``spectrograms`` (B, A, columns, mels), log-mel blocks, float32 or
 wider; ``transcript_tokens`` (B, U, L); stamps, arrivals and masks (B, T), (B, A), (B, U); decisions
@@ -48,17 +47,13 @@ wider; ``transcript_tokens`` (B, U, L); stamps, arrivals and masks (B, T), (B, A
 in the spectrogram, for holes.
 """
 
-PREFIXES = {
-    Modality.VIDEO: 'frame',
-    Modality.AUDIO: 'spectrogram',
-    Modality.TEXT: 'transcript',
-}
+PREFIXES = {spec.modality: spec.prefix for spec in SPECS}
 """How the keys of each modality's stamps, arrivals and mask begin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelOutput:
-    """Beliefs of the network per decision, as raw logits, float32 or wider even under autocast."""
+    """Answers of the network per decision, as raw logits, float32 or wider even under autocast."""
 
     logits: Tensor
     """(B, Q, C), fused."""
@@ -98,57 +93,58 @@ class Tokens:
 
 
 class ActivityRecognitionSystem(nn.Module):
-    """Video, audio and text to activities, one decision at a time or a recording at once.
+    """The modalities of its configuration to activities, a decision or a recording at once.
 
-    ``forward`` is dense: every decision of a recording in one pass. The streaming engine calls the
-    encoders' ``step`` and :meth:`classify`, and arrives at the same numbers.
+    ``forward`` is dense: every decision of a recording in one pass. The streaming engine runs the
+    steps of :mod:`activity_recognition.models.steps`, and arrives at the same numbers.
     """
+
+    config: ModelConfig
+    cross_attention: CrossModalAttention
+    video_encoder: VideoTransformer
+    audio_encoder: AudioCNN
+    text_encoder: TextTransformer
 
     def __init__(self, config: ModelConfig) -> None:
         """Build the network of ``config`` with random weights."""
         super().__init__()
         self.config = config
-        self.video_encoder = VideoTransformer(config)
-        self.audio_encoder = AudioCNN(config)
-        self.text_encoder = TextTransformer(config)
+        self.modalities = modalities_of(config)
+        for modality in self.modalities:
+            self.add_module(f'{modality}_encoder', encoder_type(modality)(config))
         self.cross_attention = CrossModalAttention(
             config.hidden_dim, config.num_heads, windows_s=self.windows_s, dropout=config.dropout
         )
         self.unimodal_heads = nn.ModuleDict(
-            {m.value: nn.Linear(config.hidden_dim, config.num_activities) for m in MODALITIES}
+            {m.value: nn.Linear(config.hidden_dim, config.num_activities) for m in self.modalities}
         )
-        self.classifier = nn.Linear(config.hidden_dim * 3, config.num_activities)
+        self.classifier = nn.Linear(config.hidden_dim * len(self.modalities), config.num_activities)
         self.postprocess = ActivitySmoothing(window_size=5)
+
+    @property
+    def encoders(self) -> dict[Modality, Encoder]:
+        """The encoder of each modality."""
+        found: dict[Modality, Encoder] = {}
+        for modality in self.modalities:
+            encoder = self.get_submodule(f'{modality}_encoder')
+            assert isinstance(encoder, Encoder)
+            found[modality] = encoder
+        return found
 
     @property
     def windows_s(self) -> dict[Modality, float]:
         """How old a token of each modality may be to be seen, seconds."""
-        config = self.config
-        return {
-            Modality.VIDEO: config.video.window_s,
-            Modality.AUDIO: config.audio.window_s,
-            Modality.TEXT: config.text.window_s,
-        }
+        return {m: encoder.window_s for m, encoder in self.encoders.items()}
 
     @property
     def max_tokens(self) -> dict[Modality, int]:
         """How many tokens of each modality a decision sees at most."""
-        config = self.config
-        return {
-            Modality.VIDEO: config.video.max_tokens,
-            Modality.AUDIO: config.audio.max_tokens,
-            Modality.TEXT: config.text.max_tokens,
-        }
+        return {m: encoder.max_tokens for m, encoder in self.encoders.items()}
 
     @property
     def receptive_field_s(self) -> dict[Modality, float]:
         """How far before a decision a sample can lie and still influence it, seconds."""
-        inner = {
-            Modality.VIDEO: self.video_encoder.receptive_field_s,
-            Modality.AUDIO: self.audio_encoder.receptive_field_s,
-            Modality.TEXT: 0.0,
-        }
-        return {m: self.windows_s[m] + inner[m] for m in MODALITIES}
+        return {m: e.window_s + e.receptive_field_s for m, e in self.encoders.items()}
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return raw logits (B, Q, C) for every decision of the batch.
@@ -160,7 +156,7 @@ class ActivityRecognitionSystem(nn.Module):
 
     def forward_detailed(self, batch: Mapping[str, Tensor]) -> ModelOutput:
         """Return fused and unimodal logits and presence for every decision of the batch."""
-        check_batch(batch)
+        check_batch(batch, self.modalities)
         return self.decide(self.encode(batch), batch)
 
     def decide(self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]) -> ModelOutput:
@@ -174,21 +170,23 @@ class ActivityRecognitionSystem(nn.Module):
             return outputs[0]
         return ModelOutput(
             logits=torch.cat([o.logits for o in outputs], dim=1),
-            unimodal={m: torch.cat([o.unimodal[m] for o in outputs], dim=1) for m in MODALITIES},
-            present={m: torch.cat([o.present[m] for o in outputs], dim=1) for m in MODALITIES},
-            states={m: torch.cat([o.states[m] for o in outputs], dim=1) for m in MODALITIES},
+            unimodal={
+                m: torch.cat([o.unimodal[m] for o in outputs], dim=1) for m in self.modalities
+            },
+            present={m: torch.cat([o.present[m] for o in outputs], dim=1) for m in self.modalities},
+            states={m: torch.cat([o.states[m] for o in outputs], dim=1) for m in self.modalities},
         )
 
     def presence(self, batch: Mapping[str, Tensor]) -> dict[Modality, Tensor]:
         """Tell of which modalities each decision sees something, bool (B, Q), without encoding."""
         result = {}
-        for modality, prefix in PREFIXES.items():
+        for modality, encoder in self.encoders.items():
             seen = visible(
                 batch['decision_stamps'],
                 batch['decision_arrivals'],
-                *(batch[f'{prefix}_{name}'] for name in ('stamps', 'arrivals', 'mask')),
-                window_s=self.windows_s[modality],
-                max_tokens=self.max_tokens[modality],
+                *(batch[key] for key in SPEC[modality].time_keys),
+                window_s=encoder.window_s,
+                max_tokens=encoder.max_tokens,
             )
             result[modality] = seen.any(-1)
         return result
@@ -215,7 +213,7 @@ class ActivityRecognitionSystem(nn.Module):
         Raises:
             ShapeError: the batch is not one recording, or not a batch at all.
         """
-        check_batch(batch)
+        check_batch(batch, self.modalities)
         if len(batch['decision_stamps']) != 1:
             raise ShapeError(
                 'optimized_forward smooths one stream: expected a batch of 1, '
@@ -225,7 +223,7 @@ class ActivityRecognitionSystem(nn.Module):
         with torch.inference_mode(), autocast or nullcontext():
             output = self.forward_detailed(batch)
         beliefs = (output.logits[0].double() / temperature).softmax(-1).float().cpu().numpy()
-        present = torch.stack([output.present[m][0] for m in MODALITIES]).any(0).tolist()
+        present = torch.stack([output.present[m][0] for m in self.modalities]).any(0).tolist()
         times = batch['decision_stamps'][0].tolist()
         answers = [
             self.postprocess.step(belief, t_ns, state)
@@ -239,25 +237,12 @@ class ActivityRecognitionSystem(nn.Module):
         """Encode every sample of the batch once."""
         width = self.config.hidden_dim
         empty = self.classifier.weight.new_zeros(len(batch['decision_stamps']), 0, width)
-        encoded = dict.fromkeys(MODALITIES, empty)
-        if batch['frames'].shape[1]:
-            encoded[Modality.VIDEO] = self.video_encoder(
-                batch['frames'], batch['frame_stamps'], batch['frame_mask']
-            )
-        if batch['spectrograms'].shape[1]:
-            spectrograms = batch['spectrograms'].to(self.classifier.weight.dtype)
-            encoded[Modality.AUDIO] = self.audio_encoder(spectrograms, batch['spectrogram_mask'])
-        if batch['transcript_tokens'].shape[1]:
-            encoded[Modality.TEXT] = self.text_encoder(
-                batch['transcript_tokens'], batch['transcript_token_mask']
-            )
         result = {}
-        for modality, tokens in encoded.items():
+        for modality, encoder in self.encoders.items():
+            stamps, arrivals, mask = (batch[key] for key in SPEC[modality].time_keys)
+            tokens = encoder.encode(batch) if stamps.shape[1] else empty
             keys, values = self.cross_attention.project(modality, tokens)
-            times = (
-                batch[f'{PREFIXES[modality]}_{name}'] for name in ('stamps', 'arrivals', 'mask')
-            )
-            result[modality] = Tokens(tokens, keys, values, *times)
+            result[modality] = Tokens(tokens, keys, values, stamps, arrivals, mask)
         return result
 
     def classify(self, memories: Mapping[Modality, Memory]) -> ModelOutput:
@@ -266,18 +251,23 @@ class ActivityRecognitionSystem(nn.Module):
         logits, *unimodal = self.read_out(fused, states)
         return ModelOutput(
             logits=logits,
-            unimodal=dict(zip(MODALITIES, unimodal, strict=True)),
-            present={m: memories[m].present for m in MODALITIES},
-            states=dict(zip(MODALITIES, states, strict=True)),
+            unimodal=dict(zip(self.modalities, unimodal, strict=True)),
+            present={m: memories[m].present for m in self.modalities},
+            states=dict(zip(self.modalities, states, strict=True)),
         )
 
     def read_out(self, fused: Tensor, states: Sequence[Tensor]) -> list[Tensor]:
         """Return raw logits (..., C) from what :class:`CrossModalAttention` returns.
 
         Of all modalities together first, then each modality's own.
+
+        Args:
+            fused: features of all modalities (..., M * D).
+            states: per modality (..., D).
         """
         own = [
-            self.unimodal_heads[m.value](state) for m, state in zip(MODALITIES, states, strict=True)
+            self.unimodal_heads[m.value](state)
+            for m, state in zip(self.modalities, states, strict=True)
         ]
         return [_at_least_float32(logits) for logits in (self.classifier(fused), *own)]
 
@@ -286,7 +276,7 @@ class ActivityRecognitionSystem(nn.Module):
     ) -> ModelOutput:
         memories = {
             m: self._remember(m, self._recent(m, tokens[m], arrivals_ns), stamps_ns, arrivals_ns)
-            for m in MODALITIES
+            for m in self.modalities
         }
         return self.classify(memories)
 
@@ -331,9 +321,14 @@ class ActivityRecognitionSystem(nn.Module):
         )
 
 
-def check_batch(batch: Mapping[str, Tensor]) -> None:
-    """Raise ShapeError for a missing key, a wrong dtype or a wrong number of dimensions."""
-    for key, (dtype, dims) in BATCH_KEYS.items():
+def check_batch(batch: Mapping[str, Tensor], modalities: Iterable[Modality] = MODALITIES) -> None:
+    """Raise ShapeError for a missing key, a wrong dtype or a wrong number of dimensions.
+
+    Args:
+        batch: arrays by their keys; those of other modalities are not looked at.
+        modalities: that the network has.
+    """
+    for key, (dtype, dims) in batch_keys(modalities).items():
         if key not in batch:
             raise ShapeError(f'batch: expected the key {key!r}, got {sorted(batch)}')
         value = batch[key]

@@ -12,8 +12,7 @@ from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBack
 from activity_recognition.models import exporting
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
 from activity_recognition.models.exporting import DESCRIPTION, cache_folder
-from activity_recognition.models.steps import STEPS
-from factories.networks import TINY, make_system, tokenizer_for
+from factories.networks import STEPS, TINY, make_system, tokenizer_for
 
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
@@ -84,9 +83,9 @@ def test_by_default_into_the_cache(command, saved, ready, tmp_path):
 
 
 def test_other_numbers_are_no_success(command, saved, ready, tmp_path, monkeypatch):
-    run = OnnxRuntimeBackend._run
+    run = OnnxRuntimeBackend.run
     monkeypatch.setattr(
-        OnnxRuntimeBackend, '_run', lambda *call: tuple(x + 1e-3 for x in run(*call))
+        OnnxRuntimeBackend, 'run', lambda *call: tuple(x + 1e-3 for x in run(*call))
     )
     status, out, err = command(
         'export', '--checkpoint', saved, '--out', tmp_path / 'onnx', '--int8'

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,11 +24,11 @@ from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import DESCRIPTION, weights_digest
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import MODALITIES, Decision, Status, Window
 from factories.answers import Answers, run
-from factories.networks import TINY, make_checkpoint
+from factories.networks import STEPS, TINY, make_checkpoint
 
 
 def tiny_weights(config: ModelConfig) -> Checkpoint:
@@ -90,14 +90,15 @@ def listened(engine: StreamingEngine | MultiStreamEngine) -> list[Tensor]:
     weighs its modalities, the first counts.
     """
     calls: list[Tensor] = []
-    decide = engine.backend.decision
+    run_step = engine.backend.run
 
-    def decision(newest: Tensor, *memories: Tensor) -> Tensor:
-        logits = decide(newest, *memories)
-        calls.append(logits[:, :, 0].cpu().clone())
-        return logits
+    def run(step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = run_step(step, *inputs)
+        if step == 'decision':
+            calls.append(outputs[0][:, :, 0].cpu().clone())
+        return outputs
 
-    engine.backend.decision = decision  # type: ignore[method-assign]
+    engine.backend.run = run  # type: ignore[method-assign]
     return calls
 
 
@@ -112,21 +113,14 @@ class Overwriting:
         self.shapes: dict[str, set] = {step: set() for step in STEPS}
         """Of the inputs that came."""
 
-    def __getattr__(self, step: str) -> Callable:
-        if step not in STEPS:
-            raise AttributeError(step)
-
-        def call(*inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-            shapes = tuple(tuple(tensor.shape) for tensor in inputs)
-            self.shapes[step].add(shapes)
-            result = getattr(self._eager, step)(*inputs)
-            several = result if isinstance(result, tuple) else (result,)
-            kept = self._results.setdefault((step, shapes), [torch.zeros_like(r) for r in several])
-            for old, new in zip(kept, several, strict=True):
-                old.copy_(new)
-            return tuple(kept) if isinstance(result, tuple) else kept[0]
-
-        return call
+    def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        shapes = tuple(tuple(tensor.shape) for tensor in inputs)
+        self.shapes[step].add(shapes)
+        results = self._eager.run(step, *inputs)
+        kept = self._results.setdefault((step, shapes), [torch.zeros_like(r) for r in results])
+        for old, new in zip(kept, results, strict=True):
+            old.copy_(new)
+        return tuple(kept)
 
 
 @contextmanager
@@ -148,7 +142,7 @@ def overwriting() -> Iterator[list[Overwriting]]:
 @contextmanager
 def half_of_the_steps() -> Iterator[None]:
     """Let ONNX Runtime seem to be faster at every other step, and torch at those between."""
-    faster = dict(zip(choice.STEPS, itertools.cycle((choice.TORCH, choice.ONNX))))
+    faster = dict(zip(STEPS, itertools.cycle((choice.TORCH, choice.ONNX))))
 
     def times(backends: Mapping[str, Backend], system: object) -> dict[str, dict[str, float]]:
         return {

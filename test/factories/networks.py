@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 
 from activity_recognition.config import AudioConfig, ModelConfig, TextConfig, VideoConfig
+from activity_recognition.modalities import modalities_of
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.steps import step_specs
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 
@@ -43,6 +45,9 @@ TINY = ModelConfig(
     num_heads=2,
 )
 """Runs in milliseconds; the windows bind, not the numbers of tokens."""
+
+STEPS = tuple(spec.name for spec in step_specs(modalities_of(TINY)))
+"""Names of the steps of its network, and of any with the same modalities."""
 
 WRAPPING = dataclasses.replace(
     TINY,

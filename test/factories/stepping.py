@@ -37,7 +37,7 @@ def look_through(
             sight = ring.sight(
                 slots, times, encoder.config.video.window_s, most=ring.capacity - 1, whole=whole
             )
-            token, own = encoder.look_back(
+            token, own = encoder.temporal_attention(
                 encoder.frame_encoder(images),
                 ring.view(slots, sight),
                 torch.from_numpy(sight.age_s).to(ring.rows),

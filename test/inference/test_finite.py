@@ -85,15 +85,17 @@ def test_one_stream_that_overflows_costs_the_others_nothing(value, evidence_ever
     windows = dict.fromkeys(NAMES, window(0.0))
     engine.apply(windows)
     alone.apply({'kitchen': window(0.0)})
-    decide, broken = engine.backend.decision, True
+    run, broken = engine.backend.run, True
 
-    def decision(*inputs):
-        logits = decide(*inputs).clone()
-        if broken:
-            logits[-1, 1, 0, 2] = value  # in the answer of a head for the second stream
-        return logits
+    def breaking(step, *inputs):
+        outputs = run(step, *inputs)
+        if step != 'decision' or not broken:
+            return outputs
+        logits = outputs[0].clone()
+        logits[-1, 1, 0, 2] = value  # in the answer of a head for the second stream
+        return (logits,)
 
-    engine.backend.decision = decision
+    engine.backend.run = breaking
     with pytest.raises(NonFiniteError, match=r'^stream hall: ') as caught:
         engine.apply(dict.fromkeys(NAMES, window(0.1, 150)))
     expected = alone.apply({'kitchen': window(0.1, 150)})['kitchen']

@@ -4,9 +4,10 @@ import torch
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import DeviceError
 from activity_recognition.inference.precision import choose_precision
-from activity_recognition.models.examples import Sizes, example_inputs
-from activity_recognition.models.steps import STEPS, Steps
-from factories.networks import make_system
+from activity_recognition.models.examples import example_inputs
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps
+from factories.networks import STEPS, make_system
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import itertools
 import pytest
 import torch
 
-from activity_recognition.models.examples import Sizes, example_inputs
-from activity_recognition.models.steps import STEPS, Steps
-from factories.networks import TINY, WRAPPING, make_system
+from activity_recognition.models.examples import example_inputs
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps
+from factories.networks import STEPS, TINY, WRAPPING, make_system
 
-SIZES = Sizes(streams=3, rows=11, blocks=5, pieces=4, decisions=2)
+SIZES = Sizes(streams=3, rows=11, length=4, decisions=2)
 
 
 @pytest.fixture(scope='module')
@@ -29,9 +30,9 @@ def test_the_sizes_are_those_asked_for(system):
     inputs = example_inputs(system, SIZES)
     shapes = {step: [tuple(tensor.shape) for tensor in inputs[step]] for step in STEPS}
     assert shapes['frame'] == [(3, 32, 32, 3)]
-    assert shapes['look_back'] == [(3, 16), (3, 11, 2, 2, 16), (3, 11), (3, 11)]
-    assert shapes['sound'][0] == (3, 5, TINY.audio.columns_per_token, 16)
-    assert {shape[0] for shape in shapes['sound']} == {3}
+    assert shapes['temporal_attention'] == [(3, 16), (3, 11, 2, 2, 16), (3, 11), (3, 11)]
+    assert shapes['chunk'][0] == (3, 4, TINY.audio.columns_per_token, 16)
+    assert {shape[0] for shape in shapes['chunk']} == {3}
     assert shapes['utterance'] == [(3, 4), (3, 4)]
     memory = [(3, 11, 3, 16), (3, 11), (3, 2, 11)]
     assert shapes['decision'] == [(3, 2, 3), *memory * 3]
@@ -42,8 +43,8 @@ def test_numbers_are_of_the_dtype_of_the_weights(dtype):
     inputs = example_inputs(make_system(dtype=dtype), SIZES)
     kinds = {step: [tensor.dtype for tensor in inputs[step]] for step in STEPS}
     assert kinds['frame'] == [torch.uint8]
-    assert kinds['look_back'] == [dtype, dtype, dtype, torch.bool]
-    assert set(kinds['sound']) == {dtype}
+    assert kinds['temporal_attention'] == [dtype, dtype, dtype, torch.bool]
+    assert set(kinds['chunk']) == {dtype}
     assert kinds['utterance'] == [torch.int64, torch.bool]
     assert kinds['decision'] == [torch.int64, *(dtype, dtype, torch.bool) * 3]
 
@@ -57,10 +58,10 @@ def test_they_lie_where_the_weights_lie():
 @pytest.mark.parametrize('seed', range(5))
 def test_the_numbers_are_such_as_occur(system, seed):
     inputs = example_inputs(system, SIZES, seed=seed)
-    pieces, there = inputs['utterance']
-    assert ((pieces >= 0) & (pieces < TINY.text.vocab_size)).all()
-    assert there.any(1).all()
-    assert (there == there.cummin(1).values).all(), 'the padding comes last'
+    token_ids, token_mask = inputs['utterance']
+    assert ((token_ids >= 0) & (token_ids < TINY.text.vocab_size)).all()
+    assert token_mask.any(1).all()
+    assert (token_mask == token_mask.cummin(1).values).all(), 'the padding comes last'
     newest, *memories = inputs['decision']
     stream = torch.arange(SIZES.streams)[:, None, None]
     assert ((newest == -1) | (newest // SIZES.rows == stream)).all()
@@ -69,7 +70,7 @@ def test_the_numbers_are_such_as_occur(system, seed):
 
 
 @pytest.mark.parametrize('config', [TINY, WRAPPING], ids=['tiny', 'wrapping'])
-@pytest.mark.parametrize('sizes', [SIZES, Sizes(), Sizes(rows=1, blocks=1, pieces=1)])
+@pytest.mark.parametrize('sizes', [SIZES, Sizes(), Sizes(rows=1, length=1)])
 def test_every_step_takes_them(config, sizes):
     system = make_system(config)
     steps, inputs = Steps(system).eval(), example_inputs(system, sizes)

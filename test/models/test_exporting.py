@@ -12,7 +12,7 @@ from torch import nn
 from activity_recognition import __version__
 from activity_recognition.errors import BackendError, MissingExtraError
 from activity_recognition.models import exporting
-from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.examples import example_inputs
 from activity_recognition.models.exporting import (
     DESCRIPTION,
     SCHEMA,
@@ -21,8 +21,9 @@ from activity_recognition.models.exporting import (
     read_description,
     weights_digest,
 )
-from activity_recognition.models.steps import STEPS, Steps
-from factories.networks import MOVING, TINY, WRAPPING, make_system
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps
+from factories.networks import MOVING, STEPS, TINY, WRAPPING, make_system
 
 # The first that needs the export waits for it.
 pytestmark = pytest.mark.timeout(900)
@@ -79,7 +80,7 @@ def test_the_description_says_what_goes_in_and_comes_out(tiny_export, system):
         ):
             assert entry['dtype'] == str(tensor.dtype).removeprefix('torch.')
             assert entry['dimensions'] == tensor.dim() == len(taken.shape)
-    assert [entry['name'] for entry in described['sound']['inputs']] == ['blocks', 'past']
+    assert [entry['name'] for entry in described['chunk']['inputs']] == ['spectrogram', 'past']
     assert described['decision']['outputs'] == ['logits']
 
 
@@ -178,11 +179,11 @@ def test_an_export_that_ends_in_the_middle_leaves_what_there_was(
         shutil.copytree(tiny_export, folder)
     written = []
 
-    def export(name, step, inputs, staged, opset):
+    def export(spec, step, arguments, staged, opset):
         if len(written) == 2:
             raise Stop
-        (staged / f'{name}.onnx').write_bytes(b'half')
-        written.append(name)
+        (staged / f'{spec.name}.onnx').write_bytes(b'half')
+        written.append(spec.name)
         return {}
 
     monkeypatch.setattr(exporting, '_export', export)

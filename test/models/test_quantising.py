@@ -11,10 +11,11 @@ import torch
 from activity_recognition.errors import MissingExtraError
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
-from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.examples import example_inputs
 from activity_recognition.models.quantising import QUANTISED, quantise_steps
-from activity_recognition.models.steps import STEPS, Steps
-from factories.networks import make_system
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps
+from factories.networks import STEPS, make_system
 
 # The first that needs the export waits for it.
 pytestmark = pytest.mark.timeout(900)
@@ -33,7 +34,7 @@ def operators(path):
 
 
 def test_products_with_weights_run_in_integers(copied):
-    folder = quantise_steps(copied)
+    folder = quantise_steps(copied, STEPS)
     assert folder == copied / QUANTISED
     assert sorted(path.name for path in folder.iterdir()) == sorted(f'{s}.onnx' for s in STEPS)
     for step in STEPS:
@@ -42,13 +43,13 @@ def test_products_with_weights_run_in_integers(copied):
 
 
 def test_the_numbers_are_near_and_not_the_same(copied):
-    quantised = OnnxRuntimeBackend(quantise_steps(copied), num_threads=1, name='int8')
+    quantised = OnnxRuntimeBackend(quantise_steps(copied, STEPS), STEPS, num_threads=1, name='int8')
     system = make_system()
     exact = EagerBackend(Steps(system).eval())
     inputs = example_inputs(system, Sizes(streams=3, decisions=2))
     for step in STEPS:
         with torch.inference_mode():
-            found, expected = (getattr(b, step)(*inputs[step]) for b in (quantised, exact))
+            found, expected = (b.run(step, *inputs[step]) for b in (quantised, exact))
         if isinstance(found, tuple):
             found, expected = found[0], expected[0]
         error = (found - expected).norm() / expected.norm()
@@ -56,9 +57,9 @@ def test_the_numbers_are_near_and_not_the_same(copied):
 
 
 def test_quantising_again_replaces(copied):
-    folder = quantise_steps(copied)
+    folder = quantise_steps(copied, STEPS)
     (folder / 'frame.onnx').write_bytes(b'damaged')
-    assert quantise_steps(copied) == folder
+    assert quantise_steps(copied, STEPS) == folder
     assert operators(folder / 'frame.onnx')
     assert not [path for path in copied.iterdir() if path.name.startswith('.')]
 
@@ -66,7 +67,7 @@ def test_quantising_again_replaces(copied):
 def test_what_was_left_by_one_that_ended_in_the_middle_is_no_hindrance(copied):
     (copied / f'.{QUANTISED}').mkdir()
     (copied / f'.{QUANTISED}' / 'frame.onnx').write_bytes(b'half')
-    assert operators(quantise_steps(copied) / 'frame.onnx')
+    assert operators(quantise_steps(copied, STEPS) / 'frame.onnx')
 
 
 def test_shapes_that_no_longer_hold_are_no_hindrance(copied):
@@ -77,7 +78,7 @@ def test_shapes_that_no_longer_hold_are_no_hindrance(copied):
     said = next(v for v in model.graph.value_info if v.type.tensor_type.shape.dim)
     said.type.tensor_type.shape.dim[0].dim_value = 12345
     onnx.save(model, copied / 'frame.onnx')
-    assert operators(quantise_steps(copied) / 'frame.onnx')
+    assert operators(quantise_steps(copied, STEPS) / 'frame.onnx')
 
 
 def test_advice_is_not_logged_and_what_matters_is(copied, caplog, monkeypatch):
@@ -90,7 +91,7 @@ def test_advice_is_not_logged_and_what_matters_is(copied, caplog, monkeypatch):
         quantize(*arguments, **options)
 
     monkeypatch.setattr(quantization, 'quantize_dynamic', quantize_and_warn)
-    quantise_steps(copied)
+    quantise_steps(copied, STEPS)
     assert {record.getMessage() for record in caplog.records} == {'this weight is all zeros'}
     caplog.clear()
     logging.warning('Please consider this')  # noqa: LOG015
@@ -100,5 +101,5 @@ def test_advice_is_not_logged_and_what_matters_is(copied, caplog, monkeypatch):
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnxruntime.quantization', None)
     with pytest.raises(MissingExtraError, match=r'quantising needs onnxruntime .*\[onnx\]'):
-        quantise_steps(tmp_path)
+        quantise_steps(tmp_path, STEPS)
     assert not list(tmp_path.iterdir())

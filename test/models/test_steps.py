@@ -76,7 +76,7 @@ def test_looking_back(system, steps):
         age_ns = torch.full((B, room), to_ns(0.1))
         age_ns[:, :index] = stamps[:, index, None] - stamps[:, :index]
         seen = (age_ns <= to_ns(TINY.video.window_s)) & (torch.arange(room) < index)
-        rows, own = steps.look_back(
+        rows, own = steps.temporal_attention(
             steps.frame(frames[:, index]), past, age_ns.double() / 1e9, seen
         )
         assert rows.shape == (B, 3, WIDTH)
@@ -91,7 +91,7 @@ def test_sound(system, steps, sizes):
     heard = system.audio_encoder(blocks, torch.ones(B, sum(sizes)).bool())
     past, found = system.audio_encoder.new_past(B), []
     for part in blocks.split(list(sizes), 1):
-        rows, after = steps.sound(part, past)
+        rows, after = steps.chunk(part, past)
         assert after.shape == past.shape
         found.append(rows)
         past = after

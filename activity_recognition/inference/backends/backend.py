@@ -1,4 +1,4 @@
-"""The interface of a backend: the five steps of :mod:`activity_recognition.models.steps`."""
+"""The interface of a backend: it runs the steps of :mod:`activity_recognition.models.steps`."""
 
 from __future__ import annotations
 
@@ -8,34 +8,25 @@ from torch import Tensor
 
 
 class Backend(Protocol):
-    """Runs the steps of one network. Tensors lie on the network's device.
-
-    What is returned may be overwritten by the next call of the same step: copy what is to stay.
-    """
+    """Runs the steps of one network. Tensors lie on the network's device."""
 
     name: str
     """As in ``engine.backend``."""
     fixed: bool
     """Whether it wants views of one shape: whole rings."""
 
-    def frame(self, images: Tensor) -> Tensor:
-        """Do :class:`FrameStep`."""
-        ...
+    def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run a step.
 
-    def look_back(
-        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Do :class:`LookBackStep`."""
-        ...
+        Args:
+            step: its name.
+            inputs: what :class:`StepSpec` says of it.
 
-    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Do :class:`SoundStep`."""
-        ...
+        Returns:
+            Its outputs, which may be overwritten by the next call of the same step: copy what is to
+            stay.
 
-    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
-        """Do :class:`UtteranceStep`."""
-        ...
-
-    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
-        """Do :class:`DecisionStep`."""
+        Raises:
+            BackendError: it does not run.
+        """
         ...

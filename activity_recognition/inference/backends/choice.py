@@ -16,12 +16,16 @@ from activity_recognition.inference.backends.compiled import CompiledBackend
 from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
-from activity_recognition.inference.backends.trial import hold_against, hold_near, step_times
+from activity_recognition.inference.backends.trial import (
+    check_equivalence,
+    check_nearness,
+    step_times,
+)
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import cache_folder, read_description
 from activity_recognition.models.quantising import QUANTISED
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 
 ONNX_FOLDER = 'onnx'
@@ -52,27 +56,9 @@ class MixedBackend:
         self.fixed = any(backend.fixed for backend in by_step.values())
         self._by_step = dict(by_step)
 
-    def frame(self, images: Tensor) -> Tensor:
-        """Do :class:`FrameStep`."""
-        return self._by_step['frame'].frame(images)
-
-    def look_back(
-        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Do :class:`LookBackStep`."""
-        return self._by_step['look_back'].look_back(tokens, past, age_s, seen)
-
-    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Do :class:`SoundStep`."""
-        return self._by_step['sound'].sound(blocks, past)
-
-    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
-        """Do :class:`UtteranceStep`."""
-        return self._by_step['utterance'].utterance(pieces, there)
-
-    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
-        """Do :class:`DecisionStep`."""
-        return self._by_step['decision'].decision(newest, *memories)
+    def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run a step; see :class:`Backend`."""
+        return self._by_step[step].run(step, *inputs)
 
 
 def choose_backend(
@@ -96,9 +82,9 @@ def choose_backend(
     try:
         backend = _make(name, steps, checkpoint, precision, num_threads)
         if name == INT8:
-            hold_near(backend, eager, system)
+            check_nearness(backend, eager, system)
         else:
-            hold_against(backend, eager, system, precision)
+            check_equivalence(backend, eager, system, precision)
         if isinstance(backend, CudaGraphBackend):
             backend.end_trial()  # its shapes do not come again
     except BackendError as error:
@@ -135,7 +121,7 @@ def _fastest(
     system = checkpoint.system
     try:
         other = _make(rival, steps, checkpoint, precision, num_threads)
-        hold_against(other, eager, system, precision)
+        check_equivalence(other, eager, system, precision)
         with torch.inference_mode(), precision.autocast():
             times_s = step_times({TORCH: eager, rival: other}, system)
         if isinstance(other, CudaGraphBackend):
@@ -148,7 +134,7 @@ def _fastest(
         for step, t in times_s.items()
     )
     return Choice(
-        backend=MixedBackend({step: faster[step] for step in STEPS}),
+        backend=MixedBackend(faster),
         reason=f'the faster of torch and {rival} for each step: {told}',
         times_s=times_s,
     )
@@ -171,12 +157,12 @@ def _make(
         )
     if like.dtype is not torch.float32:
         raise BackendError(f'{name} runs float32 weights, got {like.dtype}')
-    folder = exported(checkpoint)
+    folder, names = exported(checkpoint), [spec.name for spec in steps.specs]
     if name == INT8:
         if not (folder / QUANTISED).is_dir():
             raise BackendError(
                 f'expected steps with 8-bit weights in {folder / QUANTISED}, found none; '
                 'export them with `activity-recognition export --int8`'
             )
-        return OnnxRuntimeBackend(folder / QUANTISED, num_threads=num_threads, name=INT8)
-    return OnnxRuntimeBackend(folder, num_threads=num_threads)
+        return OnnxRuntimeBackend(folder / QUANTISED, names, num_threads=num_threads, name=INT8)
+    return OnnxRuntimeBackend(folder, names, num_threads=num_threads)

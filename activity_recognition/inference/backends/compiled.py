@@ -12,10 +12,13 @@ from torch import Tensor
 
 from activity_recognition.errors import BackendError
 from activity_recognition.inference.backends.eager import EagerBackend
-from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.examples import example_inputs
+from activity_recognition.models.step_spec import Sizes
 from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
 
+_STEP = 'frame'
+"""What is compiled."""
 _STREAMS = (1, 2)
 """Numbers of frames that are compiled for: one, and any other number."""
 
@@ -30,11 +33,21 @@ class CompiledBackend(EagerBackend):
     name = 'compile'
 
     def __init__(self, steps: Steps, system: ActivityRecognitionSystem) -> None:
-        """Compile the steps of ``system``, for its device and dtype, which takes half a minute.
+        """Compile the frame step for its device and dtype, which takes half a minute.
+
+        Args:
+            steps: of the network.
+            system: the network.
 
         Raises:
-            BackendError: there is no compiler, or it does not take the step.
+            BackendError: there is no compiler, it does not take the step, or the network has no
+                frames.
         """
+        if _STEP not in {spec.name for spec in steps.specs}:
+            raise BackendError(
+                "the backend 'compile' compiles the step of a frame, got a network without video; "
+                "set engine.backend to 'auto'"
+            )
         if system.classifier.weight.device.type == 'cpu' and not _has_compiler():
             raise BackendError(
                 "the backend 'compile' needs a C++ compiler on the PATH (g++ or clang++), "
@@ -43,11 +56,11 @@ class CompiledBackend(EagerBackend):
         super().__init__(steps)
         # In one piece or not at all: past its limit of networks in one process, and where it cannot
         # follow the step, the compiler would run it as it is and say nothing.
-        self._frame = torch.compile(self._steps.frame, dynamic=True, fullgraph=True)
+        self._compiled = torch.compile(steps.get_submodule(_STEP), dynamic=True, fullgraph=True)
         try:
             with _without_advice():
                 for streams in _STREAMS:
-                    self.frame(*example_inputs(system, Sizes(streams=streams))['frame'])
+                    self.run(_STEP, *example_inputs(system, Sizes(streams=streams))[_STEP])
         except Exception as error:  # the compiler's errors are many
             first = str(error).strip().splitlines()[0] if str(error).strip() else ''
             raise BackendError(
@@ -55,12 +68,14 @@ class CompiledBackend(EagerBackend):
                 "set engine.backend to 'auto'"
             ) from error
 
-    def frame(self, images: Tensor) -> Tensor:
-        """Do :class:`FrameStep`."""
+    def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run a step; see :class:`Backend`."""
+        if step != _STEP:
+            return super().run(step, *inputs)
+        (images,) = inputs
         # Of one image the first stride is any number (numpy.stack), which would be compiled for,
         # while a robot waits.
-        tokens: Tensor = self._frame(images.flatten().view(images.shape))
-        return tokens
+        return (self._compiled(images.flatten().view(images.shape)),)
 
 
 @contextlib.contextmanager

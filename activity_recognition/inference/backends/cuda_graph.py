@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +48,10 @@ class CudaGraphBackend:
     def __init__(self, eager: Backend, precision: Precision) -> None:
         """Capture the steps of ``eager``.
 
+        Args:
+            eager: runs them.
+            precision: device and dtype.
+
         Raises:
             BackendError: the device is not CUDA.
         """
@@ -74,41 +77,16 @@ class CudaGraphBackend:
         self._captured.clear()
         self._on_trial = False
 
-    def frame(self, images: Tensor) -> Tensor:
-        """Do :class:`FrameStep`."""
-        return self._run('frame', lambda *x: (self._eager.frame(*x),), images)[0]
-
-    def look_back(
-        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Do :class:`LookBackStep`."""
-        rows, own = self._run('look_back', self._eager.look_back, tokens, past, age_s, seen)
-        return rows, own
-
-    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Do :class:`SoundStep`."""
-        rows, after = self._run('sound', self._eager.sound, blocks, past)
-        return rows, after
-
-    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
-        """Do :class:`UtteranceStep`."""
-        return self._run('utterance', lambda *x: (self._eager.utterance(*x),), pieces, there)[0]
-
-    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
-        """Do :class:`DecisionStep`."""
-        return self._run('decision', lambda *x: (self._eager.decision(*x),), newest, *memories)[0]
-
-    def _run(
-        self, step: str, call: Callable[..., tuple[Tensor, ...]], *inputs: Tensor
-    ) -> tuple[Tensor, ...]:
+    def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run a step; see :class:`Backend`."""
         key = (step, tuple(tuple(tensor.shape) for tensor in inputs))
         if key in self._captured:
-            return _replay(self._captured[key], call, inputs)
+            return self._replay(step, self._captured[key], inputs)
         graphs = sum(captured is not None for captured in self._captured.values())
         if not self._capturing or graphs >= MOST_GRAPHS:
-            return call(*inputs)
+            return self._eager.run(step, *inputs)
         try:
-            captured = self._captured[key] = self._capture(call, inputs)
+            captured = self._captured[key] = self._capture(step, inputs)
         except RuntimeError as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             failed = f'the step {step!r} cannot be captured as a CUDA graph: {first}'
@@ -116,22 +94,25 @@ class CudaGraphBackend:
                 raise BackendError(f"{failed}; set engine.backend to 'torch'") from error
             self._capturing = False
             _log.warning('%s; shapes that were not captured before run without a graph', failed)
-            return call(*inputs)
-        return _replay(captured, call, inputs)
+            return self._eager.run(step, *inputs)
+        return self._replay(step, captured, inputs)
 
-    def _capture(
-        self, call: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
-    ) -> _Captured | None:
+    def _replay(
+        self, step: str, captured: _Captured | None, inputs: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        return self._eager.run(step, *inputs) if captured is None else captured.replay(inputs)
+
+    def _capture(self, step: str, inputs: tuple[Tensor, ...]) -> _Captured | None:
         """Return the graph of a step; None of one that computes nothing, which has no graph."""
         kept = tuple(tensor.clone() for tensor in inputs)
-        return self._record(call, kept) if self._warm_up(call, kept) else None
+        return self._record(step, kept) if self._warm_up(step, kept) else None
 
-    def _warm_up(self, call: Callable[..., tuple[Tensor, ...]], kept: tuple[Tensor, ...]) -> bool:
+    def _warm_up(self, step: str, kept: tuple[Tensor, ...]) -> bool:
         """Run a step some times, and return whether it computes anything."""
         device, stream = self._precision.device, self._stream
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream), self._autocast():
-            results = [call(*kept) for _ in range(_WARM_UP)]
+            results = [self._eager.run(step, *kept) for _ in range(_WARM_UP)]
         torch.cuda.current_stream(device).wait_stream(stream)
         return computes(*results[-2:])
 
@@ -145,9 +126,7 @@ class CudaGraphBackend:
             cache_enabled=False,
         )
 
-    def _record(
-        self, call: Callable[..., tuple[Tensor, ...]], kept: tuple[Tensor, ...]
-    ) -> _Captured:
+    def _record(self, step: str, kept: tuple[Tensor, ...]) -> _Captured:
         device = self._precision.device
         graph = torch.cuda.CUDAGraph()
         # Left to itself it takes a stream of the current device, which need not be this one, and
@@ -157,7 +136,7 @@ class CudaGraphBackend:
         before = torch.cuda.stream(torch.cuda.current_stream(device))
         self._spoilt.append(graph)
         with torch.cuda.device(device), before, capturing, self._autocast():
-            outputs = call(*kept)
+            outputs = self._eager.run(step, *kept)
         self._spoilt.remove(graph)
         return _Captured(graph=graph, inputs=kept, outputs=outputs)
 
@@ -172,11 +151,3 @@ def computes(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
         first.untyped_storage().data_ptr() != second.untyped_storage().data_ptr()
         for first, second in zip(one, other, strict=True)
     )
-
-
-def _replay(
-    captured: _Captured | None,
-    call: Callable[..., tuple[Tensor, ...]],
-    inputs: tuple[Tensor, ...],
-) -> tuple[Tensor, ...]:
-    return call(*inputs) if captured is None else captured.replay(inputs)

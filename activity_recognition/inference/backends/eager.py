@@ -1,4 +1,4 @@
-"""PyTorch as it is: every device, precision and network; what the other backends are held to."""
+"""PyTorch as it is: every device, precision and network; the reference of the other backends."""
 
 from __future__ import annotations
 
@@ -16,30 +16,9 @@ class EagerBackend:
     def __init__(self, steps: Steps) -> None:
         """Run ``steps``."""
         self._steps = steps
+        self._by_name = dict(steps.named_children())
 
-    def frame(self, images: Tensor) -> Tensor:
-        """Do :class:`FrameStep`."""
-        tokens: Tensor = self._steps.frame(images)
-        return tokens
-
-    def look_back(
-        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Do :class:`LookBackStep`."""
-        rows, own = self._steps.look_back(tokens, past, age_s, seen)
-        return rows, own
-
-    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Do :class:`SoundStep`."""
-        rows, after = self._steps.sound(blocks, past)
-        return rows, after
-
-    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
-        """Do :class:`UtteranceStep`."""
-        rows: Tensor = self._steps.utterance(pieces, there)
-        return rows
-
-    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
-        """Do :class:`DecisionStep`."""
-        logits: Tensor = self._steps.decision(newest, *memories)
-        return logits
+    def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run a step; see :class:`Backend`."""
+        result: Tensor | tuple[Tensor, ...] = self._by_name[step](*inputs)
+        return (result,) if isinstance(result, Tensor) else result

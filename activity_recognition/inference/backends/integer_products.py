@@ -8,7 +8,7 @@ weights into unsigned ones and adds in 32 bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.errors import BackendError
-from activity_recognition.models.steps import STEPS
 
 if TYPE_CHECKING:
     from onnxruntime import SessionOptions
@@ -47,7 +46,7 @@ class Product:
         return levels[:, None].astype(np.int64) * sums
 
 
-def needs_precise_mode(folder: Path) -> bool:
+def needs_precise_mode(folder: Path, steps: Sequence[str]) -> bool:
     """Return whether the steps of a folder are exact on this processor in the precise mode only.
 
     The weights of all steps are multiplied with activations that are as large as can be, which
@@ -55,13 +54,14 @@ def needs_precise_mode(folder: Path) -> bool:
 
     Args:
         folder: with one graph per step, of 8-bit weights.
+        steps: their names.
 
     Raises:
         BackendError: they are not exact in either mode, or they cannot be read.
     """
-    if first_inexact(folder, precise=False) is None:
+    if first_inexact(folder, steps, precise=False) is None:
         return False
-    inexact = first_inexact(folder, precise=True)
+    inexact = first_inexact(folder, steps, precise=True)
     if inexact is None:
         return True
     import onnxruntime
@@ -75,14 +75,15 @@ def needs_precise_mode(folder: Path) -> bool:
     )
 
 
-def first_inexact(folder: Path, *, precise: bool) -> str | None:
+def first_inexact(folder: Path, steps: Sequence[str], *, precise: bool) -> str | None:
     """Return the first step of a folder of which a product is not exact on this processor, if any.
 
     Args:
         folder: with one graph per step, of 8-bit weights.
+        steps: their names.
         precise: whether ONNX Runtime is in its precise mode.
     """
-    for product in _products(folder):
+    for product in _products(folder, steps):
         exact = product.exact(_LEVELS)
         # One row has a kernel of its own.
         for rows in (1, len(_LEVELS)):
@@ -91,10 +92,10 @@ def first_inexact(folder: Path, *, precise: bool) -> str | None:
     return None
 
 
-def _products(folder: Path) -> Iterator[Product]:
+def _products(folder: Path, steps: Sequence[str]) -> Iterator[Product]:
     """Yield the products of all steps whose weights are known before they run."""
     onnx = _onnx()
-    for step in STEPS:
+    for step in steps:
         path = folder / f'{step}.onnx'
         try:
             graph = onnx.load(path).graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from activity_recognition.inference.backends.integer_products import (
     set_precise_mode,
 )
 from activity_recognition.models.quantising import QUANTISED
-from activity_recognition.models.steps import STEPS
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -25,11 +25,19 @@ class OnnxRuntimeBackend:
 
     fixed = False
 
-    def __init__(self, folder: Path, *, num_threads: int, name: str = 'onnxruntime') -> None:
+    def __init__(
+        self,
+        folder: Path,
+        steps: Sequence[str],
+        *,
+        num_threads: int,
+        name: str = 'onnxruntime',
+    ) -> None:
         """Load the steps of a folder that :func:`export_steps` or :func:`quantise_steps` wrote.
 
         Args:
             folder: with one graph per step.
+            steps: their names.
             num_threads: intra-op threads; 0 leaves the library's own choice.
             name: of this backend.
 
@@ -40,45 +48,22 @@ class OnnxRuntimeBackend:
         self.name = name
         self._folder = folder
         self._sessions = {
-            step: load_session(folder / f'{step}.onnx', num_threads) for step in STEPS
+            step: load_session(folder / f'{step}.onnx', num_threads) for step in steps
         }
-        self.precise = folder.name == QUANTISED and needs_precise_mode(folder)
+        self.precise = folder.name == QUANTISED and needs_precise_mode(folder, steps)
         """Whether it is the precise mode that makes products of 8-bit integers exact here."""
         if self.precise:
             self._sessions = {
                 step: load_session(folder / f'{step}.onnx', num_threads, precise=True)
-                for step in STEPS
+                for step in steps
             }
         self._inputs = {
             step: [entry.name for entry in session.get_inputs()]
             for step, session in self._sessions.items()
         }
 
-    def frame(self, images: Tensor) -> Tensor:
-        """Do :class:`FrameStep`."""
-        return self._run('frame', images)[0]
-
-    def look_back(
-        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Do :class:`LookBackStep`."""
-        rows, own = self._run('look_back', tokens, past, age_s, seen)
-        return rows, own
-
-    def sound(self, blocks: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Do :class:`SoundStep`."""
-        rows, after = self._run('sound', blocks, past)
-        return rows, after
-
-    def utterance(self, pieces: Tensor, there: Tensor) -> Tensor:
-        """Do :class:`UtteranceStep`."""
-        return self._run('utterance', pieces, there)[0]
-
-    def decision(self, newest: Tensor, *memories: Tensor) -> Tensor:
-        """Do :class:`DecisionStep`."""
-        return self._run('decision', newest, *memories)[0]
-
-    def _run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run a step; see :class:`Backend`."""
         try:
             # Arrays over the tensors' own memory; what does not lie in one piece is copied inside.
             fed = {

@@ -1,13 +1,12 @@
-"""Hold a backend against PyTorch on made-up inputs: equal numbers, and how long each step takes."""
+"""Compare a backend with PyTorch on made-up inputs: equal numbers, and how long each step takes."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +14,8 @@ from torch import Tensor
 from activity_recognition.errors import BackendError
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.precision import Precision
-from activity_recognition.models.examples import Sizes, example_inputs, extreme_images
-from activity_recognition.models.steps import STEPS
+from activity_recognition.models.examples import example_inputs, extreme_inputs
+from activity_recognition.models.step_spec import Sizes
 from activity_recognition.models.system import ActivityRecognitionSystem
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
@@ -26,15 +25,15 @@ NEAR = 0.2
 """Of a step with 8-bit weights: the largest norm of its error, as a share of the norm of what
 PyTorch returns. Rounding to 8 bits costs a tenth of it."""
 _COMPARED = (
-    Sizes(streams=1, rows=16, blocks=1),
-    Sizes(streams=1, rows=64, blocks=2, decisions=4),
-    Sizes(streams=3, rows=48, blocks=3, pieces=4),
+    Sizes(streams=1, rows=16, length=1),
+    Sizes(streams=1, rows=64, decisions=4),
+    Sizes(streams=3, rows=48, length=4),
 )
-_TIMED = Sizes(streams=1, rows=64, blocks=2)
+_TIMED = Sizes(streams=1, rows=64)
 _ROUNDS, _WARM_UP = 15, 3
 
 
-def hold_against(
+def check_equivalence(
     backend: Backend,
     reference: Backend,
     system: ActivityRecognitionSystem,
@@ -58,9 +57,9 @@ def hold_against(
         # Of the kind that an engine passes: for tensors of another, a compiler makes kernels anew.
         with torch.inference_mode():
             inputs = example_inputs(system, sizes)
-        for step in STEPS:
+        for step in inputs:
             with torch.inference_mode(), autocast():
-                got, wanted = (_results(b, step, inputs[step]) for b in (backend, reference))
+                got, wanted = (b.run(step, *inputs[step]) for b in (backend, reference))
             for one, other in zip(got, wanted, strict=True):
                 if one.shape != other.shape:
                     raise BackendError(
@@ -77,7 +76,7 @@ def hold_against(
                     )
 
 
-def hold_near(backend: Backend, reference: Backend, system: ActivityRecognitionSystem) -> None:
+def check_nearness(backend: Backend, reference: Backend, system: ActivityRecognitionSystem) -> None:
     """Compare all steps, in float32 on the CPU, with what 8-bit weights may change.
 
     Args:
@@ -88,14 +87,11 @@ def hold_near(backend: Backend, reference: Backend, system: ActivityRecognitionS
     Raises:
         BackendError: a step is further from ``reference`` than :data:`NEAR`.
     """
-    size_px = system.config.video.input_size_px
     with torch.inference_mode():
         given = [example_inputs(system, sizes) for sizes in _COMPARED]
-        given.append({'frame': (extreme_images(size_px),)})
-        for inputs, step in itertools.product(given, STEPS):
-            if step not in inputs:
-                continue
-            got, wanted = (_results(b, step, inputs[step]) for b in (backend, reference))
+        given.append(extreme_inputs(system))
+        for step, arguments in itertools.chain(*(inputs.items() for inputs in given)):
+            got, wanted = (b.run(step, *arguments) for b in (backend, reference))
             for one, other in zip(got, wanted, strict=True):
                 error, size = float((one - other).norm()), float(other.norm())
                 # Not a number is not near.
@@ -114,15 +110,19 @@ def step_times(
 ) -> dict[str, dict[str, float]]:
     """Return the median time of each step by each backend, seconds; measured in turn.
 
+    Args:
+        backends: by name.
+        system: the network.
+
     Returns:
         Times by step and name of the backend.
     """
     inputs = example_inputs(system, _TIMED)
-    times: dict[str, dict[str, list[float]]] = {s: {b: [] for b in backends} for s in STEPS}
+    times: dict[str, dict[str, list[float]]] = {s: {b: [] for b in backends} for s in inputs}
     for number in range(_WARM_UP + _ROUNDS):
-        for step in STEPS:
+        for step in inputs:
             for name, backend in backends.items():
-                spent_s = _timed(getattr(backend, step), inputs[step])
+                spent_s = _timed(backend, step, inputs[step])
                 if number >= _WARM_UP:
                     times[step][name].append(spent_s)
     return {
@@ -131,14 +131,9 @@ def step_times(
     }
 
 
-def _timed(call: Callable[..., object], inputs: tuple[Tensor, ...]) -> float:
+def _timed(backend: Backend, step: str, inputs: tuple[Tensor, ...]) -> float:
     before_s = time.perf_counter()
-    call(*inputs)
+    backend.run(step, *inputs)
     if inputs[0].is_cuda:
         torch.cuda.synchronize(inputs[0].device)  # work is only queued until then
     return time.perf_counter() - before_s
-
-
-def _results(backend: Backend, step: str, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    result: Any = getattr(backend, step)(*inputs)
-    return result if isinstance(result, tuple) else (result,)

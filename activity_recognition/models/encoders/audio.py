@@ -7,13 +7,22 @@ frequencies, D width, X numbers of the past.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.config import AudioConfig, ModelConfig
+from activity_recognition.models.encoders.encoder import Encoder
+from activity_recognition.models.fusion import CrossModalAttention
+from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
+from activity_recognition.types import Modality
+
+if TYPE_CHECKING:
+    from activity_recognition.models.system import ActivityRecognitionSystem
 
 KERNEL = 3
 """Taps along time of every convolution."""
@@ -73,12 +82,28 @@ class DilatedBlock(nn.Module):
         return x + self.dropout(self.project(F.gelu(self.convolve(taps))))
 
 
-class AudioCNN(nn.Module):
+class TapByTap(DilatedBlock):
+    """A block whose kernel is arranged tap by tap, so that tokens are joined end on."""
+
+    def __init__(self, block: DilatedBlock) -> None:
+        """Take over what ``block`` has learnt."""
+        super().__init__(block.project.in_features, block.dilation, dropout=0.0)
+        self.load_state_dict(block.state_dict())
+        self.kernel = self.conv.weight.detach().permute(0, 2, 1).flatten(1).contiguous()
+
+    def convolve(self, taps: list[Tensor]) -> Tensor:
+        """Return the convolution (B, A, D) of what each tap reads."""
+        return nn.functional.linear(torch.cat(taps, -1), self.kernel, self.conv.bias)
+
+
+class AudioCNN(Encoder):
     """Log-mel blocks to tokens; a masked block (a hole) leaves no trace in its neighbours."""
+
+    modality = Modality.AUDIO
 
     def __init__(self, config: ModelConfig) -> None:
         """Create the encoder described by ``config.audio``."""
-        super().__init__()
+        super().__init__(config)
         audio: AudioConfig = config.audio
         self.config = config
         frequencies = audio.num_mels
@@ -122,6 +147,23 @@ class AudioCNN(nn.Module):
         ]
         return parts[: len(self.convs)], parts[len(self.convs) :]
 
+    def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the tokens (B, A, D) of a batch's spectrograms."""
+        blocks = batch['spectrograms'].to(self.norm.weight.dtype)
+        tokens: Tensor = self(blocks, batch['spectrogram_mask'])
+        return tokens
+
+    @classmethod
+    def steps(cls) -> tuple[StepSpec, ...]:
+        """Return the step of the next blocks of sound."""
+        return (_CHUNK,)
+
+    def merge_operators(self) -> None:
+        """Arrange kernels over tokens tap by tap."""
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, DilatedBlock)
+            self.blocks[index] = TapByTap(block)
+
     def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
         """Encode a recording's blocks (B, A, K, M) with mask (B, A) to tokens (B, A, D)."""
         past = self.new_past().expand(len(blocks), -1)
@@ -162,3 +204,46 @@ class AudioCNN(nn.Module):
             after.append(padded[:, -block.history :])
             x = block(x, padded)
         return self.norm(x), torch.cat([part.flatten(1).to(past.dtype) for part in after], 1)
+
+
+class ChunkStep(nn.Module):
+    """The next blocks of a spectrogram."""
+
+    def __init__(self, encoder: AudioCNN, fusion: CrossModalAttention) -> None:
+        """Step with the weights of ``encoder``, towards ``fusion``."""
+        super().__init__()
+        self.audio, self.fusion = encoder, fusion
+
+    def forward(self, spectrogram: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode log-mel blocks.
+
+        Args:
+            spectrogram: (B, A, K, M), any A >= 1.
+            past: (B, X), what the last call returned; see :class:`AudioCNN`.
+
+        Returns:
+            Rows (B, A, 3, D), and the past of the next call (B, X).
+        """
+        tokens, after = self.audio.advance(spectrogram, past)
+        return self.fusion.project_key_value(Modality.AUDIO, tokens), after
+
+
+def _chunk_example(
+    system: ActivityRecognitionSystem, sizes: Sizes, draw: Draw
+) -> tuple[Tensor, ...]:
+    audio = system.config.audio
+    return (
+        draw.normal(sizes.streams, sizes.length, audio.columns_per_token, audio.num_mels),
+        draw.normal(*system.audio_encoder.new_past(sizes.streams).shape),
+    )
+
+
+_CHUNK = StepSpec(
+    name='chunk',
+    module=lambda system: ChunkStep(system.audio_encoder, system.cross_attention),
+    inputs=(StepInput('spectrogram', 2), StepInput('past', 1)),
+    outputs=('rows', 'after'),
+    length=2,
+    example=_chunk_example,
+)
+ENCODER = AudioCNN

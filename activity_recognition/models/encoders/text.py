@@ -5,18 +5,31 @@ Shapes: B batch, U utterances, L word pieces, D width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from activity_recognition.config import ModelConfig, TextConfig
 from activity_recognition.models.backbones import TextBackbone
+from activity_recognition.models.encoders.encoder import Encoder
+from activity_recognition.models.fusion import CrossModalAttention
+from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
+from activity_recognition.types import Modality
+
+if TYPE_CHECKING:
+    from activity_recognition.models.system import ActivityRecognitionSystem
 
 
-class TextTransformer(nn.Module):
+class TextTransformer(Encoder):
     """A transformer encoder over an utterance's word pieces, averaged to one token.
 
     An utterance is encoded when it arrives and never again.
     """
+
+    modality = Modality.TEXT
 
     def __init__(self, config: ModelConfig) -> None:
         """Create the encoder described by ``config.text``, with random weights.
@@ -24,7 +37,7 @@ class TextTransformer(nn.Module):
         Raises:
             ConfigError: a backbone is named whose architecture is missing or no text encoder's.
         """
-        super().__init__()
+        super().__init__(config)
         text = config.text
         self.encoder: nn.Module
         if text.backbone:
@@ -35,12 +48,27 @@ class TextTransformer(nn.Module):
         self.project = nn.Linear(width, config.hidden_dim)
         self.norm = nn.LayerNorm(config.hidden_dim)
 
+    @property
+    def receptive_field_s(self) -> float:
+        """How far back one token has seen: an utterance knows none before it."""
+        return 0.0
+
+    def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the tokens (B, U, D) of a batch's utterances."""
+        tokens: Tensor = self(batch['transcript_tokens'], batch['transcript_token_mask'])
+        return tokens
+
+    @classmethod
+    def steps(cls) -> tuple[StepSpec, ...]:
+        """Return the step of an utterance by itself."""
+        return (_UTTERANCE,)
+
     def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """Encode utterances.
 
         Args:
             token_ids: int64 (B, U, L).
-            token_mask: bool (B, U, L), True for pieces that are there.
+            token_mask: bool (B, U, L), False for padding.
 
         Returns:
             (B, U, D).
@@ -73,3 +101,45 @@ def _from_scratch(text: TextConfig, dropout: float) -> nn.Module:
     )
     encoder: nn.Module = BertModel(settings, add_pooling_layer=False)
     return encoder
+
+
+class UtteranceStep(nn.Module):
+    """Utterances by themselves."""
+
+    def __init__(self, encoder: TextTransformer, fusion: CrossModalAttention) -> None:
+        """Step with the weights of ``encoder``, towards ``fusion``."""
+        super().__init__()
+        self.text, self.fusion = encoder, fusion
+
+    def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
+        """Encode utterances.
+
+        Args:
+            token_ids: int64 (B, L), of word pieces.
+            token_mask: bool (B, L), False for padding.
+
+        Returns:
+            Rows (B, 3, D).
+        """
+        tokens = self.text(token_ids.unsqueeze(1), token_mask.unsqueeze(1)).squeeze(1)
+        return self.fusion.project_key_value(Modality.TEXT, tokens)
+
+
+def _utterance_example(
+    system: ActivityRecognitionSystem, sizes: Sizes, draw: Draw
+) -> tuple[Tensor, ...]:
+    length = sizes.length
+    token_ids = draw.integers(system.config.text.vocab_size, sizes.streams, length)
+    lengths = draw.integers(length, sizes.streams, 1) + 1
+    return token_ids, torch.arange(length, device=lengths.device) < lengths
+
+
+_UTTERANCE = StepSpec(
+    name='utterance',
+    module=lambda system: UtteranceStep(system.text_encoder, system.cross_attention),
+    inputs=(StepInput('token_ids', 2), StepInput('token_mask', 2)),
+    outputs=('rows',),
+    length=7,
+    example=_utterance_example,
+)
+ENCODER = TextTransformer

@@ -5,12 +5,16 @@ Shapes: B batch, T frames, S image side, P patches, W spatial width, D width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.config import ModelConfig, VideoConfig
 from activity_recognition.models.attention import (
+    QUERY_CHUNK,
     AgeBias,
     FeedForward,
     age_knots,
@@ -23,12 +27,32 @@ from activity_recognition.models.attention import (
 )
 from activity_recognition.models.backbones import PretrainedFrameEncoder
 from activity_recognition.models.directions import MotionDirections
+from activity_recognition.models.encoders.encoder import Encoder
+from activity_recognition.models.fusion import CrossModalAttention
 from activity_recognition.models.motion import MotionEncoder
+from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
+from activity_recognition.types import Modality
+
+if TYPE_CHECKING:
+    from activity_recognition.models.system import ActivityRecognitionSystem
 
 PIXEL_MEAN, PIXEL_SCALE = 127.5, 64.0
 """Normalisation of 8-bit images; weights can take over the scale exactly, a power of two."""
-QUERY_CHUNK = 256
-"""Queries handled at once by a dense pass, so that memory grows with time and not its square."""
+
+
+class WholeNorm(nn.Module):
+    """``GroupNorm`` of one group, in operators that a runtime does not take apart."""
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        """Take over what ``norm`` has learnt."""
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each of (B, C, H, W) over all its numbers."""
+        flat = x.flatten(1)
+        normal = nn.functional.layer_norm(flat, flat.shape[1:], eps=self.eps).view_as(x)
+        return normal * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class PatchStem(nn.Sequential):
@@ -164,12 +188,14 @@ class TemporalBlock(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class VideoTransformer(nn.Module):
+class VideoTransformer(Encoder):
     """Per-frame spatial encoder, then causal attention over time.
 
-    ``forward`` encodes whole recordings, ``frame_encoder`` and :meth:`look_back` the next frame of
-    some streams with the keys and values of earlier ones; both give the same tokens.
+    ``forward`` encodes whole recordings, ``frame_encoder`` and :meth:`temporal_attention` the next
+    frame of some streams with the keys and values of earlier ones; both give the same tokens.
     """
+
+    modality = Modality.VIDEO
 
     def __init__(self, config: ModelConfig) -> None:
         """Create the encoder described by ``config.video``, with random weights.
@@ -178,7 +204,7 @@ class VideoTransformer(nn.Module):
             ConfigError: a backbone is named whose architecture is missing, or that does not take
                 pictures of ``input_size_px``.
         """
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.frame_encoder = _frame_encoder(config)
         self.motion = MotionEncoder(config) if config.video.motion_channels else None
@@ -200,6 +226,30 @@ class VideoTransformer(nn.Module):
         moving = [part for part in (self.motion, self.directions) if part is not None]
         before_s = max((part.receptive_field_s for part in moving), default=0.0)
         return len(self.blocks) * self.config.video.window_s + before_s
+
+    def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the tokens (B, T, D) of a batch's frames."""
+        tokens: Tensor = self(batch['frames'], batch['frame_stamps'], batch['frame_mask'])
+        return tokens
+
+    @classmethod
+    def steps(cls) -> tuple[StepSpec, ...]:
+        """Return the steps of a frame by itself, and of its attention to those before it."""
+        return _FRAME, _TEMPORAL_ATTENTION
+
+    def merge_operators(self) -> None:
+        """Put the scale of pixels into the first convolution; normalise images in one operator."""
+        encoder = self.frame_encoder
+        if not isinstance(encoder, FrameEncoder):
+            return
+        first = encoder.stem[0]
+        assert isinstance(first, nn.Conv2d)
+        with torch.no_grad():
+            first.weight.div_(encoder.scale)
+        encoder.scale = 1.0
+        for index, layer in enumerate(encoder.stem):
+            if isinstance(layer, nn.GroupNorm) and layer.num_groups == 1:
+                encoder.stem[index] = WholeNorm(layer)
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
         """Encode a recording.
@@ -267,10 +317,10 @@ class VideoTransformer(nn.Module):
             )
         return block.mix(x, torch.cat(mixed, dim=1))
 
-    def look_back(
+    def temporal_attention(
         self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Let one frame of each stream look at the frames before it.
+        """Let one frame of each stream attend to the frames before it.
 
         Args:
             tokens: (B, D), of the frames by themselves.
@@ -309,3 +359,96 @@ def _frame_encoder(config: ModelConfig) -> FrameEncoder | PretrainedFrameEncoder
     if not config.video.appearance:
         return Unseen(config)
     return PretrainedFrameEncoder(config) if config.video.backbone else FrameEncoder(config)
+
+
+class FrameStep(nn.Module):
+    """Images by themselves."""
+
+    def __init__(self, encoder: VideoTransformer) -> None:
+        """Step with the weights of ``encoder``."""
+        super().__init__()
+        self.encoder = encoder.frame_encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
+        tokens: Tensor = self.encoder(images)
+        return tokens
+
+
+class TemporalAttentionStep(nn.Module):
+    """One frame of each stream attends to those before it."""
+
+    def __init__(self, encoder: VideoTransformer, fusion: CrossModalAttention) -> None:
+        """Step with the weights of ``encoder``, towards ``fusion``."""
+        super().__init__()
+        self.video, self.fusion = encoder, fusion
+
+    def forward(
+        self, tokens: Tensor, past: Tensor, age_s: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Args:
+            tokens: (B, D), from :class:`FrameStep`.
+            past: (B, N, T, 2, D), what earlier calls returned.
+            age_s: (B, N), how much older than the frame each of them is, seconds.
+            seen: bool (B, N), which of them lie in the window.
+
+        Returns:
+            Rows (B, 3, D), and what to pass as one of the past from now on (B, T, 2, D).
+        """
+        attended, own = self.video.temporal_attention(tokens, past, age_s, seen)
+        return self.fusion.project_key_value(Modality.VIDEO, attended), own
+
+
+def extreme_images(size_px: int) -> Tensor:
+    """Return images unlike noise, uint8 (5, S, S, 3): dark, bright, and with large edges."""
+    across = torch.arange(size_px).expand(size_px, size_px)
+    images = torch.zeros((5, size_px, size_px, 3), dtype=torch.uint8)
+    images[1] = 255
+    images[2, :, size_px // 2 :] = 255
+    images[3] = (255 * ((across // 8 + across.T // 8) % 2)).to(torch.uint8).unsqueeze(-1)
+    images[4, ..., 0] = (across * 255 // size_px).to(torch.uint8)
+    return images
+
+
+def _frame_example(
+    system: ActivityRecognitionSystem, sizes: Sizes, draw: Draw
+) -> tuple[Tensor, ...]:
+    size_px = system.config.video.input_size_px
+    return (draw.integers(256, sizes.streams, size_px, size_px, 3).to(torch.uint8),)
+
+
+def _temporal_example(
+    system: ActivityRecognitionSystem, sizes: Sizes, draw: Draw
+) -> tuple[Tensor, ...]:
+    config, streams, rows = system.config, sizes.streams, sizes.rows
+    return (
+        draw.normal(streams, config.hidden_dim),
+        draw.normal(streams, rows, config.video.temporal_depth, 2, config.hidden_dim),
+        draw.ages(config.video.window_s, streams, rows),
+        draw.mask(streams, rows),
+    )
+
+
+_FRAME = StepSpec(
+    name='frame',
+    module=lambda system: FrameStep(system.video_encoder),
+    inputs=(StepInput('images', 1),),
+    outputs=('tokens',),
+    example=_frame_example,
+    extremes=lambda system: (extreme_images(system.config.video.input_size_px),),
+)
+_TEMPORAL_ATTENTION = StepSpec(
+    name='temporal_attention',
+    module=lambda system: TemporalAttentionStep(system.video_encoder, system.cross_attention),
+    inputs=(
+        StepInput('tokens', 1),
+        StepInput('past', 2),
+        StepInput('age_s', 2),
+        StepInput('seen', 2),
+    ),
+    outputs=('rows', 'own'),
+    example=_temporal_example,
+)
+ENCODER = VideoTransformer

@@ -17,12 +17,13 @@ from activity_recognition.inference.backends import choice, compiled, trial
 from activity_recognition.inference.backends.choice import exported
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
-from activity_recognition.models.examples import Sizes, example_inputs
+from activity_recognition.models.examples import example_inputs
 from activity_recognition.models.exporting import cache_folder
 from activity_recognition.models.quantising import quantise_steps
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps
 from factories.backends import beside
-from factories.networks import make_checkpoint
+from factories.networks import STEPS, make_checkpoint
 
 pytest.importorskip('onnxruntime')
 
@@ -72,14 +73,14 @@ def everywhere(seconds):
 def counted(monkeypatch):
     """Count the calls of ONNX Runtime by step."""
     calls = []
-    run = OnnxRuntimeBackend._run
+    run = OnnxRuntimeBackend.run
 
     def counting(self, step, *inputs):
         calls.append(step)
         return run(self, step, *inputs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(OnnxRuntimeBackend, '_run', counting)
+        patch.setattr(OnnxRuntimeBackend, 'run', counting)
         yield calls
 
 
@@ -87,7 +88,7 @@ def call_all(backend, checkpoint):
     inputs = example_inputs(checkpoint.system, Sizes())
     with torch.inference_mode():
         for step in STEPS:
-            getattr(backend, step)(*inputs[step])
+            backend.run(step, *inputs[step])
 
 
 def test_without_an_export_it_is_torch_and_the_command_is_named(alone):
@@ -104,7 +105,7 @@ def test_without_an_export_it_is_torch_and_the_command_is_named(alone):
     [
         (everywhere(0.003), 'onnxruntime', set(STEPS)),
         (everywhere(0.001), 'torch', set()),
-        (times(sound=0.003, decision=0.003), 'onnxruntime+torch', {'sound', 'decision'}),
+        (times(chunk=0.003, decision=0.003), 'onnxruntime+torch', {'chunk', 'decision'}),
         (times(frame=0.003), 'onnxruntime+torch', {'frame'}),
     ],
     ids=['all', 'none', 'two', 'one'],
@@ -140,18 +141,11 @@ class Clocked(EagerBackend):
         super().__init__(Steps(system).eval())
         self.now_s, self.calls = 0.0, dict.fromkeys(STEPS, 0)
 
-    def __getattribute__(self, name):
-        call = super().__getattribute__(name)
-        if name not in STEPS:
-            return call
-
-        def clocked(*inputs):
-            self.calls[name] += 1
-            rarely = self.calls[name] <= 3 or self.calls[name] % 5 == 0
-            self.now_s += 100.0 if rarely else 2.0
-            return call(*inputs)
-
-        return clocked
+    def run(self, step, *inputs):
+        self.calls[step] += 1
+        rarely = self.calls[step] <= 3 or self.calls[step] % 5 == 0
+        self.now_s += 100.0 if rarely else 2.0
+        return super().run(step, *inputs)
 
 
 def test_step_times_are_medians_after_a_warm_up(monkeypatch):
@@ -207,7 +201,7 @@ def test_eight_bits_need_eight_bit_steps(complete):
     taken = choose(complete, 'onnxruntime-int8')
     assert taken.backend.name == 'torch'
     assert 'with `activity-recognition export --int8`' in taken.problem
-    quantise_steps(complete.path / 'onnx')
+    quantise_steps(complete.path / 'onnx', STEPS)
     taken = choose(complete, 'onnxruntime-int8')
     assert taken.backend.name == 'onnxruntime-int8'
     assert not taken.problem
@@ -224,13 +218,13 @@ def test_eight_bits_need_eight_bit_steps(complete):
     ids=['other', 'nan', 'shape'],
 )
 def test_other_numbers_than_those_of_torch_are_refused(complete, monkeypatch, step, change, words):
-    run = OnnxRuntimeBackend._run
+    run = OnnxRuntimeBackend.run
 
     def changed(self, name, *inputs):
         first, *others = run(self, name, *inputs)
         return (change(first) if name == step else first, *others)
 
-    monkeypatch.setattr(OnnxRuntimeBackend, '_run', changed)
+    monkeypatch.setattr(OnnxRuntimeBackend, 'run', changed)
     taken = choose(complete)
     assert taken.backend.name == 'torch'
     assert taken.reason.startswith(f'torch: the step {step!r} by onnxruntime {words}')
@@ -291,23 +285,23 @@ def test_the_export_beside_a_checkpoint_is_preferred_to_the_cache(
     assert choose(alone, 'onnxruntime').backend.name == 'onnxruntime'
     complete = beside(alone, tiny_export, tmp_path / 'checkpoint')
     assert exported(complete) == complete.path / 'onnx'
-    (complete.path / 'onnx' / 'sound.onnx').write_bytes(b'damaged')
+    (complete.path / 'onnx' / 'chunk.onnx').write_bytes(b'damaged')
     taken = choose(complete, 'onnxruntime')
     assert taken.backend.name == 'torch'
-    assert f'does not take {complete.path / "onnx" / "sound.onnx"}' in taken.problem
+    assert f'does not take {complete.path / "onnx" / "chunk.onnx"}' in taken.problem
     assert 'export the checkpoint again' in taken.problem
 
 
 @pytest.mark.parametrize('backend', ['auto', 'onnxruntime'])
-@pytest.mark.parametrize('instead', ['utterance', 'look_back'])
+@pytest.mark.parametrize('instead', ['utterance', 'temporal_attention'])
 def test_steps_that_take_other_inputs_are_replaced_and_said(complete, backend, instead):
     """Files that were mixed up: another number of inputs, and as many of other shapes."""
     folder = complete.path / 'onnx'
-    shutil.copy(folder / f'{instead}.onnx', folder / 'sound.onnx')
+    shutil.copy(folder / f'{instead}.onnx', folder / 'chunk.onnx')
     taken = choose(complete, backend)
     assert taken.backend.name == 'torch'
     said = taken.problem or taken.reason
-    assert f"the step 'sound' in {folder} does not run" in said
+    assert f"the step 'chunk' in {folder} does not run" in said
     assert 'activity-recognition export' in said
 
 

@@ -17,16 +17,25 @@ from activity_recognition.inference.backends import choice, cuda_graph
 from activity_recognition.inference.backends.choice import choose_backend
 from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
 from activity_recognition.inference.backends.eager import EagerBackend
-from activity_recognition.inference.backends.trial import hold_against
+from activity_recognition.inference.backends.trial import check_equivalence
 from activity_recognition.inference.precision import Precision, choose_precision
-from activity_recognition.models.examples import Sizes, example_inputs
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.examples import example_inputs
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps
 from activity_recognition.types import DecisionTime, Window
 from factories.answers import assert_equal, dense, run
 from factories.backends import asked, by, overwriting
 from factories.crowds import check_crowd, crowd_of
 from factories.matrix import STREAMS
-from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint, make_system
+from factories.networks import (
+    MOVING,
+    MOVING_ALONE,
+    STEPS,
+    TINY,
+    WRAPPING,
+    make_checkpoint,
+    make_system,
+)
 from factories.scenes import TROUBLED, trace_of
 from factories.streams import Scene, samples
 
@@ -51,18 +60,18 @@ class Uncaptured(CudaGraphBackend):
         self._on_trial = self._capturing = True
         self.tried = set()
 
-    def _capture(self, call, inputs):
+    def _capture(self, step, inputs):
         self.tried.add(tuple(inputs[0].shape))
-        return SimpleNamespace(replay=lambda new: call(*new))
+        return SimpleNamespace(replay=lambda new: self._eager.run(step, *new))
 
 
 class Uncapturable(Uncaptured):
     """Stands for a network that waits for a result in its step of sound."""
 
-    def _capture(self, call, inputs):
+    def _capture(self, step, inputs):
         if inputs[0].dim() == 4 and inputs[0].is_floating_point():
             raise RuntimeError('operation not permitted when stream is capturing\nmore of it')
-        return super()._capture(call, inputs)
+        return super()._capture(step, inputs)
 
 
 @pytest.fixture
@@ -82,7 +91,7 @@ def test_what_cannot_be_captured_is_known_before_the_first_sample(pretended, ask
     assert taken.backend.name == 'torch'
     told = taken.problem or taken.reason.removeprefix('torch: ')
     assert told == (
-        "the step 'sound' cannot be captured as a CUDA graph: operation not permitted when "
+        "the step 'chunk' cannot be captured as a CUDA graph: operation not permitted when "
         "stream is capturing; set engine.backend to 'torch'"
     )
     assert bool(taken.problem) == (asked_for == 'cudagraph')
@@ -111,13 +120,13 @@ def test_a_mixture_with_graphs_wants_whole_rings(pretended, monkeypatch):
     monkeypatch.setattr(
         choice,
         'step_times',
-        lambda *given: faster_graphs(*given) | {'sound': {'torch': 1.0, 'cudagraph': 2.0}},
+        lambda *given: faster_graphs(*given) | {'chunk': {'torch': 1.0, 'cudagraph': 2.0}},
     )
     taken = pretended('auto', Uncaptured)
     assert taken.backend.name == 'cudagraph+torch'
     assert taken.backend.fixed
     assert taken.reason.startswith('the faster of torch and cudagraph for each step: frame cuda')
-    assert 'sound torch (1000.00 and 2000.00 ms)' in taken.reason
+    assert 'chunk torch (1000.00 and 2000.00 ms)' in taken.reason
 
 
 def faster_graphs(backends, system):
@@ -130,19 +139,19 @@ def test_a_capture_that_fails_later_is_told_and_the_last_one(caplog):
     eager = EagerBackend(Steps(system).eval())
     backend = Uncapturable(eager, CUDA)
     inputs = example_inputs(system, Sizes())
-    with pytest.raises(BackendError, match="'sound' cannot be captured"):
-        backend.sound(*inputs['sound'])
+    with pytest.raises(BackendError, match="'chunk' cannot be captured"):
+        backend.run('chunk', *inputs['chunk'])
     backend.end_trial()
-    backend.frame(*inputs['frame'])
+    backend.run('frame', *inputs['frame'])
     tried = set(backend.tried)
     with torch.inference_mode():
-        for step in ('sound', 'utterance', 'sound', 'frame'):
-            found, wanted = (getattr(b, step)(*inputs[step]) for b in (backend, eager))
+        for step in ('chunk', 'utterance', 'chunk', 'frame'):
+            found, wanted = (b.run(step, *inputs[step]) for b in (backend, eager))
             torch.testing.assert_close(found, wanted)
     assert backend.tried == tried
     (told,) = [record.getMessage() for record in caplog.records]
     assert told == (
-        "the step 'sound' cannot be captured as a CUDA graph: operation not permitted when stream "
+        "the step 'chunk' cannot be captured as a CUDA graph: operation not permitted when stream "
         'is capturing; shapes that were not captured before run without a graph'
     )
 
@@ -154,15 +163,15 @@ class OnTheHost(Uncaptured):
         super().__init__(eager, precision)
         self.recorded = []
 
-    def _capture(self, call, inputs):
-        return CudaGraphBackend._capture(self, call, inputs)
+    def _capture(self, step, inputs):
+        return CudaGraphBackend._capture(self, step, inputs)
 
-    def _warm_up(self, call, kept):
-        return cuda_graph.computes(call(*kept), call(*kept))
+    def _warm_up(self, step, kept):
+        return cuda_graph.computes(self._eager.run(step, *kept), self._eager.run(step, *kept))
 
-    def _record(self, call, kept):
+    def _record(self, step, kept):
         self.recorded.append(tuple(kept[0].shape))
-        return SimpleNamespace(replay=lambda new: call(*new))
+        return SimpleNamespace(replay=lambda new: self._eager.run(step, *new))
 
 
 def on_the_host(config):
@@ -179,7 +188,7 @@ def test_a_step_that_computes_nothing_has_no_graph(config, recwarn, caplog):
     with torch.inference_mode():
         for step in STEPS:
             for _ in range(3):
-                found, wanted = (getattr(b, step)(*inputs[step]) for b in (backend, eager))
+                found, wanted = (b.run(step, *inputs[step]) for b in (backend, eager))
                 torch.testing.assert_close(found, wanted)
             recorded.append(len(backend.recorded))
     expected = [0, 1, 2, 3, 4] if config is MOVING_ALONE else [1, 2, 3, 4, 5]
@@ -193,11 +202,11 @@ def test_steps_without_a_graph_do_not_count_among_the_most(monkeypatch):
     backend, _, inputs = on_the_host(MOVING_ALONE)
     with torch.inference_mode():
         for count in (1, 2):
-            backend.frame(inputs['frame'][0][:count])
+            backend.run('frame', inputs['frame'][0][:count])
         assert not backend.recorded
-        backend.sound(*inputs['sound'])
-        backend.utterance(*inputs['utterance'])
-    assert backend.recorded == [tuple(inputs['sound'][0].shape)]
+        backend.run('chunk', *inputs['chunk'])
+        backend.run('utterance', *inputs['utterance'])
+    assert backend.recorded == [tuple(inputs['chunk'][0].shape)]
 
 
 def test_what_computes():
@@ -258,7 +267,7 @@ def test_few_shapes_occur(overwritten):
     engine = StreamingEngine(make_checkpoint(), engine=EngineConfig(device='cpu', evidence_every=3))
     run(engine, trace_of(TROUBLED))
     shapes = overwritten[0].shapes
-    assert len(shapes['look_back']) == 1
+    assert len(shapes['temporal_attention']) == 1
     assert len(shapes['decision']) == 2, 'with and without the evidence'
 
 
@@ -277,14 +286,13 @@ def test_its_numbers_are_those_of_torch(without_tf32):
     eager = EagerBackend(Steps(system).eval())
     backend = CudaGraphBackend(eager, precision)
     for _ in range(2):  # captured, then replayed with other inputs
-        hold_against(backend, eager, system)
+        check_equivalence(backend, eager, system)
     inputs = [example_inputs(system, Sizes(), seed=seed) for seed in (1, 2)]
     with torch.inference_mode():
         for step in STEPS:
-            first = getattr(backend, step)(*inputs[0][step])
-            second = getattr(backend, step)(*inputs[1][step])
-            wanted = getattr(eager, step)(*inputs[1][step])
-            assert isinstance(first, tuple) == isinstance(second, tuple)
+            first = backend.run(step, *inputs[0][step])
+            second = backend.run(step, *inputs[1][step])
+            wanted = eager.run(step, *inputs[1][step])
             torch.testing.assert_close(second, wanted, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(first, second, atol=0, rtol=0)
 
@@ -295,7 +303,7 @@ def test_a_step_that_computes_nothing_is_passed_over_on_cuda(without_tf32, recwa
     precision = choose_precision(EngineConfig(device='cuda', precision='fp32'))
     eager = EagerBackend(Steps(system).eval())
     backend = CudaGraphBackend(eager, precision)
-    hold_against(backend, eager, system)
+    check_equivalence(backend, eager, system)
     without = [key for key, captured in backend._captured.items() if captured is None]
     assert {step for step, _ in without} == {'frame'}
     assert len(backend._captured) > len(without)
@@ -323,5 +331,5 @@ def test_shapes_beyond_the_most_run_without_a_graph(monkeypatch, without_tf32):
     precision = choose_precision(EngineConfig(device='cuda', precision='fp32'))
     eager = EagerBackend(Steps(system).eval())
     backend = CudaGraphBackend(eager, precision)
-    hold_against(backend, eager, system)
+    check_equivalence(backend, eager, system)
     assert len(backend._captured) == 2

@@ -17,7 +17,7 @@ from factories.answers import assert_equal, assert_near, assert_same_decisions, 
 from factories.backends import asked, beside, by, half_of_the_steps, tiny_weights
 from factories.crowds import ANY_STAYS, alone, answers_to, attend, check_crowd, crowd_of, presence
 from factories.matrix import STREAMS, ways
-from factories.networks import MOVING, TINY, WRAPPING
+from factories.networks import MOVING, STEPS, TINY, WRAPPING
 from factories.scenes import ANY_RATE, ANY_SCENE, SILENT, TROUBLED, deciding_trace_of, trace_of
 from factories.streams import Scene
 
@@ -36,7 +36,7 @@ def checkpoints(tiny_export, tmp_path_factory):
     made = {}
     for name, config in CONFIGS.items():
         made[name] = beside(tiny_weights(config), tiny_export, tmp_path_factory.mktemp(name))
-        quantise_steps(made[name].path / 'onnx')
+        quantise_steps(made[name].path / 'onnx', STEPS)
     return made
 
 

@@ -47,7 +47,7 @@ from factories.matrix import (
     scene_of,
     ways,
 )
-from factories.networks import make_checkpoint
+from factories.networks import STEPS, make_checkpoint
 from factories.scenes import trace_of
 
 # The first that needs the export waits for it.
@@ -81,7 +81,7 @@ class Made:
         pytest.importorskip('onnxscript')
         made = self._checkpoint
         folder = made.path / choice.ONNX_FOLDER
-        quantise_steps(export_steps(made.system.cpu(), folder, checkpoint=made.id))
+        quantise_steps(export_steps(made.system.cpu(), folder, checkpoint=made.id), STEPS)
         return made
 
     def _expected(self, device):

@@ -20,11 +20,11 @@ from activity_recognition.inference.backends.integer_products import (
     needs_precise_mode,
 )
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
-from activity_recognition.inference.backends.trial import hold_near
+from activity_recognition.inference.backends.trial import check_nearness
 from activity_recognition.models.quantising import quantise_steps
-from activity_recognition.models.steps import STEPS, Steps
+from activity_recognition.models.steps import Steps
 from factories.backends import beside
-from factories.networks import make_checkpoint, make_system
+from factories.networks import STEPS, make_checkpoint, make_system
 
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnx')
@@ -37,14 +37,14 @@ LEVELS = np.array([255, 200, 100, 3], np.uint8)
 
 @pytest.fixture
 def quantised(tiny_export, tmp_path):
-    return quantise_steps(Path(shutil.copytree(tiny_export, tmp_path / 'onnx')))
+    return quantise_steps(Path(shutil.copytree(tiny_export, tmp_path / 'onnx')), STEPS)
 
 
 @pytest.fixture
 def complete(tiny_export, tmp_path):
     """A checkpoint with its steps beside it, those with 8-bit weights, too."""
     checkpoint = beside(make_checkpoint(), tiny_export, tmp_path / 'checkpoint')
-    quantise_steps(checkpoint.path / 'onnx')
+    quantise_steps(checkpoint.path / 'onnx', STEPS)
     return checkpoint
 
 
@@ -125,7 +125,7 @@ def test_weights_of_seven_bits_cannot_saturate():
 def test_all_products_of_all_steps_are_looked_at(quantised):
     import onnx
 
-    found = [product.step for product in integer_products._products(quantised)]
+    found = [product.step for product in integer_products._products(quantised, STEPS)]
     for step in STEPS:
         nodes = onnx.load(quantised / f'{step}.onnx').graph.node
         assert found.count(step) == sum(node.op_type == 'MatMulInteger' for node in nodes) > 0
@@ -137,41 +137,41 @@ def test_one_product_that_saturates_is_enough(quantised, processor, step):
         return (saturated if product.step == step else exact)(product, levels)
 
     processor(mostly_exact, exact)
-    assert needs_precise_mode(quantised)
+    assert needs_precise_mode(quantised, STEPS)
 
 
 def test_a_row_alone_counts(quantised, processor):
     """It has a kernel of its own."""
     processor(lambda p, levels: (saturated if len(levels) == 1 else exact)(p, levels), exact)
-    assert needs_precise_mode(quantised)
+    assert needs_precise_mode(quantised, STEPS)
 
 
 def test_where_nothing_saturates_the_faster_mode_stays(quantised, processor):
     processor(exact, exact)
-    backend = OnnxRuntimeBackend(quantised, num_threads=1)
+    backend = OnnxRuntimeBackend(quantised, STEPS, num_threads=1)
     assert not backend.precise
     assert modes(backend) == {'0'}
 
 
 def test_where_sums_saturate_it_is_the_precise_mode(quantised, processor):
     processor(saturated, exact)
-    backend = OnnxRuntimeBackend(quantised, num_threads=1)
+    backend = OnnxRuntimeBackend(quantised, STEPS, num_threads=1)
     assert backend.precise
     assert modes(backend) == {'1'}
     system = make_system()
-    hold_near(backend, EagerBackend(Steps(system).eval()), system)
+    check_nearness(backend, EagerBackend(Steps(system).eval()), system)
 
 
 def test_float_steps_are_not_looked_at(tiny_export, processor):
     processor(saturated, saturated)
-    backend = OnnxRuntimeBackend(tiny_export, num_threads=1)
+    backend = OnnxRuntimeBackend(tiny_export, STEPS, num_threads=1)
     assert not backend.precise
 
 
 def test_where_neither_is_exact_it_refuses_itself(quantised, processor):
     processor(saturated, saturated)
     with pytest.raises(BackendError, match=r"does not multiply the integers of the step 'frame' e"):
-        OnnxRuntimeBackend(quantised, num_threads=1)
+        OnnxRuntimeBackend(quantised, STEPS, num_threads=1)
 
 
 def choose(checkpoint):
@@ -202,12 +202,12 @@ def test_an_engine_goes_on_by_torch_where_it_is_wrong(complete, processor):
 
 def test_other_weights_are_not_near(complete, monkeypatch):
     """What saturates, and the steps of another network, are this far away."""
-    run = OnnxRuntimeBackend._run
+    run = OnnxRuntimeBackend.run
 
     def halved(self, step, *inputs):
         return tuple(result * 0.7 for result in run(self, step, *inputs))
 
-    monkeypatch.setattr(OnnxRuntimeBackend, '_run', halved)
+    monkeypatch.setattr(OnnxRuntimeBackend, 'run', halved)
     taken = choose(complete)
     assert taken.backend.name == 'torch'
     assert taken.problem.startswith("the step 'frame' by onnxruntime-int8 differs from PyTorch by ")
@@ -218,13 +218,13 @@ def test_other_weights_are_not_near(complete, monkeypatch):
 @pytest.mark.parametrize('step', STEPS)
 @pytest.mark.parametrize('wrong', [torch.nan, torch.inf])
 def test_what_is_not_finite_is_not_near(complete, monkeypatch, step, wrong):
-    run = OnnxRuntimeBackend._run
+    run = OnnxRuntimeBackend.run
 
     def spoilt(self, name, *inputs):
         first, *others = run(self, name, *inputs)
         return (first + wrong if name == step else first, *others)
 
-    monkeypatch.setattr(OnnxRuntimeBackend, '_run', spoilt)
+    monkeypatch.setattr(OnnxRuntimeBackend, 'run', spoilt)
     taken = choose(complete)
     assert taken.backend.name == 'torch'
     assert taken.problem.startswith(f'the step {step!r} by onnxruntime-int8 differs from PyTorch')
@@ -232,7 +232,7 @@ def test_what_is_not_finite_is_not_near(complete, monkeypatch, step, wrong):
 
 def test_extremes_are_looked_at(complete, monkeypatch):
     """A backend that is right about noise alone."""
-    run = OnnxRuntimeBackend._run
+    run = OnnxRuntimeBackend.run
 
     def wrong_in_the_dark(self, step, *inputs):
         results = run(self, step, *inputs)
@@ -241,20 +241,20 @@ def test_extremes_are_looked_at(complete, monkeypatch):
         dark = (inputs[0].flatten(1) == 0).all(1)
         return (torch.where(dark[:, None], 9 * results[0], results[0]),)
 
-    monkeypatch.setattr(OnnxRuntimeBackend, '_run', wrong_in_the_dark)
+    monkeypatch.setattr(OnnxRuntimeBackend, 'run', wrong_in_the_dark)
     assert "the step 'frame' by onnxruntime-int8 differs" in choose(complete).problem
 
 
 def test_a_graph_that_cannot_be_read_is_one_sentence(quantised):
-    (quantised / 'sound.onnx').write_bytes(b'damaged')
-    with pytest.raises(BackendError, match=r'sound\.onnx cannot be read: .*export --int8`$'):
-        needs_precise_mode(quantised)
+    (quantised / 'chunk.onnx').write_bytes(b'damaged')
+    with pytest.raises(BackendError, match=r'chunk\.onnx cannot be read: .*export --int8`$'):
+        needs_precise_mode(quantised, STEPS)
 
 
 def test_the_package_that_is_missing_is_named(quantised, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnx', None)
     with pytest.raises(BackendError, match=r'with the package onnx, .*\[onnx\]$'):
-        OnnxRuntimeBackend(quantised, num_threads=1)
+        OnnxRuntimeBackend(quantised, STEPS, num_threads=1)
 
 
 def test_the_precise_mode_is_an_option_that_the_library_knows():

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from activity_recognition.errors import BackendError
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
-from activity_recognition.models.examples import Sizes, example_inputs
-from activity_recognition.models.steps import STEPS, Steps
-from factories.networks import make_system
+from activity_recognition.models.examples import example_inputs
+from activity_recognition.models.step_spec import Sizes
+from activity_recognition.models.steps import Steps
+from factories.networks import STEPS, make_system
 
 pytest.importorskip('onnxruntime')
 
@@ -25,28 +26,26 @@ def system():
 
 @pytest.fixture(scope='module')
 def backend(tiny_export):
-    return OnnxRuntimeBackend(tiny_export, num_threads=1)
+    return OnnxRuntimeBackend(tiny_export, STEPS, num_threads=1)
 
 
 def results(backend, step, inputs):
     with torch.inference_mode():
-        found = getattr(backend, step)(*inputs)
-    return found if isinstance(found, tuple) else (found,)
+        return backend.run(step, *inputs)
 
 
 sizes_of_any_call = st.builds(
     Sizes,
     streams=st.integers(1, 4),
     rows=st.integers(1, 70),
-    blocks=st.integers(1, 9),
-    pieces=st.integers(1, 8),
+    length=st.integers(0, 9),
     decisions=st.integers(1, 5),
 )
 
 
 @given(sizes=sizes_of_any_call, seed=st.integers(0, 2**16))
-@example(sizes=Sizes(streams=1, rows=1, blocks=1, pieces=1, decisions=1), seed=0)
-@example(sizes=Sizes(streams=2, rows=48, blocks=3, pieces=7, decisions=4), seed=0)
+@example(sizes=Sizes(streams=1, rows=1, length=1, decisions=1), seed=0)
+@example(sizes=Sizes(streams=2, rows=48, length=3, decisions=4), seed=0)
 @settings(max_examples=30)
 def test_any_sizes_give_the_numbers_of_torch(system, backend, sizes, seed):
     eager = EagerBackend(Steps(system).eval())
@@ -97,4 +96,4 @@ def test_a_result_may_be_written_to_and_stays_after_the_next_call(system, backen
 
 def test_a_graph_that_is_missing_is_one_sentence(tmp_path):
     with pytest.raises(BackendError, match=r'does not take .*frame\.onnx: .*export the checkpoint'):
-        OnnxRuntimeBackend(tmp_path, num_threads=1)
+        OnnxRuntimeBackend(tmp_path, STEPS, num_threads=1)

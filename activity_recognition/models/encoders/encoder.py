@@ -1,0 +1,52 @@
+"""What every encoder offers to the network, the engine and the exports."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from activity_recognition.config import ModelConfig
+from activity_recognition.models.step_spec import StepSpec
+from activity_recognition.types import Modality
+
+
+class Encoder(nn.Module, ABC):
+    """Turns one modality's samples into tokens of the network's width.
+
+    ``forward`` encodes whole recordings, in a signature of its own; :meth:`encode` takes what it
+    needs from a batch. The engine runs the encoder's :meth:`steps`, which give the same tokens.
+    """
+
+    modality: ClassVar[Modality]
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Take window and number of tokens from the section of ``config`` named as the modality."""
+        super().__init__()
+        section = getattr(config, self.modality.value)
+        self.window_s: float = section.window_s
+        """How old a token may be to be seen by a decision, seconds."""
+        self.max_tokens: int = section.max_tokens
+        """How many tokens a decision sees at most."""
+
+    @property
+    @abstractmethod
+    def receptive_field_s(self) -> float:
+        """How far back from its stamp one token has seen, seconds."""
+
+    @abstractmethod
+    def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the tokens (B, N, D) of the modality's N samples of a batch, N >= 1."""
+
+    @classmethod
+    @abstractmethod
+    def steps(cls) -> tuple[StepSpec, ...]:
+        """Return the steps by which an engine encodes; the last one returns rows first."""
+
+    def merge_operators(self) -> None:
+        """Replace parts by ones that compute the same with fewer operators, for an export.
+
+        By default nothing is.
+        """
