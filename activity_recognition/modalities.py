@@ -44,7 +44,9 @@ class RoleSpec:
     type_setting: str = ''
     """Field of ``TopicsConfig`` that chooses one of the types; empty where there is no choice."""
     type_words: tuple[str, ...] = ()
-    """What that field calls the types; without these it holds the name of a type."""
+    """What that field calls the first of the types; without these it holds the name of a type."""
+    stand_in_types: tuple[str, ...] = ()
+    """Those of the types that are found in a recording only where it has none of the others."""
     field_setting: str = ''
     """Field of ``TopicsConfig`` that names what is read of a message of any type; where it is set,
     every type is taken."""
@@ -186,6 +188,9 @@ class ModalitySpec:
         return self.roles[0].role
 
 
+_KEY_POINTS = ('activity_recognition/msg/KeyPoints', 'hri_msgs/msg/Skeleton2D')
+"""The key points of a body, in the place of its picture."""
+
 SPECS: tuple[ModalitySpec, ...] = (
     ModalitySpec(
         modality=Modality.VIDEO,
@@ -195,14 +200,20 @@ SPECS: tuple[ModalitySpec, ...] = (
         roles=(
             RoleSpec(
                 role=Role.IMAGE,
-                message_types=('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
+                message_types=(
+                    'sensor_msgs/msg/Image',
+                    'sensor_msgs/msg/CompressedImage',
+                    *_KEY_POINTS,
+                ),
+                stand_in_types=_KEY_POINTS,
                 type_setting='image_transport',
                 type_words=('raw', 'compressed'),
                 other_words=('depth',),
                 # Where image_transport publishes them.
                 suffixes=(('sensor_msgs/msg/CompressedImage', '/compressed'),),
                 default_topic='camera/image_raw',
-                description='Topic of the camera, sensor_msgs/Image or CompressedImage.',
+                description='Topic of the camera, sensor_msgs/Image or CompressedImage; or of the '
+                'key points of a body, activity_recognition/KeyPoints or hri_msgs/Skeleton2D.',
                 # Dropping happens, counted, in our ring; a depth of 1 would lose frames unseen
                 # inside DDS.
                 depth=5,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from activity_recognition.keypoints import KeyPoints
+
 NANOSECONDS = 1_000_000_000
 """Nanoseconds in a second."""
 
@@ -61,6 +63,8 @@ class Frame:
     """RGB, (H, W, 3), contiguous."""
     frame_id: str = ''
     """Coordinate frame of the camera (REP 103)."""
+    key_points: KeyPoints | None = None
+    """What ``image`` is drawn of, where the source has key points instead of pictures."""
 
     @property
     def end_ns(self) -> int:

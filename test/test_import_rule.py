@@ -25,7 +25,7 @@ LAYERS = [
     {'config_io'},
     {'modalities'},
     {'config', 'types'},
-    {'settings', 'channel_choice', 'console', 'scratch', 'text_files'},
+    {'settings', 'channel_choice', 'console', 'scratch', 'text_files', 'keypoints'},
     {'errors', 'entry', 'cache_dir', '__init__'},
 ]
 """From the top; those on a line do not know each other."""

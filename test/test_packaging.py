@@ -48,6 +48,15 @@ MESSAGES = {
         'checkpoint_id': 'string',
         'label_set_version': 'string',
     },
+    'KeyPoints': {
+        'header': 'std_msgs/Header',
+        'width': 'uint32',
+        'height': 'uint32',
+        'names': 'sequence<string>',
+        'x': 'sequence<float>',
+        'y': 'sequence<float>',
+        'scores': 'sequence<float>',
+    },
 }
 """Frozen: a change breaks type hashes and old bags."""
 

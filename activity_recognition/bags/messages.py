@@ -11,9 +11,11 @@ import numpy as np
 from activity_recognition.errors import RecordingError
 from activity_recognition.modalities import ROLE_SPEC, SPEC, Role
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry, full_type_name
+from activity_recognition.sensors.keypoints import KEY_POINTS_TYPE
 from activity_recognition.types import NANOSECONDS
 
 if TYPE_CHECKING:
+    from activity_recognition.keypoints import KeyPoints
     from activity_recognition.sensors.cdr import Message
     from activity_recognition.types import AudioChunk, Frame, Sample, Utterance
 
@@ -117,6 +119,21 @@ class MessageMaker:
                 step=3 * width,
                 data=np.ascontiguousarray(frame.image).reshape(-1),
             )
+        return OutgoingMessage(kind, kind.serialise(message))
+
+    def key_points(self, frame: Frame, points: KeyPoints) -> OutgoingMessage:
+        """Return the key points of a frame, activity_recognition/KeyPoints."""
+        kind = self._types.resolve(KEY_POINTS_TYPE)
+        message = kind.new(
+            kind.name,
+            header=_header(kind, frame.stamp_ns, frame.frame_id),
+            width=points.width_px,
+            height=points.height_px,
+            names=list(points.names),
+            x=np.ascontiguousarray(points.joints_px[:, 0]),
+            y=np.ascontiguousarray(points.joints_px[:, 1]),
+            scores=points.scores,
+        )
         return OutgoingMessage(kind, kind.serialise(message))
 
     def audio_info(self, sample_rate_hz: int) -> OutgoingMessage:

@@ -173,6 +173,7 @@ def _candidates(spec: RoleSpec, topics: Iterable[Topic]) -> list[Topic]:
     """Return the topics that may have a role by their types and names."""
     fitting = [topic for topic in topics if topic.type_name in spec.message_types]
     fitting = [topic for topic in fitting if not _is_something_else(spec, topic)]
+    fitting = [topic for topic in fitting if topic.type_name not in spec.stand_in_types] or fitting
     if spec.suffixes:
         return _without_companions(spec, fitting)
     if spec.general_type:

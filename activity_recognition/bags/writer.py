@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 IMAGE_TOPIC = '/camera/image_raw'
 """Raw images; compressed ones go to the topic below it that image_transport would use."""
+KEY_POINTS_TOPIC = '/camera/key_points'
+"""Key points in the place of images."""
 AUDIO_TOPIC = '/audio/audio_stamped'
 AUDIO_INFO_TOPIC = '/audio/audio_info'
 TRANSCRIPT_TOPIC = '/speech/transcript'
@@ -128,7 +130,7 @@ class RecordingWriter:
         self._labels = tuple(spans)
 
     def write(self, sample: Sample) -> None:
-        """Store one sample at its arrival.
+        """Store one sample at its arrival; of a frame with key points, these and no picture.
 
         Raises:
             RecordingError: when it arrives before the start, when audio changes its rate, or when
@@ -144,11 +146,19 @@ class RecordingWriter:
         if not self._connections:
             self._put(START_TOPIC, self._messages.start(self._start_ns), self._start_ns)
         if isinstance(sample, Frame):
-            self._put(self._image_topic, self._messages.image(sample), sample.arrival_ns)
+            self._write_frame(sample)
         elif isinstance(sample, AudioChunk):
             self._write_audio(sample)
         else:
             self._put(TRANSCRIPT_TOPIC, self._messages.transcript(sample), sample.arrival_ns)
+
+    def _write_frame(self, frame: Frame) -> None:
+        if frame.key_points is None:
+            topic, message = self._image_topic, self._messages.image(frame)
+        else:
+            topic = KEY_POINTS_TOPIC
+            message = self._messages.key_points(frame, frame.key_points)
+        self._put(topic, message, frame.arrival_ns)
 
     def _write_audio(self, chunk: AudioChunk) -> None:
         assert self._start_ns is not None

@@ -68,7 +68,7 @@ def accepted(role: Role, topic: str, config: TopicsConfig) -> Accepted:
     spec = ROLE_SPEC[role]
     word = getattr(config, spec.type_setting) if spec.type_setting else ''
     if spec.type_words:
-        named = dict(zip(spec.type_words, spec.message_types, strict=True))
+        named = dict(zip(spec.type_words, spec.message_types, strict=False))
         chosen: tuple[str, ...] = (named[word],) if word in named else ()
     else:
         chosen = _chosen(word, f'topics.{spec.type_setting}')

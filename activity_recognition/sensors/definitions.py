@@ -47,6 +47,23 @@ _LIVE_SPEECH = f'{_LIVE_SPEECH_WITHOUT_LANGUAGE}string locale\n'
 
 _WHISPER_TRANSCRIPTION = 'string text\nfloat32 audio_time\nfloat32 transcription_time\n'
 
+_KEY_POINTS = """\
+std_msgs/Header header
+uint32 width
+uint32 height
+string[] names
+float32[] x
+float32[] y
+float32[] scores
+"""
+
+_SKELETON = {
+    'hri_msgs/msg/NormalizedPointOfInterest2D': 'float32 x\nfloat32 y\nfloat32 c\n',
+    'hri_msgs/msg/Skeleton2D': (
+        'std_msgs/Header header\nhri_msgs/NormalizedPointOfInterest2D[] skeleton\n'
+    ),
+}
+
 _STREAMED_AUDIO = {
     'audio_common_msgs/msg/AudioData': _AUDIO_DATA,
     'audio_common_msgs/msg/AudioDataStamped': _AUDIO_DATA_STAMPED,
@@ -66,7 +83,9 @@ KNOWN_DEFINITIONS: dict[str, dict[str, str]] = {
     'audio_common_msgs/msg/AudioInfo': _STREAMED_AUDIO,
     'audio_common_msgs/msg/Audio': _PORTAUDIO,
     'audio_common_msgs/msg/AudioStamped': _PORTAUDIO,
+    'activity_recognition/msg/KeyPoints': {'activity_recognition/msg/KeyPoints': _KEY_POINTS},
     'hri_msgs/msg/LiveSpeech': {'hri_msgs/msg/LiveSpeech': _LIVE_SPEECH},
+    'hri_msgs/msg/Skeleton2D': _SKELETON,
     'whisper_msgs/msg/Transcription': {'whisper_msgs/msg/Transcription': _WHISPER_TRANSCRIPTION},
 }
 """Type of a topic -> the definitions it is closed over.
@@ -88,6 +107,8 @@ FIXED_TYPES = frozenset(
     {
         'sensor_msgs/msg/Image',
         'sensor_msgs/msg/CompressedImage',
+        'activity_recognition/msg/KeyPoints',
+        'hri_msgs/msg/Skeleton2D',
         *_STREAMED_AUDIO,
         'audio_common_msgs/msg/AudioStamped',
     }

@@ -1,4 +1,4 @@
-"""sensor_msgs Image and CompressedImage -> :class:`~activity_recognition.types.Frame`.
+"""Messages of an image topic -> :class:`~activity_recognition.types.Frame`.
 
 Conversions agree with cv_bridge's to ``rgb8``. Bytes that already are what is wanted are not
 copied: the frame of a tight ``rgb8`` image is a read-only view of the message's buffer. Large
@@ -20,6 +20,7 @@ from activity_recognition.sensors.decoder_settings import (
     SignalHealth,
     TopicMessage,
 )
+from activity_recognition.sensors.keypoints import KEY_POINT_TYPES, decode_key_points
 from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, halved
 from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Frame
@@ -110,12 +111,13 @@ class ImageDecoder:
         return cls(least_side_px=max(side_px, settings.least_side_px))
 
     def decode_topic(self, message: TopicMessage) -> Frame:
-        """Return the frame in an Image or CompressedImage.
+        """Return the frame in an Image or CompressedImage, or drawn of key points.
 
         Raises:
             DecodeError: as of :func:`decode_image`.
         """
-        return decode_image(message.content, message.arrival_ns, least_side_px=self._least_side_px)
+        decode = decode_key_points if message.type_name in KEY_POINT_TYPES else decode_image
+        return decode(message.content, message.arrival_ns, least_side_px=self._least_side_px)
 
 
 def decode_image(
