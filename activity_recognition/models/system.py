@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from activity_recognition.models.encoders.text import TextTransformer
     from activity_recognition.models.encoders.video import VideoTransformer
 
+
 def batch_keys(modalities: Iterable[Modality]) -> dict[str, tuple[torch.dtype, int]]:
     """Return the keys of a batch of some modalities with dtype and number of dimensions."""
     keys: dict[str, tuple[torch.dtype, int]] = {}
