@@ -8,8 +8,9 @@ record time).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
@@ -90,6 +91,24 @@ class AudioChunk:
         """When the sample after the last one is due."""
         return self.stamp_ns + len(self.samples) * NANOSECONDS // self.sample_rate_hz
 
+    def cut(self, begin: int, end: int) -> AudioChunk:
+        """Return the samples from one index to another, stamped accordingly.
+
+        Args:
+            begin: index of the first sample.
+            end: index after the last one.
+        """
+        stamp_ns = self.stamp_ns + begin * NANOSECONDS // self.sample_rate_hz
+        return replace(self, stamp_ns=stamp_ns, samples=self.samples[begin:end])
+
+    def pieces(self) -> tuple[AudioChunk, ...]:
+        """Return it in pieces of at most a second, each with the chunk's arrival."""
+        count = len(self.samples)
+        # Of equal length: a rest of some samples could lie behind the next chunk's corrected stamp.
+        number = -(-count // self.sample_rate_hz)
+        edges = [count * index // number for index in range(number + 1)]
+        return tuple(self.cut(begin, end) for begin, end in pairwise(edges))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
@@ -120,6 +139,17 @@ Sample = Frame | AudioChunk | Utterance
 def modality_of(sample: Sample) -> Modality:
     """Return the modality a sample belongs to."""
     return sample.modality
+
+
+def pieces_of(sample: Sample) -> tuple[Sample, ...]:
+    """Return a sample as what the engine takes in one step: long chunks in pieces of a second.
+
+    So a long message waits like as many short ones, of which the oldest give way where too many
+    wait.
+    """
+    if not isinstance(sample, AudioChunk) or len(sample.samples) <= sample.sample_rate_hz:
+        return (sample,)
+    return sample.pieces()
 
 
 # Moments and windows are made for every message, and a tuple in half the time of a frozen class.

@@ -12,10 +12,9 @@ from activity_recognition.bags.messages import MessageMaker
 from activity_recognition.bags.subtitles import as_utterances, read_subtitles
 from activity_recognition.errors import DecodeError
 from activity_recognition.modalities import Role
-from activity_recognition.sensors.audio import pieces_of
 from activity_recognition.sensors.decoder_settings import DecoderSettings
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
-from activity_recognition.types import AudioChunk, Frame
+from activity_recognition.types import AudioChunk, Frame, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,13 +13,12 @@ from activity_recognition.bags.topics import Topic, TopicNames, choose_topics, p
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, DecodeError, RecordingError
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
-from activity_recognition.sensors.audio import pieces_of
 from activity_recognition.sensors.audio_format import format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
 from activity_recognition.sensors.decoder_settings import DecoderSettings, SignalHealth
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
 from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
-from activity_recognition.types import Modality, seconds_between
+from activity_recognition.types import Modality, pieces_of, seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

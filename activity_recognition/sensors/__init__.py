@@ -1,7 +1,7 @@
 """Inputs: message buffers -> Frame, AudioChunk, Utterance. NumPy and OpenCV; no torch, no ROS."""
 
 from activity_recognition.modalities import Role
-from activity_recognition.sensors.audio import AudioDecoder, pieces_of
+from activity_recognition.sensors.audio import AudioDecoder
 from activity_recognition.sensors.audio_format import AudioFormat
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry
 from activity_recognition.sensors.channel_selector import ChannelSelector
@@ -24,5 +24,4 @@ __all__ = [
     'TranscriptDecoder',
     'TypeRegistry',
     'decode_image',
-    'pieces_of',
 ]

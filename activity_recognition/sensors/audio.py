@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from activity_recognition.sensors.cdr import Message
-    from activity_recognition.types import Sample
 
 _SYNC = SyncConfig()
 
@@ -292,32 +289,6 @@ class AudioDecoder:
             return chunk
         given = -(-(self._given_until_ns - chunk.stamp_ns) * chunk.sample_rate_hz // NANOSECONDS)
         if given >= len(chunk.samples):
-            return _cut(
-                chunk, max(0, len(chunk.samples) - chunk.sample_rate_hz), len(chunk.samples)
-            )
+            return chunk.cut(max(0, len(chunk.samples) - chunk.sample_rate_hz), len(chunk.samples))
         self._given_until_ns = None
-        return _cut(chunk, max(given, 0), len(chunk.samples))
-
-
-def pieces_of(sample: Sample) -> tuple[Sample, ...]:
-    """Return a sample as what the engine takes in one step: long chunks in pieces of a second.
-
-    So a long message waits like as many short ones, of which the oldest give way where too many
-    wait. All pieces have the chunk's arrival.
-    """
-    if not isinstance(sample, AudioChunk) or len(sample.samples) <= sample.sample_rate_hz:
-        return (sample,)
-    count = len(sample.samples)
-    # Of equal length: a rest of some samples could lie behind the next chunk's corrected stamp.
-    number = -(-count // sample.sample_rate_hz)
-    edges = [count * index // number for index in range(number + 1)]
-    return tuple(_cut(sample, begin, end) for begin, end in itertools.pairwise(edges))
-
-
-def _cut(chunk: AudioChunk, begin: int, end: int) -> AudioChunk:
-    """Return a chunk's samples from ``begin`` to ``end``."""
-    return dataclasses.replace(
-        chunk,
-        stamp_ns=chunk.stamp_ns + begin * NANOSECONDS // chunk.sample_rate_hz,
-        samples=chunk.samples[begin:end],
-    )
+        return chunk.cut(max(given, 0), len(chunk.samples))

@@ -18,7 +18,7 @@ from activity_recognition.types import DecisionTime, Sample, Window
 if TYPE_CHECKING:
     from collections import deque
 
-    from activity_recognition.streams.rings import Entry, StampedRing
+    from activity_recognition.streams.input_queue import Entry, StampedRing
 
 _arrival = attrgetter('arrival_ns')
 _make_window = partial(tuple.__new__, Window)

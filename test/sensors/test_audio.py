@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import DecodeError, OutOfOrderError, UnsupportedEncodingError
-from activity_recognition.sensors import AudioDecoder, AudioFormat, pieces_of
+from activity_recognition.sensors import AudioDecoder, AudioFormat
 from activity_recognition.sensors.resampler import filter_bank
 from activity_recognition.streams import WindowSynchronizer
-from activity_recognition.types import NANOSECONDS, AudioChunk, Modality
+from activity_recognition.types import NANOSECONDS, AudioChunk, Modality, pieces_of
 
 RATE = 16_000
 START_NS = 1_700_000_000_000_000_000

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.modalities import SAMPLE_ROLES, SPECS, Role
 from activity_recognition.ros.clocks import now_ns
-from activity_recognition.ros.recognizing.sequence_gaps import SequenceGaps
-from activity_recognition.sensors import Drops, pieces_of
+from activity_recognition.sensors import Drops
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
-from activity_recognition.types import NANOSECONDS, Sample, Window
+from activity_recognition.types import NANOSECONDS, Sample, Window, pieces_of
 
 try:
     from message_filters import SimpleFilter
@@ -41,6 +40,43 @@ if TYPE_CHECKING:
 _TRIGGERS = frozenset(spec.sample_type for spec in SPECS if spec.triggers_decisions)
 """By type, because finding a member of an Enum takes longer."""
 _THINNED = frozenset(spec.role for spec in SPECS if spec.rate_setting)
+
+
+_NO_NUMBER = 1 << 63
+"""Numbers from here on say that the middleware has none (in rmw it is the largest of 64 bits)."""
+
+
+class SequenceGaps:
+    """Counts gaps in the numbers of a topic's only publisher.
+
+    A queue that is full forgets its oldest message without a word. Where several publish, the
+    numbers of one cannot be told from another's, and nothing is counted.
+    """
+
+    def __init__(self) -> None:
+        """Count nothing until it is known who publishes."""
+        self.missed = 0
+        """Messages in the gaps so far."""
+        self._is_alone = False
+        self._newest = 0
+
+    def note_publishers(self, count: int) -> None:
+        """Take how many publish on the topic now."""
+        if (count == 1) != self._is_alone:
+            self._is_alone = count == 1
+            self.restart()
+
+    def restart(self) -> None:
+        """Let the next message begin: what was published before it is not missed."""
+        self._newest = 0
+
+    def note(self, number: int) -> None:
+        """Take a message's number; a smaller one than before is that of another publisher."""
+        if not self._is_alone or number >= _NO_NUMBER:
+            return
+        if 0 < self._newest < number:
+            self.missed += number - self._newest - 1
+        self._newest = number
 
 
 class RawMessage(NamedTuple):

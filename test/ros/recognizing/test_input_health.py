@@ -9,10 +9,9 @@ pytest.importorskip('rclpy')
 
 from activity_recognition.config_io import shipped_file
 from activity_recognition.ros.recognizing.diagnostics import Diagnosis, Snapshot
-from activity_recognition.ros.recognizing.filters import _offset_ns
+from activity_recognition.ros.recognizing.filters import SequenceGaps, _offset_ns
 from activity_recognition.ros.recognizing.input_health import InputHealth, InputPast
 from activity_recognition.ros.recognizing.inputs import InputReport
-from activity_recognition.ros.recognizing.sequence_gaps import SequenceGaps
 from activity_recognition.ros.status import Status
 from activity_recognition.sensors import Role
 from activity_recognition.streams import DropReason, InputCounters
