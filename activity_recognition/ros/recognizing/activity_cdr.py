@@ -15,6 +15,7 @@ import math
 import struct
 from collections.abc import Sequence
 
+from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.types import (
     MODALITIES,
     NANOSECONDS,
@@ -40,22 +41,30 @@ def _text(text: str, flag: bytes = b'') -> bytes:
 
 
 _NO_TEXT = _text('')
-_SENSES = {modality: _text(modality.value, b'\1') for modality in MODALITIES}
-_SILENT = {modality: _text(modality.value, b'\0') for modality in MODALITIES}
-_COUNT_OF_SENSES = _COUNT.pack(len(MODALITIES))
+_PRESENT = {modality: _text(modality.value, b'\1') for modality in MODALITIES}
+_ABSENT = {modality: _text(modality.value, b'\0') for modality in MODALITIES}
 
 
 class ActivityWriter:
     """Writes the decisions of one stream."""
 
-    def __init__(self, labels: Sequence[str], *, subject_id: str = '') -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        *,
+        modalities: Sequence[Modality] = DEFAULT_MODALITIES,
+        subject_id: str = '',
+    ) -> None:
         """Prepare what all decisions share.
 
         Args:
             labels: the model's labels, by class.
+            modalities: what the network takes in; each has an entry of evidence.
             subject_id: who is meant.
         """
         self._subject = _text(subject_id)
+        self._modalities = tuple(modalities)
+        self._num_evidence = _COUNT.pack(len(self._modalities))
         self._labels = {label: _text(label) for label in ('', *labels)}
         self._scores = [_text(label) + _NUMBER.pack(i) for i, label in enumerate(labels)]
 
@@ -79,8 +88,8 @@ class ActivityWriter:
                 self._label(decision.label),
                 _VERDICT.pack(decision.class_id, decision.confidence, len(scores) // 2),
                 *scores,
-                _COUNT_OF_SENSES,
-                *(self._evidence(known.get(modality), modality) for modality in MODALITIES),
+                self._num_evidence,
+                *(self._evidence(known.get(modality), modality) for modality in self._modalities),
                 _TIMES.pack(*_moment(decision.window_start_ns), *since),
             )
         )
@@ -105,11 +114,11 @@ class ActivityWriter:
     def _evidence(self, item: ModalityEvidence | None, modality: Modality) -> bytes:
         if item is None or not item.present:
             age_s = math.nan if item is None else item.age_s
-            return b''.join((_SILENT[modality], _FLOAT.pack(age_s), _NO_TEXT, _FLOATS.pack(0, 0)))
+            return b''.join((_ABSENT[modality], _FLOAT.pack(age_s), _NO_TEXT, _FLOATS.pack(0, 0)))
         confidence = 0.0 if math.isnan(item.confidence) else item.confidence
         return b''.join(
             (
-                _SENSES[modality],
+                _PRESENT[modality],
                 _FLOAT.pack(item.age_s),
                 self._label(item.label),
                 _FLOATS.pack(confidence, item.weight),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from builtin_interfaces.msg import Time
 
+from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.msg import (
     ActivityLabels,
     ActivityScore,
@@ -18,6 +19,7 @@ from activity_recognition.types import (
     MODALITIES,
     NANOSECONDS,
     Decision,
+    Modality,
     ModalityEvidence,
     Status,
 )
@@ -32,13 +34,19 @@ def to_time(stamp_ns: int) -> Time:
 
 
 def to_message(
-    decision: Decision, labels: Sequence[str], *, frame_id: str = '', subject_id: str = ''
+    decision: Decision,
+    labels: Sequence[str],
+    *,
+    modalities: Sequence[Modality] = DEFAULT_MODALITIES,
+    frame_id: str = '',
+    subject_id: str = '',
 ) -> ActivityStamped:
     """Return a decision as a message; ``latency_s`` and ``processing_s`` are still to be set.
 
     Args:
         decision: what was decided.
         labels: the model's labels, by class.
+        modalities: what the network takes in; each has an entry of evidence.
         frame_id: frame of the sensor that triggered the decision.
         subject_id: who is meant.
     """
@@ -48,7 +56,7 @@ def to_message(
         label=decision.label,
         class_id=decision.class_id,
         confidence=float(decision.confidence),
-        evidence=_evidence(decision.evidence),
+        evidence=_evidence(decision.evidence, modalities),
         window_start=to_time(decision.window_start_ns),
         stable_since=to_time(decision.stable_since_ns),
     )
@@ -62,14 +70,27 @@ def to_message(
     return message
 
 
-def no_data_message(t_ns: int, *, frame_id: str = '', subject_id: str = '') -> ActivityStamped:
-    """Return the message that nothing is known at ``t_ns``."""
+def no_data_message(
+    t_ns: int,
+    *,
+    modalities: Sequence[Modality] = DEFAULT_MODALITIES,
+    frame_id: str = '',
+    subject_id: str = '',
+) -> ActivityStamped:
+    """Return the message that nothing is known.
+
+    Args:
+        t_ns: of when it speaks.
+        modalities: as of :func:`to_message`.
+        frame_id: likewise.
+        subject_id: likewise.
+    """
     stamp = to_time(t_ns)
     message = ActivityStamped(
         status=ActivityStamped.STATUS_NO_DATA,
         subject_id=subject_id,
         class_id=ActivityStamped.CLASS_ID_NONE,
-        evidence=_evidence(()),
+        evidence=_evidence((), modalities),
         window_start=stamp,
         stable_since=stamp,
     )
@@ -79,7 +100,13 @@ def no_data_message(t_ns: int, *, frame_id: str = '', subject_id: str = '') -> A
 
 
 def labels_message(labels: Sequence[str], *, checkpoint_id: str, stamp_ns: int) -> ActivityLabels:
-    """Return the list of labels; its version is a digest, so equal lists have equal versions."""
+    """Return the list of labels; its version is a digest, so equal lists have equal versions.
+
+    Args:
+        labels: the model's labels, by class.
+        checkpoint_id: of the model.
+        stamp_ns: when it is published.
+    """
     digest = hashlib.sha256('\0'.join(labels).encode()).hexdigest()
     message = ActivityLabels(
         labels=list(labels), checkpoint_id=checkpoint_id, label_set_version=digest[:12]
@@ -99,10 +126,12 @@ def _ranked(decision: Decision, labels: Sequence[str]) -> list[ActivityScore]:
     ]
 
 
-def _evidence(evidence: Iterable[ModalityEvidence]) -> list[EvidenceMessage]:
-    """Return one entry per modality in the order of the package, absent ones too."""
+def _evidence(
+    evidence: Iterable[ModalityEvidence], modalities: Iterable[Modality]
+) -> list[EvidenceMessage]:
+    """Return one entry per modality of the network, absent ones too."""
     known = {item.modality: item for item in evidence}
-    return [_entry(known.get(modality, _ABSENT[modality])) for modality in MODALITIES]
+    return [_entry(known.get(modality, _ABSENT[modality])) for modality in modalities]
 
 
 def _entry(item: ModalityEvidence) -> EvidenceMessage:

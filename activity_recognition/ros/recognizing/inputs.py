@@ -12,7 +12,7 @@ from rclpy.qos import QoSPolicyKind, QoSProfile, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from activity_recognition.errors import UnsupportedEncodingError
-from activity_recognition.modalities import SAMPLE_ROLES, Role
+from activity_recognition.modalities import SAMPLE_ROLES, SPEC, Role
 from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.parameters import parameter_overrides
 from activity_recognition.ros.qos import describe, mismatch, requested_qos
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from activity_recognition.config import TopicsConfig
     from activity_recognition.sensors import SensorDecoders
     from activity_recognition.streams import WindowSynchronizer
+    from activity_recognition.types import Modality
 
 _POLICIES = (
     QoSPolicyKind.HISTORY,
@@ -273,6 +274,7 @@ class Inputs:
         node: Node,
         config: TopicsConfig,
         *,
+        modalities: Iterable[Modality],
         stream: str,
         decoders: SensorDecoders,
         synchronizer: WindowSynchronizer,
@@ -282,6 +284,7 @@ class Inputs:
         Args:
             node: subscribes.
             config: of the topics.
+            modalities: what the network takes in; there is an input for each of their topics.
             stream: what they are inputs of; empty where there is but one.
             decoders: turn messages into samples.
             synchronizer: takes the samples.
@@ -289,6 +292,7 @@ class Inputs:
         Raises:
             ConfigError: when a type in the settings is no type name.
         """
+        roles = [spec.role for modality in modalities for spec in SPEC[modality].roles]
         self.each = tuple(
             Input(
                 node,
@@ -296,7 +300,7 @@ class Inputs:
                 decoders=decoders,
                 synchronizer=synchronizer,
             )
-            for role in Role
+            for role in roles
         )
 
     @property

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 
     from activity_recognition.ros.recognizing.filters import EntryTimes
-    from activity_recognition.types import Window
+    from activity_recognition.types import Modality, Window
 
 
 ACKNOWLEDGED_WITHIN_S = 0.5
@@ -76,13 +76,25 @@ class Results:
         topic: str,
         decision_rate_hz: float,
         labels: Sequence[str],
+        modalities: Sequence[Modality],
         subject: str,
     ) -> None:
+        """Advertise; nothing is published before :meth:`open`.
+
+        Args:
+            node: publishes.
+            topic: relative name.
+            decision_rate_hz: by which decisions live.
+            labels: the model's labels, by class.
+            modalities: what the network takes in.
+            subject: who is meant.
+        """
         self._node = node
         self._clock = node.get_clock()
         self._labels = labels
         self._subject = subject
-        self._writer = ActivityWriter(labels, subject_id=subject)
+        self._modalities = modalities
+        self._writer = ActivityWriter(labels, modalities=modalities, subject_id=subject)
         self._lock = threading.Lock()
         self._open = False
         self._frame_id = ''
@@ -110,6 +122,7 @@ class Results:
             self._activity.publish(
                 no_data_message(
                     now_ns(self._clock),
+                    modalities=self._modalities,
                     frame_id=self._frame_id,
                     subject_id=self._subject,
                 )
@@ -162,7 +175,13 @@ class Results:
         self._node.destroy_lifecycle_publisher(self._activity)
 
     def deliver(self, decision: Decision, window: Window, entries: EntryTimes) -> None:
-        """Publish a decision; called by the worker with the window that ended in it."""
+        """Publish a decision; called by the worker.
+
+        Args:
+            decision: what was decided.
+            window: ended in it.
+            entries: when what it knows came in.
+        """
         frame = self._note_frames(window)
         written = self._writer.write(decision, frame_id=self._frame_id)
         entry_s = entries.find(decision.arrival_ns)
@@ -182,6 +201,7 @@ class Results:
         message = to_message(
             published.decision,
             self._labels,
+            modalities=self._modalities,
             frame_id=published.frame_id,
             subject_id=self._subject,
         )

@@ -245,7 +245,7 @@ class Session:
         self._config = config
         self.engine = engine
         self.publishers = {
-            name: StreamPublishers(node, config, engine.labels, name) for name in engine.streams
+            name: StreamPublishers(node, config, engine.config, name) for name in engine.streams
         }
         self._label_list = LabelList(node, engine.labels)
         self.active: ActiveSession | None = None

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from activity_recognition.errors import ConfigError, DecodeError
+from activity_recognition.modalities import modalities_of
 from activity_recognition.ros.recognizing.filters import SynchronizerFilter
 from activity_recognition.ros.recognizing.input_log import InputLog
 from activity_recognition.ros.recognizing.inputs import Inputs
@@ -37,6 +38,7 @@ class StreamInputs:
         self.inputs = Inputs(
             node,
             config.topics,
+            modalities=modalities_of(model),
             stream=stream,
             decoders=SensorDecoders(
                 DecoderSettings(

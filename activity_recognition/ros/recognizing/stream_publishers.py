@@ -6,32 +6,39 @@ from typing import TYPE_CHECKING
 
 from sensor_msgs.msg import Image
 
+from activity_recognition.modalities import modalities_of
 from activity_recognition.ros.qos import OVERLAY_QOS
 from activity_recognition.ros.recognizing.inputs import topic_of
 from activity_recognition.ros.recognizing.overlay import draw, to_image_message
 from activity_recognition.ros.recognizing.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rclpy.lifecycle import LifecycleNode
 
-    from activity_recognition.config import RecognizerConfig
+    from activity_recognition.config import ModelConfig, RecognizerConfig
 
 
 class StreamPublishers:
     """The publishers ``activity`` and ``~/overlay`` of one stream."""
 
     def __init__(
-        self, node: LifecycleNode, config: RecognizerConfig, labels: Sequence[str], stream: str
+        self, node: LifecycleNode, config: RecognizerConfig, model: ModelConfig, stream: str
     ) -> None:
-        """Advertise; ``stream`` begins the topics' names, and is empty where there is but one."""
+        """Advertise.
+
+        Args:
+            node: publishes.
+            config: of the node.
+            model: of the network.
+            stream: begins the topics' names; empty where there is but one.
+        """
         self._node = node
         self.results = Results(
             node,
             topic=topic_of(stream, 'activity'),
             decision_rate_hz=config.sync.decision_rate_hz,
-            labels=labels,
+            labels=model.labels,
+            modalities=modalities_of(model),
             subject=config.subject_id,
         )
         self._overlay = node.create_lifecycle_publisher(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import dataclasses
 import itertools
 import os
 import threading
@@ -305,6 +306,26 @@ def world(checkpoint):
     with_clock = World(checkpoint)
     yield with_clock
     with_clock.close()
+
+
+@pytest.fixture
+def world_of(tmp_path):
+    """Return worlds whose recogniser has a network of some modalities only."""
+    from activity_recognition.models.checkpoint import save_checkpoint
+    from factories.networks import TINY, make_system, tokenizer_for
+
+    worlds = []
+
+    def make(*modalities: str) -> World:
+        model = dataclasses.replace(TINY, modalities=modalities)
+        folder = tmp_path / '-'.join(modalities)
+        save_checkpoint(folder, make_system(model), tokenizer_for(TINY))
+        worlds.append(World(folder))
+        return worlds[-1]
+
+    yield make
+    for made in worlds:
+        made.close()
 
 
 @pytest.fixture
