@@ -23,7 +23,7 @@ from activity_recognition.models.checkpoint import default_checkpoint, load_chec
 from activity_recognition.simulation import Simulation, SimulationConfig, simulate
 from activity_recognition.streams import windows
 from activity_recognition.training.data.targets import LabelTrack
-from activity_recognition.training.evaluation.metrics import confusion_matrix, summarise
+from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
 from activity_recognition.types import Window
 
 REFERENCE = 'torch'

@@ -13,7 +13,7 @@ from harness import Report, arguments
 from real_data import ENVIRONMENT, TRAINED_ON_ONLY, WORK, ClipAnswer, RealClip, recipe
 from record import Table
 
-from activity_recognition.training.evaluation.metrics import confusion_matrix
+from activity_recognition.training.evaluation.classification import confusion_matrix
 from activity_recognition.training.evaluation.predict import Combination
 
 

@@ -23,7 +23,7 @@ from activity_recognition.models.checkpoint import Checkpoint, default_checkpoin
 from activity_recognition.simulation import Simulation, SimulationConfig, simulate
 from activity_recognition.streams import windows
 from activity_recognition.training.data.targets import LabelTrack
-from activity_recognition.training.evaluation.metrics import confusion_matrix, summarise
+from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
 from activity_recognition.types import Frame, Sample
 
 NATIVE_HZ = 60

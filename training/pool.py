@@ -82,7 +82,7 @@ def _results(
         return
     context = worker_context(work.__module__)
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=be_a_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=init_worker)
     try:
         futures: dict[Future[Result], int] = {
             pool.submit(work, item): index for index, item in enumerate(items)
@@ -111,7 +111,7 @@ def worker_context(module: str) -> ForkServerContext:
     return context
 
 
-def be_a_worker(_worker: int = 0) -> None:
+def init_worker(_worker: int = 0) -> None:
     """Leave Ctrl-C to the parent, and end when it does; run first in a worker process.
 
     A parent that is killed tells its workers nothing: they would wait for work for ever, and keep

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import multiclass_cohen_kappa
 from torchmetrics.functional.nominal import fleiss_kappa
 
+from activity_recognition.training.evaluation.classification import known
 from activity_recognition.training.evaluation.decisions import Int64, SegmentResult
-from activity_recognition.training.evaluation.metrics import known
 from activity_recognition.types import Modality
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.training.evaluation.metrics import known
+from activity_recognition.training.evaluation.classification import known
 
 LEVEL = 0.95
 """Of every interval."""

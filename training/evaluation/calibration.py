@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
+from activity_recognition.training.evaluation.classification import known, ratio
 from activity_recognition.training.evaluation.decisions import SegmentResult
-from activity_recognition.training.evaluation.metrics import known, ratio
 
 BINS = 15
 KINDS = ('before', 'after', 'smoothed')

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
-from activity_recognition.training.evaluation.decisions import SegmentResult
-from activity_recognition.training.evaluation.metrics import (
+from activity_recognition.training.evaluation.classification import (
     confusion_matrix,
     overall_scores,
     summarise,
 )
+from activity_recognition.training.evaluation.decisions import SegmentResult
 
 Counts = Mapping[str, NDArray[np.int64]]
 """``decisions`` and ``smoothed``: (C, C + 1), or (R, C, C + 1) of several recordings."""

@@ -23,8 +23,12 @@ from activity_recognition.inference.trace_file import read_trace
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.recorded import RecordedConfig
 from activity_recognition.training.data.cache import PreparedRecording
+from activity_recognition.training.evaluation.classification import (
+    confusion_matrix,
+    known,
+    overall_scores,
+)
 from activity_recognition.training.evaluation.decisions import UNDECIDED, Int64
-from activity_recognition.training.evaluation.metrics import confusion_matrix, known, overall_scores
 from activity_recognition.training.evaluation.parity import Comparison, Played, compare, tolerance
 from activity_recognition.training.evaluation.replaying import replay
 from activity_recognition.types import NANOSECONDS, to_ns

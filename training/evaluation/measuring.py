@@ -27,6 +27,7 @@ from activity_recognition.training.data.source import SHARDS, Preparing
 from activity_recognition.training.evaluation import calibration
 from activity_recognition.training.evaluation.agreement import measure_agreement
 from activity_recognition.training.evaluation.bootstrap import LEVEL, Bootstrap
+from activity_recognition.training.evaluation.classification import known, overall_scores
 from activity_recognition.training.evaluation.combinations import (
     combination_intervals,
     count,
@@ -35,7 +36,6 @@ from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers,
 from activity_recognition.training.evaluation.decisions import SegmentResult
 from activity_recognition.training.evaluation.detection import measure_detection
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
-from activity_recognition.training.evaluation.metrics import known, overall_scores
 from activity_recognition.training.evaluation.predict import (
     Combination,
     combination_name,

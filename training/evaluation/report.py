@@ -22,7 +22,7 @@ from activity_recognition.reporting.blocks import (
 )
 from activity_recognition.reporting.metrics import Check
 from activity_recognition.scratch import scratch_folder, writing
-from activity_recognition.training.evaluation import pictures, tables
+from activity_recognition.training.evaluation import figures, tables
 from activity_recognition.training.evaluation.cautions import assurance, cautions
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
 from activity_recognition.training.evaluation.schema import (
@@ -91,22 +91,22 @@ def render(evaluation: Evaluation, checks: Sequence[Check]) -> str:
 def _files(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     metrics, labels = evaluation.metrics, evaluation.metrics['labels']
     fused = metrics['combinations'][fused_name(metrics)]
-    yield 'confusion.svg', pictures.confusion_picture(labels, fused['confusion'], alone=True)
+    yield 'confusion.svg', figures.confusion_picture(labels, fused['confusion'], alone=True)
     yield (
         'confusion_smoothed.svg',
-        pictures.confusion_picture(labels, fused['smoothed']['confusion'], alone=True),
+        figures.confusion_picture(labels, fused['smoothed']['confusion'], alone=True),
     )
-    yield 'reliability.svg', pictures.reliability_picture(metrics['calibration'], alone=True)
-    yield 'latency.svg', pictures.latency_picture(metrics, alone=True)
+    yield 'reliability.svg', figures.reliability_picture(metrics['calibration'], alone=True)
+    yield 'latency.svg', figures.latency_picture(metrics, alone=True)
     for place, recording in enumerate(evaluation.decided[:SHOWN_RECORDINGS], start=1):
-        drawn = pictures.timeline_picture(recording, labels, alone=True)
+        drawn = figures.timeline_picture(recording, labels, alone=True)
         yield f'timeline_{place}.svg', drawn
 
 
 def _sections(
     title: str, metrics: Metrics, decided: Sequence[Decided], checks: Sequence[Check]
 ) -> Iterator[str]:
-    yield f'<style>{pictures.WANTED}\n{_LAYOUT}</style>'
+    yield f'<style>{figures.WANTED}\n{_LAYOUT}</style>'
     yield heading(title, _summary(metrics))
     yield tiles(_headline(metrics))
     yield card('Acceptance', checks_table(checks) + _cautions(metrics))
@@ -117,7 +117,7 @@ def _sections(
     yield card('Over time', tables.temporal_table(metrics) + _TEMPORAL)
     yield card(
         'Calibration',
-        f'<div class="picture">{pictures.reliability_picture(metrics["calibration"])}</div>'
+        f'<div class="picture">{figures.reliability_picture(metrics["calibration"])}</div>'
         + tables.calibration_table(metrics)
         + _RELIABILITY,
     )
@@ -176,7 +176,7 @@ def _headline(metrics: Metrics) -> Iterator[tuple[str, str]]:
 
 def _confusions(metrics: Metrics) -> str:
     fused = metrics['combinations'][fused_name(metrics)]
-    drawn = pictures.confusion_picture(metrics['labels'], fused['confusion'])
+    drawn = figures.confusion_picture(metrics['labels'], fused['confusion'])
     return f'{drawn}<p class="soft">{fused["decisions"]} decisions, each for itself.</p>'
 
 
@@ -197,15 +197,15 @@ def _cost(metrics: Metrics) -> str:
     if cost['peak_device_memory_mib'] is not None:
         numbers['peak memory of the device'] = f'{cost["peak_device_memory_mib"]:.0f} MiB'
     return (
-        f'<div class="columns"><div>{pictures.latency_picture(metrics)}</div>'
+        f'<div class="columns"><div>{figures.latency_picture(metrics)}</div>'
         f'<div>{definitions(numbers)}</div></div>'
     )
 
 
 def _timeline(recording: Decided, labels: Sequence[str]) -> str:
     """Draw a recording, with the names of its colours: short spans have no room for theirs."""
-    drawn = pictures.timeline_picture(recording, labels)
-    return drawn + key(pictures.timeline_colours(recording, labels))
+    drawn = figures.timeline_picture(recording, labels)
+    return drawn + key(figures.timeline_colours(recording, labels))
 
 
 def _skipped(metrics: Metrics) -> str:

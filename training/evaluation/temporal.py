@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
+from activity_recognition.training.evaluation.classification import known, ratio
 from activity_recognition.training.evaluation.decisions import Answers, SegmentResult
 from activity_recognition.training.evaluation.delays import Delays
-from activity_recognition.training.evaluation.metrics import known, ratio
 from activity_recognition.training.evaluation.runs import edit_score, match_runs, runs_of
 from activity_recognition.types import NANOSECONDS
 

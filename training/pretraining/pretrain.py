@@ -31,13 +31,13 @@ from activity_recognition.inference.threads import threads_restored
 from activity_recognition.scratch import writing
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training.config import PretrainConfig
-from activity_recognition.training.evaluation.metrics import confusion_matrix, summarise
-from activity_recognition.training.pool import be_a_worker, make_progress, worker_context
-from activity_recognition.training.pretraining.batches import MOTION_NAMES, StillBatches
+from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
+from activity_recognition.training.pool import init_worker, make_progress, worker_context
 from activity_recognition.training.pretraining.pose import PoseModel
+from activity_recognition.training.pretraining.stills import MOTION_NAMES, StillBatches
+from activity_recognition.training.run.event_log import EventLog
 from activity_recognition.training.run.interruption import Interruption
 from activity_recognition.training.run.optimisation import Optimisation
-from activity_recognition.training.run.runlog import RunLog
 from activity_recognition.training.run.state import Progress, load_state, read_progress, save_state
 
 WEIGHTS, STATE, LOG = 'frame_encoder.safetensors', 'state.safetensors', 'log.jsonl'
@@ -133,7 +133,7 @@ class _Pretraining:
         self._model = PoseModel(model, len(Joint), len(MOTION_NAMES)).to(self._precision.device)
         self._optimisation = Optimisation(self._model, self._model, config)
         self._progress = Progress(fingerprint=_fingerprint(config, model))
-        self._log = RunLog(out / LOG)
+        self._log = EventLog(out / LOG)
         self._interruption = Interruption()
 
     def resume(self) -> None:
@@ -225,7 +225,7 @@ class _Pretraining:
             num_workers=self._workers,
             prefetch_factor=4,
             multiprocessing_context=worker_context(StillBatches.__module__),
-            worker_init_fn=be_a_worker,
+            worker_init_fn=init_worker,
         )
         device = self._precision.device
         for batch in loader:

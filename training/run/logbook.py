@@ -10,7 +10,7 @@ from typing import Any
 from accelerate.tracking import TensorBoardTracker
 
 from activity_recognition.errors import MissingExtraError
-from activity_recognition.training.run.runlog import RunLog
+from activity_recognition.training.run.event_log import EventLog
 
 LOG, BOARD = 'log.jsonl', 'tensorboard'
 """Names in a run's folder."""
@@ -36,7 +36,7 @@ class Logbook:
                 f'without it: {run / LOG} holds the same'
             )
         self._run = run
-        self._lines = RunLog(run / LOG) if main else None
+        self._lines = EventLog(run / LOG) if main else None
         self._wants_board = tensorboard and main
         self._board: TensorBoardTracker | None = None
 

@@ -21,9 +21,9 @@ from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import IGNORE
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.batches import load_batch
-from activity_recognition.training.run.memory import memory_told
 from activity_recognition.training.run.objective import TrainingModel
 from activity_recognition.training.run.optimisation import make_optimiser
+from activity_recognition.training.run.out_of_memory import explain_out_of_memory
 from activity_recognition.training.run.processes import choose_own_precision
 from activity_recognition.training.run.train import (
     fit_to_data,
@@ -106,7 +106,7 @@ def check_overfit(
     sources = open_sources(dataset, tokenizer)
     config = plain_settings(config)
     network = make_model(config, dataclasses.replace(model, dropout=0.0), sources)
-    with memory_told(config, 1):
+    with explain_out_of_memory(config, 1):
         return overfit(network, sources.training, config, precision, console=console)
 
 

@@ -38,14 +38,14 @@ from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.evaluation.predict import modalities_of
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION
 from activity_recognition.training.evaluation.scoring import measure_segments
-from activity_recognition.training.run.calibration import (
+from activity_recognition.training.run.card import write_card
+from activity_recognition.training.run.curriculum import Curriculum
+from activity_recognition.training.run.fit_calibration import (
     Calibration,
     fit_offsets,
     fit_temperature,
     supports_offsets,
 )
-from activity_recognition.training.run.card import write_card
-from activity_recognition.training.run.curriculum import Curriculum
 from activity_recognition.training.run.losses import class_weights
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
 from activity_recognition.training.run.processes import choose_own_precision, join_processes

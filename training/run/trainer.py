@@ -29,9 +29,9 @@ from activity_recognition.training.run.batches import load_batch, shard_batch
 from activity_recognition.training.run.curriculum import Curriculum, Stage
 from activity_recognition.training.run.interruption import Interruption
 from activity_recognition.training.run.logbook import Logbook
-from activity_recognition.training.run.memory import memory_told
 from activity_recognition.training.run.objective import TrainingModel
 from activity_recognition.training.run.optimisation import Optimisation
+from activity_recognition.training.run.out_of_memory import explain_out_of_memory
 from activity_recognition.training.run.processes import Peers, join_processes
 from activity_recognition.training.run.state import Progress, load_state, save_state
 from activity_recognition.training.run.throughput import Throughput
@@ -193,7 +193,7 @@ class Trainer:
         self._throughput.read()
         for index in range(self.progress.batch, len(batches)):
             done = self.curriculum.share_done(self.progress, (index + 1) / len(batches))
-            with memory_told(self.config, self._peers.number):
+            with explain_out_of_memory(self.config, self._peers.number):
                 losses, norm = self._step(batches[index], done)
             yield Step(stage=stage.name, losses=losses, gradient_norm=norm, done=done)
             if self._throughput.steps >= LOG_EVERY or index + 1 == len(batches):

@@ -14,7 +14,7 @@ from torch.nn import functional
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.data.segments import LabelledSegment
-from activity_recognition.training.evaluation.metrics import confusion_matrix, summarise
+from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
 from activity_recognition.training.evaluation.predict import (
     Prediction,
     modalities_of,

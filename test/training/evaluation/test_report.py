@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.evaluation import pictures
+from activity_recognition.training.evaluation import figures
 from activity_recognition.training.evaluation.gate import Limit, check
 from activity_recognition.training.evaluation.measuring import Evaluation
 from activity_recognition.training.evaluation.report import (
@@ -74,7 +74,7 @@ def test_short_stretches_are_named_below_a_timeline(evaluation: Evaluation, chec
     for recording in evaluation.decided:
         section = html.partition(f'Timeline: {recording.name}')[2].partition('</section>')[0]
         below = section.partition('</svg>')[2]
-        colours = pictures.timeline_colours(recording, evaluation.metrics['labels'])
+        colours = figures.timeline_colours(recording, evaluation.metrics['labels'])
         assert {span.label for span in recording.spans} <= set(colours)
         for label, colour in colours.items():
             assert f'background:{colour}"></span>{label}<' in below
@@ -153,7 +153,7 @@ def test_the_page_survives_a_report_without_cost(evaluation: Evaluation, checks:
 
 
 def test_the_confusion_picture_shows_shares_of_rows():
-    drawn = pictures.confusion_picture(('a', 'b'), [[3, 1, 0], [0, 0, 4]])
+    drawn = figures.confusion_picture(('a', 'b'), [[3, 1, 0], [0, 0, 4]])
     root = ET.fromstring(drawn)
     texts = [item.text for item in root.iter() if item.tag.endswith('text')]
     assert texts.count('75') == texts.count('25') == texts.count('100') == 1
@@ -163,7 +163,7 @@ def test_the_confusion_picture_shows_shares_of_rows():
 
 def test_the_timeline_shows_what_is_published(evaluation: Evaluation):
     recording = evaluation.decided[0]
-    found = pictures.timed(recording, evaluation.metrics['labels'])
+    found = figures.timed(recording, evaluation.metrics['labels'])
     assert len(found['answers']) == len(recording.results[0].stamps_ns)
     assert found['truth'][0] == (0.0, recording.spans[0].end_s, recording.spans[0].label)
     assert found['duration_s'] == pytest.approx(12.0, abs=0.5)
@@ -174,7 +174,7 @@ def test_a_label_has_the_same_colour_in_every_timeline(evaluation: Evaluation):
     labels = evaluation.metrics['labels']
     colours: dict[str, set[str]] = {}
     for recording in evaluation.decided:
-        drawn = pictures.timeline_picture(recording, labels)
+        drawn = figures.timeline_picture(recording, labels)
         for fill, label in re.findall(r'<rect[^>]*fill="(#[^"]*)"[^>]*><title>(\w+):', drawn):
             colours.setdefault(label, set()).add(fill)
     assert set(labels) <= set(colours)

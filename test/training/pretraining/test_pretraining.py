@@ -16,9 +16,9 @@ from activity_recognition.models.encoders.video import FrameEncoder
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.pretraining import pretrain as pretraining
-from activity_recognition.training.pretraining.batches import MOTION_NAMES, StillBatches
 from activity_recognition.training.pretraining.pose import PoseModel
 from activity_recognition.training.pretraining.pretrain import LOG, WEIGHTS, pretrain
+from activity_recognition.training.pretraining.stills import MOTION_NAMES, StillBatches
 from activity_recognition.training.run.train import main_train
 from activity_recognition.training.shipped import PRETRAINING_RECIPE
 from factories.networks import TINY

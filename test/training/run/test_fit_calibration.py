@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from activity_recognition.training.run.calibration import (
+from activity_recognition.training.run.fit_calibration import (
     SUPPORT,
     fit_offsets,
     fit_temperature,

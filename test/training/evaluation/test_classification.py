@@ -16,7 +16,7 @@ from torchmetrics.functional.classification import (
 )
 
 from activity_recognition.errors import ShapeError
-from activity_recognition.training.evaluation.metrics import (
+from activity_recognition.training.evaluation.classification import (
     class_scores,
     confusion_matrix,
     known,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-class RunLog:
+class EventLog:
     """Appends events to a file; a resumed run goes on in the same one."""
 
     def __init__(self, path: Path) -> None:

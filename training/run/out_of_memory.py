@@ -12,7 +12,7 @@ from activity_recognition.training.config import TrainConfig
 
 
 @contextmanager
-def memory_told(config: TrainConfig, processes: int) -> Iterator[None]:
+def explain_out_of_memory(config: TrainConfig, processes: int) -> Iterator[None]:
     """Turn running out of memory in the block into a sentence with a batch size to try.
 
     Raises:
