@@ -53,9 +53,9 @@ class AugmentationConfig(Ranged):
     """Stretches hidden (SpecAugment), each up to ``time_mask_columns`` of 10 ms long."""
     time_mask_columns: int = setting(40, low=1, high=10_000)
     word_loss: float = setting(0.1, low=0.0, high=1.0)
-    """Up to this share of the word pieces is lost."""
+    """Up to this share of the tokens is lost."""
     word_errors: float = setting(0.0, low=0.0, high=1.0)
-    """Up to this share of the word pieces is replaced by others."""
+    """Up to this share of the tokens is replaced by others."""
     clock_skew_s: float = setting(0.0, low=0.0, high=2.0)
     """Stamps of sound and speech are moved by up to this much against the camera's, seconds."""
 
@@ -134,7 +134,7 @@ class TrainConfig(Ranged):
     agreement_weight: float = setting(0.0, low=0.0, high=10.0)
     """Weight of the divergence of each unimodal head's belief from the fused one."""
     modalities_at_once: int = setting(len(MODALITIES), low=1, high=len(MODALITIES))
-    """A crop shows at most so many modalities, drawn anew for each."""
+    """A crop shows at most so many modalities, drawn again for each."""
     modality_dropout: float = setting(0.15, low=0.0, high=1.0)
     """Chance that a modality is hidden from a crop."""
     ignore_boundary_s: float = setting(0.0, low=0.0, high=10.0)

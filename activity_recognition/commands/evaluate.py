@@ -11,10 +11,10 @@ DATA may also be shards that `prepare` made for the checkpoint's preset: the dec
 the recordings, and what a decision costs is not measured, for which limits are then not reached.
 
 With --live, which needs ROS 2, the same recordings are then played, in real time, through topics
-into the recogniser node, and its decisions are held against those of the network on what the node
+into the recogniser node, and its decisions are compared with those of the network on what the node
 admitted.
 
-With --gate the report is held against a file of limits, the one shipped (config/acceptance.yaml)
+With --gate the report is compared with a file of limits, the one shipped (config/acceptance.yaml)
 where none is named; the exit status is 1 when something falls short. With --gate and without --data
 nothing is computed: the report that OUT already holds is looked at. Example:
     activity-recognition evaluate --out reports/first --gate my_limits.yaml
@@ -104,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, write, hold against the limits."""
+    """Measure, write, compare with the limits."""
     from activity_recognition.training.evaluation.gate import check, left_open
 
     # A wrong file of limits is refused before anything is computed.

@@ -35,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
     parser.add_argument('--cache', type=Path, help='prepared recordings (default: OUT/cache)')
     parser.add_argument(
-        '--restart', action='store_true', help='start a run anew that OUT already holds'
+        '--restart', action='store_true', help='start a run that OUT already holds from scratch'
     )
     parser.add_argument(
         '--overfit-one-batch',
         action='store_true',
-        help='only check that a single batch can be learnt by heart; exit status 1 when not',
+        help='only check that the network can overfit a single batch; exit status 1 when not',
     )
     parser.add_argument(
         '--strict', action='store_true', help='fail where any recording cannot be used'

@@ -107,7 +107,7 @@ class AdmissionTrace:
     decisions_skipped: int
     """Decisions that were due and given up for a newer one."""
     failed_steps: int
-    """Windows that the engine failed at; it began anew after each."""
+    """Windows that the engine failed at; it began from scratch after each."""
 
     @property
     def decisions(self) -> tuple[TracedDecision, ...]:

@@ -150,6 +150,6 @@ def read_metrics(path: Path) -> RunMetrics:
     if missing:
         raise RecordingError(
             f'{path}: expected the metrics of a run, but {", ".join(missing)} is missing; '
-            'write the file anew'
+            'write the file again'
         )
     return cast(RunMetrics, value)

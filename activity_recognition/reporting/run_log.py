@@ -53,7 +53,7 @@ class View:
 
     newest: Heard | None = None
     truth: str | None = None
-    """What was true at the time of the newest decision; None when nobody tells."""
+    """What was true at the time of the newest decision; None when nobody says."""
     elapsed_s: float = 0.0
     decisions: int = 0
     right: int = 0
@@ -71,7 +71,7 @@ class RunLog:
     """Collects decisions and truth; thread-safe.
 
     Time begins with the first truth, or with the first decision where nobody tells the truth. When
-    the truth goes back in time, a recording has begun anew, and so does the log.
+    the truth goes back in time, a recording has begun again, and so does the log.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Recordings kept on disk as memory-mapped arrays: what training cuts crops from.
 
 The arrays are exactly what the recogniser's front ends make of the same records. Utterances are
-kept as text, because word pieces depend on a tokenizer that training makes later. A folder of the
+kept as text, because token ids depend on a tokenizer that training makes later. A folder of the
 cache is filled from the recording itself, or from shards that were made of it.
 """
 
@@ -131,7 +131,7 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
 def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
     """Return 32 hexadecimal digits that change with the recording and with the preprocessing.
 
-    Labels are no part of it: they are read anew each time. Neither is how the topics are read: with
+    Labels are no part of it: they are read again each time. Neither is how the topics are read: with
     another microphone it is the same recording, which must not be trained on and measured with.
     """
     digest = hashlib.blake2b(

@@ -123,7 +123,7 @@ def _take_row(
         raise RecordingError(
             f'{quoted(row["recording"])} is no recording: expected a folder with {METADATA}, or a '
             f'file that ends in {", ".join(BARE_SUFFIXES)}; where {METADATA} was lost, '
-            '`ros2 bag reindex` makes it anew'
+            '`ros2 bag reindex` makes it again'
         )
     if row['split'] not in ('', *SPLITS):
         raise RecordingError(

@@ -1,9 +1,12 @@
 """A checkpoint measured on recordings, and the report that shows it.
 
 ==============  ==================================================================================
-decisions       what is decided over a recording, before and after smoothing, beside the truth
 recordings      the recordings that are measured
-combinations    accuracy, F1 and confusion with every combination of modalities
+predict         logits for every decision of whole segments
+decisions       what is decided over a segment, before and after smoothing, beside the truth
+classification  confusion, accuracy and F1
+combinations    those with every combination of modalities
+scoring         the one measure: of a run, of the shipped checkpoint, of a report
 agreement       whether the modalities by themselves say the same
 runs            sequences of equal answers, edit score and segmental F1
 delays          how late an activity is named, and how late it is left
@@ -13,10 +16,11 @@ unknown         whether what the network does not know is told from what it does
 detection       average precision per decision
 cost            time and memory of a decision, streamed
 bootstrap       confidence intervals over recordings
+live            recordings played into a node, and compared
 measuring       all of it
 schema          the file that holds it
 gate            what a checkpoint must reach
-pictures        SVG
+figures         SVG
 tables          HTML
 report          the folder with all of it
 ==============  ==================================================================================

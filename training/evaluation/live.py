@@ -53,7 +53,7 @@ def play_recordings(
     precision: Precision,
     sync: SyncConfig,
 ) -> list[Played]:
-    """Play recordings into a node, and decide over what it admitted anew.
+    """Play recordings into a node, and decide over what it admitted again.
 
     Args:
         decided: what was decided over each undisturbed recording.

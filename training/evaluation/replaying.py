@@ -1,4 +1,4 @@
-"""A node's admission trace decided anew by ``forward``, from the recording that was played.
+"""A node's admission trace decided again by ``forward``, from the recording that was played.
 
 The recording gives the samples, the trace their stamps, their arrivals and the moments of the
 decisions. N decisions, C classes.

@@ -1,4 +1,4 @@
-"""What a run tells of itself: JSON lines always, TensorBoard where it is asked for."""
+"""What a run reports: JSON lines always, TensorBoard where it is asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running out of memory, told as what to change."""
+"""Running out of memory, explained as what to change."""
 
 from __future__ import annotations
 

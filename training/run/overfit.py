@@ -1,4 +1,4 @@
-"""Can the network learn a single batch by heart? What cannot, learns nothing else either."""
+"""Can the network overfit a single batch? What cannot, learns nothing else either."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class Verdict:
             f'loss {self.first_loss:.3f} to {self.last_loss:.3f}'
         )
         if self.passed:
-            return f'passed: one batch is learnt by heart ({found})'
+            return f'passed: the network overfits one batch ({found})'
         return (
-            f'failed: one batch is not learnt by heart, expected {100 * GOAL:g} %, got {found}; '
+            f'failed: the network does not overfit one batch, expected {100 * GOAL:g} %, got {found}; '
             'try another learning_rate, and look with `activity-recognition show` whether the '
             'labels fit what is seen and heard'
         )
@@ -86,7 +86,7 @@ def check_overfit(
     """Train on one batch of recordings, or of shards of them, until it is learnt, or for 300 steps.
 
     Args:
-        config: how to train; what works against learning by heart is left out.
+        config: how to train; what works against overfitting is left out.
         data: folder with recordings, or folder or URL of prepared shards.
         cache: where prepared recordings are kept.
         strict: whether a recording that cannot be used is an error.
@@ -111,7 +111,7 @@ def check_overfit(
 
 
 def plain_settings(config: TrainConfig) -> TrainConfig:
-    """Return the settings without what works against learning by heart."""
+    """Return the settings without what works against overfitting."""
     return dataclasses.replace(
         config,
         stages=(),

@@ -35,7 +35,7 @@ def choose_own_precision(device: str, precision: str) -> Precision:
         if os.environ.get(variable, 'false').lower() == 'true':
             raise ConfigError(
                 f'expected a launch with one whole network per process, got {name}; leave it out '
-                '(docs/training.md tells what fits on one GPU)'
+                '(docs/training.md says what fits on one GPU)'
             )
     chosen = choose_precision(EngineConfig(device=device, precision=precision))
     if int(os.environ.get('WORLD_SIZE', '1')) > 1 and chosen.device.type == 'cuda':

@@ -371,7 +371,7 @@ def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
 
 
 def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
-    """Train the tokenizer, and give the model its labels and no more word pieces than there are.
+    """Train the tokenizer, and give the model its labels and no more token ids than there are.
 
     A text backbone brings its own tokenizer.
     """
@@ -390,7 +390,7 @@ def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, Mo
 
 
 def open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
-    """Open the arrays of a data set with the word pieces of a tokenizer."""
+    """Open the arrays of a data set with the token ids of a tokenizer."""
     training, validation = (
         [segment.tokenised(tokenizer) for segment in open_segments(part, dataset.labels)]
         for part in (dataset.training, dataset.validation)

@@ -50,7 +50,7 @@ SAVE_EVERY_S = 300.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """What a run learns from and is held against."""
+    """What a run learns from and is validated against."""
 
     training: Sequence[LabelledSegment]
     validation: Sequence[LabelledSegment]

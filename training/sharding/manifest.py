@@ -87,7 +87,7 @@ class Manifest:
         wide_px: int,
         recorded: RecordedConfig = DEFAULTS,
     ) -> None:
-        """Make sure that these shards are what a network eats.
+        """Make sure that these shards are a network's inputs.
 
         Args:
             place: what to call the shards.

@@ -125,6 +125,6 @@ def read_shard(store: Store, shard: Shard, scratch: Path) -> Iterator[Sample]:
 def _damaged(place: str, reason: str) -> RecordingError:
     return RecordingError(
         f'{place}: this shard cannot be used: {reason}; prepare the recordings again '
-        '(activity-recognition prepare DATA --out SHARDS), which makes anew what is damaged and '
+        '(activity-recognition prepare DATA --out SHARDS), which makes again what is damaged and '
         'keeps the rest'
     )

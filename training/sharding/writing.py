@@ -2,7 +2,7 @@
 
 Every recording has a folder of its own below OUT with its shards and, once they are all there, a
 receipt. A run that was killed and is started again keeps what has a receipt that is true, and
-makes the rest anew; the manifest comes last.
+makes the rest again; the manifest comes last.
 """
 
 from __future__ import annotations

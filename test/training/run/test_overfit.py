@@ -1,4 +1,4 @@
-"""One batch is learnt by heart, or the verdict says that it is not and what to look at."""
+"""One batch is overfitted, or the verdict says that it is not and what to look at."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_network_that_learns_passes(tiny_train: TrainConfig):
     assert verdict.passed
     assert verdict.steps < module.STEPS
     assert verdict.last_loss < verdict.first_loss / 2
-    assert verdict.sentence.startswith('passed: one batch is learnt by heart')
+    assert verdict.sentence.startswith('passed: the network overfits one batch')
 
 
 def test_a_network_that_does_not_fails(tiny_train: TrainConfig, monkeypatch: pytest.MonkeyPatch):
