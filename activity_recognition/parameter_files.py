@@ -60,21 +60,6 @@ def parameter_text(config: RecognizerConfig) -> str:
     return text
 
 
-def read_parameter_file(path: Path, cls: type[T], *, node: str = RECOGNIZER) -> T:
-    """Read the parameters of a node from a file that holds them and nothing else.
-
-    Args:
-        path: the YAML file.
-        cls: the configuration that the parameters are fields of.
-        node: name of the node.
-
-    Raises:
-        ConfigError: the file is not one, names another node, or has a parameter that does not exist
-            or does not fit.
-    """
-    return parameters_of(read_yaml(path), cls, where=str(path), node=node)
-
-
 def parameters_of(
     content: Mapping[str, Any], cls: type[T], *, where: str, node: str = RECOGNIZER
 ) -> T:
@@ -87,7 +72,8 @@ def parameters_of(
         node: name of the node.
 
     Raises:
-        ConfigError: see :func:`read_parameter_file`.
+        ConfigError: it names another node, or has a parameter that does not exist or does not
+            fit.
     """
     below = content.get(node)
     if list(content) != [node] or not isinstance(below, Mapping) or list(below) != [PARAMETERS]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from processes import is_told, say
@@ -276,11 +276,6 @@ def _listener(namespace: str) -> int:
     node.destroy_node()
     rclpy.shutdown()
     return 0
-
-
-def arguments_of(part: str, *words: object) -> Sequence[str]:
-    """Return the command line of a part."""
-    return [part, *map(str, words)]
 
 
 if __name__ == '__main__':

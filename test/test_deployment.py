@@ -15,8 +15,8 @@ import pytest
 from activity_recognition import cli
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.config_io import dotted_overrides
-from activity_recognition.parameter_files import read_parameter_file
 from activity_recognition.startup import RUN_ARGUMENTS
+from factories.parameters import read_parameter_file
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / 'deploy'

@@ -18,9 +18,9 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.parameter_files import (
     check_names_node,
     parameter_text,
-    read_parameter_file,
     write_parameter_file,
 )
+from factories.parameters import read_parameter_file
 
 configs = st.builds(
     RecognizerConfig,

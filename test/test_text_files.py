@@ -40,7 +40,7 @@ from activity_recognition.errors import (
 )
 from activity_recognition.inference.trace_file import read_trace
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
-from activity_recognition.parameter_files import parameter_text, read_parameter_file
+from activity_recognition.parameter_files import parameter_text
 from activity_recognition.reporting.metrics import read_metrics
 from activity_recognition.simulation.config import SimulationConfig
 from activity_recognition.text_files import (
@@ -60,6 +60,7 @@ from activity_recognition.training.evaluation.gate import read_acceptance
 from activity_recognition.training.run.state import Progress, load_state, save_state
 from activity_recognition.training.sharding.manifest import read_manifest
 from factories.mutations import BOMB, mutations
+from factories.parameters import read_parameter_file
 
 
 class TestQuoted:

@@ -3,8 +3,7 @@
 A pattern such as ``'could you {bring} me {thing}'`` stands for every choice of its slots. Every
 third pattern of an intent and every third choice of a slot are ``heldout``, the others ``train``:
 the two never share a pattern, nor what stands in a slot. ``rearranged`` is between them: patterns
-held out, with the choices of ``train``. Intents in ``DECIDING`` tell an activity; the others are
-unrelated talk.
+held out, with the choices of ``train``. Intents in ``UNRELATED`` name no activity; all others do.
 """
 
 from __future__ import annotations
@@ -162,11 +161,8 @@ INTENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Patterns by intent."""
 
-DECIDING = ('greeting', 'help', 'request', 'chat')
-"""Intents that tell an activity."""
-
 UNRELATED = ('radio', 'remark')
-"""Talk that tells nothing."""
+"""Intents of talk that names no activity."""
 
 FILLERS = ('uh', 'um', 'well', 'so', 'erm', 'ah', 'you know', 'like')
 

@@ -64,13 +64,6 @@ class Scene:
         self.disturbances.paint_before(canvas, time_s)
         return self._expose(canvas, time_s)
 
-    def render_empty(self) -> Image:
-        """Return the image of the room with its furniture and nobody in it."""
-        canvas = self.background.copy()
-        for piece in (self.furniture.cupboard, self.furniture.chair, self.furniture.table):
-            piece.paint(canvas)
-        return self._expose(canvas, 0.0)
-
     def _paint_people(self, canvas: Image, pose: NDArray[np.float64]) -> None:
         """Paint person and furniture, farther ones first."""
         places = joints(pose, self.looks.build)

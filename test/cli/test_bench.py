@@ -14,8 +14,8 @@ from activity_recognition.config import RecognizerConfig
 from activity_recognition.models import exporting
 from activity_recognition.models.checkpoint import save_checkpoint
 from activity_recognition.models.exporting import read_description
-from activity_recognition.parameter_files import read_parameter_file
 from factories.networks import TINY, make_system, tokenizer_for
+from factories.parameters import read_parameter_file
 
 QUICK = ('--seconds', '0.3', '--image', '64x48', '--threads', '1')
 

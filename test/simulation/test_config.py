@@ -5,8 +5,8 @@ import pytest
 from activity_recognition.errors import ConfigError
 from activity_recognition.simulation import ACTIVITIES, ACTIVITY_TABLE, SimulationConfig
 from activity_recognition.simulation.movements import MOTIONS
-from activity_recognition.simulation.phrases import DECIDING
 from activity_recognition.simulation.sound import SOUNDS
+from factories.rooms import DECIDING
 
 
 def test_there_are_nine_activities_and_none_comes_first():

@@ -7,7 +7,6 @@ import pytest
 
 from activity_recognition.simulation import SimulationConfig
 from activity_recognition.simulation.phrases import (
-    DECIDING,
     INTENTS,
     SLOTS,
     choices,
@@ -18,6 +17,7 @@ from activity_recognition.simulation.phrases import (
 from activity_recognition.simulation.recogniser import mishear, vocabulary
 from activity_recognition.simulation.script import plan_script
 from activity_recognition.simulation.speech import draw_sentence, plan_speech, transcribe
+from factories.rooms import DECIDING
 
 
 @pytest.mark.parametrize('intent', DECIDING)

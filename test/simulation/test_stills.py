@@ -6,6 +6,7 @@ import pytest
 from activity_recognition.simulation import SimulationConfig, draw_stills, simulate
 from activity_recognition.simulation.body import Joint
 from activity_recognition.simulation.movements import MOTIONS
+from factories.rooms import empty_room
 
 
 def test_the_same_seed_gives_the_same_stills():
@@ -36,7 +37,7 @@ def test_keypoints_lie_on_the_person(difficulty):
         scene = simulation.scene
         pose = simulation.choreography.pose(4.0)
         picture = scene.render(simulation.choreography, 4.0).astype(int)
-        empty = scene.render_empty().astype(int)
+        empty = empty_room(scene)
         height, width = picture.shape[:2]
         x, y = scene.keypoints(pose, 4.0)[Joint.PELVIS] * (width, height)
         patch = np.s_[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3]
