@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from activity_recognition.inference import StreamingEngine, frontend
+from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.lanes import video
 from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.models.spectrogram import LogMelBlocks
 
@@ -111,7 +112,7 @@ def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
     backend = engine.backend
     places: list[tuple[Any, str, str | Callable[..., str]]] = [
         (engine, 'apply', REST),
-        (frontend, 'resize_frame', RESIZE),
+        (video, 'resize_image', RESIZE),
         (backend, 'run', _step_part),
         (LogMelBlocks, '__call__', LOG_MEL),
         (ActivitySmoothing, 'step', SMOOTHING),

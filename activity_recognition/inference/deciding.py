@@ -1,42 +1,41 @@
 """One batch of all decisions that are due, from what is cached of their streams.
 
-Shapes: n decisions, N rows of memory, C activities.
+Shapes: n decisions, N rows of memory, M modalities, C activities.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from activity_recognition.config import SmoothingConfig
 from activity_recognition.inference.backends.backend import Backend
-from activity_recognition.inference.rings import Sight
-from activity_recognition.inference.streams import NetworkState, Stream
+from activity_recognition.inference.lanes import Lane
+from activity_recognition.inference.rings import AttentionView
+from activity_recognition.inference.streams import Stream
 from activity_recognition.inference.uploading import upload
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import (
-    MODALITIES,
     Decision,
     DecisionTime,
     Modality,
     ModalityEvidence,
     seconds_between,
-    to_ns,
 )
 
 Due = Sequence[tuple[Stream, DecisionTime]]
 """Decisions to take, of different streams, in order of the slots."""
-_VARIANTS = np.vstack((np.ones(3, bool), ~np.eye(3, dtype=bool)))
-"""(4, 3) which modalities are there: all, then without each in turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Believed:
+class _Prediction:
     """What the network answers to one decision."""
 
     logits: NDArray[np.float32]
@@ -44,9 +43,9 @@ class _Believed:
     fused: NDArray[np.float32]
     """(C,), probabilities."""
     unimodal: NDArray[np.float32]
-    """(3, C), probabilities."""
-    without: NDArray[np.float32] | None
-    """(3, C), probabilities with each modality masked; None where it is not weighed."""
+    """(M, C), probabilities."""
+    ablated: NDArray[np.float32] | None
+    """(M, C), probabilities with each modality masked; None where that is not asked."""
     is_finite: bool
     """Whether all of it is; nothing of it means anything otherwise."""
 
@@ -58,85 +57,101 @@ class BatchDecider:
         self,
         system: ActivityRecognitionSystem,
         backend: Backend,
-        state: NetworkState,
+        lanes: Mapping[Modality, Lane[Any, Any]],
         *,
         temperature: float,
         smoothing: ActivitySmoothing,
         evidence_every: int,
     ) -> None:
-        """Decide with ``system`` from ``state``.
+        """Decide with ``system`` from what its lanes keep.
 
         Args:
             system: the network.
             backend: runs its steps.
-            state: of all streams.
+            lanes: of the network's modalities, in its order.
             temperature: calibration that divides the logits.
-            smoothing: what turns beliefs into answers.
-            evidence_every: every how many decisions of a stream its modalities are weighed; 0 for
-                never.
+            smoothing: what turns probabilities into answers.
+            evidence_every: every how many decisions of a stream each of its modalities is masked
+                in turn, to see its effect; 0 for never.
         """
         self._backend = backend
-        self._state = state
-        self._windows_s = system.windows_s
-        self._reach_ns = {m: to_ns(reach_s) for m, reach_s in system.receptive_field_s.items()}
+        self._lanes = tuple(lanes.values())
+        self._modalities = tuple(lanes)
+        self._variants = np.vstack((np.ones(len(lanes), bool), ~np.eye(len(lanes), dtype=bool)))
+        """(1 + M, M) which modalities are seen: all, then without each in turn."""
         self._device = system.classifier.weight.device
         self._temperature = temperature
-        self.smoothing = smoothing
-        self.evidence_every = evidence_every
+        self._smoothing = smoothing
+        self._evidence_every = evidence_every
         self._labels = system.config.labels
+
+    def update(
+        self, *, smoothing: SmoothingConfig | None = None, evidence_every: int | None = None
+    ) -> None:
+        """Change settings while running.
+
+        Args:
+            smoothing: how answers are smoothed; None leaves it.
+            evidence_every: as when it was made; None leaves it.
+        """
+        if smoothing is not None:
+            self._smoothing.config = smoothing
+        if evidence_every is not None:
+            self._evidence_every = evidence_every
 
     def decide(self, due: Due) -> list[Decision | None]:
         """Return one decision per entry, in order; None where the answer is not finite."""
         slots, t_ns = [stream.slot for stream, _ in due], [moment.t_ns for _, moment in due]
         whole = self._backend.fixed
-        sights = [
-            self._state.memories[m].sight(slots, t_ns, self._windows_s[m], whole=whole)
-            for m in MODALITIES
+        views = [
+            lane.memory.visible_window(slots, t_ns, lane.window_s, whole=whole)
+            for lane in self._lanes
         ]
-        believed = self._believe([stream for stream, _ in due], sights)
+        predictions = self._predict([stream for stream, _ in due], views)
         decisions: list[Decision | None] = []
-        for row, (entry, belief) in enumerate(zip(due, believed, strict=True)):
-            if belief is None:
+        for row, (entry, prediction) in enumerate(zip(due, predictions, strict=True)):
+            if prediction is None:
                 decisions.append(self._no_data(*entry))
-            elif belief.is_finite:
-                ages_s = [sight.newest_age_s[row] for sight in sights]
-                decisions.append(self._answer(*entry, ages_s, belief))
+            elif prediction.is_finite:
+                ages_s = [view.newest_age_s[row] for view in views]
+                decisions.append(self._answer(*entry, ages_s, prediction))
             else:
                 decisions.append(None)
         return decisions
 
-    def _believe(
-        self, streams: Sequence[Stream], sights: Sequence[Sight]
-    ) -> list[_Believed | None]:
-        """Run the network for the streams that see something; those to weigh are asked apart."""
-        result: list[_Believed | None] = [None] * len(streams)
-        asked: dict[bool, list[int]] = {False: [], True: []}
-        there = [any(present) for present in zip(*(s.present for s in sights), strict=True)]
+    def _predict(
+        self, streams: Sequence[Stream], views: Sequence[AttentionView]
+    ) -> list[_Prediction | None]:
+        """Run the network for the streams that see something; ablations apart."""
+        result: list[_Prediction | None] = [None] * len(streams)
+        rows_of: dict[bool, list[int]] = {False: [], True: []}
+        sees = [any(present) for present in zip(*(view.present for view in views), strict=True)]
         for row, stream in enumerate(streams):
-            if there[row]:
-                asked[self._weighs(stream)].append(row)
+            if sees[row]:
+                rows_of[self._ablates(stream)].append(row)
                 stream.decisions += 1
-        for weigh, rows in asked.items():
+        for ablate, rows in rows_of.items():
             if rows:
                 slots = [streams[row].slot for row in rows]
-                seeing = [sight.select(rows) for sight in sights]
-                for row, belief in zip(rows, self._ask(slots, seeing, weigh=weigh), strict=True):
-                    result[row] = belief
+                chosen = [view.select(rows) for view in views]
+                for row, found in zip(rows, self._run(slots, chosen, ablate=ablate), strict=True):
+                    result[row] = found
         return result
 
-    def _ask(
-        self, slots: Sequence[int], sights: Sequence[Sight], *, weigh: bool
-    ) -> Iterator[_Believed]:
-        """Run the network once for all ``slots``; to weigh, also without each modality."""
-        newest = np.array([sight.newest_of_all() for sight in sights]).T[:, None]
-        newest = np.where(_VARIANTS, newest, -1) if weigh else np.ascontiguousarray(newest)
+    def _run(
+        self, slots: Sequence[int], views: Sequence[AttentionView], *, ablate: bool
+    ) -> Iterator[_Prediction]:
+        """Run the network once for all ``slots``; to ablate, also without each modality."""
+        variants = self._variants
+        newest = np.array([view.newest_of_all() for view in views]).T[:, None]
+        newest = np.where(variants, newest, -1) if ablate else np.ascontiguousarray(newest)
         memories: list[Tensor] = []
-        for index, (modality, sight) in enumerate(zip(MODALITIES, sights, strict=True)):
-            seen = sight.seen[:, None]
+        for index, (lane, view) in enumerate(zip(self._lanes, views, strict=True)):
+            seen = view.seen[:, None]
             memories += (
-                self._state.memories[modality].view(slots, sight),
-                upload(sight.age_s, self._device),
-                upload(seen & _VARIANTS[:, index, None] if weigh else seen, self._device),
+                lane.memory.view(slots, view),
+                upload(view.age_s, self._device),
+                upload(seen & variants[:, index, None] if ablate else seen, self._device),
             )
         (found,) = self._backend.run('decision', upload(newest, self._device), *memories)
         logits = found.cpu().numpy()
@@ -145,27 +160,27 @@ class BatchDecider:
         if not finite.all():
             logits = np.where(finite[:, None, None], logits, 0.0)
         with np.errstate(over='ignore', invalid='ignore'):
-            beliefs = _softmax(logits.astype(np.float64) / self._temperature)
+            probabilities = _softmax(logits.astype(np.float64) / self._temperature)
         # A temperature near nothing makes infinities of finite logits.
-        finite &= np.isfinite(beliefs).all(axis=(0, 2, 3))
+        finite &= np.isfinite(probabilities).all(axis=(0, 2, 3))
         answers = logits[0, :, 0].astype(np.float32)
         for row in range(len(slots)):
-            yield _Believed(
+            yield _Prediction(
                 logits=answers[row].copy(),
-                fused=beliefs[0, row, 0].copy(),
-                unimodal=beliefs[1:, row, 0],
-                without=beliefs[0, row, 1:] if weigh else None,
+                fused=probabilities[0, row, 0].copy(),
+                unimodal=probabilities[1:, row, 0],
+                ablated=probabilities[0, row, 1:] if ablate else None,
                 is_finite=bool(finite[row]),
             )
 
-    def _weighs(self, stream: Stream) -> bool:
-        return self.evidence_every > 0 and stream.decisions % self.evidence_every == 0
+    def _ablates(self, stream: Stream) -> bool:
+        return self._evidence_every > 0 and stream.decisions % self._evidence_every == 0
 
     def _no_data(self, stream: Stream, moment: DecisionTime) -> Decision:
         """Answer where nothing is seen."""
         t_ns, count = moment.t_ns, len(self._labels)
-        smoothed = self.smoothing.no_data(t_ns, count, stream.smoothing)
-        evidence = tuple(_absent(m, t_ns, stream) for m in MODALITIES)
+        smoothed = self._smoothing.no_data(t_ns, count, stream.smoothing)
+        evidence = tuple(_absent(m, t_ns, stream) for m in self._modalities)
         return self._decision(moment, smoothed, np.zeros(count, np.float32), evidence, t_ns)
 
     def _answer(
@@ -173,16 +188,16 @@ class BatchDecider:
         stream: Stream,
         moment: DecisionTime,
         ages_s: Sequence[float],
-        believed: _Believed,
+        prediction: _Prediction,
     ) -> Decision:
-        """Smooth what the network believes of one decision and say what it rests on."""
-        fused, without = believed.fused, believed.without
-        smoothed = self.smoothing.step(fused, moment.t_ns, stream.smoothing)
-        weights = [math.nan] * len(MODALITIES)
-        if without is not None:
+        """Smooth what the network answers to one decision and say what it rests on."""
+        fused, ablated = prediction.fused, prediction.ablated
+        smoothed = self._smoothing.step(fused, moment.t_ns, stream.smoothing)
+        weights = [math.nan] * len(self._modalities)
+        if ablated is not None:
             winner = smoothed.class_id if smoothed.class_id >= 0 else int(fused.argmax())
-            weights = (fused[winner] - without[:, winner]).tolist()
-        best = believed.unimodal.argmax(-1).tolist()
+            weights = (fused[winner] - ablated[:, winner]).tolist()
+        best = prediction.unimodal.argmax(-1).tolist()
         evidence = tuple(
             _absent(m, moment.t_ns, stream)
             if math.isnan(ages_s[i])
@@ -191,18 +206,15 @@ class BatchDecider:
                 present=True,
                 age_s=ages_s[i],
                 label=self._labels[best[i]],
-                confidence=float(believed.unimodal[i, best[i]]),
+                confidence=float(prediction.unimodal[i, best[i]]),
                 weight=weights[i],
             )
-            for i, m in enumerate(MODALITIES)
+            for i, m in enumerate(self._modalities)
         )
-        present = [m for m, age_s in zip(MODALITIES, ages_s, strict=True) if not math.isnan(age_s)]
-        start_ns = self._window_start_ns(stream, moment.t_ns, present)
-        return self._decision(moment, smoothed, believed.logits, evidence, start_ns)
-
-    def _window_start_ns(self, stream: Stream, t_ns: int, present: Sequence[Modality]) -> int:
-        """Return the oldest moment that can have influenced a decision at ``t_ns``."""
-        return min(max(stream.first_stamp_ns[m], t_ns - self._reach_ns[m]) for m in present)
+        lanes = zip(self._lanes, ages_s, strict=True)
+        present = [lane for lane, age_s in lanes if not math.isnan(age_s)]
+        start_ns = _window_start_ns(stream, moment.t_ns, present)
+        return self._decision(moment, smoothed, prediction.logits, evidence, start_ns)
 
     def _decision(
         self,
@@ -225,6 +237,11 @@ class BatchDecider:
             window_start_ns=window_start_ns,
             stable_since_ns=smoothed.stable_since_ns,
         )
+
+
+def _window_start_ns(stream: Stream, t_ns: int, present: Sequence[Lane[Any, Any]]) -> int:
+    """Return the oldest moment that can have influenced a decision at ``t_ns``."""
+    return min(max(stream.first_stamp_ns[lane.modality], t_ns - lane.reach_ns) for lane in present)
 
 
 def _absent(modality: Modality, t_ns: int, stream: Stream) -> ModalityEvidence:

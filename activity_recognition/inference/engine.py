@@ -16,7 +16,7 @@ from activity_recognition.inference.multi_stream import MultiStreamEngine
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.streams import windows
-from activity_recognition.types import Decision, Sample, Window
+from activity_recognition.types import Decision, Modality, Sample, Window
 
 _ONLY = ''
 """Name of the one stream."""
@@ -77,6 +77,11 @@ class StreamingEngine:
         return self._engine.device_name
 
     @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What the network takes in; samples of others are ignored."""
+        return self._engine.modalities
+
+    @property
     def backend(self) -> Backend:
         """What runs the network's steps."""
         return self._engine.backend
@@ -89,7 +94,13 @@ class StreamingEngine:
     def update(
         self, *, smoothing: SmoothingConfig | None = None, evidence_every: int | None = None
     ) -> None:
-        """Change settings while running; the smoothing's memory is kept."""
+        """Change settings while running; the smoothing's memory is kept.
+
+        Args:
+            smoothing: how answers are smoothed; None leaves it.
+            evidence_every: decisions between two measurements of the modalities' weights; None
+                leaves it.
+        """
         self._engine.update(smoothing=smoothing, evidence_every=evidence_every)
 
     def reset(self) -> None:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import numpy as np
 import torch
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
@@ -17,23 +16,14 @@ from activity_recognition.errors import ConfigError, NonFiniteError
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import choose_backend
 from activity_recognition.inference.deciding import BatchDecider
-from activity_recognition.inference.encoding import BatchEncoder
-from activity_recognition.inference.frontend import FrontEnd
+from activity_recognition.inference.lanes import FrontEndSettings, Lane, LaneContext, lane_type
 from activity_recognition.inference.precision import Precision, choose_precision, host_type
-from activity_recognition.inference.streams import NetworkState, Stream
+from activity_recognition.inference.streams import Stream
 from activity_recognition.inference.threads import fewest_threads, use_threads
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.types import (
-    AudioChunk,
-    Decision,
-    DecisionTime,
-    Frame,
-    Utterance,
-    Window,
-    to_ns,
-)
+from activity_recognition.types import Decision, DecisionTime, Modality, Sample, Window, to_ns
 
 
 class MultiStreamEngine:
@@ -66,26 +56,41 @@ class MultiStreamEngine:
         if not self.num_threads:
             self.num_threads = fewest_threads(system) if self.precision.device.type == 'cpu' else 1
         use_threads(self.num_threads)
-        self._front_end_type = host_type(system.classifier.weight.dtype)
-        self._resize = engine.resize == 'host'
-        self._smoothing = ActivitySmoothing(config=smoothing)
-        self._state = NetworkState(system, slots=1)
         self.choice = choose_backend(
             engine.backend, checkpoint, self.precision, num_threads=self.num_threads
         )
         """What runs the network's steps, and why."""
         self.backend: Backend = self.choice.backend
-        self._encoder = BatchEncoder(system, self.backend, self._state)
+        self.modalities: tuple[Modality, ...] = system.modalities
+        """What the network takes in; samples of others are ignored."""
+        self._lanes = self._open_lanes(system, engine)
+        self._smoothing = ActivitySmoothing(config=smoothing)
         self._decider = BatchDecider(
             system,
             self.backend,
-            self._state,
+            self._lanes,
             temperature=checkpoint.temperature,
             smoothing=self._smoothing,
             evidence_every=engine.evidence_every,
         )
         self._streams: dict[str, Stream] = {}
         self._free = [0]
+
+    def _open_lanes(
+        self, system: ActivityRecognitionSystem, engine: EngineConfig
+    ) -> dict[Modality, Lane[Any, Any]]:
+        """Return the lanes of the network's modalities, with one slot each."""
+        context = LaneContext(
+            system=system,
+            backend=self.backend,
+            tokenizer=self.checkpoint.tokenizer,
+            front_ends=FrontEndSettings(
+                config=self.config,
+                dtype=host_type(system.classifier.weight.dtype),
+                resize=engine.resize == 'host',
+            ),
+        )
+        return {m: lane_type(m)(context, slots=1) for m in system.modalities}
 
     @classmethod
     def load(
@@ -131,18 +136,13 @@ class MultiStreamEngine:
             raise ConfigError(f'stream {name!r}: expected a new name; one of this name has joined')
         if not self._free:
             count = len(self._streams)
-            self._state.grow(2 * count)
+            for lane in self._lanes.values():
+                lane.grow(2 * count)
             self._free = list(range(count, 2 * count))
         # The lowest, so that it does not depend on who left in which order.
         slot = min(self._free)
         self._free.remove(slot)
-        front_end = FrontEnd(
-            self.config,
-            self.checkpoint.tokenizer,
-            dtype=self._front_end_type,
-            resize=self._resize,
-        )
-        self._streams[name] = Stream(slot, front_end, self._smoothing.new_state())
+        self._streams[name] = Stream(slot, self._smoothing.new_state())
 
     def leave(self, name: str) -> None:
         """End a stream and forget it.
@@ -161,16 +161,20 @@ class MultiStreamEngine:
         """
         stream = self._stream(name)
         stream.clear()
-        self._state.clear(stream.slot)
+        for lane in self._lanes.values():
+            lane.clear(stream.slot)
 
     def update(
         self, *, smoothing: SmoothingConfig | None = None, evidence_every: int | None = None
     ) -> None:
-        """Change settings of all streams while running; the smoothing's memory is kept."""
-        if smoothing is not None:
-            self._smoothing.config = smoothing
-        if evidence_every is not None:
-            self._decider.evidence_every = evidence_every
+        """Change settings of all streams while running; the smoothing's memory is kept.
+
+        Args:
+            smoothing: how answers are smoothed; None leaves it.
+            evidence_every: decisions between two measurements of the modalities' weights; None
+                leaves it.
+        """
+        self._decider.update(smoothing=smoothing, evidence_every=evidence_every)
 
     def warm_up(self) -> None:
         """Run every part once for all streams at once, so that the first real decision is not slow.
@@ -181,7 +185,11 @@ class MultiStreamEngine:
             NonFiniteError: the network overflows.
         """
         for index in range(2):
-            window = self._made_up((1 + index) * to_ns(1.0))
+            now_ns = (1 + index) * to_ns(1.0)
+            window = Window(
+                samples=tuple(lane.example(now_ns) for lane in self._lanes.values()),
+                decision=DecisionTime(t_ns=now_ns, arrival_ns=now_ns),
+            )
             self.apply(dict.fromkeys(self._streams, window))
         for name in self._streams:
             self.reset(name)
@@ -201,17 +209,14 @@ class MultiStreamEngine:
         """
         given = [(self._stream(name), name, window) for name, window in windows.items()]
         given.sort(key=lambda entry: entry[0].slot)
-        for stream, _, window in given:
-            stream.front_end.check(window.samples)
+        samples = [self._checked(window) for _, _, window in given]
         for _, name, window in given:
             if window.reset:
                 self.reset(name)
-        intake = [(s, s.front_end.prepare(window.samples)) for s, _, window in given]
-        for stream, _, window in given:
-            stream.note(window.samples)
+        streams = [stream for stream, _, _ in given]
         due = [(s, name, w.decision) for s, name, w in given if w.decision is not None]
         with torch.inference_mode(), self.precision.autocast():
-            self._encoder.encode(intake)
+            self._encode(streams, samples)
             if not due:
                 return {}
             answers = self._decider.decide([(stream, moment) for stream, _, moment in due])
@@ -220,6 +225,34 @@ class MultiStreamEngine:
         if len(decisions) < len(found):
             self._refuse([name for name in found if name not in decisions], decisions)
         return decisions
+
+    def _checked(self, window: Window) -> dict[Modality, list[Sample]]:
+        """Return a window's samples by modality, without those that the network does not take.
+
+        Raises:
+            ShapeError: a sample is not what the network takes.
+        """
+        result: dict[Modality, list[Sample]] = {}
+        for sample in window.samples:
+            lane = self._lanes.get(sample.modality)
+            if lane is not None:
+                lane.check(sample)
+                result.setdefault(sample.modality, []).append(sample)
+        return result
+
+    def _encode(
+        self, streams: Sequence[Stream], samples: Sequence[Mapping[Modality, list[Sample]]]
+    ) -> None:
+        """Encode what the streams bring, lane by lane."""
+        for modality, lane in self._lanes.items():
+            batch = []
+            for stream, of_stream in zip(streams, samples, strict=True):
+                if modality in of_stream:
+                    stream.note(modality, of_stream[modality])
+                    if prepared := lane.prepare(stream.slot, of_stream[modality]):
+                        batch.append((stream, prepared))
+            if batch:
+                lane.encode(batch)
 
     def _refuse(self, names: Sequence[str], decisions: Mapping[str, Decision]) -> NoReturn:
         """Have streams with an answer that is not finite begin anew: their memory may not be."""
@@ -245,30 +278,3 @@ class MultiStreamEngine:
             known = ', '.join(map(repr, self._streams)) or 'none'
             raise ConfigError(f'stream {name!r}: expected one that has joined, there are: {known}')
         return self._streams[name]
-
-    def _made_up(self, now_ns: int) -> Window:
-        """Return a window with something of every modality and a decision.
-
-        Noise, because nothing overflows from an image and sound of zeros.
-        """
-        noise = np.random.default_rng(now_ns)
-        size, audio = self.config.video.input_size_px, self.config.audio
-        # A larger image has the device resample it, too.
-        size *= 1 if self._resize else 2
-        return Window(
-            samples=(
-                Frame(
-                    stamp_ns=now_ns,
-                    arrival_ns=now_ns,
-                    image=noise.integers(0, 256, (size, size, 3), dtype=np.uint8),
-                ),
-                AudioChunk(
-                    stamp_ns=now_ns,
-                    arrival_ns=now_ns,
-                    samples=noise.uniform(-1.0, 1.0, audio.sample_rate_hz // 4).astype(np.float32),
-                    sample_rate_hz=audio.sample_rate_hz,
-                ),
-                Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text='hello'),
-            ),
-            decision=DecisionTime(t_ns=now_ns, arrival_ns=now_ns),
-        )

@@ -49,11 +49,24 @@ def resize_frame(frame: Frame, size_px: int) -> NDArray[np.uint8]:
 
     The whole image is kept; its aspect ratio is not.
 
+    Args:
+        frame: of a camera.
+        size_px: side of the network's.
+
     Raises:
         ShapeError: the image is not uint8 (H, W, 3).
     """
     check_frame(frame)
-    image = frame.image
+    return resize_image(frame.image, size_px)
+
+
+def resize_image(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Return an image (H, W, 3), which was checked, as :func:`resize_frame` does.
+
+    Args:
+        image: uint8 RGB.
+        size_px: side of the network's.
+    """
     if image.shape[:2] == (size_px, size_px):
         return writable(image)
     return _mean_over_areas(image, size_px)

@@ -1,4 +1,6 @@
-"""Rings: of every stream the newest rows of numbers, with stamps, where a step can read them.
+"""Rings of keys and values: of every stream the newest rows, where a step can read them.
+
+Which rows a step may attend to is a pure function of their stamps (:func:`visible_window`).
 
 Shapes: B slots, one per stream; n streams of a step; N capacity; V rows that a step views.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,16 +25,29 @@ from activity_recognition.types import NANOSECONDS, to_ns
 _NEVER_NS = np.iinfo(np.int64).max
 
 
+class StoredStamps(NamedTuple):
+    """When the rows of one stream were taken, as they lie in a ring."""
+
+    stamps_ns: NDArray[np.int64]
+    """(2 * N,), in order of arrival; anything where no row lies."""
+    first: int
+    """Place of the oldest row held."""
+    end: int
+    """Place behind the newest row held."""
+    in_order: bool = False
+    """Whether the stamps of the rows held are known not to fall."""
+
+
 @dataclass(slots=True, eq=False)
-class Sight:
-    """What one query per stream sees of a ring: a view of its rows, some of them masked."""
+class AttentionView:
+    """What one query per stream may attend to: a view of rows, some of them masked."""
 
     start: list[int]
     """(n,) place of the first row of each stream's view."""
     age_s: NDArray[np.floating]
-    """(n, V) ages of the rows, seconds, in the ring's dtype; anything where not seen."""
+    """(n, V) ages of the rows, seconds; anything where not seen."""
     seen: NDArray[np.bool_]
-    """(n, V) whether each is there and inside the window."""
+    """(n, V) whether each is held and inside the window."""
     newest: list[int]
     """(n,) which row of the view is the newest one seen, -1 where none is."""
     newest_age_s: list[float]
@@ -47,11 +63,11 @@ class Sight:
         rows = self.seen.shape[1]
         return [at if at < 0 else at + row * rows for row, at in enumerate(self.newest)]
 
-    def select(self, streams: Sequence[int]) -> Sight:
-        """Return the sight of some of the streams."""
+    def select(self, streams: Sequence[int]) -> AttentionView:
+        """Return the view of some of the streams."""
         if len(streams) == len(self.start):
             return self
-        return Sight(
+        return AttentionView(
             start=[self.start[i] for i in streams],
             age_s=self.age_s[streams],
             seen=self.seen[streams],
@@ -60,7 +76,76 @@ class Sight:
         )
 
 
-class Ring:
+def visible_window(
+    stored: Sequence[StoredStamps],
+    t_ns: Sequence[int],
+    window_s: float,
+    *,
+    most: int | None = None,
+    whole: bool = False,
+    age_type: type[np.floating] = np.float32,
+) -> AttentionView:
+    """Return what a query of each of some streams sees.
+
+    A row is seen when it is held, is among the newest ``most``, is not from the query's future, and
+    is not older than the window. The view is as long as the stream needs that sees most.
+
+    Args:
+        stored: stamps of n streams, of rings of one capacity.
+        t_ns: times of the n queries.
+        window_s: largest age seen, seconds.
+        most: how many of the newest rows may be seen; None for all that are held.
+        whole: view all N rows, whatever is seen of them: one shape, always.
+        age_type: of the ages.
+    """
+    window_ns = to_ns(window_s)
+    firsts = [_first_young(s, t, window_ns, most) for s, t in zip(stored, t_ns, strict=True)]
+    needed = max([s.end - first for s, first in zip(stored, firsts, strict=True)])
+    capacity = len(stored[0].stamps_ns) // 2
+    shape = (len(stored), capacity if whole else viewed_rows(needed, capacity))
+    view = AttentionView([], np.empty(shape, age_type), np.zeros(shape, np.bool_), [], [])
+    for stamps, first, t in zip(stored, firsts, t_ns, strict=True):
+        _add_stream(view, stamps, first, t, window_ns)
+    return view
+
+
+def _first_young(stored: StoredStamps, t_ns: int, window_ns: int, most: int | None) -> int:
+    """Return the place of the first row that may be seen and is young enough, or the end."""
+    start = stored.first if most is None else max(stored.first, stored.end - most)
+    stamps_ns = stored.stamps_ns[start : stored.end]
+    if stored.in_order:
+        return start + int(stamps_ns.searchsorted(t_ns - window_ns))
+    young = stamps_ns >= t_ns - window_ns
+    return start + int(young.argmax()) if young.any() else stored.end
+
+
+def _add_stream(
+    view: AttentionView, stored: StoredStamps, first: int, t_ns: int, window_ns: int
+) -> None:
+    """Add to ``view`` what one more stream sees, no row before the place ``first``."""
+    row, (_, count) = len(view.start), view.seen.shape
+    end, seen = stored.end, view.seen[row]
+    start = max(0, end - count)
+    age_ns = t_ns - stored.stamps_ns[start : start + count]
+    np.divide(age_ns, NANOSECONDS, out=view.age_s[row], casting='same_kind')
+    view.start.append(start)
+    if stored.in_order:
+        # What is seen lies in one piece, up to the end or to the first from the future.
+        newest = end - 1 - start
+        while newest >= first - start and age_ns[newest] < 0:
+            newest -= 1
+        seen[first - start : newest + 1] = True
+    else:
+        held = slice(first - start, end - start)
+        seen[held] = (age_ns[held] >= 0) & (age_ns[held] <= window_ns)
+        youngest_ns = np.where(seen, age_ns, _NEVER_NS)[::-1]
+        newest = count - 1 - int(youngest_ns.argmin())
+    present = bool(seen[newest])
+    view.newest.append(newest if present else -1)
+    view.newest_age_s.append(int(age_ns[newest]) / NANOSECONDS if present else math.nan)
+
+
+class KeyValueRing:
     """Per slot the newest N rows, in order of arrival and in one piece of memory.
 
     There is room for twice as many: rows are appended until the room is full, then the newest N
@@ -69,7 +154,14 @@ class Ring:
     """
 
     def __init__(self, slots: int, capacity: int, shape: Sequence[int], *, like: Tensor) -> None:
-        """Allocate empty slots for rows of ``shape``, with device and dtype of ``like``."""
+        """Allocate empty slots.
+
+        Args:
+            slots: one per stream.
+            capacity: N, rows held of each.
+            shape: of a row.
+            like: gives device and dtype.
+        """
         self.capacity = capacity
         self.rows = like.new_zeros((slots, 2 * capacity, *shape))
         """(B, 2 * N, ...)."""
@@ -77,7 +169,7 @@ class Ring:
         self._stamps_ns = np.zeros((slots, 2 * capacity), np.int64)
         self._filled = [0] * slots
         self._end = [0] * slots
-        # Whether a slot's stamps came in order: sight and sound always do.
+        # Whether a slot's stamps came in order: those of a sensor always do.
         self._in_order = [True] * slots
         # The same memory, by which a CPU reads and writes; None on a GPU.
         self._shared = _array_over(self.rows)
@@ -87,6 +179,13 @@ class Ring:
     def filled(self) -> list[int]:
         """Rows that each slot holds."""
         return list(self._filled)
+
+    def stored(self, slot: int) -> StoredStamps:
+        """Return when the rows of a slot were taken."""
+        end = self._end[slot]
+        return StoredStamps(
+            self._stamps_ns[slot], end - self._filled[slot], end, self._in_order[slot]
+        )
 
     def stamps_ns(self, slot: int) -> NDArray[np.int64]:
         """Return the stamps of what a slot holds, in order of arrival."""
@@ -151,7 +250,7 @@ class Ring:
         self._stamps_ns[slot, :keep] = self._stamps_ns[slot, end - keep : end]
         self._end[slot] = self._filled[slot] = keep
 
-    def sight(
+    def visible_window(
         self,
         slots: Sequence[int],
         t_ns: Sequence[int],
@@ -159,70 +258,35 @@ class Ring:
         *,
         most: int | None = None,
         whole: bool = False,
-    ) -> Sight:
-        """Tell what one query per stream, at ``t_ns``, sees.
+    ) -> AttentionView:
+        """Return what a query of each of n streams sees; see :func:`visible_window`.
 
         Args:
-            slots: n slots.
-            t_ns: n times.
+            slots: of the streams.
+            t_ns: times of the queries.
             window_s: largest age seen, seconds.
             most: how many of the newest rows may be seen; None for all that are held.
-            whole: view all N rows, whatever is seen of them: one shape, always.
+            whole: view all N rows, whatever is seen of them.
         """
-        window_ns = to_ns(window_s)
-        firsts = [
-            self._first(slot, t, window_ns, most) for slot, t in zip(slots, t_ns, strict=True)
-        ]
-        needed = max([self._end[slot] - first for slot, first in zip(slots, firsts, strict=True)])
-        count = self.capacity if whole else viewed_rows(needed, self.capacity)
-        shape = (len(slots), count)
-        sight = Sight([], np.empty(shape, self._age_type), np.zeros(shape, np.bool_), [], [])
-        for slot, first, t in zip(slots, firsts, t_ns, strict=True):
-            self._look(slot, first, t, window_ns, sight)
-        return sight
+        stored = [self.stored(slot) for slot in slots]
+        return visible_window(
+            stored, t_ns, window_s, most=most, whole=whole, age_type=self._age_type
+        )
 
-    def _first(self, slot: int, t_ns: int, window_ns: int, most: int | None) -> int:
-        """Return the place of the first row that may be seen and is young enough, or the end."""
-        end, filled = self._end[slot], self._filled[slot]
-        start = end - (filled if most is None else min(filled, most))
-        stamps_ns = self._stamps_ns[slot, start:end]
-        if self._in_order[slot]:
-            return start + int(stamps_ns.searchsorted(t_ns - window_ns))
-        young = stamps_ns >= t_ns - window_ns
-        return start + int(young.argmax()) if young.any() else end
+    def view(self, slots: Sequence[int], window: AttentionView) -> Tensor:
+        """Return the rows of a view (n, V, ...); of a single stream, no copy.
 
-    def _look(self, slot: int, first: int, t_ns: int, window_ns: int, sight: Sight) -> None:
-        """Add to ``sight`` what one more stream sees, no row before ``first``."""
-        row, (_, count) = len(sight.start), sight.seen.shape
-        end, seen = self._end[slot], sight.seen[row]
-        start = max(0, end - count)
-        age_ns = t_ns - self._stamps_ns[slot, start : start + count]
-        np.divide(age_ns, NANOSECONDS, out=sight.age_s[row], casting='same_kind')
-        sight.start.append(start)
-        if self._in_order[slot]:
-            # What is seen lies in one piece, up to the end or to the first from the future.
-            newest = end - 1 - start
-            while newest >= first - start and age_ns[newest] < 0:
-                newest -= 1
-            seen[first - start : newest + 1] = True
-        else:
-            held = slice(first - start, end - start)
-            seen[held] = (age_ns[held] >= 0) & (age_ns[held] <= window_ns)
-            youngest_ns = np.where(seen, age_ns, _NEVER_NS)[::-1]
-            newest = count - 1 - int(youngest_ns.argmin())
-        there = bool(seen[newest])
-        sight.newest.append(newest if there else -1)
-        sight.newest_age_s.append(int(age_ns[newest]) / NANOSECONDS if there else math.nan)
-
-    def view(self, slots: Sequence[int], sight: Sight) -> Tensor:
-        """Return the rows that ``sight`` speaks of, (n, V, ...); of a single stream, no copy."""
-        count = sight.seen.shape[1]
+        Args:
+            slots: of the n streams.
+            window: of the same streams.
+        """
+        count = window.seen.shape[1]
         if len(slots) == 1:
-            slot, start = slots[0], sight.start[0]
+            slot, start = slots[0], window.start[0]
             if self._shared is not None:
                 return torch.from_numpy(self._shared[slot : slot + 1, start : start + count])
             return self.rows[slot : slot + 1, start : start + count]
-        return self.rows.flatten(0, 1)[self._places(slots, sight.start, count)]
+        return self.rows.flatten(0, 1)[self._places(slots, window.start, count)]
 
     def clear(self, slot: int) -> None:
         """Forget a slot's rows; the memory stays."""

@@ -6,23 +6,20 @@ recording. The streaming engine and ``forward`` over the arrays made here see th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.inference.frontend import AudioBlocks, AudioFrontEnd
-from activity_recognition.inference.resizing import resize_frame
-from activity_recognition.modalities import DECISION_KEYS, SPEC
+from activity_recognition.inference.lanes import Arrays, FrontEnd, FrontEndSettings, front_end_type
+from activity_recognition.inference.lanes.lane import time_arrays
+from activity_recognition.modalities import DECISION_KEYS, SPEC, modalities_of
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.types import MODALITIES, DecisionTime, Modality, Utterance, Window
-
-Arrays = dict[str, NDArray[Any]]
-"""The keys of ``models.system.BATCH_KEYS`` without the batch axis."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -53,105 +50,21 @@ class SegmentArrays:
         return arrays | full_masks(arrays)
 
 
-class Collector(Protocol):
-    """Makes arrays of one modality's samples of a segment."""
-
-    def add(self, sample: Any) -> None:
-        """Take the next sample."""
-
-    def arrays(self) -> Arrays:
-        """Return the arrays that prepared recordings keep."""
-
-
-class _Frames:
-    """Frames at the network's size; an hour of full-size ones would not fit in memory."""
-
-    def __init__(self, config: ModelConfig, dtype: DTypeLike) -> None:
-        del dtype
-        self._size_px = config.video.input_size_px
-        self._images: list[NDArray[np.uint8]] = []
-        self._times: list[tuple[int, int]] = []
-
-    def add(self, sample: Any) -> None:
-        self._images.append(resize_frame(sample, self._size_px))
-        self._times.append((sample.stamp_ns, sample.arrival_ns))
-
-    def arrays(self) -> Arrays:
-        empty = np.zeros((0, self._size_px, self._size_px, 3), np.uint8)
-        frames = np.stack(self._images) if self._images else empty
-        return {'frames': frames, **_times('frame', self._times)}
-
-
-class _Spectrograms:
-    """Log-mel blocks."""
-
-    def __init__(self, config: ModelConfig, dtype: DTypeLike) -> None:
-        self._front_end = AudioFrontEnd(config.audio, dtype=dtype)
-        self._shape = (0, config.audio.columns_per_token, config.audio.num_mels)
-        self._blocks: list[AudioBlocks] = []
-
-    def add(self, sample: Any) -> None:
-        self._blocks += self._front_end.push(sample)
-
-    def arrays(self) -> Arrays:
-        parts = self._blocks
-        arrivals = [np.full(len(part.mask), part.arrival_ns, np.int64) for part in parts]
-        none = np.zeros(0, np.int64)
-        return {
-            'spectrograms': np.concatenate(
-                [np.zeros(self._shape, np.float32), *(part.values for part in parts)]
-            ),
-            'spectrogram_stamps': np.concatenate([none, *(part.stamps_ns for part in parts)]),
-            'spectrogram_arrivals': np.concatenate([none, *arrivals]),
-            'spectrogram_mask': np.concatenate(
-                [np.zeros(0, np.bool_), *(part.mask for part in parts)]
-            ),
-        }
-
-
-class _Utterances:
-    """Times of utterances; their words stay words."""
-
-    def __init__(self, config: ModelConfig, dtype: DTypeLike) -> None:
-        del config, dtype
-        self._times: list[tuple[int, int]] = []
-
-    def add(self, sample: Any) -> None:
-        self._times.append((sample.stamp_ns, sample.arrival_ns))
-
-    def arrays(self) -> Arrays:
-        return _times('transcript', self._times)
-
-
-_COLLECTORS: dict[Modality, Callable[[ModelConfig, DTypeLike], Collector]] = {
-    Modality.VIDEO: _Frames,
-    Modality.AUDIO: _Spectrograms,
-    Modality.TEXT: _Utterances,
-}
-
-
+@dataclass(slots=True, eq=False)
 class _Segment:
     """One segment while it is collected."""
 
-    def __init__(self, config: ModelConfig, dtype: DTypeLike) -> None:
-        self._collectors = {m: _COLLECTORS[m](config, dtype) for m in MODALITIES}
-        self._texts: list[str] = []
-        self._decisions: list[DecisionTime] = []
+    prepared: dict[Modality, list[Any]]
+    texts: list[str] = field(default_factory=list)
+    decisions: list[DecisionTime] = field(default_factory=list)
 
-    def add(self, window: Window) -> None:
-        for sample in window.samples:
-            self._collectors[sample.modality].add(sample)
-            if isinstance(sample, Utterance):
-                self._texts.append(sample.text)
-        if window.decision is not None:
-            self._decisions.append(window.decision)
-
-    def finish(self) -> SegmentArrays:
+    def finish(self, front_ends: Mapping[Modality, FrontEnd[Any, Any]]) -> SegmentArrays:
         arrays: Arrays = {}
-        for collector in self._collectors.values():
-            arrays |= collector.arrays()
-        times = [(decision.t_ns, decision.arrival_ns) for decision in self._decisions]
-        return SegmentArrays(arrays=arrays | _times('decision', times), texts=tuple(self._texts))
+        for modality, front_end in front_ends.items():
+            arrays |= front_end.arrays(self.prepared[modality])
+        times = [(decision.t_ns, decision.arrival_ns) for decision in self.decisions]
+        arrays |= time_arrays('decision', times)
+        return SegmentArrays(arrays=arrays, texts=tuple(self.texts))
 
 
 def segments(
@@ -161,15 +74,31 @@ def segments(
 
     Args:
         windows: the trace.
-        config: of the network.
+        config: of the network; samples of modalities that it lacks are ignored.
         dtype: of the spectrogram.
+
+    Raises:
+        ShapeError: a sample is not what the network takes.
     """
-    result = [_Segment(config, dtype)]
+    settings = FrontEndSettings(config=config, dtype=dtype)
+    front_ends = {m: front_end_type(m)(settings) for m in modalities_of(config)}
+    result = [_Segment({m: [] for m in front_ends})]
     for window in windows:
         if window.reset:
-            result.append(_Segment(config, dtype))
-        result[-1].add(window)
-    found = (segment.finish() for segment in result)
+            for front_end in front_ends.values():
+                front_end.clear()
+            result.append(_Segment({m: [] for m in front_ends}))
+        segment = result[-1]
+        for sample in window.samples:
+            if sample.modality in front_ends:
+                front_end = front_ends[sample.modality]
+                front_end.check(sample)
+                segment.prepared[sample.modality] += front_end.prepare(sample)
+                if isinstance(sample, Utterance):
+                    segment.texts.append(sample.text)
+        if window.decision is not None:
+            segment.decisions.append(window.decision)
+    found = (segment.finish(front_ends) for segment in result)
     return [part for part in found if part.num_samples or len(part.arrays[DECISION_KEYS[0]])]
 
 
@@ -220,14 +149,13 @@ def full_masks(arrays: Arrays) -> Arrays:
 
 
 def to_batch(arrays: Arrays, device: torch.device | str = 'cpu') -> dict[str, torch.Tensor]:
-    """Return the arrays as a batch of one on ``device``."""
+    """Return a batch of one.
+
+    Args:
+        arrays: without the batch axis.
+        device: where the batch shall lie.
+    """
     return {
         key: torch.from_numpy(np.ascontiguousarray(value)).unsqueeze(0).to(device)
         for key, value in arrays.items()
     }
-
-
-def _times(prefix: str, times: Sequence[tuple[int, int]]) -> Arrays:
-    """Return stamps and arrivals, (N,) each."""
-    both = np.array(times, np.int64).reshape(-1, 2)
-    return {f'{prefix}_stamps': both[:, 0].copy(), f'{prefix}_arrivals': both[:, 1].copy()}

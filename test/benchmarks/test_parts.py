@@ -8,12 +8,12 @@ from parts import EVIDENCE, FRAME, FUSION, PARTS, RESIZE, REST, SMOOTHING, TEXT,
 from work import count_work, make_counter
 from workload import make_engine, step_through
 
-from activity_recognition.inference import frontend
 from activity_recognition.inference.artificial import (
     UTTERANCE_PERIOD_S,
     artificial_stream,
     untrained_checkpoint,
 )
+from activity_recognition.inference.lanes import video
 from activity_recognition.models.smoothing import ActivitySmoothing
 
 RATE_HZ = 5.0
@@ -99,11 +99,11 @@ def test_the_parts_have_all_flops_of_the_steps(engine, windows):
 
 
 def test_afterwards_everything_is_as_it_was(engine):
-    before = frontend.resize_frame, ActivitySmoothing.step, set(vars(engine.backend))
+    before = video.resize_image, ActivitySmoothing.step, set(vars(engine.backend))
     with probed(engine, Probe(Meter())):
-        assert frontend.resize_frame is not before[0]
+        assert video.resize_image is not before[0]
     assert before == (
-        frontend.resize_frame,
+        video.resize_image,
         ActivitySmoothing.step,
         set(vars(engine.backend)),
     )

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from activity_recognition.inference.rings import Ring
+from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.encoders.audio import AudioCNN
 from activity_recognition.models.encoders.video import VideoTransformer
 
 
-def new_past(encoder: VideoTransformer, slots: int = 1) -> Ring:
+def new_past(encoder: VideoTransformer, slots: int = 1) -> KeyValueRing:
     """Return a ring for the keys and values of frames."""
     config = encoder.config
     shape = (config.video.temporal_depth, 2, config.hidden_dim)
-    return Ring(slots, config.video.max_tokens, shape, like=encoder.norm.weight)
+    return KeyValueRing(slots, config.video.max_tokens, shape, like=encoder.norm.weight)
 
 
 def look_through(
     encoder: VideoTransformer,
     frames: Tensor,
     stamps_ns: Tensor,
-    ring: Ring | None = None,
+    ring: KeyValueRing | None = None,
     *,
     whole: bool = False,
 ) -> Tensor:
@@ -34,14 +34,14 @@ def look_through(
     with torch.no_grad():
         for images, now_ns in zip(frames.unbind(1), stamps_ns.unbind(1), strict=True):
             times = now_ns.tolist()
-            sight = ring.sight(
+            window = ring.visible_window(
                 slots, times, encoder.config.video.window_s, most=ring.capacity - 1, whole=whole
             )
             token, own = encoder.temporal_attention(
                 encoder.frame_encoder(images),
-                ring.view(slots, sight),
-                torch.from_numpy(sight.age_s).to(ring.rows),
-                torch.from_numpy(sight.seen),
+                ring.view(slots, window),
+                torch.from_numpy(window.age_s).to(ring.rows),
+                torch.from_numpy(window.seen),
             )
             ring.append(slots, [(time_ns,) for time_ns in times], own.unsqueeze(1))
             tokens.append(token)

@@ -11,6 +11,7 @@ from activity_recognition.inference.engine import StreamingEngine
 from activity_recognition.inference.trace import dense_recording
 from activity_recognition.streams import windows
 from activity_recognition.types import Frame, Utterance
+from factories.lanes import kept_tensors
 from factories.networks import WRAPPING, make_checkpoint
 from factories.streams import Scene, samples
 
@@ -106,11 +107,9 @@ def test_once_the_rings_are_full_a_step_never_changes_size(checkpoint, trace):
 def test_tensors_kept_between_samples_keep_their_memory(checkpoint, trace):
     engine = StreamingEngine(checkpoint, engine=EngineConfig(device='cpu', backend='torch'))
     engine.apply(trace[0])
-    state = engine._engine._state
-    rings = [state.past, *state.memories.values()]
-    before = [tensor.data_ptr() for tensor in (*(r.rows for r in rings), *state.sound.of([0]))]
+    before = [tensor.data_ptr() for tensor in kept_tensors(engine)]
     for window in trace[1:]:
         engine.apply(window)
     engine.reset()
-    after = [tensor.data_ptr() for tensor in (*(r.rows for r in rings), *state.sound.of([0]))]
+    after = [tensor.data_ptr() for tensor in kept_tensors(engine)]
     assert after == before

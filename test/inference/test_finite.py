@@ -10,6 +10,7 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.errors import NonFiniteError
 from activity_recognition.inference import MultiStreamEngine, StreamingEngine
 from activity_recognition.types import DecisionTime, Frame, Status, Window, to_ns
+from factories.lanes import rings_of
 from factories.networks import TINY, make_checkpoint
 from factories.streams import START_NS
 
@@ -116,9 +117,10 @@ def test_what_overflowed_once_leaves_no_trace():
     checkpoint = make_checkpoint(TINY)
     engine = make_engine(checkpoint, '')
     engine.apply({'': window(0.0)})
-    for memory in engine._state.memories.values():
+    past, *memories = rings_of(engine)
+    for memory in memories:
         memory.rows[...] = torch.inf
-    engine._state.past.rows[...] = torch.nan
+    past.rows[...] = torch.nan
     with pytest.raises(NonFiniteError):
         engine.apply({'': window(0.1)})
     after = engine.apply({'': window(0.2, 50)})['']

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.errors import ShapeError
-from activity_recognition.inference.frontend import AudioFrontEnd, FrontEnd
+from activity_recognition.inference.lanes import FrontEndSettings
+from activity_recognition.inference.lanes.audio import AudioFrontEnd
+from activity_recognition.inference.lanes.video import VideoFrontEnd
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace import segments
 from activity_recognition.models.spectrogram import LogMelBlocks
-from activity_recognition.types import NANOSECONDS, AudioChunk, Frame, Utterance, Window, to_ns
-from factories.networks import TINY, tokenizer_for
+from activity_recognition.types import NANOSECONDS, AudioChunk, Frame, Window, to_ns
+from factories.networks import TINY
 from factories.streams import START_NS, chunk, noise
 
 AUDIO = TINY.audio
@@ -61,9 +63,9 @@ class TestFrames:
 
     def test_robot_and_training_share_the_preprocessing(self):
         image = picture(60, 80)
-        live = FrontEnd(TINY, tokenizer_for(TINY)).frame(frame_of(image))
+        (live,) = VideoFrontEnd(FrontEndSettings(config=TINY)).prepare(frame_of(image))
         (segment,) = segments([Window(samples=(frame_of(image),))], TINY)
-        np.testing.assert_array_equal(live, segment.arrays['frames'][0])
+        np.testing.assert_array_equal(live.image, segment.arrays['frames'][0])
 
     @pytest.mark.parametrize(
         'image',
@@ -81,8 +83,19 @@ class TestFrames:
             resize_frame(frame_of(image), 32)
 
 
+def audio_front_end(config, **settings):
+    return AudioFrontEnd(
+        FrontEndSettings(config=dataclasses.replace(TINY, audio=config), **settings)
+    )
+
+
+def push(front_end, part):
+    front_end.check(part)
+    return front_end.prepare(part)
+
+
 def push_all(front_end, chunks):
-    return [blocks for part in chunks for blocks in front_end.push(part)]
+    return [blocks for part in chunks for blocks in push(front_end, part)]
 
 
 def joined(parts):
@@ -102,7 +115,7 @@ def end_of_block(index, start=0):
 class TestGrid:
     def test_blocks_are_those_of_the_whole_sound(self):
         whole = LogMelBlocks(AUDIO)(PCM)
-        values, mask, stamps_ns = joined(push_all(AudioFrontEnd(AUDIO), [chunk(PCM, 0, 16_000)]))
+        values, mask, stamps_ns = joined(push_all(audio_front_end(AUDIO), [chunk(PCM, 0, 16_000)]))
         np.testing.assert_array_equal(values, whole)
         assert mask.all()
         assert stamps_ns.tolist() == [end_of_block(index) for index in range(len(whole))]
@@ -112,8 +125,8 @@ class TestGrid:
     def test_any_chunking_gives_the_same_blocks(self, lengths):
         cuts = [0, *np.cumsum(lengths).clip(max=16_000).tolist(), 16_000]
         chunks = [chunk(PCM, *pair) for pair in itertools.pairwise(cuts)]
-        whole = joined(push_all(AudioFrontEnd(AUDIO), [chunk(PCM, 0, 16_000)]))
-        found = joined(push_all(AudioFrontEnd(AUDIO), chunks))
+        whole = joined(push_all(audio_front_end(AUDIO), [chunk(PCM, 0, 16_000)]))
+        found = joined(push_all(audio_front_end(AUDIO), chunks))
         np.testing.assert_allclose(found[0], whole[0], atol=1e-5, rtol=1e-5)
         np.testing.assert_array_equal(found[1], whole[1])
         np.testing.assert_array_equal(found[2], whole[2])
@@ -121,7 +134,7 @@ class TestGrid:
     def test_stamps_are_good_to_a_microsecond_at_odd_rates(self):
         """At 44.1 kHz no sample falls on a whole nanosecond, and chunk stamps are rounded."""
         config = dataclasses.replace(AUDIO, sample_rate_hz=44_100)
-        front_end = AudioFrontEnd(config)
+        front_end = audio_front_end(config)
         transform = LogMelBlocks(config)
         pcm = noise(np.random.default_rng(1), 44_100)
         chunks = [
@@ -140,25 +153,25 @@ class TestGrid:
             assert abs(stamp_ns - exact) < 1000
 
     def test_blocks_arrive_with_the_chunk_that_completes_them(self):
-        front_end = AudioFrontEnd(AUDIO)
-        assert front_end.push(chunk(PCM, 0, SPAN - 1)) == []
-        (blocks,) = front_end.push(chunk(PCM, SPAN - 1, SPAN + HOP))
+        front_end = audio_front_end(AUDIO)
+        assert push(front_end, chunk(PCM, 0, SPAN - 1)) == []
+        (blocks,) = push(front_end, chunk(PCM, SPAN - 1, SPAN + HOP))
         assert len(blocks.mask) == 2
         assert blocks.arrival_ns == START_NS + (SPAN + HOP) * NANOSECONDS // 8000
 
     def test_drift_does_not_put_blocks_out_of_order(self):
         """A clock that is pulled back by 50 ms, less than a hole, makes no token older."""
-        front_end = AudioFrontEnd(AUDIO)
-        parts = front_end.push(chunk(PCM, 0, 4000))
+        front_end = audio_front_end(AUDIO)
+        parts = push(front_end, chunk(PCM, 0, 4000))
         late = chunk(PCM, 4000, 8000, start_ns=START_NS - to_ns(0.05))
-        _, mask, stamps_ns = joined([*parts, *front_end.push(late)])
+        _, mask, stamps_ns = joined([*parts, *push(front_end, late)])
         assert mask.all()
         assert (np.diff(stamps_ns) >= 0).all()
 
     def test_clear_forgets_the_grid(self):
-        front_end = AudioFrontEnd(AUDIO)
+        front_end = audio_front_end(AUDIO)
         first = joined(push_all(front_end, [chunk(PCM, 0, 4000)]))
-        front_end.push(chunk(PCM, 4000, 4111))
+        push(front_end, chunk(PCM, 4000, 4111))
         front_end.clear()
         again = joined(push_all(front_end, [chunk(PCM, 0, 4000)]))
         np.testing.assert_array_equal(first[0], again[0])
@@ -168,10 +181,10 @@ class TestGrid:
 class TestHoles:
     @pytest.mark.parametrize('missing_s', [0.21, 0.3, 0.5])
     def test_a_hole_is_masked_for_the_time_that_is_missing(self, missing_s):
-        front_end = AudioFrontEnd(dataclasses.replace(AUDIO, dilations=(1, 2, 4, 8)))
-        before = joined(front_end.push(chunk(PCM, 0, 4000)))
+        front_end = audio_front_end(dataclasses.replace(AUDIO, dilations=(1, 2, 4, 8)))
+        before = joined(push(front_end, chunk(PCM, 0, 4000)))
         start = 4000 + int(missing_s * 8000)
-        hole, after = front_end.push(chunk(PCM, start, start + 4000))
+        hole, after = push(front_end, chunk(PCM, start, start + 4000))
         assert not hole.mask.any()
         assert not hole.values.any()
         assert after.mask.all()
@@ -181,29 +194,29 @@ class TestHoles:
         assert real_s <= grid_s <= real_s + HOP / 8000 + 1e-9
 
     def test_the_grid_is_anchored_anew_after_a_hole(self):
-        front_end = AudioFrontEnd(AUDIO)
-        front_end.push(chunk(PCM, 0, 4001))
-        _, after = front_end.push(chunk(PCM, 8000, 12_000))
+        front_end = audio_front_end(AUDIO)
+        push(front_end, chunk(PCM, 0, 4001))
+        _, after = push(front_end, chunk(PCM, 8000, 12_000))
         fresh = LogMelBlocks(AUDIO)(PCM[8000:12_000])
         np.testing.assert_array_equal(after.values, fresh)
         assert after.stamps_ns[0] == end_of_block(0, start=8000)
 
     def test_a_hole_is_no_longer_than_the_network_remembers(self):
-        front_end = AudioFrontEnd(AUDIO)
-        front_end.push(chunk(PCM, 0, 4000))
-        hole, _ = front_end.push(chunk(PCM, 0, 4000, start_ns=START_NS + to_ns(3600.0)))
+        front_end = audio_front_end(AUDIO)
+        push(front_end, chunk(PCM, 0, 4000))
+        hole, _ = push(front_end, chunk(PCM, 0, 4000, start_ns=START_NS + to_ns(3600.0)))
         assert len(hole.mask) == AUDIO.receptive_field_tokens
 
     def test_a_small_residual_is_no_hole(self):
-        front_end = AudioFrontEnd(AUDIO)
-        front_end.push(chunk(PCM, 0, 4000))
-        blocks = front_end.push(chunk(PCM, 4000, 8000, start_ns=START_NS + to_ns(0.19)))
+        front_end = audio_front_end(AUDIO)
+        push(front_end, chunk(PCM, 0, 4000))
+        blocks = push(front_end, chunk(PCM, 4000, 8000, start_ns=START_NS + to_ns(0.19)))
         assert [part.mask.all() for part in blocks] == [True]
 
     def test_an_overlap_breaks_the_grid_as_well(self):
-        front_end = AudioFrontEnd(AUDIO)
-        front_end.push(chunk(PCM, 0, 4000))
-        hole, after = front_end.push(chunk(PCM, 4000, 8000, start_ns=START_NS - to_ns(0.3)))
+        front_end = audio_front_end(AUDIO)
+        push(front_end, chunk(PCM, 0, 4000))
+        hole, after = push(front_end, chunk(PCM, 4000, 8000, start_ns=START_NS - to_ns(0.3)))
         assert not hole.mask.any()
         assert after.mask.all()
         assert after.stamps_ns[0] >= START_NS + 4000 * NANOSECONDS // 8000 - to_ns(0.05)
@@ -222,23 +235,16 @@ class TestWrongAudio:
         ],
     )
     def test_it_is_refused_and_leaves_no_trace(self, change, message):
-        front_end = AudioFrontEnd(AUDIO)
-        first = front_end.push(chunk(PCM, 0, 4000))
+        front_end = audio_front_end(AUDIO)
+        first = push(front_end, chunk(PCM, 0, 4000))
         with pytest.raises(ShapeError, match=f'{message}.*decode it with'):
-            front_end.push(dataclasses.replace(chunk(PCM, 4000, 5000), **change))
-        rest = front_end.push(chunk(PCM, 4000, 8000))
-        whole = joined(push_all(AudioFrontEnd(AUDIO), [chunk(PCM, 0, 8000)]))
+            push(front_end, dataclasses.replace(chunk(PCM, 4000, 5000), **change))
+        rest = push(front_end, chunk(PCM, 4000, 8000))
+        whole = joined(push_all(audio_front_end(AUDIO), [chunk(PCM, 0, 8000)]))
         found = joined([*first, *rest])
         np.testing.assert_allclose(found[0], whole[0], atol=1e-5, rtol=1e-5)
 
 
-def test_words_become_the_tokenizers_ids():
-    front_end = FrontEnd(TINY, tokenizer_for(TINY))
-    said = Utterance(stamp_ns=START_NS, arrival_ns=START_NS, text='hello robot')
-    assert front_end.utterance(said) == tokenizer_for(TINY).encode('hello robot')
-
-
 def test_the_dtype_of_the_spectrogram_is_the_networks():
-    front_end = FrontEnd(TINY, tokenizer_for(TINY), dtype=np.float64)
-    (blocks,) = front_end.audio.push(chunk(PCM, 0, 4000))
+    (blocks,) = push(audio_front_end(AUDIO, dtype=np.float64), chunk(PCM, 0, 4000))
     assert blocks.values.dtype == np.float64

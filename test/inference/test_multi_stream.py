@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import ConfigError, ShapeError
-from activity_recognition.inference import MultiStreamEngine, StreamingEngine, encoding
+from activity_recognition.inference import MultiStreamEngine, StreamingEngine
+from activity_recognition.inference.lanes import video
 from activity_recognition.types import (
     AudioChunk,
     DecisionTime,
@@ -25,6 +26,7 @@ from factories.answers import assert_same_decisions, run
 from factories.backends import by
 from factories.counting import Operations
 from factories.crowds import ANY_STAYS, alone, check_crowd, crowd_of
+from factories.lanes import kept_tensors
 from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
 from factories.scenes import TROUBLED
 from factories.streams import RATE_HZ, START_NS, noise
@@ -209,7 +211,7 @@ class TestCost:
     @pytest.fixture(autouse=True)
     def all_frames_at_once(self, monkeypatch):
         """How many go into one call is a matter of caches, not of the number of streams."""
-        monkeypatch.setitem(encoding.FRAMES_AT_ONCE, 'cpu', 8)
+        monkeypatch.setitem(video.FRAMES_AT_ONCE, 'cpu', 8)
 
     def test_each_module_is_called_once_for_all_streams(self, checkpoint):
         system, calls = checkpoint.system, Counter()
@@ -279,7 +281,7 @@ class TestCost:
         assert memory_of(engine) != memory
 
     def test_many_frames_are_encoded_in_parts(self, exact, monkeypatch):
-        monkeypatch.setitem(encoding.FRAMES_AT_ONCE, 'cpu', 3)
+        monkeypatch.setitem(video.FRAMES_AT_ONCE, 'cpu', 3)
         sizes = []
         encoder = exact.system.video_encoder.frame_encoder
         handle = encoder.register_forward_hook(lambda _, inputs, out: sizes.append(len(inputs[0])))
@@ -297,7 +299,4 @@ class TestCost:
 
 def memory_of(engine):
     """Return the addresses of all that is kept between steps."""
-    state = engine._state
-    tensors = [state.past.rows, *(ring.rows for ring in state.memories.values())]
-    tensors += state.sound.of([0])
-    return [tensor.data_ptr() for tensor in tensors]
+    return [tensor.data_ptr() for tensor in kept_tensors(engine)]

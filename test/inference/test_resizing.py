@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import ShapeError
 from activity_recognition.inference import MultiStreamEngine, StreamingEngine
-from activity_recognition.inference.frontend import FrontEnd
+from activity_recognition.inference.lanes import FrontEndSettings
+from activity_recognition.inference.lanes.video import VideoFrontEnd
 from activity_recognition.inference.resizing import (
     area_weights,
     check_frame,
@@ -18,6 +19,7 @@ from activity_recognition.inference.resizing import (
     stack_on,
 )
 from activity_recognition.types import DecisionTime, Frame, Window, to_ns
+from factories.lanes import rings_of
 from factories.networks import TINY, make_checkpoint
 from factories.streams import START_NS
 
@@ -169,16 +171,17 @@ def test_a_bad_image_leaves_no_trace():
     )
     with pytest.raises(ShapeError, match='expected uint8'):
         engine.apply(look(engine, np.zeros((48, 64), np.uint8), 0))
-    assert engine._engine._state.past.filled == [0]
+    assert rings_of(engine)[0].filled == [0]
 
 
 @pytest.mark.parametrize('shape', [(40, 8_193), (8_193, 40), (16, 30)])
 def test_a_device_is_left_no_image_whose_weights_grow_with_a_side(shape):
     """Of 64 million pixels in 224 rows each size of image would take a device 256 MB for good."""
-    front_end = FrontEnd(TINY, make_checkpoint(TINY).tokenizer, resize=False)
+    front_end = VideoFrontEnd(FrontEndSettings(config=TINY, resize=False))
     image = picture(*shape)
     size = TINY.video.input_size_px
-    prepared = front_end.prepare([frame_of(image)]).images[0]
-    np.testing.assert_array_equal(prepared, resize_frame(frame_of(image), size))
+    (prepared,) = front_end.prepare(frame_of(image))
+    np.testing.assert_array_equal(prepared.image, resize_frame(frame_of(image), size))
     wide = picture(40, 8_192)
-    np.testing.assert_array_equal(front_end.prepare([frame_of(wide)]).images[0], wide)
+    (prepared,) = front_end.prepare(frame_of(wide))
+    np.testing.assert_array_equal(prepared.image, wide)

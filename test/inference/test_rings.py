@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.inference.encoding import turns
-from activity_recognition.inference.rings import Ring
-from activity_recognition.inference.streams import SoundState
+from activity_recognition.inference.lanes.audio import ConvolutionPast
+from activity_recognition.inference.lanes.lane import turns
+from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.attention import newest, visible
 from activity_recognition.models.steps import VIEW_ROWS
 from activity_recognition.types import NANOSECONDS, to_ns
@@ -25,7 +25,7 @@ def exact_system():
 
 
 def ring_of(capacity=4, slots=1):
-    return Ring(slots, capacity, (2, 3), like=torch.zeros(1))
+    return KeyValueRing(slots, capacity, (2, 3), like=torch.zeros(1))
 
 
 def numbered(numbers):
@@ -54,7 +54,7 @@ def test_a_ring_keeps_the_newest_rows_in_order_of_arrival():
 
 
 def test_a_row_is_kept_whole():
-    ring = Ring(1, 2, (2, 3), like=torch.zeros(1, dtype=torch.float64))
+    ring = KeyValueRing(1, 2, (2, 3), like=torch.zeros(1, dtype=torch.float64))
     rows = torch.arange(12, dtype=torch.float64).reshape(2, 2, 3)
     ring.append([0], [(1, 2)], rows[None])
     assert ring.rows.dtype == torch.float64
@@ -62,11 +62,11 @@ def test_a_row_is_kept_whole():
 
 
 def test_an_empty_ring_sees_nothing():
-    sight = ring_of().sight([0], [START_NS], 1.0)
-    assert sight.newest == [-1]
-    assert not sight.seen.any()
-    assert sight.present == [False]
-    assert np.isnan(sight.newest_age_s).all()
+    window = ring_of().visible_window([0], [START_NS], 1.0)
+    assert window.newest == [-1]
+    assert not window.seen.any()
+    assert window.present == [False]
+    assert np.isnan(window.newest_age_s).all()
 
 
 def test_clear_forgets_and_keeps_the_memory():
@@ -76,7 +76,7 @@ def test_clear_forgets_and_keeps_the_memory():
     ring.clear(0)
     assert ring.filled == [0]
     assert held(ring) == []
-    assert ring.sight([0], [5], 1.0).newest == [-1]
+    assert ring.visible_window([0], [5], 1.0).newest == [-1]
     assert ring.rows.data_ptr() == memory
 
 
@@ -87,7 +87,7 @@ def test_clearing_leaves_the_neighbours_and_no_number_that_masking_would_not_hid
     ring.clear(1)
     assert held(ring, 0) == [0, 1, 2]
     assert ring.rows.isfinite().all()
-    assert ring.sight([0, 1], [2, 2], 1.0).present == [True, False]
+    assert ring.visible_window([0, 1], [2, 2], 1.0).present == [True, False]
 
 
 def test_growing_keeps_what_is_held():
@@ -97,7 +97,7 @@ def test_growing_keeps_what_is_held():
     assert held(ring, 0) == [2, 3, 4, 5]
     fill(ring, range(2), slot=2)
     assert [held(ring, slot) for slot in range(3)] == [[2, 3, 4, 5], [], [0, 1]]
-    assert ring.sight([1, 2], [1, 1], 1.0).present == [False, True]
+    assert ring.visible_window([1, 2], [1, 1], 1.0).present == [False, True]
     for number in range(6, 20):
         ring.append([0], [(number,)], numbered([number])[None])
     assert held(ring, 0) == [16, 17, 18, 19]
@@ -108,7 +108,10 @@ def test_one_slot_is_read_without_a_copy_and_several_with_one():
     for slot in range(3):
         ring.append([slot], [(slot,)], numbered([slot])[None])
     memory = ring.rows.untyped_storage().data_ptr()
-    alone, both = ([1], ring.sight([1], [2], 1.0)), ([2, 0], ring.sight([2, 0], [2, 2], 1.0))
+    alone, both = (
+        ([1], ring.visible_window([1], [2], 1.0)),
+        ([2, 0], ring.visible_window([2, 0], [2, 2], 1.0)),
+    )
     one, several = ring.view(*alone), ring.view(*both)
     assert one.data_ptr() == ring.rows[1].data_ptr()
     assert several.untyped_storage().data_ptr() != memory
@@ -153,10 +156,10 @@ def test_a_ring_sees_what_a_dense_pass_sees(histories, t, capacity, most, whole)
             count += len(stamps)
     slots = range(len(histories))
     t_ns = [START_NS + t * UNIT_NS] * len(histories)
-    sight = ring.sight(slots, t_ns, 1.0, most=most, whole=whole)
-    width, room = sight.seen.shape[1], 2 * capacity
+    window = ring.visible_window(slots, t_ns, 1.0, most=most, whole=whole)
+    width, room = window.seen.shape[1], 2 * capacity
     assert width == capacity if whole else width in (room, *range(VIEW_ROWS, room, VIEW_ROWS))
-    views = ring.view(slots, sight)
+    views = ring.view(slots, window)
     assert views.shape == (len(histories), width, 2, 3)
     for slot, history in enumerate(histories):
         stamps = [stamp for run in history for stamp in run]
@@ -171,28 +174,28 @@ def test_a_ring_sees_what_a_dense_pass_sees(histories, t, capacity, most, whole)
             max_tokens=capacity if most is None else min(most, capacity),
         )
         found = views[slot, :, 0, 0].numpy()
-        assert found[sight.seen[slot]].tolist() == dense[0, 0].nonzero()[:, 0].tolist()
-        assert sight.present[slot] == dense.any()
-        if sight.present[slot]:
-            assert sight.seen[slot, sight.newest[slot]]
-            number = int(found[sight.newest[slot]])
+        assert found[window.seen[slot]].tolist() == dense[0, 0].nonzero()[:, 0].tolist()
+        assert window.present[slot] == dense.any()
+        if window.present[slot]:
+            assert window.seen[slot, window.newest[slot]]
+            number = int(found[window.newest[slot]])
             assert number == newest(dense, tokens)[0, 0]
-            assert sight.newest_age_s[slot] == (t - stamps[number]) / 4
-            ages_s = [(t - stamps[int(n)]) / 4 for n in found[sight.seen[slot]]]
-            assert sight.age_s[slot][sight.seen[slot]].tolist() == ages_s
+            assert window.newest_age_s[slot] == (t - stamps[number]) / 4
+            ages_s = [(t - stamps[int(n)]) / 4 for n in found[window.seen[slot]]]
+            assert window.age_s[slot][window.seen[slot]].tolist() == ages_s
         else:
-            assert sight.newest[slot] == -1
+            assert window.newest[slot] == -1
 
 
 @given(capacity=st.integers(1, 80), count=st.integers(0, 200), back=st.integers(0, 90))
 @settings(max_examples=100)
 def test_a_view_is_no_wider_than_what_lies_in_the_window_needs(capacity, count, back):
-    ring = Ring(1, capacity, (), like=torch.zeros(1))
+    ring = KeyValueRing(1, capacity, (), like=torch.zeros(1))
     for number in range(count):
         ring.append([0], [(START_NS + number * UNIT_NS,)], torch.tensor([[float(number)]]))
     t_ns = START_NS + (count - 1) * UNIT_NS
-    sight = ring.sight([0], [t_ns], back / 4)
-    seen, width = int(sight.seen.sum()), sight.seen.shape[1]
+    window = ring.visible_window([0], [t_ns], back / 4)
+    seen, width = int(window.seen.sum()), window.seen.shape[1]
     assert seen == min(count, capacity, back + 1)
     assert width == 2 * capacity or (width % VIEW_ROWS == 0 and width - max(seen, 1) < VIEW_ROWS)
     assert width <= 2 * capacity
@@ -201,17 +204,17 @@ def test_a_view_is_no_wider_than_what_lies_in_the_window_needs(capacity, count, 
 def test_of_equal_stamps_the_last_written_is_the_newest():
     ring = ring_of()
     fill(ring, [7, 9, 9, 8])
-    sight = ring.sight([0], [9], 1.0)
-    assert ring.view([0], sight)[0, sight.newest[0], 0, 0] == 2
+    window = ring.visible_window([0], [9], 1.0)
+    assert ring.view([0], window)[0, window.newest[0], 0, 0] == 2
 
 
-def test_a_part_of_a_sight_is_that_of_its_streams():
+def test_a_part_of_a_view_is_that_of_its_streams():
     ring = ring_of(slots=3)
     for slot in range(3):
         fill(ring, range(slot + 1), slot=slot)
-    whole = ring.sight([0, 1, 2], [2, 2, 2], 1.0)
+    whole = ring.visible_window([0, 1, 2], [2, 2, 2], 1.0)
     part = whole.select([0, 2])
-    alone = ring.sight([0, 2], [2, 2], 1.0)
+    alone = ring.visible_window([0, 2], [2, 2], 1.0)
     for name in ('start', 'age_s', 'seen', 'newest', 'newest_age_s'):
         np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
 
@@ -219,8 +222,8 @@ def test_a_part_of_a_sight_is_that_of_its_streams():
 def test_ages_are_good_to_a_nanosecond():
     ring = ring_of()
     fill(ring, [START_NS])
-    sight = ring.sight([0], [START_NS + to_ns(0.25) + 1], 1.0)
-    assert sight.newest_age_s == [0.250000001]
+    window = ring.visible_window([0], [START_NS + to_ns(0.25) + 1], 1.0)
+    assert window.newest_age_s == [0.250000001]
 
 
 @given(data=st.data(), capacity=st.integers(1, 5), count=st.integers(1, 7))
@@ -271,7 +274,10 @@ def hear(encoder, state, slots, blocks):
 @given(before=st.integers(0, 9), hole=st.integers(1, 12), after=st.integers(1, 5))
 @settings(max_examples=25)
 def test_a_hole_that_passes_is_what_masked_blocks_leave(exact_system, before, hole, after):
-    encoder, state = exact_system.audio_encoder, SoundState(exact_system, slots=2)
+    encoder, state = (
+        exact_system.audio_encoder,
+        ConvolutionPast(exact_system.audio_encoder, slots=2),
+    )
     blocks = sound_blocks(before + hole + after, seed=before)
     mask = torch.ones(1, before + hole + after, dtype=torch.bool)
     mask[:, before : before + hole] = False
@@ -291,8 +297,11 @@ def test_a_hole_that_passes_is_what_masked_blocks_leave(exact_system, before, ho
 @given(st.lists(st.sets(st.integers(0, 3), min_size=1), min_size=1, max_size=6))
 @settings(max_examples=25)
 def test_streams_that_hear_together_or_alone_hear_the_same(exact_system, groups):
-    encoder, state = exact_system.audio_encoder, SoundState(exact_system, slots=4)
-    alone = [SoundState(exact_system, slots=1) for _ in range(4)]
+    encoder, state = (
+        exact_system.audio_encoder,
+        ConvolutionPast(exact_system.audio_encoder, slots=4),
+    )
+    alone = [ConvolutionPast(encoder, slots=1) for _ in range(4)]
     with torch.no_grad():
         for number, group in enumerate(groups):
             slots = sorted(group, reverse=number % 2 == 1)
@@ -307,7 +316,10 @@ def test_streams_that_hear_together_or_alone_hear_the_same(exact_system, groups)
 
 @pytest.mark.parametrize('grow', [False, True])
 def test_clearing_sound_leaves_the_neighbours(exact_system, grow):
-    encoder, state = exact_system.audio_encoder, SoundState(exact_system, slots=2)
+    encoder, state = (
+        exact_system.audio_encoder,
+        ConvolutionPast(exact_system.audio_encoder, slots=2),
+    )
     with torch.no_grad():
         hear(encoder, state, [0, 1], sound_blocks(9, seed=0, streams=2))
     before = state.of([1]).clone()

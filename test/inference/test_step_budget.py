@@ -19,7 +19,6 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.types import (
-    MODALITIES,
     AudioChunk,
     DecisionTime,
     Frame,
@@ -28,6 +27,7 @@ from activity_recognition.types import (
     to_ns,
 )
 from factories.counting import Operations
+from factories.lanes import kept_tensors, rings_of
 from factories.networks import TEXTS, TINY, make_checkpoint
 from factories.streams import START_NS
 
@@ -88,13 +88,11 @@ class Feed:
             self.round()
 
     def rings(self):
-        state = self.engine._engine._state
-        return [state.past, *(state.memories[m] for m in MODALITIES)]
+        return rings_of(self.engine)
 
     def addresses(self):
         """Return where all that is kept between steps lies."""
-        sound = self.engine._engine._state.sound.of([0])
-        return [tensor.data_ptr() for tensor in (*(r.rows for r in self.rings()), *sound)]
+        return [tensor.data_ptr() for tensor in kept_tensors(self.engine)]
 
     def _window(self, kind):
         now_ns = self._now_ns = max(self._now_ns + SOON_NS, self._heard_ns)

@@ -16,7 +16,6 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference import StreamingEngine
-from activity_recognition.inference.streams import NetworkState
 from activity_recognition.models.operations import (
     Work,
     decision_work,
@@ -37,6 +36,7 @@ from activity_recognition.types import (
     Window,
     to_ns,
 )
+from factories.lanes import rings_of
 from factories.networks import MOVING, MOVING_ALONE, TEXTS, TINY, WRAPPING, make_checkpoint
 
 START_NS = to_ns(1_700_000_000.0)
@@ -218,11 +218,12 @@ def test_the_skeleton_has_the_weights_of_the_network():
 
 
 def test_the_memory_of_a_stream_by_hand():
-    state = NetworkState(ActivityRecognitionSystem(TINY), slots=1)
-    past = state.past.rows.nbytes
+    config = EngineConfig(device='cpu', backend='torch')
+    past_ring, *rings = rings_of(StreamingEngine(make_checkpoint(TINY), engine=config))
+    past = past_ring.rows.nbytes
     # Two blocks, keys and values, room for twice 24 frames.
     assert past == 4 * 2 * 2 * 2 * 24 * 16
-    memories = sum(ring.rows.nbytes for ring in state.memories.values())
+    memories = sum(ring.rows.nbytes for ring in rings)
     assert memories == 4 * 3 * 2 * (24 + 26 + 4) * 16
     assert ring_bytes(TINY) == past + memories
 

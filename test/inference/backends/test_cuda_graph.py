@@ -11,13 +11,13 @@ from activity_recognition.errors import BackendError
 from activity_recognition.inference import (
     MultiStreamEngine,
     StreamingEngine,
-    encoding,
 )
 from activity_recognition.inference.backends import choice, cuda_graph
 from activity_recognition.inference.backends.choice import choose_backend
 from activity_recognition.inference.backends.cuda_graph import CudaGraphBackend
 from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.trial import check_equivalence
+from activity_recognition.inference.lanes import video
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.examples import example_inputs
 from activity_recognition.models.step_spec import Sizes
@@ -251,7 +251,7 @@ def test_an_engine_of_many_keeps_copies(overwritten, streams):
 
 def test_more_frames_than_go_at_once_keep_their_tokens(overwritten, monkeypatch):
     """The parts of one batch are calls of one shape."""
-    monkeypatch.setitem(encoding.FRAMES_AT_ONCE, 'cpu', 3)
+    monkeypatch.setitem(video.FRAMES_AT_ONCE, 'cpu', 3)
     found = samples(Scene(duration_s=0.9, frame_rate_hz=14.0, utterances=2))
     last_ns = found[-1].arrival_ns
     moment = DecisionTime(t_ns=max(s.stamp_ns for s in found), arrival_ns=last_ns)

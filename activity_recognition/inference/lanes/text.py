@@ -1,0 +1,59 @@
+"""Utterances: tokenised and encoded by themselves, once.
+
+Shapes: n utterances of all streams, L word pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from activity_recognition.inference.lanes.lane import Arrays, FrontEnd, Lane, time_arrays
+from activity_recognition.inference.streams import Stream
+from activity_recognition.inference.uploading import upload
+from activity_recognition.types import Modality, Utterance
+
+
+class TextFrontEnd(FrontEnd[Utterance, Utterance]):
+    """Leaves utterances as they are: a tokenizer may come later."""
+
+    def check(self, sample: Utterance) -> None:
+        """Take any utterance."""
+
+    def prepare(self, sample: Utterance) -> tuple[Utterance]:
+        """Return the utterance."""
+        return (sample,)
+
+    def arrays(self, prepared: Sequence[Utterance]) -> Arrays:
+        """Return the times of utterances; see :meth:`FrontEnd.arrays`."""
+        return time_arrays('transcript', [(u.stamp_ns, u.arrival_ns) for u in prepared])
+
+
+class TextLane(Lane[Utterance, Utterance]):
+    """Encodes the utterances of all streams at once."""
+
+    modality = Modality.TEXT
+    front_end = TextFrontEnd
+
+    def encode(self, batch: Sequence[tuple[Stream, Sequence[Utterance]]]) -> None:
+        """Encode utterances; see :meth:`Lane.encode`."""
+        encode = self._context.tokenizer.encode
+        token_ids = [encode(utterance.text) for _, said in batch for utterance in said]
+        longest = max(map(len, token_ids))
+        padded = np.array([ids + [0] * (longest - len(ids)) for ids in token_ids])
+        mask = np.arange(longest) < np.array([len(ids) for ids in token_ids])[:, None]
+        (rows,) = self._backend.run(
+            'utterance', upload(padded, self._device), upload(mask, self._device)
+        )
+        places = [(stream.slot, utterance.stamp_ns) for stream, said in batch for utterance in said]
+        # One by one: a stream may have said several things.
+        for row, (slot, stamp_ns) in zip(rows, places, strict=True):
+            self.memory.append([slot], [(stamp_ns,)], row[None, None])
+
+    def example(self, now_ns: int) -> Utterance:
+        """Return a greeting."""
+        return Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text='hello')
+
+
+LANE = TextLane

@@ -1,0 +1,179 @@
+"""Frames: resized, encoded by themselves, then attending to those before them.
+
+Shapes: n frames of all streams, S image side, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from activity_recognition.inference.lanes.lane import (
+    Arrays,
+    FrontEnd,
+    FrontEndSettings,
+    Lane,
+    LaneContext,
+    time_arrays,
+    turns,
+)
+from activity_recognition.inference.resizing import (
+    check_frame,
+    resize_image,
+    stack_on,
+    suits_device,
+    writable,
+)
+from activity_recognition.inference.rings import KeyValueRing
+from activity_recognition.inference.streams import Stream
+from activity_recognition.inference.uploading import upload
+from activity_recognition.models.directions import DirectionState
+from activity_recognition.models.motion import MotionState
+from activity_recognition.types import Frame, Modality
+
+FRAMES_AT_ONCE = {'cpu': 4, 'cuda': 64}
+"""Frames of all streams encoded by one call; a CPU's caches do not hold more."""
+
+
+class PreparedFrame(NamedTuple):
+    """A frame as the encoder takes it."""
+
+    image: NDArray[np.uint8]
+    """(S, S, 3), or as it came where the device resamples it."""
+    stamp_ns: int
+    arrival_ns: int
+
+
+class VideoFrontEnd(FrontEnd[Frame, PreparedFrame]):
+    """Brings images to the size that the network sees."""
+
+    def __init__(self, settings: FrontEndSettings) -> None:
+        """Prepare images for the network of ``settings``."""
+        super().__init__(settings)
+        self._size_px = settings.config.video.input_size_px
+
+    def check(self, sample: Frame) -> None:
+        """Raise ShapeError for an image that is not uint8 (H, W, 3)."""
+        check_frame(sample)
+
+    def prepare(self, sample: Frame) -> tuple[PreparedFrame]:
+        """Return the image as the network sees it, or what is left to be resampled."""
+        image = sample.image
+        if self.settings.resize or not suits_device(image, self._size_px):
+            image = resize_image(image, self._size_px)
+        else:
+            image = writable(image)
+        return (PreparedFrame(image, sample.stamp_ns, sample.arrival_ns),)
+
+    def arrays(self, prepared: Sequence[PreparedFrame]) -> Arrays:
+        """Return ``frames`` (T, S, S, 3) with their times; see :meth:`FrontEnd.arrays`."""
+        empty = np.zeros((0, self._size_px, self._size_px, 3), np.uint8)
+        frames = np.stack([item.image for item in prepared]) if prepared else empty
+        times = [(item.stamp_ns, item.arrival_ns) for item in prepared]
+        return {'frames': frames, **time_arrays('frame', times)}
+
+
+class VideoLane(Lane[Frame, PreparedFrame]):
+    """Encodes frames: all of them at once by themselves, then one of each stream at a time."""
+
+    modality = Modality.VIDEO
+    front_end = VideoFrontEnd
+
+    def __init__(self, context: LaneContext, slots: int) -> None:
+        """Allocate the state of ``slots`` streams that have seen nothing."""
+        super().__init__(context, slots)
+        config, encoder = context.system.config, context.system.video_encoder
+        self._size_px = config.video.input_size_px
+        self._noise_px = self._size_px * (1 if context.front_ends.resize else 2)
+        self._motion, self._directions = encoder.motion, encoder.directions
+        shape = (config.video.temporal_depth, 2, config.hidden_dim)
+        self.past = KeyValueRing(slots, encoder.max_tokens, shape, like=encoder.norm.weight)
+        """Keys and values of the temporal blocks."""
+        self._moved = [MotionState() for _ in range(slots)]
+        self._turned = [DirectionState() for _ in range(slots)]
+
+    def encode(self, batch: Sequence[tuple[Stream, Sequence[PreparedFrame]]]) -> None:
+        """Encode frames; see :meth:`Lane.encode`."""
+        slots = [stream.slot for stream, frames in batch for _ in frames]
+        stamps_ns = [frame.stamp_ns for _, frames in batch for frame in frames]
+        tokens = self._encode_alone(
+            [f.image for _, frames in batch for f in frames], slots, stamps_ns
+        )
+        for turn in turns(slots):
+            alone = len(turn) == len(slots)
+            self._attend_to_past(
+                [slots[i] for i in turn],
+                [stamps_ns[i] for i in turn],
+                tokens if alone else tokens[upload(np.array(turn), self._device)],
+            )
+
+    def _encode_alone(
+        self, images: Sequence[NDArray[np.uint8]], slots: Sequence[int], stamps_ns: Sequence[int]
+    ) -> Tensor:
+        """Return the tokens (n, D) of frames by themselves, with what has moved in them."""
+        frames = stack_on(images, self._size_px, self._device)
+        limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
+        if len(images) <= limit:
+            (tokens,) = self._backend.run('frame', frames)
+        else:
+            # Each part is copied: a backend may overwrite it with the next one's.
+            parts = frames.split(limit)
+            tokens = torch.cat([self._backend.run('frame', part)[0].clone() for part in parts])
+        if self._motion is not None:
+            moved = [self._moved[slot] for slot in slots]
+            tokens = tokens + self._motion.step(frames, stamps_ns, moved)
+        if self._directions is not None:
+            turned = [self._turned[slot] for slot in slots]
+            tokens = tokens + self._directions.step(frames, stamps_ns, turned)
+        return tokens
+
+    def _attend_to_past(
+        self, slots: Sequence[int], stamps_ns: Sequence[int], tokens: Tensor
+    ) -> None:
+        """Let one frame of each of some streams attend to those before it, and keep it."""
+        # With itself a frame sees the newest N: the oldest of N before it has to go.
+        window = self.past.visible_window(
+            slots,
+            stamps_ns,
+            self.window_s,
+            most=self.past.capacity - 1,
+            whole=self._backend.fixed,
+        )
+        rows, own = self._backend.run(
+            'temporal_attention',
+            tokens,
+            self.past.view(slots, window),
+            upload(window.age_s, self._device),
+            upload(window.seen, self._device),
+        )
+        runs_ns = [(stamp_ns,) for stamp_ns in stamps_ns]
+        self.past.append(slots, runs_ns, own.unsqueeze(1))
+        self.memory.append(slots, runs_ns, rows.unsqueeze(1))
+
+    def example(self, now_ns: int) -> Frame:
+        """Return a frame of noise; a larger one where the device resamples it, too."""
+        shape = (self._noise_px, self._noise_px, 3)
+        image = np.random.default_rng(now_ns).integers(0, 256, shape, dtype=np.uint8)
+        return Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image)
+
+    def clear(self, slot: int) -> None:
+        """Forget everything of one slot; the others and the memory stay."""
+        super().clear(slot)
+        self.past.clear(slot)
+        self._moved[slot].clear()
+        self._turned[slot].clear()
+
+    def grow(self, slots: int) -> None:
+        """Make room for ``slots`` streams in all."""
+        super().grow(slots)
+        self.past.grow(slots)
+        self._moved += [MotionState() for _ in range(slots - len(self._moved))]
+        self._turned += [DirectionState() for _ in range(slots - len(self._turned))]
+
+
+LANE = VideoLane
