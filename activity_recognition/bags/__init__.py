@@ -2,7 +2,8 @@
 
 from activity_recognition.bags.advice import passed_over
 from activity_recognition.bags.clip_reader import ClipReader
-from activity_recognition.bags.importer import ImportedClip, import_clip
+from activity_recognition.bags.imported import ImportedRecording
+from activity_recognition.bags.importer import import_clip
 from activity_recognition.bags.label_sources import find_labels, label_files, load_labels
 from activity_recognition.bags.labels import (
     LabelScan,
@@ -19,7 +20,7 @@ from activity_recognition.bags.writer import RecordingWriter
 
 __all__ = [
     'ClipReader',
-    'ImportedClip',
+    'ImportedRecording',
     'LabelScan',
     'RawRecord',
     'RecordingReader',

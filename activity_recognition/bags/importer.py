@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from heapq import merge
-from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activity_recognition.bags.clip import Clip
-from activity_recognition.bags.labels import read_labels
-from activity_recognition.bags.subtitles import SPEECH_DELAY_S, as_utterances, read_subtitles
+from activity_recognition.bags.imported import (
+    START_NS,
+    TRANSCRIPT_TYPE,
+    ImportedRecording,
+    ImportedTexts,
+    WrittenSamples,
+    describe_skipped,
+    write_tracks,
+)
+from activity_recognition.bags.subtitles import SPEECH_DELAY_S
 from activity_recognition.bags.writer import RecordingWriter
 from activity_recognition.errors import RecordingError
-from activity_recognition.types import (
-    NANOSECONDS,
-    AudioChunk,
-    Frame,
-    Sample,
-    seconds_between,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from activity_recognition.bags.subtitles import Cue
-    from activity_recognition.types import LabelSpan
-
-START_NS = 1_577_836_800 * NANOSECONDS
-"""Stamp of an imported clip's start, 2020-01-01 UTC: the same clip gives the same recording."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImportedClip:
-    """What an import brought."""
-
-    path: Path
-    """The recording."""
-    duration_s: float
-    """End of the last frame or audio chunk."""
-    frames: int
-    audio_s: float
-    """Seconds of audio; 0 without an audio track."""
-    utterances: int
-    labels: int
-    skipped: Mapping[str, int]
-    """What could not be used: how many of each kind, as packets that are damaged."""
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def import_clip(
@@ -63,7 +38,7 @@ def import_clip(
     start_ns: int = START_NS,
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
-) -> ImportedClip:
+) -> ImportedRecording:
     """Write a recording of a video or audio file; a track it lacks is left absent.
 
     Frames arrive at their presentation times, audio at each chunk's end, an utterance
@@ -91,126 +66,34 @@ def import_clip(
         MissingExtraError: without PyAV.
     """
     source = Clip(clip, audio_channels=audio_channels)
-    texts = _Texts.read(transcript, labels, speech_delay_s)
+    texts = ImportedTexts.read(transcript, labels, speech_delay_s)
     writer = RecordingWriter(
         out,
         start_ns=start_ns,
         storage=storage,
         image=image,
         jpeg_quality=jpeg_quality,
-        transcript_type='hri_msgs/msg/LiveSpeech',
+        transcript_type=TRANSCRIPT_TYPE,
         overwrite=overwrite,
     )
     tracks = (
         source.frames(start_ns, max_height=max_height),
         source.audio(start_ns),
-        as_utterances(texts.cues, start_ns, speech_delay_s),
+        texts.utterances(start_ns),
     )
     with writer:
-        written = _write(writer, tracks, start_ns, progress)
+        written = write_tracks(writer, tracks, start_ns, progress)
         _demand_contents(source, written, texts)
         if texts.spans is not None:
             writer.set_labels(texts.spans)
-    return _outcome(writer.path, source, written, texts)
+    return ImportedRecording.of(writer.path, written, texts, source.skipped)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Texts:
-    """What lies in files beside the clip."""
-
-    transcript: str | Path | None
-    cues: tuple[Cue, ...]
-    labels: str | Path | None
-    spans: tuple[LabelSpan, ...] | None
-    """None without a label file."""
-
-    @classmethod
-    def read(
-        cls, transcript: str | Path | None, labels: str | Path | None, speech_delay_s: float
-    ) -> _Texts:
-        spans = read_labels(labels) if labels is not None else None
-        cues = read_subtitles(transcript) if transcript is not None else ()
-        if speech_delay_s < 0:
-            raise RecordingError(f'speech_delay_s must not be negative, got {speech_delay_s}')
-        return cls(
-            transcript=transcript,
-            cues=cues,
-            labels=labels,
-            spans=spans,
-        )
-
-
-class _Counter:
-    """What has been written so far."""
-
-    def __init__(self, start_ns: int) -> None:
-        self._start_ns = start_ns
-        self._end_ns = start_ns
-        self.frames = 0
-        self.audio_s = 0.0
-
-    @property
-    def duration_s(self) -> float:
-        return seconds_between(self._end_ns, self._start_ns)
-
-    def add(self, sample: Sample) -> None:
-        if isinstance(sample, Frame):
-            self.frames += 1
-            self._end_ns = max(self._end_ns, sample.stamp_ns)
-        elif isinstance(sample, AudioChunk):
-            self.audio_s += len(sample.samples) / sample.sample_rate_hz
-            self._end_ns = max(self._end_ns, sample.end_ns)
-
-
-def _write(
-    writer: RecordingWriter,
-    tracks: Sequence[Iterator[Sample]],
-    start_ns: int,
-    progress: Callable[[float], None] | None,
-) -> _Counter:
-    """Write the samples of all tracks in the order of their arrival."""
-    counter = _Counter(start_ns)
-    for sample in merge(*tracks, key=attrgetter('arrival_ns')):
-        writer.write(sample)
-        counter.add(sample)
-        if progress is not None:
-            progress(counter.duration_s)
-    return counter
-
-
-def _demand_contents(source: Clip, written: _Counter, texts: _Texts) -> None:
+def _demand_contents(source: Clip, written: WrittenSamples, texts: ImportedTexts) -> None:
     """Refuse a clip without contents, and texts that belong to a longer clip."""
     clip = source.path
     if not written.frames and not written.audio_s:
         skipped = f' ({describe_skipped(source.skipped)})' if source.skipped else ''
         reason = f'; the first: {source.first_error[:200]}' if source.first_error else ''
         raise RecordingError(f'{clip}: nothing in it could be decoded{skipped}{reason}')
-    for cue in texts.cues:
-        if cue.start_s > written.duration_s:
-            raise RecordingError(
-                f'{texts.transcript}:{cue.line}: starts at {cue.start_s} s, after the end of '
-                f'{clip} at {written.duration_s:.3f} s'
-            )
-    for span in texts.spans or ():
-        if span.start_s > written.duration_s:
-            raise RecordingError(
-                f'{texts.labels}: {span.label!r} starts at {span.start_s} s, after the end of '
-                f'{clip} at {written.duration_s:.3f} s'
-            )
-
-
-def describe_skipped(skipped: Mapping[str, int]) -> str:
-    """Return how many of each kind could not be used, in words; empty where nothing was."""
-    return ', '.join(f'{kind}: {count}' for kind, count in sorted(skipped.items()))
-
-
-def _outcome(path: Path, clip: Clip, written: _Counter, texts: _Texts) -> ImportedClip:
-    return ImportedClip(
-        path=path,
-        duration_s=written.duration_s,
-        frames=written.frames,
-        audio_s=written.audio_s,
-        utterances=len(texts.cues),
-        labels=len(texts.spans or ()),
-        skipped=dict(clip.skipped),
-    )
+    texts.demand_within(clip, written.duration_s)

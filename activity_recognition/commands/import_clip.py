@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import the clip and say what it brought."""
-    from activity_recognition.bags.importer import describe_skipped, import_clip
+    from activity_recognition.bags.imported import describe_skipped
+    from activity_recognition.bags.importer import import_clip
     from activity_recognition.console import PlainConsole
 
     console = PlainConsole(stderr=True, quiet=arguments.quiet)

@@ -19,7 +19,7 @@ from activity_recognition.bags.clip import (
     UNSUPPORTED_AUDIO,
     Clip,
 )
-from activity_recognition.bags.importer import START_NS
+from activity_recognition.bags.imported import START_NS
 from activity_recognition.bags.orientation import Orientation
 from activity_recognition.bags.packet_times import PacketTimes
 from activity_recognition.errors import ConfigError, MissingExtraError, RecordingError

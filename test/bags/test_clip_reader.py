@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from activity_recognition.bags import ClipReader, RecordingReader, import_clip
-from activity_recognition.bags.importer import START_NS
+from activity_recognition.bags.imported import START_NS
 from activity_recognition.config import ModelConfig, VideoConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.types import AudioChunk, Frame, Utterance

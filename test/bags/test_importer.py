@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from activity_recognition.bags import RecordingReader, import_clip, labels_path, read_labels
-from activity_recognition.bags.importer import START_NS
+from activity_recognition.bags.imported import START_NS
 from activity_recognition.config import AudioConfig, ModelConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.sensors import DecoderSettings
