@@ -4,6 +4,7 @@ from activity_recognition.bags.advice import passed_over
 from activity_recognition.bags.clip_reader import ClipReader
 from activity_recognition.bags.imported import ImportedRecording
 from activity_recognition.bags.importer import import_clip
+from activity_recognition.bags.keypoint_arrays import KeyPointArrays, import_key_points
 from activity_recognition.bags.label_sources import find_labels, label_files, load_labels
 from activity_recognition.bags.labels import (
     LabelScan,
@@ -21,6 +22,7 @@ from activity_recognition.bags.writer import RecordingWriter
 __all__ = [
     'ClipReader',
     'ImportedRecording',
+    'KeyPointArrays',
     'LabelScan',
     'RawRecord',
     'RecordingReader',
@@ -30,6 +32,7 @@ __all__ = [
     'find_labels',
     'find_recordings',
     'import_clip',
+    'import_key_points',
     'is_recording',
     'label_files',
     'labels_path',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from activity_recognition.bags.messages import OutgoingMessage
     from activity_recognition.bags.subtitles import Cue
     from activity_recognition.bags.writer import RecordingWriter
     from activity_recognition.types import LabelSpan, Utterance
@@ -24,6 +26,15 @@ START_NS = 1_577_836_800 * NANOSECONDS
 """Stamp of an import's start, 2020-01-01 UTC: the same source gives the same recording."""
 TRANSCRIPT_TYPE = 'hri_msgs/msg/LiveSpeech'
 """What transcripts are written as."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimedMessage:
+    """A message of a topic that holds no samples."""
+
+    arrival_ns: int
+    topic: str
+    message: OutgoingMessage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,15 +114,19 @@ class WrittenSamples:
         self._end_ns = start_ns
         self.frames = 0
         self.audio_s = 0.0
+        self.messages: Counter[str] = Counter()
+        """Those that are no samples, by topic."""
 
     @property
     def duration_s(self) -> float:
         """End of the last frame or audio chunk, seconds from the start."""
         return seconds_between(self._end_ns, self._start_ns)
 
-    def add(self, sample: Sample) -> None:
-        """Count one sample."""
-        if isinstance(sample, Frame):
+    def add(self, sample: Sample | TimedMessage) -> None:
+        """Count one sample or message."""
+        if isinstance(sample, TimedMessage):
+            self.messages[sample.topic] += 1
+        elif isinstance(sample, Frame):
             self.frames += 1
             self._end_ns = max(self._end_ns, sample.stamp_ns)
         elif isinstance(sample, AudioChunk):
@@ -134,6 +149,8 @@ class ImportedRecording:
     labels: int
     skipped: Mapping[str, int]
     """What could not be used: how many of each kind, as packets that are damaged."""
+    messages: Mapping[str, int]
+    """Messages that are no samples, by topic."""
 
     @classmethod
     def of(
@@ -159,12 +176,13 @@ class ImportedRecording:
             utterances=len(texts.cues),
             labels=len(texts.spans or ()),
             skipped=dict(skipped),
+            messages=dict(written.messages),
         )
 
 
 def write_tracks(
     writer: RecordingWriter,
-    tracks: Sequence[Iterator[Sample]],
+    tracks: Sequence[Iterator[Sample | TimedMessage]],
     start_ns: int,
     progress: Callable[[float], None] | None = None,
 ) -> WrittenSamples:
@@ -172,13 +190,16 @@ def write_tracks(
 
     Args:
         writer: an open recording.
-        tracks: samples, of each track in the order of their arrival.
+        tracks: samples or messages, of each track in the order of their arrival.
         start_ns: stamp of the source's start.
         progress: called with the seconds done so far.
     """
     written = WrittenSamples(start_ns)
     for sample in merge(*tracks, key=attrgetter('arrival_ns')):
-        writer.write(sample)
+        if isinstance(sample, TimedMessage):
+            writer.write_message(sample.topic, sample.message, sample.arrival_ns)
+        else:
+            writer.write(sample)
         written.add(sample)
         if progress is not None:
             progress(written.duration_s)

@@ -99,7 +99,7 @@ class MessageMaker:
         """Return a frame as Image ``rgb8``, or as CompressedImage the way image_transport does."""
         compressed = self._image_format != 'raw'
         kind = self._types.resolve(_COMPRESSED_IMAGE if compressed else _IMAGE)
-        header = _header(kind, frame.stamp_ns, frame.frame_id)
+        header = message_header(kind, frame.stamp_ns, frame.frame_id)
         if compressed:
             message = kind.new(
                 kind.name,
@@ -126,7 +126,7 @@ class MessageMaker:
         kind = self._types.resolve(KEY_POINTS_TYPE)
         message = kind.new(
             kind.name,
-            header=_header(kind, frame.stamp_ns, frame.frame_id),
+            header=message_header(kind, frame.stamp_ns, frame.frame_id),
             width=points.width_px,
             height=points.height_px,
             names=list(points.names),
@@ -155,7 +155,7 @@ class MessageMaker:
         pcm = np.clip(np.rint(chunk.samples * np.float32(32768)), -32768, 32767).astype('<i2')
         message = kind.new(
             kind.name,
-            header=_header(kind, chunk.stamp_ns, chunk.frame_id),
+            header=message_header(kind, chunk.stamp_ns, chunk.frame_id),
             audio=kind.new(_AUDIO_DATA, data=pcm.view(np.uint8)),
         )
         return OutgoingMessage(kind, kind.serialise(message))
@@ -168,7 +168,7 @@ class MessageMaker:
         else:
             message = kind.new(
                 kind.name,
-                header=_header(kind, utterance.stamp_ns, utterance.frame_id),
+                header=message_header(kind, utterance.stamp_ns, utterance.frame_id),
                 incremental='',
                 final=utterance.text,
                 confidence=utterance.confidence or 0.0,
@@ -191,5 +191,12 @@ def _time(kind: MessageType, time_ns: int) -> Message:
     return kind.new(_TIME, sec=time_ns // NANOSECONDS, nanosec=time_ns % NANOSECONDS)
 
 
-def _header(kind: MessageType, stamp_ns: int, frame_id: str) -> Message:
+def message_header(kind: MessageType, stamp_ns: int, frame_id: str) -> Message:
+    """Return the header of a message of a type.
+
+    Args:
+        kind: the type.
+        stamp_ns: its stamp.
+        frame_id: coordinate frame of the sensor.
+    """
     return kind.new(_HEADER, stamp=_time(kind, stamp_ns), frame_id=frame_id)

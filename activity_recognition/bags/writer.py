@@ -136,21 +136,39 @@ class RecordingWriter:
             RecordingError: when it arrives before the start, when audio changes its rate, or when
                 the disk is full.
         """
-        if self._start_ns is None:
-            self._start_ns = sample.arrival_ns
-        if sample.arrival_ns < self._start_ns:
-            raise RecordingError(
-                f'{self.path}: a sample arrives at {sample.arrival_ns} ns, before the start of the '
-                f'recording, {self._start_ns} ns'
-            )
-        if not self._connections:
-            self._put(START_TOPIC, self._messages.start(self._start_ns), self._start_ns)
+        self._begin(sample.arrival_ns)
         if isinstance(sample, Frame):
             self._write_frame(sample)
         elif isinstance(sample, AudioChunk):
             self._write_audio(sample)
         else:
             self._put(TRANSCRIPT_TOPIC, self._messages.transcript(sample), sample.arrival_ns)
+
+    def write_message(self, topic: str, message: OutgoingMessage, arrival_ns: int) -> None:
+        """Store one message of a topic that holds no samples.
+
+        Args:
+            topic: its name.
+            message: of the type that all messages of the topic have.
+            arrival_ns: its record time.
+
+        Raises:
+            RecordingError: when it arrives before the start, or when the disk is full.
+        """
+        self._begin(arrival_ns)
+        self._put(topic, message, arrival_ns)
+
+    def _begin(self, arrival_ns: int) -> None:
+        """Start the recording with what arrives first."""
+        if self._start_ns is None:
+            self._start_ns = arrival_ns
+        if arrival_ns < self._start_ns:
+            raise RecordingError(
+                f'{self.path}: a sample arrives at {arrival_ns} ns, before the start of the '
+                f'recording, {self._start_ns} ns'
+            )
+        if not self._connections:
+            self._put(START_TOPIC, self._messages.start(self._start_ns), self._start_ns)
 
     def _write_frame(self, frame: Frame) -> None:
         if frame.key_points is None:

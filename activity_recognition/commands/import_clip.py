@@ -1,8 +1,10 @@
-"""Turn an ordinary video file into a recording.
+"""Turn an ordinary video file, or the key points of a body, into a recording.
 
 Takes any file FFmpeg reads, its audio if it has some, subtitles as transcripts, and labels. A
 track that is absent stays absent. Example:
     activity-recognition import clip.mp4 --transcript clip.srt --labels clip.csv --out clip
+Or key points of a body as arrays in a .npz file (docs/data.md), with an audio file beside it:
+    activity-recognition import joints.npz --audio room.wav --labels joints.csv --out joints
 The labels are a table with the header start_s,end_s,label; times are seconds from the start.
 """
 
@@ -10,19 +12,28 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = 'turn a video file into a recording'
+from activity_recognition.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from activity_recognition.bags.imported import ImportedRecording
+
+HELP = 'turn a video file or key points into a recording'
 TAKES_ROS_ARGUMENTS = False
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the clip and what goes with it."""
-    parser.add_argument('clip', type=Path, help='video or audio file')
+    parser.add_argument('clip', type=Path, help='video or audio file, or .npz of key points')
+    parser.add_argument('--audio', type=Path, help='audio file that goes with key points')
     parser.add_argument('--transcript', type=Path, help='subtitles, .srt or .vtt')
     parser.add_argument('--labels', type=Path, help='table of labels, .csv')
     parser.add_argument('--out', type=Path, required=True, help='recording to write, a folder')
     parser.add_argument(
-        '--image', choices=('jpeg', 'png', 'raw'), default='jpeg', help='(default: jpeg)'
+        '--image', choices=('jpeg', 'png', 'raw'), help='how frames are kept (default: jpeg)'
     )
     parser.add_argument(
         '--audio-channels',
@@ -39,29 +50,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import the clip and say what it brought."""
+    """Import the clip or the key points and say what that brought."""
     from activity_recognition.bags.imported import describe_skipped
-    from activity_recognition.bags.importer import import_clip
     from activity_recognition.console import PlainConsole
 
     console = PlainConsole(stderr=True, quiet=arguments.quiet)
     # Files do not say reliably how long they are, so it shows how far it is, not what is left.
     with console.status('importing') as status:
-        clip = import_clip(
-            arguments.clip,
-            arguments.out,
-            transcript=arguments.transcript,
-            labels=arguments.labels,
-            image=arguments.image,
-            max_height=arguments.max_height,
-            audio_channels=arguments.audio_channels,
-            storage=arguments.storage,
-            overwrite=arguments.overwrite,
-            progress=lambda done_s: status.update(f'importing: {done_s:.0f} s done'),
-        )
-    skipped = f'; skipped: {describe_skipped(clip.skipped)}' if clip.skipped else ''
+        found = _import(arguments, lambda done_s: status.update(f'importing: {done_s:.0f} s done'))
+    skipped = f'; skipped: {describe_skipped(found.skipped)}' if found.skipped else ''
+    others = ''.join(f', {count} messages of {topic}' for topic, count in found.messages.items())
     print(
-        f'{clip.path}: {clip.duration_s:.2f} s, {clip.frames} frames, {clip.audio_s:.2f} s of '
-        f'audio, {clip.utterances} utterances, {clip.labels} labels{skipped}'
+        f'{found.path}: {found.duration_s:.2f} s, {found.frames} frames, {found.audio_s:.2f} s of '
+        f'audio, {found.utterances} utterances, {found.labels} labels{others}{skipped}'
     )
     return 0
+
+
+def _import(arguments: argparse.Namespace, progress: Callable[[float], None]) -> ImportedRecording:
+    """Import what the file is."""
+    from activity_recognition.bags.importer import import_clip
+    from activity_recognition.bags.keypoint_arrays import SUFFIX, import_key_points
+
+    common = {
+        'transcript': arguments.transcript,
+        'labels': arguments.labels,
+        'audio_channels': arguments.audio_channels,
+        'storage': arguments.storage,
+        'overwrite': arguments.overwrite,
+        'progress': progress,
+    }
+    if arguments.clip.suffix.lower() == SUFFIX:
+        if arguments.image or arguments.max_height:
+            raise ConfigError(
+                f'{arguments.clip}: --image and --max-height are for images; key points are kept '
+                'as they are'
+            )
+        return import_key_points(arguments.clip, arguments.out, audio=arguments.audio, **common)
+    if arguments.audio:
+        raise ConfigError(f'--audio goes with key points ({SUFFIX}); a clip has its own')
+    return import_clip(
+        arguments.clip,
+        arguments.out,
+        image=arguments.image or 'jpeg',
+        max_height=arguments.max_height,
+        **common,
+    )

@@ -1,7 +1,7 @@
 """A body's key points drawn as a figure, for networks that see pixels.
 
 Left and right limbs have colours of their own, and thickness follows the body's size, so that the
-picture tells what a photograph would: which limb is where, how near, and how it moves.
+drawing tells what a photograph would: which limb is where, how near, and how it moves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from activity_recognition.keypoints.points import KeyPoints
 
     Place = NDArray[np.float64]
-    """x and y in the picture, pixels."""
+    """x and y in the drawing, pixels."""
 
 BACKGROUND = (112, 116, 120)
 TRUNK = (64, 160, 92)
@@ -42,7 +42,7 @@ _TRUNK_WIDTH, _LEG_WIDTH, _ARM_WIDTH, _HEAD_RADIUS = 0.3, 0.24, 0.18, 0.24
 
 
 def canvas_size(width_px: int, height_px: int, least_side_px: int) -> tuple[int, int]:
-    """Return width and height of the picture that is drawn for an image.
+    """Return width and height of the drawing that is drawn for an image.
 
     Args:
         width_px: of the image.
@@ -56,14 +56,14 @@ def canvas_size(width_px: int, height_px: int, least_side_px: int) -> tuple[int,
 
 
 def draw_figure(points: KeyPoints, *, least_side_px: int) -> NDArray[np.uint8]:
-    """Return a picture of a body, uint8 RGB (H, W, 3); without any joint, the background.
+    """Return a drawing of a body, uint8 RGB (H, W, 3); without any joint, the background.
 
     Args:
         points: what is drawn; joints that are missing, and limbs without two joints, are left out.
-        least_side_px: what the picture keeps of the image's size, see :func:`canvas_size`.
+        least_side_px: what the drawing keeps of the image's size, see :func:`canvas_size`.
     """
     width, height = canvas_size(points.width_px, points.height_px, least_side_px)
-    picture: NDArray[np.uint8] = np.full((height, width, 3), BACKGROUND, np.uint8)
+    drawing: NDArray[np.uint8] = np.full((height, width, 3), BACKGROUND, np.uint8)
     scale = np.array([width / points.width_px, height / points.height_px])
     places = (points.joints_px.astype(np.float64) + 0.5) * scale - 0.5
     farthest = _FARTHEST_RATIO * max(width, height)
@@ -77,22 +77,22 @@ def draw_figure(points: KeyPoints, *, least_side_px: int) -> NDArray[np.uint8]:
             others.append(place)
         else:
             joints.setdefault(known, place)
-    _Figure(picture, joints, others).draw()
-    return picture
+    _Figure(drawing, joints, others).draw()
+    return drawing
 
 
 class _Figure:
-    """One figure in one picture."""
+    """One figure in one drawing."""
 
     def __init__(
-        self, picture: NDArray[np.uint8], joints: dict[str, Place], others: Sequence[Place]
+        self, drawing: NDArray[np.uint8], joints: dict[str, Place], others: Sequence[Place]
     ) -> None:
-        self._picture = picture
+        self._drawing = drawing
         self._joints = joints
         self._others = others
         self._neck = self._first_or_middle('neck', 'shoulder')
         self._hips = self._first_or_middle('hip_centre', 'hip')
-        limit = max(picture.shape[:2])
+        limit = max(drawing.shape[:2])
         self._size = min(max(self._body_size(), 4.0), float(limit))
 
     def draw(self) -> None:
@@ -148,7 +148,7 @@ class _Figure:
         there = [corner for corner in corners if corner is not None]
         if len(there) == len(corners):
             hull = cv2.convexHull(_fixed(np.array(there)))
-            cv2.fillConvexPoly(self._picture, hull, TRUNK, cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(self._drawing, hull, TRUNK, cv2.LINE_AA, _SHIFT)
         for one, other in ((0, 1), (2, 3)):
             start, end = corners[one], corners[other]
             if start is not None and end is not None:
@@ -173,12 +173,12 @@ class _Figure:
     def _bar(self, start: Place, end: Place, width: float, colour: tuple[int, ...]) -> None:
         thickness = max(1, round(width))
         first, last = (tuple(map(int, _fixed(place))) for place in (start, end))
-        cv2.line(self._picture, first, last, colour, thickness, cv2.LINE_AA, _SHIFT)
+        cv2.line(self._drawing, first, last, colour, thickness, cv2.LINE_AA, _SHIFT)
 
     def _disc(self, centre: Place, radius: float, colour: tuple[int, ...]) -> None:
         place = tuple(map(int, _fixed(centre)))
         size = max(1, round(radius * (1 << _SHIFT)))
-        cv2.circle(self._picture, place, size, colour, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(self._drawing, place, size, colour, -1, cv2.LINE_AA, _SHIFT)
 
 
 _FACE = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear')

@@ -35,7 +35,7 @@ class KeyPoints:
     scores: NDArray[np.float32]
     """(J,), in [0, 1]; 0 where missing, 1 where the source has no scores."""
     width_px: int
-    """Of the image that they lie in. A picture drawn of them may be smaller."""
+    """Of the image that they lie in. A drawing of them may be smaller."""
     height_px: int
 
     @classmethod

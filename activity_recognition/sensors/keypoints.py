@@ -33,7 +33,7 @@ def decode_key_points(
         message: an ``activity_recognition/KeyPoints`` or ``hri_msgs/Skeleton2D``. The latter does
             not say what shape the image has; it counts as square.
         arrival_ns: when it could be known; its stamp too where the header has none.
-        least_side_px: the shorter side of the picture is not longer than this.
+        least_side_px: the shorter side of the drawing is not longer than this.
 
     Raises:
         DecodeError: for a message that contradicts itself, or with names that cannot be.

@@ -1,4 +1,4 @@
-"""Recordings that hold key points in the place of pictures."""
+"""Recordings that hold key points in the place of images."""
 
 import numpy as np
 import pytest
@@ -55,13 +55,13 @@ def test_what_was_written_is_read_to_the_last_digit(tmp_path, storage):
 
 
 class TestChoice:
-    def test_pictures_go_before_key_points(self):
+    def test_images_go_before_key_points(self):
         topics = [topic('/camera', IMAGE), topic('/humans/bodies/a/skeleton2d', SKELETON)]
         assert choose_topics(topics).image == '/camera'
         topics.append(topic('/camera/key_points', KEY_POINTS))
         assert choose_topics(topics).image == '/camera'
 
-    def test_without_pictures_the_only_body_is_taken(self):
+    def test_without_images_the_only_body_is_taken(self):
         topics = [topic('/camera', IMAGE, 0), topic('/humans/bodies/a/skeleton2d', SKELETON)]
         assert choose_topics(topics).image == '/humans/bodies/a/skeleton2d'
 
@@ -72,6 +72,6 @@ class TestChoice:
         named = choose_topics(topics, TopicNames(image='/humans/bodies/b/skeleton2d'))
         assert named.image == '/humans/bodies/b/skeleton2d'
 
-    def test_they_can_be_asked_for_beside_pictures(self):
+    def test_they_can_be_asked_for_beside_images(self):
         topics = [topic('/camera', IMAGE), topic('/points', KEY_POINTS)]
         assert choose_topics(topics, TopicNames(image='/points')).image == '/points'
