@@ -1,0 +1,59 @@
+"""Key points on the image topic: a node recognises from them as from pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from factories.bodies import SIZE_PX, STANDING
+
+pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
+
+
+def key_points(stamp_ns: int, raised_px: float):
+    """Make a message of a body whose left hand is raised so far."""
+    from activity_recognition.msg import KeyPoints
+
+    places = {**STANDING, 'left_wrist': np.subtract(STANDING['left_wrist'], (0, raised_px))}
+    message = KeyPoints(width=SIZE_PX[0], height=SIZE_PX[1], names=list(places))
+    message.x = [float(x) for x, _ in places.values()]
+    message.y = [float(y) for _, y in places.values()]
+    message.header.frame_id = 'tracker'
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    return message
+
+
+def test_a_node_decides_on_key_points(world, seen):
+    from activity_recognition.msg import KeyPoints
+
+    decisions = world.activities()
+    diagnoses = world.diagnoses()
+    # Advertised before the node looks: of the types an image topic may have, this one is there.
+    tracker = world.advertise('image', KeyPoints, reliable=False)
+    world.recognize()
+    world.matched(tracker)
+    stamps = [world.now_ns() + index * 100_000_000 for index in range(10)]
+    for index, stamp_ns in enumerate(stamps):
+        world.deliver(tracker, key_points(stamp_ns, 3.0 * index))
+    shown = world.spin_until(lambda: [found for found in decisions if seen(found)])
+    assert seen(shown[0]) == {'video'}
+    assert shown[0].header.frame_id == 'tracker'
+    stamp = shown[0].header.stamp
+    assert stamp.sec * 10**9 + stamp.nanosec in stamps
+    world.spin_until(lambda: diagnoses.value('image', 'received') == '10')
+    assert diagnoses.value('image', 'type') == 'activity_recognition/msg/KeyPoints'
+
+
+def test_a_message_that_contradicts_itself_is_a_counted_drop(world):
+    from activity_recognition.msg import KeyPoints
+
+    diagnoses = world.diagnoses()
+    tracker = world.advertise('image', KeyPoints, reliable=False)
+    world.recognize()
+    world.matched(tracker)
+    wrong = key_points(world.now_ns(), 0.0)
+    wrong.x = wrong.x[:3]
+    world.deliver(tracker, wrong)
+    world.spin_until(lambda: diagnoses.value('image', 'unreadable: key point number') == '1')
