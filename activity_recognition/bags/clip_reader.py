@@ -11,10 +11,10 @@ from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.messages import MessageMaker
 from activity_recognition.bags.subtitles import as_utterances, read_subtitles
 from activity_recognition.errors import DecodeError
-from activity_recognition.modalities import Role
+from activity_recognition.modalities import SPEC, Role
 from activity_recognition.sensors.decoder_settings import DecoderSettings
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
-from activity_recognition.types import AudioChunk, Frame, pieces_of
+from activity_recognition.types import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,19 +97,16 @@ class _Decoding:
     def __init__(self, model: ModelConfig) -> None:
         self._messages = MessageMaker('raw', 100, 'hri_msgs/msg/LiveSpeech')
         self._decoders = SensorDecoders(DecoderSettings(model=model))
-        self._audio_rate_hz: int | None = None
+        self._rates_hz: dict[str, int] = {}
 
     def __call__(self, sample: Sample) -> Sample | None:
-        arrival_ns = sample.arrival_ns
-        if isinstance(sample, Frame):
-            return self._decode(Role.IMAGE, self._messages.image(sample), arrival_ns)
-        if not isinstance(sample, AudioChunk):
-            return self._decode(Role.TRANSCRIPT, self._messages.transcript(sample), arrival_ns)
-        if sample.sample_rate_hz != self._audio_rate_hz:
-            self._audio_rate_hz = sample.sample_rate_hz
-            info = self._messages.audio_info(sample.sample_rate_hz)
-            self._decode(Role.AUDIO_INFO, info, arrival_ns)
-        return self._decode(Role.AUDIO, self._messages.audio(sample), arrival_ns)
+        spec, arrival_ns = SPEC[sample.modality], sample.arrival_ns
+        if (rate_hz := getattr(sample, 'sample_rate_hz', 0)) != self._rates_hz.get(spec.name, 0):
+            self._rates_hz[spec.name] = rate_hz
+            for item in spec.roles[1:]:
+                description = self._messages.description(item.role, rate_hz)
+                self._decode(item.role, description, arrival_ns)
+        return self._decode(spec.role, self._messages.message(sample), arrival_ns)
 
     def _decode(self, role: Role, message: OutgoingMessage, arrival_ns: int) -> Sample | None:
         return self._decoders.decode(role, message.kind.name, message.cdr, arrival_ns)

@@ -96,7 +96,12 @@ class MessageMaker:
         return OutgoingMessage(kind, kind.serialise(_time(kind, start_ns)))
 
     def image(self, frame: Frame) -> OutgoingMessage:
-        """Return a frame as Image ``rgb8``, or as CompressedImage the way image_transport does."""
+        """Return a frame as Image ``rgb8``, or as CompressedImage the way image_transport does.
+
+        Of a frame with key points, these.
+        """
+        if frame.key_points is not None:
+            return self.key_points(frame, frame.key_points)
         compressed = self._image_format != 'raw'
         kind = self._types.resolve(_COMPRESSED_IMAGE if compressed else _IMAGE)
         header = message_header(kind, frame.stamp_ns, frame.frame_id)
@@ -122,7 +127,12 @@ class MessageMaker:
         return OutgoingMessage(kind, kind.serialise(message))
 
     def key_points(self, frame: Frame, points: KeyPoints) -> OutgoingMessage:
-        """Return the key points of a frame, activity_recognition/KeyPoints."""
+        """Return the key points of a frame, activity_recognition/KeyPoints.
+
+        Args:
+            frame: says when they were seen.
+            points: of the body.
+        """
         kind = self._types.resolve(KEY_POINTS_TYPE)
         message = kind.new(
             kind.name,

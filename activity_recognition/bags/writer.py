@@ -20,8 +20,10 @@ from activity_recognition.bags.labels import write_labels
 from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
 from activity_recognition.bags.storage import METADATA, writable
 from activity_recognition.errors import RecordingError
+from activity_recognition.modalities import ROLE_SPEC, SPEC, ModalitySpec, Role
 from activity_recognition.scratch import scratch_folder
-from activity_recognition.types import AudioChunk, Frame, LabelSpan, Sample
+from activity_recognition.sensors.keypoints import KEY_POINTS_TYPE
+from activity_recognition.types import LabelSpan, Modality, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,13 +33,8 @@ if TYPE_CHECKING:
 
     from activity_recognition.bags.messages import OutgoingMessage
 
-IMAGE_TOPIC = '/camera/image_raw'
-"""Raw images; compressed ones go to the topic below it that image_transport would use."""
 KEY_POINTS_TOPIC = '/camera/key_points'
 """Key points in the place of images."""
-AUDIO_TOPIC = '/audio/audio_stamped'
-AUDIO_INFO_TOPIC = '/audio/audio_info'
-TRANSCRIPT_TOPIC = '/speech/transcript'
 START_TOPIC = '/recording/start'
 """One time at the very start, so that the recording starts there whatever else it holds."""
 
@@ -89,9 +86,8 @@ class RecordingWriter:
         self._start_ns = start_ns
         self._overwrite = overwrite
         self._messages = MessageMaker(image, jpeg_quality, transcript_type)
-        self._image_topic = IMAGE_TOPIC if image == 'raw' else f'{IMAGE_TOPIC}/compressed'
         self._labels: tuple[LabelSpan, ...] | None = None
-        self._audio_rate_hz: int | None = None
+        self._rates_hz: dict[Modality, int] = {}
         self._connections: dict[str, Connection] = {}
         self._writer: Writer | None = None
         self._workspace = Path()
@@ -137,12 +133,11 @@ class RecordingWriter:
                 the disk is full.
         """
         self._begin(sample.arrival_ns)
-        if isinstance(sample, Frame):
-            self._write_frame(sample)
-        elif isinstance(sample, AudioChunk):
-            self._write_audio(sample)
-        else:
-            self._put(TRANSCRIPT_TOPIC, self._messages.transcript(sample), sample.arrival_ns)
+        spec = SPEC[sample.modality]
+        if rate_hz := getattr(sample, 'sample_rate_hz', 0):
+            self._check_rate(spec, rate_hz)
+        message = self._messages.message(sample)
+        self._put(topic_of(spec.role, message.kind.name), message, sample.arrival_ns)
 
     def write_message(self, topic: str, message: OutgoingMessage, arrival_ns: int) -> None:
         """Store one message of a topic that holds no samples.
@@ -170,26 +165,20 @@ class RecordingWriter:
         if not self._connections:
             self._put(START_TOPIC, self._messages.start(self._start_ns), self._start_ns)
 
-    def _write_frame(self, frame: Frame) -> None:
-        if frame.key_points is None:
-            topic, message = self._image_topic, self._messages.image(frame)
-        else:
-            topic = KEY_POINTS_TOPIC
-            message = self._messages.key_points(frame, frame.key_points)
-        self._put(topic, message, frame.arrival_ns)
-
-    def _write_audio(self, chunk: AudioChunk) -> None:
+    def _check_rate(self, spec: ModalitySpec, rate_hz: int) -> None:
+        """Refuse samples at a second rate; describe those at the first, where a topic does it."""
         assert self._start_ns is not None
-        if self._audio_rate_hz is None:
-            self._audio_rate_hz = chunk.sample_rate_hz
-            info = self._messages.audio_info(chunk.sample_rate_hz)
-            self._put(AUDIO_INFO_TOPIC, info, self._start_ns, latched=True)
-        if chunk.sample_rate_hz != self._audio_rate_hz:
+        if spec.modality not in self._rates_hz:
+            self._rates_hz[spec.modality] = rate_hz
+            for item in spec.roles[1:]:
+                description = self._messages.description(item.role, rate_hz)
+                self._put(topic_of(item.role), description, self._start_ns, latched=item.latched)
+        known_hz = self._rates_hz[spec.modality]
+        if rate_hz != known_hz:
             raise RecordingError(
-                f'{self.path}: audio changes from {self._audio_rate_hz} to {chunk.sample_rate_hz} '
-                'Hz; a recording holds one rate'
+                f'{self.path}: {spec.name} changes from {known_hz} to {rate_hz} Hz; a recording '
+                'holds one rate'
             )
-        self._put(AUDIO_TOPIC, self._messages.audio(chunk), chunk.arrival_ns)
 
     def _put(
         self, topic: str, message: OutgoingMessage, record_ns: int, *, latched: bool = False
@@ -232,6 +221,19 @@ class RecordingWriter:
         own = (self.path / METADATA).is_file()
         if not own and not (self.path.is_dir() and not any(self.path.iterdir())):
             raise RecordingError(f'{self.path}: is not a recording, so it is not overwritten')
+
+
+def topic_of(role: Role, type_name: str = '') -> str:
+    """Return the topic that a recording has for a role.
+
+    Args:
+        role: what the topic is to the recogniser.
+        type_name: of its messages: compressed images go where image_transport puts them, key points
+            to a topic of their own.
+    """
+    if type_name == KEY_POINTS_TYPE:
+        return KEY_POINTS_TOPIC
+    return f'/{ROLE_SPEC[role].default_topic}{ROLE_SPEC[role].suffix(type_name)}'
 
 
 def _qos(*, latched: bool) -> Qos:

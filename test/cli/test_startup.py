@@ -14,6 +14,7 @@ from activity_recognition.commands.options import add_options, values_of
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import ConfigError
+from activity_recognition.modalities import Role
 from activity_recognition.startup import (
     DEMO_ARGUMENTS,
     REPLAY_ARGUMENTS,
@@ -54,12 +55,14 @@ def test_defaults_survive_being_written_and_read(arguments):
 
 def test_topics_are_those_that_recordings_have():
     given = defaults(TOPIC_ARGUMENTS)
-    assert {role: absolute_name(topic) for role, topic in given.items()} == {
-        'image': writer.IMAGE_TOPIC,
-        'audio': writer.AUDIO_TOPIC,
-        'audio_info': writer.AUDIO_INFO_TOPIC,
-        'transcript': writer.TRANSCRIPT_TOPIC,
+    names = {role: absolute_name(topic) for role, topic in given.items()}
+    assert names == {
+        'image': '/camera/image_raw',
+        'audio': '/audio/audio_stamped',
+        'audio_info': '/audio/audio_info',
+        'transcript': '/speech/transcript',
     }
+    assert names == {role: writer.topic_of(Role(role)) for role in given}
 
 
 def test_topics_lie_in_the_namespace_unless_an_absolute_one_is_given():
