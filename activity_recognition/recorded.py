@@ -16,11 +16,11 @@ from activity_recognition.channel_choice import ChannelChoice
 from activity_recognition.config import TopicsConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ConfigError, quoted
-from activity_recognition.modalities import ROLE_SPEC, RoleSpec
+from activity_recognition.modalities import ROLE_SPEC, SPECS, RoleSpec
 from activity_recognition.settings import Ranged, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from activity_recognition.sensors.audio_format import AudioFormat
 
@@ -110,6 +110,11 @@ class RecordedConfig(_TopicSettings, Ranged):  # type: ignore[misc]
         """What differs from the defaults, by name."""
         default = to_mapping(RecordedConfig())
         return {name: value for name, value in to_mapping(self).items() if value != default[name]}
+
+    def without_others(self, modalities: Iterable[str]) -> RecordedConfig:
+        """Return the settings that do without the topics of all but some modalities."""
+        others = [spec for spec in SPECS if spec.name not in set(modalities)]
+        return self.with_overrides({item.role.value: NONE for s in others for item in s.roles})
 
     @property
     def digest(self) -> str:

@@ -9,10 +9,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from activity_recognition.config import ModelConfig
+from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import ConfigError
+from activity_recognition.modalities import modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
-from activity_recognition.types import MODALITIES
+from activity_recognition.types import MODALITIES, Modality
 
 CHECKPOINT = 'checkpoint'
 """Folder below a run that holds its result."""
@@ -98,11 +101,21 @@ class StageConfig(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoices(Ranged):
+    """What a recipe says of the network, beside its preset."""
+
+    modalities: tuple[str, ...] = ()
+    """What the network takes in, such as ``[audio]``; empty leaves it to the preset."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig(Ranged):
     """One training run."""
 
     preset: str = 'nano'
     """Name of a file under config/models, or a path to one."""
+    model: ModelChoices = ModelChoices()
+    """What the network has other than the preset."""
     seed: int = setting(0, low=0, high=2**31 - 1)
     epochs: int = setting(20, low=1, high=100_000)
     """At most; without meaning where there are ``stages``."""
@@ -175,6 +188,22 @@ class TrainConfig(Ranged):
             )
         for stage in self.stages:
             self.of_stage(stage)
+
+    def model_config(self) -> ModelConfig:
+        """Return the preset with what the recipe says of it.
+
+        Raises:
+            ConfigError: there is no such preset, or what is said of it does not fit.
+        """
+        preset = load_model_config(self.preset)
+        modalities = self.model.modalities or preset.modalities
+        return dataclasses.replace(preset, modalities=modalities)
+
+    def wide_px(self, model: ModelConfig) -> int:
+        """Return the side of frames with their margin, pixels; 0 where ``model`` needs none."""
+        if Modality.VIDEO not in modalities_of(model):
+            return 0
+        return self.augmentation.wide_px(model.video.input_size_px)
 
     def of_stage(self, stage: StageConfig) -> TrainConfig:
         """Return the settings that hold within a stage.

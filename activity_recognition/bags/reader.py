@@ -138,7 +138,7 @@ class RecordingReader:
             RecordingError: when it is missing, damaged or empty.
         """
         settings = DecoderSettings(model=model, reset_after_s=sync.reset_after_s)
-        return cls.of(path, recorded, settings)
+        return cls.of(path, recorded.without_others(model.modalities), settings)
 
     def __enter__(self) -> RecordingReader:
         return self

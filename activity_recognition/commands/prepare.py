@@ -58,17 +58,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Prepare, and say what was left out and where the shards are."""
     from activity_recognition.commands.train import load_recipe
     from activity_recognition.config import SyncConfig
-    from activity_recognition.config_io import load_model_config
     from activity_recognition.console import PlainConsole
     from activity_recognition.errors import ConfigError
     from activity_recognition.training.config import with_margin
     from activity_recognition.training.sharding.writing import prepare_shards
 
     config = load_recipe(arguments)
-    model = load_model_config(config.preset)
+    model = config.model_config()
     margin = arguments.margin
     if margin is None:
         margin = config.augmentation.margin or MARGIN
+    if 'video' not in model.modalities:
+        margin = 0
     if not 0 <= margin <= 1:
         raise ConfigError(f'--margin must lie in [0, 1], got {margin:g}')
     if arguments.shard_size < 1:

@@ -73,10 +73,10 @@ def load_backbones(system: ActivityRecognitionSystem) -> None:
         CheckpointError: weights are missing, damaged or pickled, or do not fit the architecture.
     """
     video, text = system.config.video, system.config.text
-    frames = system.video_encoder.frame_encoder
+    frames = system.video_encoder.frame_encoder if 'video' in system.config.modalities else None
     if isinstance(frames, PretrainedFrameEncoder):
         _load_weights(frames.backbone, video.backbone, video.architecture, 'video')
-    words = system.text_encoder.encoder
+    words = system.text_encoder.encoder if 'text' in system.config.modalities else None
     if isinstance(words, Backbone):
         _load_weights(words, text.backbone, text.architecture, 'text')
 

@@ -27,7 +27,7 @@ from activity_recognition.errors import (
     printable,
 )
 from activity_recognition.inference.trace import SegmentArrays
-from activity_recognition.modalities import DEFAULT_MODALITIES
+from activity_recognition.modalities import DEFAULT_MODALITIES, modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.sensors.size import LEAST_SIDE_PX
@@ -131,8 +131,9 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
 def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
     """Return 32 hexadecimal digits that change with the recording and with the preprocessing.
 
-    Labels are no part of it: they are read again each time. Neither is how the topics are read: with
-    another microphone it is the same recording, which must not be trained on and measured with.
+    Labels are no part of it: they are read again each time. Neither is how the topics are read:
+    with another microphone it is the same recording, which must not be trained on and measured
+    with.
     """
     digest = hashlib.blake2b(
         json.dumps(preprocessing(model, sync), sort_keys=True).encode(), digest_size=16
@@ -150,12 +151,17 @@ def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
     side_px = model.video.input_size_px
     # Below the bound that all share, keys stay those that checkpoints remember (ADR 22).
     decoded = {'least_side_px': side_px} if side_px > LEAST_SIDE_PX else {}
+    # Of the usual modalities, keys stay those that checkpoints remember.
+    usual = modalities_of(model) == DEFAULT_MODALITIES
+    others = [m.value for m in modalities_of(model) if m not in DEFAULT_MODALITIES]
     return {
         'layout': LAYOUT,
         'input_size_px': side_px,
         **decoded,
         'audio': to_mapping(model.audio),
         'sync': to_mapping(sync),
+        **({} if usual else {'modalities': list(model.modalities)}),
+        **{name: to_mapping(getattr(model, name)) for name in others},
     }
 
 

@@ -40,7 +40,6 @@ from activity_recognition.training.evaluation.predict import (
     Combination,
     combination_name,
     combinations_of,
-    modalities_of,
 )
 from activity_recognition.training.evaluation.recordings import (
     Recordings,
@@ -244,7 +243,7 @@ def _decide_one(
     precision: Precision,
 ) -> Decided:
     labels = (*checkpoint.config.labels, *recordings.unknown_labels)
-    combinations = combinations_of(modalities_of(checkpoint.system))
+    combinations = combinations_of(checkpoint.system.modalities)
     results: dict[Combination, list[SegmentResult]] = {c: [] for c in combinations}
     for opened in recording.segments(labels):
         decided = decide_segment(

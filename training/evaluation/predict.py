@@ -23,11 +23,6 @@ from activity_recognition.types import Modality
 Combination = tuple[Modality, ...]
 
 
-def modalities_of(system: ActivityRecognitionSystem) -> Combination:
-    """Return the modalities that a network has."""
-    return tuple(map(Modality, system.unimodal_heads))
-
-
 def combinations_of(modalities: Sequence[Modality]) -> tuple[Combination, ...]:
     """Return all ways to have at least one of some modalities, all of them first."""
     sizes = range(len(modalities), 0, -1)

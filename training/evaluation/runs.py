@@ -65,8 +65,8 @@ def levenshtein(first: Int64, second: Int64) -> int:
 def match_runs(decided: Runs, truth: Runs, overlap: float) -> Matches:
     """Count the runs that were found with at least ``overlap`` intersection over union.
 
-    Every decided run is compared with the true run of its value that it overlaps best; each true run
-    can be found once.
+    Every decided run is compared with the true run of its value that it overlaps best; each true
+    run can be found once.
     """
     found = np.zeros(len(truth.values), dtype=np.bool_)
     hits = 0

@@ -31,7 +31,6 @@ from activity_recognition.training.evaluation.predict import (
     Combination,
     combination_name,
     combinations_of,
-    modalities_of,
     predict_segment,
 )
 from activity_recognition.training.pool import make_progress
@@ -56,7 +55,7 @@ def decide_segment(
         precision: where and how to compute.
         combinations: modalities to decide with; all that there are where None.
     """
-    chosen = combinations or combinations_of(modalities_of(system))
+    chosen = combinations or combinations_of(system.modalities)
     predictions = predict_segment(system, segment, chosen, precision)
     return {
         combination: answer(prediction, segment, temperature=temperature, smoothing=smoothing)
@@ -99,7 +98,7 @@ def measure_segments(
         console: where to show progress.
     """
     labels = system.config.labels
-    chosen = combinations or combinations_of(modalities_of(system))
+    chosen = combinations or combinations_of(system.modalities)
     counts = {c: [count([], len(labels))] for c in chosen}
     with make_progress(console) as bar:
         task = bar.add_task('deciding', total=len(segments), note='')

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import RecordingError
 from activity_recognition.modalities import SPECS, ModalitySpec
 from activity_recognition.models.tokenizer import TextTokenizer
@@ -69,7 +68,7 @@ def write_preview(
     Raises:
         RecordingError: no recording can be used, or the picture cannot be written.
     """
-    preset = load_model_config(config.preset)
+    preset = config.model_config()
     how = preparing(config, preset, cache=cache, console=console)
     dataset = load_dataset(open_source(data, how), validation_fraction=0.0, seed=config.seed)
     tokenizer, model = fit_to_data(preset, dataset)

@@ -8,9 +8,7 @@ from typing import Any
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import printable
-from activity_recognition.modalities import SPECS
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.types import MODALITIES
 
 
 def write_card(
@@ -42,7 +40,7 @@ def write_card(
         [
             '# Activity recognition checkpoint',
             '',
-            f'Recognises {", ".join(map(_plain, model.labels))} from {_inputs()}.',
+            f'Recognises {", ".join(map(_plain, model.labels))} from {_inputs(model)}.',
             '',
             f'- Network: preset {_code(config.preset)}, {weights / 1e6:.2f} million weights, '
             f'{model.video.input_size_px} px.',
@@ -63,9 +61,9 @@ def write_card(
     )
 
 
-def _inputs() -> str:
+def _inputs(model: ModelConfig) -> str:
     """Name the network's inputs."""
-    *first, last = (modality.value for modality in MODALITIES)
+    *first, last = model.modalities
     if not first:
         return last
     return f'{", ".join(first)} and {last}; any of them may be absent'
@@ -73,7 +71,7 @@ def _inputs() -> str:
 
 def _backbones(model: ModelConfig) -> list[str]:
     """Name the pretrained encoders, a list item each: their licences hold for these weights."""
-    parts = [(spec.name, getattr(model, spec.name)) for spec in SPECS]
+    parts = [(name, getattr(model, name)) for name in model.modalities]
     return [
         f'- Encoder of {name}: begins with {_code(part.backbone)}, '
         f'{_training(part.trained_layers)}; its licence holds.'

@@ -11,7 +11,6 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.pretrained import with_backbones
@@ -69,9 +68,9 @@ class Verdict:
         if self.passed:
             return f'passed: the network overfits one batch ({found})'
         return (
-            f'failed: the network does not overfit one batch, expected {100 * GOAL:g} %, got {found}; '
-            'try another learning_rate, and look with `activity-recognition show` whether the '
-            'labels fit what is seen and heard'
+            f'failed: the network does not overfit one batch, expected {100 * GOAL:g} %, '
+            f'got {found}; try another learning_rate, and look with `activity-recognition show` '
+            'whether the labels fit what is seen and heard'
         )
 
 
@@ -97,7 +96,7 @@ def check_overfit(
             labelled in those that can.
         DeviceError: there is not enough memory.
     """
-    model = with_backbones(load_model_config(config.preset))
+    model = with_backbones(config.model_config())
     precision = choose_own_precision(config.device, config.precision)
     if config.num_threads:
         torch.set_num_threads(config.num_threads)

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
-from activity_recognition.config_io import load_model_config, to_mapping
+from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import METRICS, save_checkpoint
@@ -31,11 +31,10 @@ from activity_recognition.models.pretrained import (
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.text_files import read_json_object
-from activity_recognition.training.config import CHECKPOINT, TrainConfig
+from activity_recognition.training.config import CHECKPOINT, ModelChoices, TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.source import Preparing
-from activity_recognition.training.evaluation.predict import modalities_of
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION
 from activity_recognition.training.evaluation.scoring import measure_segments
 from activity_recognition.training.run.card import write_card
@@ -53,6 +52,7 @@ from activity_recognition.training.run.state import read_progress
 from activity_recognition.training.run.trainer import STATE, Sources, Trainer
 from activity_recognition.training.run.validation import validate
 from activity_recognition.training.sharding.opening import open_source
+from activity_recognition.types import Modality
 
 _FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
 """Settings that may differ when a run is resumed; ``recorded`` shows in the recordings."""
@@ -132,7 +132,7 @@ def main_train(
 
 def _begin(config: TrainConfig) -> tuple[ModelConfig, Precision, Accelerator]:
     """Refuse a wrong preset, stage or device before any recording is read; join the processes."""
-    model = with_backbones(load_model_config(config.preset))
+    model = with_backbones(config.model_config())
     Curriculum(config)
     precision = choose_own_precision(config.device, config.precision)
     accelerator = join_processes(precision)
@@ -181,7 +181,7 @@ def preparing(
         model=model,
         sync=SyncConfig(),
         cache=cache,
-        wide_px=config.augmentation.wide_px(model.video.input_size_px),
+        wide_px=config.wide_px(model),
         recorded=config.recorded,
         workers=config.num_workers,
         console=console,
@@ -206,7 +206,7 @@ def make_model(
     if frame_encoder is not None:
         _load_frame_encoder(system, frame_encoder)
     weights = class_weights(_decisions_per_class(sources.training, model.num_activities))
-    loss = TrainingLoss(weights, config, width=model.hidden_dim, modalities=modalities_of(system))
+    loss = TrainingLoss(weights, config, width=model.hidden_dim, modalities=system.modalities)
     return TrainingModel(system, loss)
 
 
@@ -216,6 +216,9 @@ def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | Non
     They depend on its settings, its data, and the weights that it begins with.
     """
     settings = {k: v for k, v in to_mapping(config).items() if k not in _FREE_SETTINGS}
+    if config.model == ModelChoices():
+        # Runs that were begun before recipes could choose go on.
+        del settings['model']
     recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
     start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
     content = json.dumps([settings, recordings, dataset.labels, start], sort_keys=True)
@@ -350,6 +353,11 @@ class _Run:
 
 
 def _load_frame_encoder(system: ActivityRecognitionSystem, path: Path) -> None:
+    if Modality.VIDEO not in system.modalities:
+        raise CheckpointError(
+            f'{path}: expected a network that sees, to begin with the weights of a frame encoder; '
+            f'got one of {", ".join(system.modalities)} alone'
+        )
     try:
         system.video_encoder.frame_encoder.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:

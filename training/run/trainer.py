@@ -36,7 +36,7 @@ from activity_recognition.training.run.processes import Peers, join_processes
 from activity_recognition.training.run.state import Progress, load_state, save_state
 from activity_recognition.training.run.throughput import Throughput
 from activity_recognition.training.run.validation import Validation, validate
-from activity_recognition.types import seconds_between
+from activity_recognition.types import Modality, seconds_between
 
 STATE, BEST = 'state.safetensors', 'best.safetensors'
 """Files of a run: where it stands, and the best weights so far."""
@@ -113,10 +113,7 @@ class Trainer:
             self._model,
             model.system,
             config,
-            rates=(
-                (model.system.video_encoder.pretrained, config.frame_encoder_rate),
-                (model.system.text_encoder.encoder, config.text_encoder_rate),
-            ),
+            rates=tuple(_rates(model.system, config)),
             scaler=precision.make_scaler(),
         )
         self._wrapped = self._accelerator.prepare_model(self._model)
@@ -326,10 +323,21 @@ class Trainer:
         return {'model': self._model, 'average': self._optimisation.average}
 
 
+def _rates(
+    system: ActivityRecognitionSystem, config: TrainConfig
+) -> Iterator[tuple[nn.Module, float]]:
+    """Yield the parts of the network with a factor on the learning rate."""
+    if Modality.VIDEO in system.modalities:
+        yield system.video_encoder.pretrained, config.frame_encoder_rate
+    if Modality.TEXT in system.modalities:
+        yield system.text_encoder.encoder, config.text_encoder_rate
+
+
 def _thinned_samples(part: Mapping[str, Tensor]) -> Tensor:
     """Return how many samples of the modalities that cost the most a part holds."""
     masks = [part[SPEC[m].mask_key] for m in THINNED if SPEC[m].mask_key in part]
-    return torch.stack([mask.sum() for mask in masks]).sum() if masks else torch.tensor(0)
+    none = part['targets'].new_zeros(())
+    return torch.stack([none, *(mask.sum() for mask in masks)]).sum()
 
 
 def _added(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -17,7 +17,6 @@ from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
 from activity_recognition.training.evaluation.predict import (
     Prediction,
-    modalities_of,
     predict_segment,
 )
 from activity_recognition.training.run.processes import Peers
@@ -62,7 +61,7 @@ def validate(
         peers: processes that share the work, all of which get the whole result.
     """
     peers = peers or Peers(None)
-    modalities = modalities_of(system)
+    modalities = system.modalities
     predictions = [
         predict_segment(system, segment, [modalities], precision)[modalities]
         for segment in peers.share(segments)

@@ -101,10 +101,11 @@ class Manifest:
             RecordingError: they were prepared for another one.
         """
         wanted = preprocessing(model, sync)
-        differing = sorted(k for k in wanted if wanted[k] != self.preprocessing.get(k))
+        keys = wanted.keys() | self.preprocessing.keys()
+        differing = sorted(k for k in keys if wanted.get(k) != self.preprocessing.get(k))
         if differing:
             found = ', '.join(
-                f'{key} = {self.preprocessing.get(key)} where {wanted[key]} is needed'
+                f'{key} = {self.preprocessing.get(key)} where {wanted.get(key)} is needed'
                 for key in differing
             )
             raise RecordingError(
