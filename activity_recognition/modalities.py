@@ -71,7 +71,7 @@ class RoleSpec:
     offered_depth: int
     """Of the history that a playing node offers, as drivers do."""
     pauses: bool = False
-    """Whether it is no news that nothing comes, or that several publish by turns."""
+    """Whether it is usual that nothing comes, and that several publish by turns."""
     is_large: bool = False
     """Whether a message may be too large for the transport that the middleware takes by default."""
     behind_limit_s: float | None = None
@@ -249,11 +249,11 @@ SPECS: tuple[ModalitySpec, ...] = (
                 type_setting='audio_type',
                 default_topic='audio/audio_stamped',
                 description='Topic of the microphone, of either package audio_common_msgs.',
-                # A lost chunk is a hole in the sound.
+                # A lost chunk is a hole in the audio.
                 depth=100,
                 reliable=True,
                 offered_depth=50,
-                # Sound comes in chunks that were begun before.
+                # Chunks are stamped when they begin, and published when they end.
                 behind_limit_s=2.0,
                 on_other_type="set topics.audio_type to '' or remap audio",
             ),
@@ -261,13 +261,13 @@ SPECS: tuple[ModalitySpec, ...] = (
                 role=Role.AUDIO_INFO,
                 message_types=('audio_common_msgs/msg/AudioInfo',),
                 default_topic='audio/audio_info',
-                description='Topic that says what format the sound has.',
+                description='Topic that says what format the audio has.',
                 depth=1,
                 reliable=True,
                 latched=True,
                 offered_depth=1,
                 on_other_type='remap audio_info',
-                on_missing='sound comes, but nothing says in what format, so it is refused; let '
+                on_missing='audio arrives, but nothing says in what format, so it is refused; let '
                 'the audio driver publish its AudioInfo, remap audio_info, or set '
                 'topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels',
             ),
@@ -307,7 +307,7 @@ SPECS: tuple[ModalitySpec, ...] = (
                 pauses=True,
                 # Words are stamped when they were begun, and recognised long after they have ended.
                 behind_limit_s=60.0,
-                # Unlike images and sound, text is taken apart piece by piece.
+                # Unlike images and audio, text is taken apart piece by piece.
                 max_bytes=1 << 20,
                 on_other_type='set topics.transcript_type and topics.transcript_field to read it',
                 on_empty='none had words: partial results are left out unless '

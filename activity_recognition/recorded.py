@@ -1,4 +1,4 @@
-"""How the topics of a recording become the network's inputs: what a node is told, for offline use.
+"""How topics of a recording become the network's inputs: the settings of a node, offline.
 
 The same settings are options of the commands, keys of a training recipe (``recorded:``), columns of
 ``splits.csv`` and parameters of the player; what is left open, the one before decides.
@@ -69,10 +69,10 @@ class RecordedConfig(_TopicSettings, Ranged):  # type: ignore[misc]
     transcript_incremental: bool = _as_live('transcript_incremental')
     """Whether partial results of ``hri_msgs/LiveSpeech`` are utterances, too."""
     audio_channels: str = _as_live('audio_channels')
-    """What is heard of several channels: their ``mean``, the channel with an index, or ``auto`` for
+    """Which of several channels is used: their ``mean``, the channel with an index, or ``auto`` for
     the loudest of those that hear the same; ``auto-5`` and ``mean-5`` leave channel 5 out."""
     audio_sample_format: str = _as_live('audio_sample_format')
-    """Sample format to assume for sound without AudioInfo, for example S16LE; empty refuses it."""
+    """Sample format to assume for audio without AudioInfo, for example S16LE; empty refuses it."""
     audio_sample_rate_hz: int = _as_live('audio_sample_rate_hz')
     """Sample rate to assume with the sample format, Hz."""
     audio_num_channels: int = _as_live('audio_num_channels')
@@ -94,7 +94,7 @@ class RecordedConfig(_TopicSettings, Ranged):  # type: ignore[misc]
 
     @property
     def audio_format(self) -> AudioFormat | None:
-        """The format to assume for sound; None assumes nothing."""
+        """The format to assume for audio; None assumes nothing."""
         if not self.audio_sample_format:
             return None
         from activity_recognition.sensors.audio_format import AudioFormat
@@ -118,7 +118,7 @@ class RecordedConfig(_TopicSettings, Ranged):  # type: ignore[misc]
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that tell readings of a recording apart; empty by default."""
+        """Sixteen hexadecimal digits that distinguish readings of a recording; empty by default."""
         content = json.dumps(self.overrides, sort_keys=True).encode()
         return hashlib.blake2b(content, digest_size=8).hexdigest() if self.overrides else ''
 

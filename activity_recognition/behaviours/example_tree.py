@@ -93,7 +93,7 @@ def build_tree(
 ) -> Behaviour:
     """Return the root: the first reaction whose condition holds takes the robot.
 
-    Without memory, conditions are asked anew at every tick, so the urgent interrupts the rest.
+    Without memory, conditions are asked again at every tick, so the urgent interrupts the rest.
     """
 
     def held(name: str, labels: tuple[str, ...]) -> Behaviour:

@@ -37,7 +37,7 @@ class Hold:
         self._newest: Report | None = None
 
     def update(self, report: Report) -> None:
-        """Take the next report; one that is older than the last begins anew."""
+        """Take the next report; one that is older than the last begins again."""
         if self._newest is not None and report.stamp_ns < self._newest.stamp_ns:
             self.clear()
         self._run = (self._begin(report), report.stamp_ns) if self._fits(report) else None

@@ -68,7 +68,7 @@ class Observation:
     report: Report | None = None
     """None while SILENT or WAITING: what was said before is no longer to be acted on."""
     age_s: float = float('inf')
-    """How old the newest news is: the time since the sensor's stamp or, where the sensor's clock
+    """Age of the newest report: the time since the sensor's stamp or, where the sensor's clock
     is ahead, since it was heard. Infinite before the first report."""
     silence_s: float = 0.0
     """Seconds since something was heard, or since listening began; never negative."""

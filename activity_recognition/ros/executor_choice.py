@@ -69,7 +69,7 @@ class Trial:
             self._process.wait(timeout_s)
 
     def end(self) -> None:
-        """Give it up if it is not over; another start will make it anew."""
+        """Give it up if it is not over; another start will make it again."""
         if self._process is not None and self._process.poll() is None:
             # The whole session: the probe has processes of its own.
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The node ``monitor``: hears decisions, the truth and diagnostics, and keeps a log of the run.
+"""The node ``monitor``: receives decisions, the truth and diagnostics, and keeps a log of the run.
 
 It needs no truth: on a robot it shows and counts what is decided.
 """
@@ -126,8 +126,8 @@ class MonitorNode(Node):
         with self._lock:
             for status in message.status:
                 values = {pair.key: pair.value for pair in status.values}
-                told = {'message': status.message, 'level': str(status.level[0])}
-                self._statuses[status.name] = {**values, **told}
+                summary = {'message': status.message, 'level': str(status.level[0])}
+                self._statuses[status.name] = {**values, **summary}
                 self._reports[status.name] = self._reports.get(status.name, 0) + 1
 
 

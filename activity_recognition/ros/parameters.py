@@ -28,7 +28,7 @@ from activity_recognition.settings import field_docstrings
 
 T = TypeVar('T')
 
-_FOREIGN_PREFIXES = ('qos_overrides.',)
+_OTHER_PREFIXES = ('qos_overrides.',)
 """Parameters that rclpy declares by itself, some of them late."""
 
 
@@ -44,7 +44,7 @@ class ConfigField:
     low: float | None
     high: float | None
     advice: str = ''
-    """What to tell who sets a value of another type."""
+    """Advice for whoever sets a value of another type."""
 
     def descriptor(self) -> ParameterDescriptor:
         """Return what ``ros2 param describe`` shows."""
@@ -119,7 +119,7 @@ class ConfigParameters(Generic[T]):
         Args:
             node: the node; parameters declared by others on it are left alone.
             cls: the configuration's dataclass.
-            is_locked: tells whether fields that are not live must stay as they are.
+            is_locked: returns whether fields that are not live must stay as they are.
             on_change: called with the new configuration after parameters were set.
         """
         self._node = node
@@ -160,7 +160,7 @@ class ConfigParameters(Generic[T]):
 
     def _refuse_unknown(self) -> None:
         for name in parameter_overrides(self._node):
-            if self._node.has_parameter(name) or name.startswith(_FOREIGN_PREFIXES):
+            if self._node.has_parameter(name) or name.startswith(_OTHER_PREFIXES):
                 continue
             raise ConfigError(unknown_key(name, self._fields, 'parameters'))
 

@@ -107,4 +107,4 @@ def decision_profile(decision_rate_hz: float) -> QoSProfile:
 
 LABELS_QOS = profile(1, latched=True)
 OVERLAY_QOS = profile(1)
-"""Of pictures for people: viewers that ask for reliable get them, too."""
+"""Of images for people: viewers that ask for reliable get them, too."""

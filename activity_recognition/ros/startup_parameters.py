@@ -28,7 +28,7 @@ def read_once(node: Node, cls: type[T]) -> T:
         fixed = [item.name for item in parameters if item.name in names]
         if not fixed:
             return SetParametersResult(successful=True)
-        reason = f'{", ".join(fixed)} is read when the node starts; start it anew to change it'
+        reason = f'{", ".join(fixed)} is read when the node starts; restart it to change it'
         return SetParametersResult(successful=False, reason=reason)
 
     node.add_on_set_parameters_callback(refuse)

@@ -40,7 +40,7 @@ class AudioDecoder:
     Takes ros-drivers' AudioData and AudioDataStamped, whose meaning comes in a separate AudioInfo,
     and mgonzs13's AudioStamped, which carries its own. The state is the resampler's past, the
     sample clock, the format and the levels of the channels; after a hole, a jump or a change of
-    format it begins anew, and the chunk's stamp shows the gap. Only the levels outlast a hole.
+    format it begins again, and the chunk's stamp shows the gap. Only the levels outlast a hole.
     What admission would drop as late never reaches the state.
     """
 
@@ -53,7 +53,7 @@ class AudioDecoder:
         fallback: AudioFormat | None = None,
         channels: str = 'mean',
     ) -> None:
-        """Make a decoder with nothing heard yet.
+        """Make a decoder that has decoded nothing.
 
         Args:
             sample_rate_hz: rate of the chunks, Hz.
@@ -61,7 +61,7 @@ class AudioDecoder:
             reset_after_s: ``sync.reset_after_s``: what is later than the newest chunk by less is
                 refused, by more it is a time jump, seconds.
             fallback: format to assume until an AudioInfo arrives; None refuses audio until then.
-            channels: which of several channels is heard: ``mean``, ``auto``, an index as text, and
+            channels: which of several channels is used: ``mean``, ``auto``, an index as text, and
                 more, see :meth:`ChannelSelector.parse`.
 
         Raises:
@@ -84,7 +84,7 @@ class AudioDecoder:
 
     @classmethod
     def of(cls, settings: DecoderSettings) -> AudioDecoder:
-        """Return a decoder of sound as a network takes it.
+        """Return a decoder of audio as a network takes it.
 
         Raises:
             ConfigError: when the choice of channels cannot be read.
@@ -120,12 +120,12 @@ class AudioDecoder:
 
     @property
     def channel_problem(self) -> str:
-        """What is wrong with the channel or the mean that is heard; empty where nothing is."""
+        """What is wrong with the channel or the mean that is used; empty where nothing is."""
         return self._selector.problem
 
     @property
     def chosen_channel(self) -> int | None:
-        """The channel that is heard; None for a mean."""
+        """The channel that is used; None for a mean."""
         return self._selector.chosen
 
     @property
@@ -155,7 +155,7 @@ class AudioDecoder:
             raise
 
     def reset(self) -> None:
-        """Forget what was heard; the format stays."""
+        """Forget the past audio; the format stays."""
         self._format = None
         self._last_stamp_ns = None
         self._last_end_ns = 0
@@ -190,12 +190,12 @@ class AudioDecoder:
         self._last_stamp_ns = stamp_ns
         if stamp_ns is not None:
             self._last_end_ns = max(self._last_end_ns, stamp_ns + length_ns)
-        start_ns, anew = self._clock.advance(
+        start_ns, restarted = self._clock.advance(
             arrival_ns - length_ns if stamp_ns is None else stamp_ns,
             len(samples_NC),
             from_arrival=stamp_ns is None,
         )
-        if anew:
+        if restarted:
             self._resampler.reset()
             self._given_until_ns = self._end_ns if self._overlaps(start_ns) else None
         mono = self._selector.push(samples_NC)

@@ -35,7 +35,7 @@ _ASSUMED = TopicsConfig()
 _PCM_CODINGS = ('', 'wave', 'wav', 'pcm', 'raw')
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1_000, 384_000
 MAX_MESSAGE_S = 60.0
-"""Most sound in one message, seconds."""
+"""Most audio in one message, seconds."""
 MAX_MESSAGE_GROUPS = 1 << 22
 """Most samples of each channel in one message: 87 s at 48 kHz, 11 s at 384 kHz."""
 MAX_MESSAGE_VALUES = 1 << 25
@@ -157,13 +157,13 @@ def pcm_to_channels(data: NDArray[np.generic], audio_format: AudioFormat) -> NDA
 
 
 def _check_length(groups: int, audio_format: AudioFormat) -> None:
-    """Refuse a message that holds more sound than may be decoded at once."""
+    """Refuse a message that holds more audio than may be decoded at once."""
     rate_hz, channels = audio_format.sample_rate_hz, audio_format.channels
     most = min(int(MAX_MESSAGE_S * rate_hz), MAX_MESSAGE_GROUPS, MAX_MESSAGE_VALUES // channels)
     if groups > most:
         raise DecodeError(
             f'audio length: one message holds {groups / rate_hz:.1f} s of {channels} channel(s) at '
-            f'{rate_hz} Hz; expected {most / rate_hz:.1f} s at most; publish sound in messages of '
+            f'{rate_hz} Hz; expected {most / rate_hz:.1f} s at most; publish audio in messages of '
             'a second or less, or see whether AudioInfo is right'
         )
 

@@ -1,4 +1,4 @@
-"""Several channels of sound -> one: their mean, one of them, or the one that hears best.
+"""Several audio channels -> one: their mean, one of them, or the one with the best signal.
 
 docs/adr/0024-audio-channels.md says what ``auto`` takes for hearing, and why.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 BLOCK_S = 0.5
-"""Distance of the moments at which ``auto`` may change its mind, seconds of sound."""
+"""Distance of the moments at which ``auto`` may change its mind, seconds of audio."""
 MEMORY_S = 5.0
 """Time constant with which levels and correlations are forgotten."""
 AGREEMENT = 0.6
@@ -44,7 +44,7 @@ SILENT_BLOCKS = 6
 CANCELLED_DB = 12.0
 """A mean that is this much quieter than its loudest channel is reported."""
 AUDIBLE_DBFS = -60.0
-"""Nothing is reported of sound below this level."""
+"""Nothing is reported of audio below this level."""
 PLAYBACK_CHANNELS = {6: (5,), 8: (6, 7)}
 """Number of channels -> those that arrays of so many channels fill with what the robot plays:
 ReSpeaker's with 4 and with 6 microphones. ``auto`` never takes them."""
@@ -118,7 +118,7 @@ class ChannelSelector:
     """
 
     def __init__(self, choice: ChannelChoice | str = 'mean', *, sample_rate_hz: int) -> None:
-        """Make a selector that has heard nothing.
+        """Make a selector without a past.
 
         Args:
             choice: the setting ``audio_channels``, as text or taken apart by :meth:`parse`.
@@ -152,7 +152,7 @@ class ChannelSelector:
         return self._state.chosen if self._state and self._choice.mode == 'auto' else None
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Forget the past."""
         self._state = None
         self.problem = ''
 
@@ -283,7 +283,7 @@ class ChannelSelector:
             state.chosen = best
 
     def _judge(self, state: _State, covariance_CC: NDArray[np.float64]) -> str:
-        """Say where most of the sound is lost by the choice."""
+        """Say where most of the audio is lost by the choice."""
         power_C = np.diagonal(covariance_CC)
         loudest, silent = int(power_C.argmax()), _power(SILENT_DBFS)
         taken = self._candidates(state.channels)
@@ -333,7 +333,7 @@ def _best(
         loudest = max(group, key=lambda channel: power_C[channel])
         near = power_C[loudest] * _power(-LOUDER_DB)
         return current if current in group and power_C[current] >= near else loudest
-    # No two agree, so nothing tells which hears people: by custom, microphones come first.
+    # No two agree, so nothing shows which records people: by custom, microphones come first.
     most = max(power_C[channel] for channel in live)
     for channel in live:
         bound_db = FAINT_DB if channel == current else RECOVERED_DB

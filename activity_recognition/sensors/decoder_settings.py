@@ -1,4 +1,4 @@
-"""What the decoders are told, and what all of them offer."""
+"""The decoders' settings and the interface that all of them have."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class DecoderSettings:
     least_side_px: int = LEAST_SIDE_PX
     """Large images come no smaller than this, or than the network takes them."""
     audio_format: AudioFormat | None = None
-    """Format to assume until an AudioInfo arrives; None refuses sound until then."""
+    """Format to assume until an AudioInfo arrives; None refuses audio until then."""
     audio_channels: str = 'mean'
-    """Which of several channels is heard, as
+    """Which of several channels is used, as
     :meth:`~activity_recognition.channel_choice.ChannelChoice.parse` reads it."""
     transcript_field: str = ''
     """Dotted field of the text; empty for the known one of a known type."""

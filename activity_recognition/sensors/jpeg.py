@@ -1,7 +1,7 @@
 """JPEG payloads -> RGB pixels, with a bound on what one payload may cost.
 
 libjpeg-turbo decodes, through simplejpeg, which hands on what the decoder has to say about the
-payload; OpenCV's reader prints it and returns a picture all the same. The numbers are equal:
+payload; OpenCV's reader prints it and returns an image all the same. The numbers are equal:
 https://github.com/libjpeg-turbo/libjpeg-turbo is what OpenCV's wheels are built with too.
 """
 
@@ -26,7 +26,7 @@ MAX_PADDING_BYTES = 16
 """Most bytes that may be left over in front of a marker.
 
 Many cameras leave some at the end of each restart interval (Logitech's C270 and C910 up to 9) in
-pictures that are whole. A flipped bit leaves dozens: what was meant for the rest of the interval.
+intact images. A flipped bit leaves dozens: what was meant for the rest of the interval.
 """
 _SCANS_OF_LARGEST = 10
 _PIXELS_PER_BYTE = 512
@@ -52,7 +52,7 @@ def decode_jpeg(
     A large image is decoded at a half, a quarter or an eighth of its size, which libjpeg does in a
     part of the time (scaled inverse DCT). An image is damaged when the decoder has anything to say
     about it, apart from up to :data:`MAX_PADDING_BYTES` left over in front of a marker, and from
-    what does not change the picture. Damage that leaves a code that can be read, as most single
+    what does not change the image. Damage that leaves a code that can be read, as most single
     bits of a coefficient, cannot be seen.
 
     Args:
@@ -82,7 +82,7 @@ def decode_jpeg(
 
 
 def _is_harmless(complaint: str) -> bool:
-    """Return whether a complaint of libjpeg's is about what does not change the picture."""
+    """Return whether a complaint of libjpeg's is about what does not change the image."""
     left_over = _LEFT_OVER.search(complaint)
     if left_over is None:
         return _HARMLESS.search(complaint) is not None
@@ -115,7 +115,7 @@ def _unreadable(error: Exception) -> DecodeError:
 
 
 def _plain(payload: bytes) -> NDArray[np.uint8]:
-    """Return a JPEG image without what its header holds beside the picture.
+    """Return a JPEG image without what its header holds beside the image.
 
     Its segments are walked (ITU-T T.81, B.1.1) up to the first scan.
     """
@@ -136,7 +136,7 @@ def _plain(payload: bytes) -> NDArray[np.uint8]:
         colours = kind == _ADOBE and len(segment) >= 15 and segment[14] <= 2
         if kind not in _LEFT_OUT or colours:
             kept += [b'\xff', segment]
-    raise DecodeError('image payload: the JPEG header is damaged: it has no picture behind it')
+    raise DecodeError('image payload: the JPEG header is damaged: it has no image behind it')
 
 
 def _check_payload(data: NDArray[np.uint8], width: int, height: int) -> None:

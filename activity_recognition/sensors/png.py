@@ -46,7 +46,7 @@ def decode_png(
     """Return the image in a PNG payload, RGB, (H, W, 3), contiguous.
 
     The chunks are compared with the payload and their checksums before anything is decoded, and
-    only those that make the picture are: text and profiles may unpack to a thousand times their
+    only those that make the image are: text and profiles may unpack to a thousand times their
     size.
 
     Args:
@@ -81,7 +81,7 @@ def _chunks(payload: memoryview) -> Iterator[_Chunk]:
                 f'claims {length} bytes, and {len(payload) - position - 12} are left'
             )
         if kind[:1].isupper() and kind not in _NEEDED:
-            # It changes the picture, and is not of the standard: an app's own PNG.
+            # It changes the image, and is not of the standard: an app's own PNG.
             raise DecodeError(
                 f'image payload: the PNG image is damaged or of no standard kind: it cannot be '
                 f'read without its chunk {kind!r}'

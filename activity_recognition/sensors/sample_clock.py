@@ -52,8 +52,8 @@ class SampleClock:
     """Counts samples and follows the stamps slowly (a first-order loop).
 
     A stamp further than ``max_gap_s`` from the count means that samples are missing or that time
-    jumped: the clock starts anew at that stamp. For stamps that are arrivals, being late proves
-    nothing, because a stalled publisher sends the held-back audio at once: the clock starts anew
+    jumped: the clock starts again at that stamp. For stamps that are arrivals, being late proves
+    nothing, because a stalled publisher sends the held-back audio at once: the clock starts again
     only when the audio that follows does not catch up, or is later than any queue explains.
     """
 
@@ -95,7 +95,7 @@ class SampleClock:
             from_arrival: whether the stamp was computed from the message's arrival.
 
         Returns:
-            The time of the first sample, and whether the clock started anew there.
+            The time of the first sample, and whether the clock started again there.
         """
         self._meter.add(stamp_ns, num_samples)
         expected_ns = self.next_ns

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LEAST_SIDE_PX = 320
 """Both sides of an image that is taken at a part of its size are at least this long.
 
-No preset's network sees more than 224 pixels a side; a picture for people is 640 wide.
+No preset's network sees more than 224 pixels a side; an image for people is 640 wide.
 """
 
 

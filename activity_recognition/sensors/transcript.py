@@ -63,7 +63,7 @@ class TranscriptDecoder:
     """Decodes the messages of a transcript topic, whatever their types."""
 
     def __init__(self, field: str = '', *, incremental: bool = False) -> None:
-        """Make a decoder that has heard nothing.
+        """Make a decoder that has decoded nothing.
 
         Args:
             field: as :class:`UtteranceReader` takes it.

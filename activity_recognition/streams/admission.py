@@ -227,5 +227,5 @@ def _refusal(newest: _Newest, stamp_ns: int) -> DropReason | None:
 
 
 def _content_of(sample: Sample) -> str:
-    """Return what tells two samples of one stamp apart, where stamps alone do not."""
+    """Return what distinguishes two samples of one stamp."""
     return sample.text if isinstance(sample, Utterance) else ''

@@ -87,7 +87,7 @@ class StampedRing:
 class InputQueue(StampedRing):
     """The samples of one modality that wait for the engine, and what became of the others.
 
-    Only what cannot be told from the rest is counted: this is done for every message.
+    Only what does not follow from the rest is counted: this is done for every message.
     """
 
     __slots__ = ('_dropped', '_jumps', 'triggers_decisions')

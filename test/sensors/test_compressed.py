@@ -336,9 +336,9 @@ def test_behind_an_oddity_of_the_header_damage_is_seen(decode, photo):
     payload = jpeg_as(photo).replace(b'JFIF\0\1\1', b'JFIF\0\x09\1', 1)
     with pytest.raises(DecodeError, match=r'damaged: .*premature end'):
         decode(payload[:9_000] + b'\xff\xd9')
-    with pytest.raises(DecodeError, match='no picture behind it'):
+    with pytest.raises(DecodeError, match='no image behind it'):
         decode(payload.replace(b'\xff\xdb', b'x' * 17 + b'\xff\xdb', 1))
-    with pytest.raises(DecodeError, match='no picture behind it'):
+    with pytest.raises(DecodeError, match='no image behind it'):
         decode(payload.replace(b'\xff\xdb', b'\xff\x01' * 1_001 + b'\xff\xdb', 1))
 
 

@@ -180,7 +180,7 @@ class Playback:
             self.statistics.published[message.topic_key] += 1
 
     def _map_stamps(self) -> None:
-        """Tie this round's beginning to the node's clock; done anew after a pause."""
+        """Tie this round's beginning to the node's clock; done again after a pause."""
         behind_ns = (self._pacer.now_ns() - self._round_track_ns) / self.config.rate
         self._stamps = StampMap(
             recording_ns=self._source.begin_ns,
@@ -220,7 +220,7 @@ class Playback:
             self._closing.wait(_MATCH_POLL_S)
 
     def _finish(self, state: str) -> None:
-        """Let subscribers fetch what is on its way, tell the end, and be done."""
+        """Let subscribers fetch what is on its way, report the end, and be done."""
         for publisher in self._publishers.values():
             publisher.wait_for_all_acked(Duration(seconds=LINGER_S))
         self._closing.wait(LINGER_S)

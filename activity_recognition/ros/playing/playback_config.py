@@ -17,7 +17,7 @@ class PlaybackConfig(Ranged):
     """When messages are published and what their stamps say."""
 
     rate: float = setting(1.0, low=0.01, high=100.0)
-    """Seconds played per second. Sound keeps its sample rate: with another rate than 1 play with
+    """Seconds played per second. Audio keeps its sample rate: with another rate than 1 play with
     ``clock`` and let the recogniser use sim time."""
     loop: bool = False
     """Begin again at the end."""

@@ -76,7 +76,7 @@ class SimulationSource:
         return 0
 
     def latched(self) -> list[TimedMessage]:
-        """Return what says what the messages mean, such as the format of the sound."""
+        """Return what says what the messages mean, such as the format of the audio."""
         roles = [role for role in self._roles() if role not in SAMPLE_ROLES]
         made = {role: self._maker.description(role, self._config.sample_rate_hz) for role in roles}
         return [TimedMessage(self.begin_ns, role.value, item.cdr) for role, item in made.items()]

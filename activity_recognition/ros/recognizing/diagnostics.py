@@ -129,7 +129,7 @@ class Diagnosis:
             why = silence(report, silent_after_s=self.silent_after_s, unexplained=unexplained)
             if why:
                 status.warn(why)
-        _health(report, [*history, now]).tell(status)
+        _health(report, [*history, now]).report_to(status)
         seconds = now.time_s - before.time_s
         rate_hz = (report.received - earlier.received) / seconds if earlier and seconds else 0.0
         status.value('topic', report.topic)
@@ -148,7 +148,7 @@ class Diagnosis:
             status.value('samples/s by stamps', f'{report.measured_rate_hz:.0f}')
         modality = SAMPLE_ROLES.get(report.role)
         if now.counters is not None and modality is not None:
-            _tell_drops(status, now.counters[modality])
+            _report_drops(status, now.counters[modality])
         for reason, count in report.dropped.items():
             status.value(f'unreadable: {reason}', count)
         return status.finish(f'{rate_hz:.1f} Hz' if report.received else 'nothing received yet')
@@ -165,7 +165,7 @@ class Diagnosis:
             status.warn(now.trace_problem)
         if now.resets > before.resets:
             status.warn(
-                f'time jumped {now.resets - before.resets} time(s): a recording began anew, '
+                f'time jumped {now.resets - before.resets} time(s): a recording began again, '
                 'a clock was set, or two publishers with different clocks share a topic'
             )
         status.value('checkpoint', checkpoint)
@@ -216,7 +216,7 @@ def _health(report: InputReport, snapshots: Sequence[Snapshot]) -> InputHealth:
     )
     reports = [found for found in (s.report(role) for s in snapshots[1:]) if found is not None]
     offsets_s = [r.stamp_offset_s for r in reports if r.stamp_offset_s is not None]
-    # People do not always speak; a microphone that is connected always hears something.
+    # People do not always speak; a connected microphone always records something.
     never_pauses = not ROLE_SPEC[role].pauses and past.received >= LEAST_MESSAGES
     sampled = last.sampled(role) - (first.sampled(role) if never_pauses else 0)
     has_samples = role not in SAMPLE_ROLES or sampled > 0
@@ -241,7 +241,7 @@ def _judge_latency(status: Status, latency_s: float) -> None:
         )
 
 
-def _tell_drops(status: Status, counters: InputCounters) -> None:
+def _report_drops(status: Status, counters: InputCounters) -> None:
     status.value('used', counters.taken)
     status.value('waiting', counters.queued)
     for reason, count in counters.dropped.items():

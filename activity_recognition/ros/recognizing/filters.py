@@ -50,7 +50,7 @@ class SequenceGaps:
     """Counts gaps in the numbers of a topic's only publisher.
 
     A queue that is full forgets its oldest message without a word. Where several publish, the
-    numbers of one cannot be told from another's, and nothing is counted.
+    numbers of one cannot be distinguished from another's, and nothing is counted.
     """
 
     def __init__(self) -> None:
@@ -232,7 +232,7 @@ class Decoder(SimpleFilter):
 
 
 def _offset_ns(sample: Sample) -> int:
-    """Return where a sample lies beside its arrival; some drivers stamp the end of their sound."""
+    """Return where a sample lies beside its arrival; some drivers stamp the end of their audio."""
     start_ns = sample.stamp_ns - sample.arrival_ns
     return start_ns if start_ns > 0 else min(sample.end_ns - sample.arrival_ns, 0)
 

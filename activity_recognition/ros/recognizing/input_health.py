@@ -1,7 +1,7 @@
 """What ails one input: which share of its messages is of no use, and why, in words.
 
 Judged over the last seconds: a topic of which nearly nothing is used must not look healthy because
-its messages come, and one lost message is no news.
+its messages come, and one lost message is no finding.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class InputPast:
     missed: int = 0
     """Published and not received, by the messages' numbers; with those that are lost."""
     samples: int = 0
-    """Received by the synchroniser; long sound comes to it in pieces."""
+    """Received by the synchroniser; long audio chunks come to it in pieces."""
     dropped: Mapping[DropReason, int]
     """Received, and dropped by the synchroniser; empty for inputs that give no samples."""
 
@@ -90,7 +90,7 @@ class InputHealth:
         self._has_samples = has_samples
         self._offsets_s = [offset_s for offset_s in offsets_s if math.isfinite(offset_s)]
 
-    def tell(self, status: Status) -> None:
+    def report_to(self, status: Status) -> None:
         """Say everything that impairs the input's use."""
         report, past, topic = self._report, self._past, self._report.topic
         arrived = past.received + past.lost
@@ -115,7 +115,7 @@ class InputHealth:
                 'stop one of them, or give each a topic of its own'
             )
         self._clock(status)
-        self._sound(status)
+        self._signal(status)
 
     def _refused(self, status: Status) -> None:
         """Say what the synchroniser dropped."""
@@ -188,14 +188,14 @@ class InputHealth:
                 'differ (PTP, NTP, use_sim_time), or the driver or the network holds messages back'
             )
 
-    def _sound(self, status: Status) -> None:
+    def _signal(self, status: Status) -> None:
         report, past = self._report, self._past
         if report.channel_problem:
             status.warn(f'{report.topic}: {report.channel_problem}')
         declared, measured = report.declared_rate_hz, report.measured_rate_hz
         if not declared or not measured:
             return
-        # Sound that is missing looks like a lower rate.
+        # Missing audio looks like a lower rate.
         gone = past.lost + past.unreadable + past.of(DropReason.OUT_OF_ORDER)
         if measured < declared and gone > WARN_SHARE * (past.received + past.lost):
             return

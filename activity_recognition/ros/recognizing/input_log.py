@@ -22,7 +22,7 @@ STEADY_S = 60.0
 not, each pause that is named has to be twice as long as the one before, or a camera of one image
 every three seconds would fill the log."""
 STEADY_ROLES = tuple(role for role in SAMPLE_ROLES if not ROLE_SPEC[role].pauses)
-"""Inputs that never pause, so that a pause is news."""
+"""Inputs that never pause, so that a pause is reported."""
 
 
 class Logger(Protocol):
@@ -87,23 +87,25 @@ class InputLog:
         for report in reports:
             self._seen[report.role] = _Seen(_subscription(report), since_s=self._start_s)
 
-    def tell(self, reports: Sequence[InputReport], *, now_s: float, silent_after_s: float) -> None:
+    def report_changes(
+        self, reports: Sequence[InputReport], *, now_s: float, silent_after_s: float
+    ) -> None:
         """Log what has changed since the last call.
 
         Args:
             reports: on every input.
             now_s: steady clock, seconds.
-            silent_after_s: an image or sound that stays away for longer is silent.
+            silent_after_s: an image or audio topic that stays away for longer is silent.
         """
         for report in reports:
             seen = self._seen.setdefault(report.role, _Seen(since_s=self._start_s))
-            self._tell_subscription(report, seen)
-            self._tell_messages(report, seen, now_s, silent_after_s)
+            self._report_subscription(report, seen)
+            self._report_messages(report, seen, now_s, silent_after_s)
         if not self._is_checked and now_s - self._start_s >= MISSING_AFTER_S:
             self._is_checked = True
-            self._tell_missing(reports, silent_after_s)
+            self._report_missing(reports, silent_after_s)
 
-    def _tell_subscription(self, report: InputReport, seen: _Seen) -> None:
+    def _report_subscription(self, report: InputReport, seen: _Seen) -> None:
         subscribed = _subscription(report)
         if subscribed == seen.subscribed:
             return
@@ -113,7 +115,7 @@ class InputLog:
         else:
             self._console.info(f'{report.role}: {report.topic} is published with another type')
 
-    def _tell_messages(
+    def _report_messages(
         self, report: InputReport, seen: _Seen, now_s: float, silent_after_s: float
     ) -> None:
         """Say that an input came back, or went silent."""
@@ -132,7 +134,7 @@ class InputLog:
             seen.patience *= 2.0
             self._console.warning(f'{report.role}: {_why(report, silent_after_s)}')
 
-    def _tell_missing(self, reports: Sequence[InputReport], silent_after_s: float) -> None:
+    def _report_missing(self, reports: Sequence[InputReport], silent_after_s: float) -> None:
         """Say what never came since the activation, and why."""
         unexplained = unexplained_roles(reports)
         for report in reports:

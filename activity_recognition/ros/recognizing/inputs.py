@@ -113,7 +113,7 @@ class Input:
         return self._accepts.role
 
     def look(self) -> None:
-        """Look at the graph, and subscribe or subscribe anew where something has changed.
+        """Look at the graph, and subscribe or subscribe again where something has changed.
 
         Where the type changes, the old subscription goes now and the new one comes with the next
         look: two types on one topic cannot live side by side in one participant.

@@ -1,4 +1,4 @@
-"""The picture for people: the newest frame with what was decided about it, drawn when watched."""
+"""The image for people: the newest frame with what was decided about it, drawn when watched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATUS_WORDS = {1: 'unknown', 2: 'no data'}
 
 
 def draw(image: NDArray[np.uint8] | None, message: ActivityStamped) -> NDArray[np.uint8]:
-    """Return a picture, uint8 RGB (H, 640, 3): label, confidence bars, evidence per modality.
+    """Return an image, uint8 RGB (H, 640, 3): label, confidence bars, evidence per modality.
 
     Args:
         image: the newest frame, RGB (H, W, 3); None draws on black.
@@ -55,7 +55,7 @@ def _background(image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
 
 
 def _shade(canvas: NDArray[np.uint8], top: int, bottom: int) -> None:
-    """Darken a stripe, so that writing can be read on any picture."""
+    """Darken a stripe, so that writing can be read on any image."""
     canvas[top:bottom] //= 3
 
 
@@ -90,10 +90,10 @@ def _draw_evidence(canvas: NDArray[np.uint8], message: ActivityStamped) -> None:
         _write(canvas, text, place, 0.45, _WHITE if item.present else _GREY)
 
 
-def to_image_message(picture: NDArray[np.uint8], *, stamp: Time, frame_id: str) -> Image:
-    """Return an RGB picture as a message, through cv_bridge where it works."""
+def to_image_message(image: NDArray[np.uint8], *, stamp: Time, frame_id: str) -> Image:
+    """Return an RGB image as a message, through cv_bridge where it works."""
     bridge = _cv_bridge()
-    message = bridge.cv2_to_imgmsg(picture, encoding='rgb8') if bridge else _by_hand(picture)
+    message = bridge.cv2_to_imgmsg(image, encoding='rgb8') if bridge else _by_hand(image)
     message.header.stamp = stamp
     message.header.frame_id = frame_id
     return message
@@ -112,11 +112,11 @@ def _cv_bridge() -> Any:
     return bridge
 
 
-def _by_hand(picture: NDArray[np.uint8]) -> Image:
-    height, width, channels = picture.shape
+def _by_hand(image: NDArray[np.uint8]) -> Image:
+    height, width, channels = image.shape
     message = Image(height=height, width=width, encoding='rgb8', step=width * channels)
     # Assigning an array spares the setter a check of every byte.
     data = array.array('B')
-    data.frombytes(picture.tobytes())
+    data.frombytes(image.tobytes())
     message.data = data
     return message

@@ -1,7 +1,7 @@
 """The lifecycle node ``recognizer``: camera, microphone and transcripts in, activities out.
 
 The node is wiring. Configure loads the model, activate subscribes, and everything is undone in
-reverse order; what is going on is told on ``/diagnostics`` in every state.
+reverse order; what is going on is reported on ``/diagnostics`` in every state.
 """
 
 from __future__ import annotations

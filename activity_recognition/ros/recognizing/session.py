@@ -162,7 +162,7 @@ class ActiveSession:
     def _every(
         self, name: str, period_s: float, call: Callable[[], None], clock: Clock | None = None
     ) -> Timer:
-        """Call something periodically, on a steady clock unless told otherwise.
+        """Call something periodically, on a steady clock by default.
 
         Asked again for the same name, it only changes the period.
         """
@@ -184,7 +184,7 @@ class ActiveSession:
         for stream in self.streams.values():
             stream.inputs.look()
             reports = stream.inputs.reports()
-            stream.log.tell(reports, now_s=now_s, silent_after_s=silent_after_s)
+            stream.log.report_changes(reports, now_s=now_s, silent_after_s=silent_after_s)
         for publishers in self._publishers.values():
             publishers.results.settle()
 

@@ -57,7 +57,7 @@ class StreamInputs:
 
 
 def audio_format(topics: TopicsConfig) -> AudioFormat | None:
-    """Return the format to assume until an AudioInfo arrives; None to refuse sound until then.
+    """Return the format to assume until an AudioInfo arrives; None to refuse audio until then.
 
     Raises:
         ConfigError: when the settings describe one that cannot be decoded.

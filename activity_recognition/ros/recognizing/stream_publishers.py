@@ -46,14 +46,14 @@ class StreamPublishers:
         )
 
     def show(self) -> None:
-        """Publish the newest decision as a picture, if somebody looks."""
+        """Publish the newest decision as an image, if somebody looks."""
         newest = self.results.newest
         if newest is None or not self._overlay.get_subscription_count():
             return
         message = self.results.message(newest)
-        picture = draw(None if newest.frame is None else newest.frame.image, message)
+        image = draw(None if newest.frame is None else newest.frame.image, message)
         self._overlay.publish(
-            to_image_message(picture, stamp=message.header.stamp, frame_id=message.header.frame_id)
+            to_image_message(image, stamp=message.header.stamp, frame_id=message.header.frame_id)
         )
 
     def destroy(self) -> None:

@@ -29,7 +29,7 @@ class Engine(Protocol):
         ...
 
     def reset(self, name: str) -> None:
-        """Forget everything that a stream heard and saw."""
+        """Forget the past of a stream."""
         ...
 
 
@@ -52,7 +52,7 @@ class EngineWorker:
     """Runs ``engine.apply`` on every window of the synchroniser filters, in a thread of its own.
 
     It sleeps until woken. An exception costs its windows: it is counted and handed on, their
-    streams begin anew, and the thread lives.
+    streams begin again, and the thread lives.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class EngineWorker:
             self._apply({name: window})
 
     def _give_up(self, names: Iterable[str], error: Exception) -> None:
-        """Have streams begin anew after an error."""
+        """Have streams begin again after an error."""
         self._failed(error)
         for name in names:
             self._guarded(partial(self._engine.reset, name))

@@ -140,7 +140,7 @@ class RecordingSource:
         return merge(truth, self._records(), key=lambda message: message.time_ns)
 
     def advance(self) -> None:
-        """Nothing to do: the records are read anew."""
+        """Nothing to do: the records are read again."""
 
     def close(self) -> None:
         """Close the recording."""
@@ -252,7 +252,7 @@ def _recorded_type(types: TypeRegistry, topic: Topic) -> MessageType:
 
 
 def values_for_recognizer(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Return what a recogniser is told where a player plays to it.
+    """Return the settings of a recogniser where a player plays to it.
 
     A transcript that is played as plain texts has no field to name.
 

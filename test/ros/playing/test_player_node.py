@@ -353,7 +353,7 @@ def test_settings_do_not_change_while_it_plays(stage, recording):
     player = stage.play(recording, playback__start_paused=True)
     result = player.set_parameters([Parameter('playback.rate', value=2.0)])[0]
     assert not result.successful
-    assert result.reason == 'playback.rate is read when the node starts; start it anew to change it'
+    assert result.reason == 'playback.rate is read when the node starts; restart it to change it'
 
 
 def test_an_error_is_one_sentence_and_an_exit_status(capfd):

@@ -45,7 +45,7 @@ def judged(role=Role.IMAGE, *, dropped=(), offsets_s=(), has_samples=True, **mor
     past = InputPast(dropped=dict(dropped), **counts)
     status = Status('input', 'cpu')
     health = InputHealth(report(role, **more), past, offsets_s=offsets_s, has_samples=has_samples)
-    health.tell(status)
+    health.report_to(status)
     finished = status.finish('')
     return finished.level, finished.message
 

@@ -75,7 +75,7 @@ def tell(console):
     def at(time_s, *reports):
         given = {item.role: item for item in reports}
         everything = [given.get(role, report(role)) for role in Role]
-        log.tell(everything, now_s=100.0 + time_s, silent_after_s=2.0)
+        log.report_changes(everything, now_s=100.0 + time_s, silent_after_s=2.0)
         return console.read()
 
     return at
@@ -88,7 +88,7 @@ def test_the_activation_is_one_line_with_all_inputs(console):
         f'info active: subscribed to image /image ({IMAGE}); '
         'looking for publishers of audio /audio, transcript /transcript'
     ]
-    log.tell([coming(Role.IMAGE, 0)], now_s=0.2, silent_after_s=2.0)
+    log.report_changes([coming(Role.IMAGE, 0)], now_s=0.2, silent_after_s=2.0)
     assert console.read() == []  # it was said already
 
 
