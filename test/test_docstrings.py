@@ -24,7 +24,6 @@ INCOMPLETE = (
     'activity_recognition/reporting',
     'activity_recognition/ros',
     'activity_recognition/sensors',
-    'activity_recognition/startup.py',
     'activity_recognition/streams',
     'training',
 )

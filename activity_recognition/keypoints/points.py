@@ -84,7 +84,12 @@ def name_fault(names: Sequence[str]) -> str | None:
 
 
 def size_fault(width_px: int, height_px: int) -> str | None:
-    """Return what is wrong with the size of the image, if anything is."""
+    """Return what is wrong with the size of the image, if anything is.
+
+    Args:
+        width_px: of the image in which the points were found.
+        height_px: likewise.
+    """
     if 1 <= width_px <= MAX_SIDE_PX and 1 <= height_px <= MAX_SIDE_PX:
         return None
     return f'expected sides of 1 to {MAX_SIDE_PX} pixels, got {width_px} x {height_px}'
