@@ -297,6 +297,27 @@ def test_the_table_of_layers_names_every_folder_and_room():
     assert missing == set()
 
 
+def test_the_page_on_modalities_names_the_modules_that_each_has():
+    """Every file with a place for a name is there for all modalities, with what the page says."""
+    from activity_recognition.modalities import SPECS
+
+    page = (ROOT / 'docs' / 'extending.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| \d+ \| `([\w/<>.]+)` \| `?([\w<>]*)', page, re.MULTILINE)
+    assert len(rows) == 10
+    of_each = [(path, name) for path, name in rows if '<' in path]
+    assert len(of_each) == 6
+    for path, name in of_each:
+        for spec in SPECS:
+            role = spec.role.value
+            file = path.replace('<name>', spec.name).replace('<role>', role)
+            parent = ROOT if file.startswith('training/') else ROOT / 'activity_recognition'
+            text = (parent / file).read_text(encoding='utf-8')
+            wanted = name.replace('<Role>', role.title())
+            assert re.search(rf'^(class |def )?{wanted}\b', text, re.MULTILINE), (file, wanted)
+    for path, _ in rows:
+        assert '<' in path or (ROOT / 'activity_recognition' / path).is_file(), path
+
+
 def shipped_accuracy() -> dict[str, str]:
     """Percentages of the shipped checkpoint's report that README names, by what they are."""
     from activity_recognition.training.evaluation.schema import read_metrics
