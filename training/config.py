@@ -73,7 +73,12 @@ class AugmentationConfig(Ranged):
 
 
 def with_margin(side_px: int, margin: float) -> int:
-    """Return a picture's side with a margin of a share of it, both edges together, pixels."""
+    """Return a picture's side with a margin of a share of it, both edges together, pixels.
+
+    Args:
+        side_px: of a frame without it.
+        margin: share of the side.
+    """
     return side_px + round(side_px * margin)
 
 

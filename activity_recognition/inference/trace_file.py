@@ -193,7 +193,13 @@ class TracedEngine:
         decisions_skipped: int,
         failed_steps: int,
     ) -> None:
-        """Write what became of all samples, and end the file; the engine must be idle."""
+        """Write what became of all samples, and end the file; the engine must be idle.
+
+        Args:
+            counters: what became of each modality's samples.
+            decisions_skipped: given up for a newer one.
+            failed_steps: that the engine failed at.
+        """
         counts = {
             modality.value: {
                 'received': counted.received,

@@ -13,7 +13,12 @@ from activity_recognition.reporting.stylesheet import CHART, PAGE, VARIABLES
 
 
 def page(title: str, body: Iterable[str]) -> str:
-    """Return an HTML page that needs nothing else to be shown."""
+    """Return an HTML page that needs nothing else to be shown.
+
+    Args:
+        title: of the page, text.
+        body: its sections, markup.
+    """
     content = '\n'.join(body)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -25,7 +30,12 @@ def page(title: str, body: Iterable[str]) -> str:
 
 
 def heading(title: str, summary: str) -> str:
-    """Return the page's heading with a sentence below it."""
+    """Return the page's heading with a sentence below it.
+
+    Args:
+        title: text.
+        summary: text.
+    """
     return f'<h1>{escape(title)}</h1><p class="summary">{escape(summary)}</p>'
 
 
@@ -39,13 +49,24 @@ def tiles(items: Iterable[tuple[str, str]]) -> str:
 
 
 def card(title: str, content: str, *, wide: bool = False) -> str:
-    """Return a framed section; in columns, a wide one takes the whole width."""
+    """Return a framed section; in columns, a wide one takes the whole width.
+
+    Args:
+        title: text.
+        content: markup.
+        wide: whether it takes the whole width.
+    """
     kind = ' class="wide"' if wide else ''
     return f'<section{kind}><h2>{escape(title)}</h2><div class="card">{content}</div></section>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; the cells of its rows are markup already."""
+    """Return a table; the cells of its rows are markup already.
+
+    Args:
+        head: names of the columns, text.
+        rows: their cells, markup.
+    """
     names = ''.join(f'<th>{escape(name)}</th>' for name in head)
     body = ''.join('<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in rows)
     return f'<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>'

@@ -14,7 +14,12 @@ _LEFT, _RIGHT, _BOTTOM, _TOP = 40.0, 28.0, 28.0, 22.0
 
 
 def histogram(values: Distribution, *, label: str) -> str:
-    """Draw a histogram in milliseconds with the median and the 95th percentile marked."""
+    """Draw a histogram in milliseconds with the median and the 95th percentile marked.
+
+    Args:
+        values: with the histogram's bins.
+        label: for screen readers.
+    """
     return picture(_WIDTH, _HEIGHT, _histogram(values), label=label)
 
 

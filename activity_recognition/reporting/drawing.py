@@ -38,6 +38,11 @@ def element(name: str, *children: str, **attributes: str | float) -> str:
     """Return one element around ``children``, which are markup already.
 
     In an attribute's name ``_`` stands for ``-``; a trailing one is cut.
+
+    Args:
+        name: of the element.
+        children: markup.
+        attributes: text, or numbers of pixels.
     """
     written = ''.join(
         f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
@@ -54,20 +59,44 @@ def _attribute(value: str | float) -> str:
 def box(
     x: float, y: float, width: float, height: float, *, tip: str = '', **more: str | float
 ) -> str:
-    """Return a rectangle, with a tooltip if there is a ``tip``."""
+    """Return a rectangle, with a tooltip if there is a ``tip``.
+
+    Args:
+        x: left edge.
+        y: upper edge.
+        width: at least 0.
+        height: in pixels.
+        tip: text of the tooltip.
+        more: attributes.
+    """
     title = (element('title', escape(tip)),) if tip else ()
     return element('rect', *title, x=x, y=y, width=max(width, 0.0), height=height, **more)
 
 
 def words(x: float, y: float, text: str, **more: str | float) -> str:
-    """Return text with its baseline at ``y``."""
+    """Return text with its baseline at ``y``.
+
+    Args:
+        x: left edge, or what ``text_anchor`` says.
+        y: of the baseline.
+        text: as it is.
+        more: attributes.
+    """
     return element('text', escape(text), x=x, y=y, **more)
 
 
 def picture(
     width: float, height: float, body: Iterable[str], *, label: str, style: str = ''
 ) -> str:
-    """Return an ``<svg>`` that scales with the page; ``label`` is for screen readers."""
+    """Return an ``<svg>`` that scales with the page; ``label`` is for screen readers.
+
+    Args:
+        width: of the drawing, pixels.
+        height: of the drawing, pixels.
+        body: markup.
+        label: for screen readers.
+        style: sheet for a picture that stands alone.
+    """
     content = (element('style', style) if style else '', *body)
     return element(
         'svg',

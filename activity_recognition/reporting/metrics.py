@@ -133,7 +133,12 @@ class RunMetrics(Timed):
 
 
 def write_metrics(path: Path, metrics: RunMetrics) -> None:
-    """Write a run's metrics as strict JSON (no NaN)."""
+    """Write a run's metrics as strict JSON (no NaN).
+
+    Args:
+        path: of the file; its folder is made.
+        metrics: of the run.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(metrics, indent=1, allow_nan=False) + '\n', encoding='utf-8')
 

@@ -28,7 +28,12 @@ __all__ = ['milliseconds', 'percent', 'render_report', 'write_report']
 
 
 def write_report(path: Path, metrics: RunMetrics) -> None:
-    """Write the report of a run as one self-contained HTML file."""
+    """Write the report of a run as one self-contained HTML file.
+
+    Args:
+        path: of the file; its folder is made.
+        metrics: of the run.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render_report(metrics), encoding='utf-8')
 

@@ -101,7 +101,12 @@ class RunLog:
                     self._weights[str(item.modality)] = item.weight
 
     def add_truth(self, stamp_ns: int, label: str) -> None:
-        """Take what is true from ``stamp_ns`` on; an empty label says that nobody knows."""
+        """Take what is true from ``stamp_ns`` on; an empty label says that nobody knows.
+
+        Args:
+            stamp_ns: sensor time from which it is true.
+            label: what is true.
+        """
         with self._lock:
             if self._truth and stamp_ns < self._truth[-1][0]:
                 self._begin()
@@ -151,7 +156,15 @@ class RunLog:
         checks: Sequence[Check] = (),
         conditions: dict[str, str],
     ) -> RunMetrics:
-        """Return the whole run for a report; decisions outside the truth are not shown."""
+        """Return the whole run for a report; decisions outside the truth are not shown.
+
+        Args:
+            title: of the report.
+            summary: what was run, a sentence.
+            frames: where every frame went; None where nobody knows.
+            checks: what had to hold.
+            conditions: what numbers depend on.
+        """
         with self._lock:
             heard, spans, origin_ns = list(self._heard), self._spans(), self._origin_ns()
         timed = [(seconds_between(item.t_ns, origin_ns), item) for item in heard]

@@ -19,7 +19,12 @@ NO_DATA = '(no data)'
 
 
 def answer_of(status: int, label: str) -> str:
-    """Return what a decision answered: its label, or which kind of no label."""
+    """Return what a decision answered: its label, or which kind of no label.
+
+    Args:
+        status: of the decision, as in ``ActivityStamped``.
+        label: of the decision.
+    """
     if status == Status.OK:
         return label
     return UNKNOWN if status == Status.UNKNOWN else NO_DATA
@@ -45,6 +50,10 @@ def score(truth: Truth, answers: Iterable[tuple[float, str]]) -> Scores:
 
     An unknown or missing answer counts as wrong. Balanced accuracy is the mean recall over the
     labels that at least one answer fell on.
+
+    Args:
+        truth: labels over time.
+        answers: what was answered when.
     """
     pairs: Counter[tuple[str, str]] = Counter()
     unscored = 0
@@ -110,6 +119,10 @@ def distribution(values_s: Sequence[float], *, bins: int = 30) -> Distribution:
 
     The histogram reaches from the smallest value to the 99.5th percentile, the few above it are
     counted in its last bin, so that one outlier does not flatten the picture.
+
+    Args:
+        values_s: durations.
+        bins: of the histogram.
     """
     values = np.asarray([value for value in values_s if math.isfinite(value)], dtype=np.float64)
     if not len(values):
@@ -132,7 +145,14 @@ def distribution(values_s: Sequence[float], *, bins: int = 30) -> Distribution:
 def account_frames(
     *, published: int, received: int, used: int, dropped: Mapping[str, int]
 ) -> FrameAccount:
-    """Balance the frames of a run: published = used + dropped + lost + unaccounted."""
+    """Balance the frames of a run: published = used + dropped + lost + unaccounted.
+
+    Args:
+        published: by the camera.
+        received: by the node.
+        used: by the network.
+        dropped: by reason, counted.
+    """
     lost = published - received
     return FrameAccount(
         published=published,

@@ -134,6 +134,11 @@ def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
     Labels are no part of it: they are read again each time. Neither is how the topics are read:
     with another microphone it is the same recording, which must not be trained on and measured
     with.
+
+    Args:
+        recording: rosbag2 folder or bag file.
+        model: of the network.
+        sync: admission and the decisions' times.
     """
     digest = hashlib.blake2b(
         json.dumps(preprocessing(model, sync), sort_keys=True).encode(), digest_size=16
@@ -147,7 +152,12 @@ def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
 
 
 def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
-    """Return all that the arrays of a recording depend on, beside the recording."""
+    """Return all that the arrays of a recording depend on, beside the recording.
+
+    Args:
+        model: of the network.
+        sync: admission and the decisions' times.
+    """
     side_px = model.video.input_size_px
     # Below the bound that all share, keys stay those that checkpoints remember (ADR 22).
     decoded = {'least_side_px': side_px} if side_px > LEAST_SIDE_PX else {}
@@ -166,7 +176,14 @@ def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
 
 
 def cache_folder(cache: Path, key: str, wide_px: int, recorded: RecordedConfig = DEFAULTS) -> Path:
-    """Return where the cache keeps a recording, read in one way."""
+    """Return where the cache keeps a recording, read in one way.
+
+    Args:
+        cache: folder of all recordings.
+        key: of :func:`recording_key`.
+        wide_px: side of images with a margin; 0 where there are none.
+        recorded: how its topics are read.
+    """
     identity = _identity(key, recorded)
     return cache / (f'{identity}-{wide_px}px' if wide_px else identity)
 
@@ -182,6 +199,10 @@ def is_cached(folder: Path) -> bool:
 
 def write_arrays(arrays: RecordedArrays, folder: Path) -> None:
     """Write a folder of the cache; it appears whole or not at all.
+
+    Args:
+        arrays: of a recording.
+        folder: of :func:`cache_folder`.
 
     Raises:
         OutputError: it cannot be written.
@@ -234,6 +255,13 @@ def read_cached(
     recorded: RecordedConfig = DEFAULTS,
 ) -> PreparedRecording:
     """Return a recording that the cache holds; see :class:`PreparedRecording`.
+
+    Args:
+        recording: what to call it, and where its labels are found.
+        key: of :func:`recording_key`.
+        folder: of :func:`cache_folder`.
+        spans: its labels; None reads them where the recording keeps them.
+        recorded: how its topics were read.
 
     Raises:
         RecordingError: the cache is damaged.

@@ -33,12 +33,23 @@ def varied(folder: Path, seeds: Sequence[int], duration_s: float) -> list[Simula
 
     What a camera or a speech recogniser is like is drawn from the seed, so that a network does not
     learn to expect a single one.
+
+    Args:
+        folder: for the recordings.
+        seeds: one per recording.
+        duration_s: of each, seconds.
     """
     return [_vary(folder, seed, duration_s) for seed in seeds]
 
 
 def plain(folder: Path, seeds: Sequence[int], duration_s: float) -> list[SimulatedRecording]:
-    """Plan one recording per seed with the simulator's defaults."""
+    """Plan one recording per seed with the simulator's defaults.
+
+    Args:
+        folder: for the recordings.
+        seeds: one per recording.
+        duration_s: of each, seconds.
+    """
     return [
         SimulatedRecording(
             path=folder / f'recording_{seed}',
@@ -78,7 +89,12 @@ def write_recordings(
 
 
 def varied_config(seed: int, duration_s: float) -> SimulationConfig:
-    """Draw difficulty and camera from a seed, so that a network does not expect a single one."""
+    """Draw difficulty and camera from a seed, so that a network does not expect a single one.
+
+    Args:
+        seed: of the scene, and of what is drawn.
+        duration_s: of the recording, seconds.
+    """
     rng = np.random.default_rng(seed)
     width, height = ((192, 144), (192, 144), (320, 240), (256, 144))[int(rng.integers(4))]
     return SimulationConfig(

@@ -148,7 +148,13 @@ def _settings(row: Mapping[str, str]) -> dict[str, Setting]:
 def settings_of(
     recordings: Iterable[Key], table: Mapping[Key, Assignment], general: RecordedConfig
 ) -> dict[Key, RecordedConfig]:
-    """Return how each recording is read: as the table says, and in general where it does not."""
+    """Return how each recording is read: as the table says, and in general where it does not.
+
+    Args:
+        recordings: keys of the table.
+        table: of :func:`read_splits`.
+        general: what holds where the table does not say.
+    """
     return {
         key: general.with_overrides(table[key].recorded) if key in table else general
         for key in recordings

@@ -84,7 +84,12 @@ class Store:
             return content
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file."""
+        """Write a file.
+
+        Args:
+            name: of the file, from the place.
+            content: all of it.
+        """
         with self._named(name):
             if self.is_local:
                 with self._replaced(name) as scratch:
@@ -93,7 +98,12 @@ class Store:
                 self._fs.pipe_file(self._path(name), content)
 
     def put(self, local: Path, name: str) -> None:
-        """Move a local file here."""
+        """Move a local file here.
+
+        Args:
+            local: the file; it is moved.
+            name: what it is called here.
+        """
         with self._named(name):
             if self.is_local:
                 with self._replaced(name) as scratch:
@@ -103,7 +113,12 @@ class Store:
                 local.unlink()
 
     def get(self, name: str, local: Path) -> None:
-        """Copy a file to a local one."""
+        """Copy a file to a local one.
+
+        Args:
+            name: of the file, from the place.
+            local: where the copy goes; its folder is made.
+        """
         with self._named(name):
             local.parent.mkdir(parents=True, exist_ok=True)
             self._fs.get_file(self._path(name), str(local))

@@ -39,6 +39,11 @@ class LabelTrack:
     ) -> LabelTrack:
         """Build a track from spans that do not overlap, counted from ``start_ns``.
 
+        Args:
+            spans: labelled ones.
+            labels: names of the classes.
+            start_ns: from which spans count.
+
         Raises:
             RecordingError: a label is not among ``labels``.
         """
@@ -60,6 +65,10 @@ class LabelTrack:
 
         IGNORE where nothing is labelled, and less than ``ignore_boundary_s`` from a change between
         two different labels.
+
+        Args:
+            times_ns: (N,).
+            ignore_boundary_s: distance from a change, seconds.
         """
         if not len(self.starts_ns):
             return np.full(times_ns.shape, IGNORE, dtype=np.int64)

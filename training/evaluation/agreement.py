@@ -22,7 +22,12 @@ from activity_recognition.types import Modality
 
 
 def measure_agreement(results: Sequence[SegmentResult], num_classes: int) -> dict[str, Any]:
-    """Return ``own_heads``, ``pairs`` and ``all`` over all decisions of all results."""
+    """Return ``own_heads``, ``pairs`` and ``all`` over all decisions of all results.
+
+    Args:
+        results: of all segments, at least one.
+        num_classes: C.
+    """
     modalities = list(results[0].own)
     return {
         'own_heads': {m.value: _own_head(results, m) for m in modalities},
@@ -35,7 +40,13 @@ def measure_agreement(results: Sequence[SegmentResult], num_classes: int) -> dic
 
 
 def cohen_kappa(first: Int64, second: Int64, num_classes: int) -> float | None:
-    """Return Cohen's kappa of two raters; None without ratings, and where both always say one."""
+    """Return Cohen's kappa of two raters; None without ratings, and where both always say one.
+
+    Args:
+        first: classes that one decided for, (N,).
+        second: those of the other, (N,).
+        num_classes: C.
+    """
     if not len(first):
         return None
     both = torch.from_numpy(first), torch.from_numpy(second)
@@ -43,7 +54,12 @@ def cohen_kappa(first: Int64, second: Int64, num_classes: int) -> float | None:
 
 
 def fleiss(ratings: Int64, num_classes: int) -> float | None:
-    """Return Fleiss' kappa of ratings (raters, N); None without, and where all always say one."""
+    """Return Fleiss' kappa of ratings (raters, N); None without, and where all always say one.
+
+    Args:
+        ratings: classes that each decided for.
+        num_classes: C.
+    """
     if not ratings.shape[1] or len(np.unique(ratings)) < 2:
         return None
     counts = (ratings[:, :, None] == np.arange(num_classes)).sum(axis=0)

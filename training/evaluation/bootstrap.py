@@ -33,7 +33,13 @@ class Bootstrap:
 
     @classmethod
     def draw(cls, recordings: int, *, resamples: int, seed: int) -> Bootstrap:
-        """Draw ``resamples`` times as many recordings as there are."""
+        """Draw ``resamples`` times as many recordings as there are.
+
+        Args:
+            recordings: how many there are.
+            resamples: how often to draw.
+            seed: of the draws.
+        """
         rng = np.random.default_rng(seed)
         chances = np.full(recordings, 1 / max(recordings, 1))
         drawn = rng.multinomial(recordings, chances, size=resamples)

@@ -44,7 +44,12 @@ class Believed:
 
 
 def beliefs_of(results: Sequence[SegmentResult], temperature: float) -> dict[str, Believed]:
-    """Return what was believed without and with the temperature, and after smoothing."""
+    """Return what was believed without and with the temperature, and after smoothing.
+
+    Args:
+        results: of all segments.
+        temperature: of the checkpoint.
+    """
     kept = [s.anything & (s.truth >= 0) for s in results]
     truth = np.concatenate([s.truth[rows] for s, rows in zip(results, kept, strict=True)])
     logits = np.concatenate([s.logits[rows] for s, rows in zip(results, kept, strict=True)])
@@ -107,7 +112,12 @@ def measure_calibration(
 
 
 def calibration_intervals(sums: Mapping[str, Float64], bootstrap: Bootstrap) -> dict[str, Any]:
-    """Return the intervals of each kind's statistics."""
+    """Return the intervals of each kind's statistics.
+
+    Args:
+        sums: (R, S) per kind, of :func:`calibration_sums`.
+        bootstrap: over the recordings.
+    """
     return {kind: bootstrap.intervals(calibration_statistics, sums[kind]) for kind in KINDS}
 
 

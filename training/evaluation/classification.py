@@ -79,7 +79,12 @@ def overall_scores(confusion: NDArray[Any]) -> dict[str, Float64]:
 
 
 def summarise(confusion: NDArray[np.int64], labels: Sequence[str]) -> dict[str, Any]:
-    """Return the scores of a matrix of :func:`confusion_matrix`, ready for JSON: NaN is None."""
+    """Return the scores of a matrix of :func:`confusion_matrix`, ready for JSON: NaN is None.
+
+    Args:
+        confusion: (C, C + 1).
+        labels: C names.
+    """
     support = confusion.sum(axis=1)
     per_class = {name: known(values) for name, values in class_scores(confusion).items()}
     return {
@@ -105,7 +110,12 @@ def known(values: Any) -> Any:
 
 
 def ratio(part: Float64, whole: Float64) -> Float64:
-    """Return the quotients, NaN where the divisor is 0."""
+    """Return the quotients, NaN where the divisor is 0.
+
+    Args:
+        part: dividends.
+        whole: divisors, broadcast with them.
+    """
     result = np.full(np.broadcast(part, whole).shape, np.nan)
     return np.divide(part, whole, out=result, where=np.asarray(whole) > 0)
 

@@ -21,7 +21,12 @@ Counts = Mapping[str, NDArray[np.int64]]
 
 
 def count(results: Sequence[SegmentResult], num_classes: int) -> dict[str, NDArray[np.int64]]:
-    """Return the confusion of one recording, (C, C + 1), before and after smoothing."""
+    """Return the confusion of one recording, (C, C + 1), before and after smoothing.
+
+    Args:
+        results: of the recording's segments.
+        num_classes: C.
+    """
     empty = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
     counts = {'decisions': empty, 'smoothed': empty}
     for result in results:
@@ -46,7 +51,12 @@ def combination_scores(counts: Counts, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def combination_intervals(counts: Counts, bootstrap: Bootstrap) -> dict[str, Any]:
-    """Return the intervals of accuracy, balanced accuracy and macro F1."""
+    """Return the intervals of accuracy, balanced accuracy and macro F1.
+
+    Args:
+        counts: (R, C, C + 1) each.
+        bootstrap: over the recordings.
+    """
     return {
         **bootstrap.intervals(overall_scores, counts['decisions']),
         'smoothed': bootstrap.intervals(overall_scores, counts['smoothed']),

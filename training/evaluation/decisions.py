@@ -125,7 +125,14 @@ def _refuse_not_finite(logits: torch.Tensor) -> None:
 def smooth(
     beliefs: Beliefs, anything: NDArray[np.bool_], stamps_ns: Int64, config: SmoothingConfig
 ) -> Answers:
-    """Return what a node would publish: UNDECIDED when UNKNOWN or without data."""
+    """Return what a node would publish: UNDECIDED when UNKNOWN or without data.
+
+    Args:
+        beliefs: (Q, C).
+        anything: (Q,), whether anything was visible.
+        stamps_ns: (Q,).
+        config: how answers are smoothed.
+    """
     smoothing = ActivitySmoothing(config=config)
     state = smoothing.new_state()
     answers = [

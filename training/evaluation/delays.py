@@ -28,7 +28,14 @@ class Delays:
     """Segments that were found and no longer named by their last decision."""
 
     def add(self, stamps_ns: Int64, classes: Int64, labels: LabelTrack, num_classes: int) -> None:
-        """Add the segments of one segment's decisions with labels below ``num_classes``."""
+        """Add the segments of one segment's decisions with labels below ``num_classes``.
+
+        Args:
+            stamps_ns: of the decisions, (Q,).
+            classes: that were decided for, (Q,).
+            labels: the truth.
+            num_classes: that the network knows.
+        """
         # A timer's decision may speak of a later moment than that of the frame it waited for.
         order = np.argsort(stamps_ns, kind='stable')
         stamps_ns, classes = stamps_ns[order], classes[order]

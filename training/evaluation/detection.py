@@ -22,7 +22,12 @@ Float64 = NDArray[np.float64]
 
 
 def measure_detection(results: Sequence[SegmentResult], labels: Sequence[str]) -> dict[str, Any]:
-    """Return mean average precisions before and after smoothing, ready for JSON."""
+    """Return mean average precisions before and after smoothing, ready for JSON.
+
+    Args:
+        results: of all segments.
+        labels: those that the checkpoint knows.
+    """
     return {
         **_measure(results, 'decisions', labels),
         'smoothed': _measure(results, 'smoothed', labels),
@@ -30,7 +35,12 @@ def measure_detection(results: Sequence[SegmentResult], labels: Sequence[str]) -
 
 
 def average_precision(scores: Float64, positive: NDArray[np.bool_]) -> float | None:
-    """Return the area under the precision-recall curve; None without positives."""
+    """Return the area under the precision-recall curve; None without positives.
+
+    Args:
+        scores: (N,), the higher the more likely positive.
+        positive: (N,).
+    """
     if not positive.any():
         return None
     found = binary_average_precision(torch.from_numpy(scores), torch.from_numpy(positive).long())
@@ -41,6 +51,10 @@ def calibrated_average_precision(scores: Float64, positive: NDArray[np.bool_]) -
     """Return the calibrated average precision; None without positives, or without negatives.
 
     Equal scores share a threshold.
+
+    Args:
+        scores: (N,), the higher the more likely positive.
+        positive: (N,).
     """
     positives = int(positive.sum())
     negatives = len(positive) - positives

@@ -38,7 +38,13 @@ _STRIP = 44.0
 def confusion_picture(
     labels: Sequence[str], confusion: Sequence[Sequence[int]], *, alone: bool = False
 ) -> str:
-    """Draw a confusion matrix (C, C + 1): shares of each row, in percent."""
+    """Draw a confusion matrix (C, C + 1): shares of each row, in percent.
+
+    Args:
+        labels: C names.
+        confusion: (C, C + 1).
+        alone: bring the style along, for a file of its own.
+    """
     counts = np.asarray(confusion, dtype=np.float64)
     columns = len(labels) + 1
     cell = min(72.0, (_WIDTH - _GUTTER - _RIGHT) / columns)
@@ -82,6 +88,10 @@ def reliability_picture(calibration: Mapping[str, Any], *, alone: bool = False) 
     """Draw accuracy over confidence before and after temperature, and how many decisions each is.
 
     On the diagonal a probability means what it says.
+
+    Args:
+        calibration: section of the report.
+        alone: bring the style along, for a file of its own.
     """
     body: list[str] = []
     titles = {
@@ -131,7 +141,12 @@ def _reliability(found: Mapping[str, Any], title: str, left: float) -> Iterator[
 
 
 def latency_picture(metrics: Mapping[str, Any], *, alone: bool = False) -> str:
-    """Draw the histogram of the time that a decision takes."""
+    """Draw the histogram of the time that a decision takes.
+
+    Args:
+        metrics: of the report.
+        alone: bring the style along, for a file of its own.
+    """
     values = latency_distribution(metrics)
     drawn = charts.histogram(values, label='Work per decision')
     if not alone:
@@ -161,12 +176,23 @@ def latency_distribution(metrics: Mapping[str, Any]) -> Distribution:
 
 
 def timeline_picture(recording: Decided, labels: Sequence[str], *, alone: bool = False) -> str:
-    """Draw truth, published answers and confidence of a recording's beginning."""
+    """Draw truth, published answers and confidence of a recording's beginning.
+
+    Args:
+        recording: with its decisions.
+        labels: those that the checkpoint knows.
+        alone: bring the style along, for a file of its own.
+    """
     return timeline.timeline(timed(recording, labels), alone=alone, labels=labels)
 
 
 def timeline_colours(recording: Decided, labels: Sequence[str]) -> dict[str, str]:
-    """Return the colours of the labels that a recording's timeline shows."""
+    """Return the colours of the labels that a recording's timeline shows.
+
+    Args:
+        recording: with its decisions.
+        labels: those that the checkpoint knows.
+    """
     shown = timed(recording, labels)
     names = {label for _, _, label in shown['truth']} | {a['answer'] for a in shown['answers']}
     colours = label_colours([*labels, *sorted(names.difference(labels))])
@@ -174,7 +200,12 @@ def timeline_colours(recording: Decided, labels: Sequence[str]) -> dict[str, str
 
 
 def timed(recording: Decided, labels: Sequence[str]) -> Timed:
-    """Return the published answers of a recording's beginning beside its truth."""
+    """Return the published answers of a recording's beginning beside its truth.
+
+    Args:
+        recording: with its decisions.
+        labels: those that the checkpoint knows.
+    """
     answers = [found for found in _answers(recording, labels) if found['t_s'] <= TIMELINE_S]
     truth = [
         (span.start_s, min(span.end_s, TIMELINE_S), span.label)

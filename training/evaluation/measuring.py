@@ -224,7 +224,15 @@ def decide(
     precision: Precision,
     console: Console | None = None,
 ) -> tuple[Decided, ...]:
-    """Decide over whole recordings with every combination of modalities."""
+    """Decide over whole recordings with every combination of modalities.
+
+    Args:
+        checkpoint: what decides.
+        recordings: over which.
+        config: how to measure.
+        precision: where and how to compute.
+        console: where to show progress.
+    """
     checkpoint.system.to(precision.device)
     decided = []
     with make_progress(console) as bar:

@@ -58,7 +58,12 @@ class Prediction:
 def to_tensors(
     arrays: Mapping[str, NDArray[np.generic]], device: torch.device
 ) -> dict[str, Tensor]:
-    """Move a batch to a device; on the CPU the memory is shared."""
+    """Move a batch to a device; on the CPU the memory is shared.
+
+    Args:
+        arrays: by their names.
+        device: where to.
+    """
     return {key: torch.from_numpy(value).to(device) for key, value in arrays.items()}
 
 

@@ -40,6 +40,10 @@ SHOWN_RECORDINGS = 3
 def refuse_to_replace(folder: Path, *, overwrite: bool) -> None:
     """Keep a mistyped path from deleting what is no report, and a report from being lost.
 
+    Args:
+        folder: of the report.
+        overwrite: whether a report there may be replaced.
+
     Raises:
         RecordingError: something else is there, or a report and ``overwrite`` is not set.
     """
@@ -62,6 +66,12 @@ def write_report(
 ) -> Path:
     """Write a report's folder and return its page; it appears whole or not at all.
 
+    Args:
+        folder: of the report.
+        evaluation: what was measured.
+        checks: how it compares with the limits.
+        overwrite: whether a report there is replaced.
+
     Raises:
         RecordingError: as :func:`refuse_to_replace`.
     """
@@ -83,7 +93,12 @@ def write_report(
 
 
 def render(evaluation: Evaluation, checks: Sequence[Check]) -> str:
-    """Return the report's page."""
+    """Return the report's page.
+
+    Args:
+        evaluation: what was measured.
+        checks: how it compares with the limits.
+    """
     title = 'Activity recognition: evaluation'
     return page(title, _sections(title, evaluation.metrics, evaluation.decided, checks))
 

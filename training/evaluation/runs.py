@@ -43,7 +43,12 @@ def runs_of(values: Int64) -> Runs:
 
 
 def edit_score(decided: Runs, truth: Runs) -> float:
-    """Return 100 less the Levenshtein distance in percent of the longer sequence of runs."""
+    """Return 100 less the Levenshtein distance in percent of the longer sequence of runs.
+
+    Args:
+        decided: runs of answers.
+        truth: runs of true classes.
+    """
     longest = max(len(decided.values), len(truth.values))
     if not longest:
         return 100.0
@@ -51,7 +56,12 @@ def edit_score(decided: Runs, truth: Runs) -> float:
 
 
 def levenshtein(first: Int64, second: Int64) -> int:
-    """Return the least number of insertions, deletions and substitutions (Levenshtein 1966)."""
+    """Return the least number of insertions, deletions and substitutions (Levenshtein 1966).
+
+    Args:
+        first: (N,).
+        second: (M,).
+    """
     columns = np.arange(len(second) + 1)
     row = columns.copy()
     for place, value in enumerate(first, start=1):
@@ -67,6 +77,11 @@ def match_runs(decided: Runs, truth: Runs, overlap: float) -> Matches:
 
     Every decided run is compared with the true run of its value that it overlaps best; each true
     run can be found once.
+
+    Args:
+        decided: runs of answers.
+        truth: runs of true classes.
+        overlap: least intersection over union, in (0, 1].
     """
     found = np.zeros(len(truth.values), dtype=np.bool_)
     hits = 0

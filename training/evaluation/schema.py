@@ -46,7 +46,12 @@ def fused_name(metrics: Mapping[str, Any]) -> str:
 
 
 def write_metrics(path: Path, metrics: Metrics) -> None:
-    """Write metrics as strict JSON (no NaN), lists of numbers on one line."""
+    """Write metrics as strict JSON (no NaN), lists of numbers on one line.
+
+    Args:
+        path: of the file.
+        metrics: of a report.
+    """
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False)
     flat = re.sub(r'\[([^][{}"]*)\]', lambda inner: f'[{" ".join(inner[1].split())}]', text)
     path.write_text(flat + '\n', encoding='utf-8')

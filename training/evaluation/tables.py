@@ -14,7 +14,12 @@ Metrics = Mapping[str, Any]
 
 
 def plain(value: float | None, digits: int = 3) -> str:
-    """Return a number, a dash for None."""
+    """Return a number, a dash for None.
+
+    Args:
+        value: the number.
+        digits: behind the point.
+    """
     return '–' if value is None else f'{value:.{digits}f}'
 
 
@@ -24,7 +29,12 @@ def seconds(value: float | None) -> str:
 
 
 def spread(interval: Sequence[float] | None, *, share: bool = True) -> str:
-    """Return a confidence interval in small, soft letters; nothing for None."""
+    """Return a confidence interval in small, soft letters; nothing for None.
+
+    Args:
+        interval: its bounds.
+        share: whether they are shares, shown in percent.
+    """
     if interval is None:
         return ''
     scale, digits = (100, 1) if share else (1, 2)

@@ -67,7 +67,12 @@ def measure_temporal(results: Sequence[SegmentResult], sums: dict[str, Float64])
 
 
 def temporal_intervals(sums: dict[str, Float64], bootstrap: Bootstrap) -> dict[str, Any]:
-    """Return the intervals of the statistics of each kind of answers."""
+    """Return the intervals of the statistics of each kind of answers.
+
+    Args:
+        sums: (R, S) each, of :func:`temporal_sums`.
+        bootstrap: over the recordings.
+    """
     return {kind: bootstrap.intervals(temporal_statistics, sums[kind]) for kind in KINDS}
 
 

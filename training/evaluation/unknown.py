@@ -39,14 +39,24 @@ def measure_unknown(
 
 
 def auroc(known: Float64, unknown: Float64) -> float | None:
-    """Return the area under the ROC curve: how often a known moment scores above an unknown one."""
+    """Return the area under the ROC curve: how often a known moment scores above an unknown one.
+
+    Args:
+        known: scores of known moments, (N,).
+        unknown: scores of unknown ones, (M,).
+    """
     if not (len(known) and len(unknown)):
         return None
     return float(binary_auroc(*_positives(known, unknown)).item())
 
 
 def false_positive_rate(known: Float64, unknown: Float64) -> float | None:
-    """Return the share of unknown moments taken for known when 95 % of the known ones are."""
+    """Return the share of unknown moments taken for known when 95 % of the known ones are.
+
+    Args:
+        known: scores of known moments, (N,).
+        unknown: scores of unknown ones, (M,).
+    """
     if not (len(known) and len(unknown)):
         return None
     false, true, _ = binary_roc(*_positives(known, unknown))

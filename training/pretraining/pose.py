@@ -40,7 +40,13 @@ class PoseModel(nn.Module):
     """
 
     def __init__(self, config: ModelConfig, num_keypoints: int, num_motions: int) -> None:
-        """Create encoder and heads."""
+        """Create encoder and heads.
+
+        Args:
+            config: of the network.
+            num_keypoints: K.
+            num_motions: M.
+        """
         super().__init__()
         width = config.hidden_dim
         self.side = config.video.input_size_px // config.video.patch_size_px
@@ -64,7 +70,12 @@ class PoseModel(nn.Module):
         )
 
     def losses(self, output: PoseOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``total`` and its parts; keypoints outside the picture have no patch."""
+        """Return ``total`` and its parts; keypoints outside the picture have no patch.
+
+        Args:
+            output: of :meth:`forward`.
+            batch: the truth: ``keypoints`` and ``motions``.
+        """
         keypoints = batch['keypoints']
         heat = functional.cross_entropy(
             output.heatmaps.flatten(0, 1).float(), self._cells(keypoints).flatten()

@@ -151,7 +151,13 @@ class ContrastiveAlignment(nn.Module):
     def count(
         self, present: Mapping[Modality, Tensor], targets: Tensor, stamps_ns: Tensor
     ) -> Tensor:
-        """Return how many pairs of states are to find each other; a float32 scalar."""
+        """Return how many pairs of states are to find each other; a float32 scalar.
+
+        Args:
+            present: where each modality has something inside its window, bool (B, Q).
+            targets: classes, (B, Q).
+            stamps_ns: of the decisions, int64 (B, Q).
+        """
         return choose_anchors(present, targets, stamps_ns).pairs_seen()
 
     def _embed(self, states: Mapping[Modality, Tensor], index: Tensor) -> Tensor:

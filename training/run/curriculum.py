@@ -52,6 +52,10 @@ class Curriculum:
 
         A stage that ends early is counted as if it had not: the learning rate goes on where the
         next stage begins.
+
+        Args:
+            progress: where the run stands.
+            part: of the current epoch, in [0, 1].
         """
         before = self.stages[progress.stage].epochs_before
         return (before + progress.stage_epoch + part) / self.epochs

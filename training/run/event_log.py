@@ -17,7 +17,12 @@ class EventLog:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, event: str, **values: Any) -> None:
-        """Append one event; floats are cut to six digits, and NaN and infinity become null."""
+        """Append one event; floats are cut to six digits, and NaN and infinity become null.
+
+        Args:
+            event: its name.
+            values: what JSON can hold.
+        """
         record = {'event': event, **{key: _plain(value) for key, value in values.items()}}
         with self.path.open('a', encoding='utf-8') as file:
             file.write(json.dumps(record, allow_nan=False) + '\n')

@@ -41,7 +41,13 @@ class Logbook:
         self._board: TensorBoardTracker | None = None
 
     def write(self, event: str, *, step: int, **values: Any) -> None:
-        """Write one event: all of it as a line, its numbers for TensorBoard."""
+        """Write one event: all of it as a line, its numbers for TensorBoard.
+
+        Args:
+            event: its name.
+            step: of the run.
+            values: what is to be kept.
+        """
         if self._lines is None:
             return
         self._lines.write(event, step=step, **values)

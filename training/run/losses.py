@@ -31,7 +31,12 @@ def class_weights(counts: Sequence[int] | NDArray[np.int64]) -> Tensor:
 
 
 def mean_of(total: Tensor, count: Tensor) -> Tensor:
-    """Divide a sum by how much it is made of; 0, with a gradient, where that is nothing."""
+    """Divide a sum by how much it is made of; 0, with a gradient, where that is nothing.
+
+    Args:
+        total: the sum, a scalar.
+        count: what it is made of, a scalar.
+    """
     return total / count.clamp(min=1e-6)
 
 
@@ -45,7 +50,12 @@ class DenseLoss(nn.Module):
     weight: Tensor
 
     def __init__(self, weight: Tensor, *, label_smoothing: float) -> None:
-        """Take the classes' weights (C,) and the label smoothing."""
+        """Take the classes' weights (C,) and the label smoothing.
+
+        Args:
+            weight: of the classes, (C,).
+            label_smoothing: in [0, 1).
+        """
         super().__init__()
         self.register_buffer('weight', weight)
         self.label_smoothing = label_smoothing
@@ -76,7 +86,12 @@ class DenseLoss(nn.Module):
         }
 
     def counts(self, present: Mapping[Modality, Tensor], targets: Tensor) -> dict[str, Tensor]:
-        """Return the weight of all decisions that each term is asked of; scalars."""
+        """Return the weight of all decisions that each term is asked of; scalars.
+
+        Args:
+            present: where each modality has something inside its window, bool (B, Q).
+            targets: classes, (B, Q); IGNORE where a decision does not count.
+        """
         return {
             name: (self.weight[asked.clamp(min=0)] * (asked != IGNORE)).sum()
             for name, asked in _asked(present, targets).items()

@@ -60,7 +60,14 @@ class TrainingLoss(nn.Module):
         batch: Mapping[str, Tensor],
         counts: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Return ``total``, and its terms without their gradient; scalars."""
+        """Return ``total``, and its terms without their gradient; scalars.
+
+        Args:
+            output: of the network.
+            batch: with ``targets`` and ``decision_stamps``, (B, Q).
+            counts: by what the terms' sums are divided, as :meth:`counts` returns it, for several
+                batches together; of this batch alone where None.
+        """
         counts = counts or self.counts(output.present, batch)
         settings, targets = self.settings, batch['targets']
         beliefs = output.logits, output.unimodal, output.present, targets
@@ -86,7 +93,12 @@ class TrainingLoss(nn.Module):
     def counts(
         self, present: Mapping[Modality, Tensor], batch: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Return by what each term's sum is divided, so that batches can be added up; scalars."""
+        """Return by what each term's sum is divided, so that batches can be added up; scalars.
+
+        Args:
+            present: where each modality has something inside its window, bool (B, Q).
+            batch: with ``targets`` and ``decision_stamps``, (B, Q).
+        """
         targets = batch['targets']
         counts = self.dense.counts(present, targets)
         if self.settings.contrast_weight:
@@ -101,7 +113,12 @@ class TrainingModel(nn.Module):
     """Network and loss as one module, so that whatever wraps modules can wrap both."""
 
     def __init__(self, system: ActivityRecognitionSystem, loss: TrainingLoss) -> None:
-        """Join ``system`` and ``loss``."""
+        """Join ``system`` and ``loss``.
+
+        Args:
+            system: the network.
+            loss: what it is trained with.
+        """
         super().__init__()
         self.system = system
         self.loss = loss

@@ -120,6 +120,11 @@ def make_optimiser(
     """Return AdamW that decays matrices and kernels, not biases, scales and embeddings' tables.
 
     Every group has a ``rate``, the factor on the learning rate; ``rates`` gives it to parts.
+
+    Args:
+        module: network and loss.
+        config: of the run.
+        rates: parts of it with a factor on the learning rate.
     """
     tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
     owners = {id(p): place for place, (part, _) in enumerate(rates, 1) for p in part.parameters()}
@@ -147,6 +152,10 @@ def learning_rate_at(done: float, config: OptimisationConfig) -> float:
     """Return the learning rate when a share ``done`` of the run, in (0, 1], will be done.
 
     Linear warm-up, then a cosine down to a hundredth (Loshchilov & Hutter 2017).
+
+    Args:
+        done: share of the run, in (0, 1].
+        config: of the run.
     """
     if done < config.warmup_fraction:
         return config.learning_rate * done / config.warmup_fraction
@@ -160,6 +169,10 @@ def make_average(module: nn.Module, decay: float) -> AveragedModel:
 
     The decay is ``min(decay, (1 + n) / (10 + n))`` after n updates, so that the random weights of
     the beginning are forgotten however short the run is.
+
+    Args:
+        module: whose weights are averaged.
+        decay: in [0, 1).
     """
 
     @torch.no_grad()

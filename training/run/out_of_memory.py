@@ -15,6 +15,10 @@ from activity_recognition.training.config import TrainConfig
 def explain_out_of_memory(config: TrainConfig, processes: int) -> Iterator[None]:
     """Turn running out of memory in the block into a sentence with a batch size to try.
 
+    Args:
+        config: of the run.
+        processes: that share a batch.
+
     Raises:
         DeviceError: there was not enough memory.
     """

@@ -135,7 +135,15 @@ def overfit(
     *,
     console: Console | None = None,
 ) -> Verdict:
-    """Train on the first batch of labelled crops; see :func:`check_overfit`."""
+    """Train on the first batch of labelled crops; see :func:`check_overfit`.
+
+    Args:
+        model: network and loss.
+        segments: tokenised ones.
+        config: of :func:`plain_settings`.
+        precision: where and how to compute.
+        console: where to show progress.
+    """
     model = model.to(precision.device).train()
     batch = _first_labelled(model, segments, config, precision)
     optimiser = make_optimiser(model, config)

@@ -27,6 +27,10 @@ _SHARDED = {'ACCELERATE_USE_FSDP': 'FSDP', 'ACCELERATE_USE_DEEPSPEED': 'DeepSpee
 def choose_own_precision(device: str, precision: str) -> Precision:
     """Resolve device and precision of this process; of several, each takes a GPU of its own.
 
+    Args:
+        device: ``auto``, ``cpu``, ``cuda``, ….
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+
     Raises:
         ConfigError: launched to shard the network, which this trainer does not.
         DeviceError: what is asked for is not there.
@@ -105,7 +109,12 @@ class Peers:
         return joined, slice(start, start + len(rows))
 
     def join(self, rows: Tensor, device: torch.device) -> Tensor:
-        """Return the rows of all processes one after the other, moved to ``device`` on the way."""
+        """Return the rows of all processes one after the other, moved to ``device`` on the way.
+
+        Args:
+            rows: of this process, (N, ...).
+            device: where processes exchange them.
+        """
         if self.number == 1:
             return rows
         assert self._accelerator is not None

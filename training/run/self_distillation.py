@@ -50,6 +50,11 @@ def self_distillation_kl(
 
 
 def self_distillation_count(present: Mapping[Modality, Tensor], targets: Tensor) -> Tensor:
-    """Return how many pairs of a decision and a modality are compared; a float32 scalar."""
+    """Return how many pairs of a decision and a modality are compared; a float32 scalar.
+
+    Args:
+        present: where each modality has something inside its window, bool (B, Q).
+        targets: classes, (B, Q); decisions with IGNORE do not count.
+    """
     asked = torch.stack([there & (targets != IGNORE) for there in present.values()])
     return asked.sum().float()

@@ -57,6 +57,13 @@ def save_state(
     """Write modules, optimiser and progress to ``path``; the old file stays until that is done.
 
     ``scaler`` is that of the gradients in fp16, where there is one.
+
+    Args:
+        path: of the file.
+        progress: how far the run has come.
+        modules: by name.
+        optimiser: of their weights.
+        scaler: of the gradients in fp16, where there is one.
     """
     tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
@@ -134,6 +141,12 @@ def load_state(
     scaler: GradScaler | None = None,
 ) -> Progress:
     """Load what :func:`save_state` wrote into modules and optimiser of the same shape.
+
+    Args:
+        path: of the file.
+        modules: by name; are loaded into.
+        optimiser: of their weights; is loaded into.
+        scaler: of the gradients in fp16, where there is one; is loaded into.
 
     Raises:
         CheckpointError: the file is damaged, of another schema, or of another network.

@@ -152,6 +152,14 @@ def read_dataset(
 ) -> Dataset:
     """Read the recordings of a run, and say which cannot be used.
 
+    Args:
+        config: of the run.
+        model: of the network.
+        data: folder with recordings, or folder or URL of prepared shards.
+        cache: where prepared recordings are kept.
+        strict: whether a recording that cannot be used is an error.
+        console: where to show progress, and to name what is skipped.
+
     Raises:
         RecordingError: none can be used, or ``strict`` and one cannot.
     """
@@ -196,6 +204,12 @@ def make_model(
 ) -> TrainingModel:
     """Build network and loss with weights that follow from the seed.
 
+    Args:
+        config: of the run.
+        model: of the network.
+        sources: what it is trained on; decides the classes' weights.
+        frame_encoder: weights of a frame encoder to begin with; None begins with random ones.
+
     Raises:
         CheckpointError: a backbone cannot be read, or ``frame_encoder`` is damaged or of another
             preset.
@@ -214,6 +228,11 @@ def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | Non
     """Return 16 hexadecimal digits that tell one run from another.
 
     They depend on its settings, its data, and the weights that it begins with.
+
+    Args:
+        config: of the run.
+        dataset: its recordings.
+        frame_encoder: weights to begin with.
     """
     settings = {k: v for k, v in to_mapping(config).items() if k not in _FREE_SETTINGS}
     if config.model == ModelChoices():
@@ -382,6 +401,10 @@ def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, Mo
     """Train the tokenizer, and give the model its labels and no more token ids than there are.
 
     A text backbone brings its own tokenizer.
+
+    Args:
+        model: of the recipe.
+        dataset: what it is trained on.
     """
     if len(dataset.labels) < 2:
         raise RecordingError(
@@ -398,7 +421,12 @@ def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, Mo
 
 
 def open_sources(dataset: Dataset, tokenizer: TextTokenizer) -> Sources:
-    """Open the arrays of a data set with the token ids of a tokenizer."""
+    """Open the arrays of a data set with the token ids of a tokenizer.
+
+    Args:
+        dataset: prepared recordings.
+        tokenizer: of the network.
+    """
     training, validation = (
         [segment.tokenised(tokenizer) for segment in open_segments(part, dataset.labels)]
         for part in (dataset.training, dataset.validation)

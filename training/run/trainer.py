@@ -92,6 +92,17 @@ class Trainer:
     ) -> None:
         """Prepare a run that keeps its files in the folder ``run``.
 
+        Args:
+            model: network and loss.
+            sources: what the run learns from.
+            config: how to train.
+            precision: where and how to compute.
+            run: folder of the run.
+            fingerprint: of the run; a state of another one is not resumed.
+            accelerator: joins the processes; None is one alone.
+            tensorboard: whether to write for TensorBoard, too.
+            console: where to show progress.
+
         Raises:
             ConfigError: the stages do not fit together, or wait for validations without
                 recordings for them.

@@ -131,6 +131,10 @@ class Manifest:
 
         Every recording belongs to one process; the largest are dealt first, each to whoever has
         least, so that the shares are about equal.
+
+        Args:
+            rank: of the process, from 0.
+            count: of processes.
         """
         if not 0 <= rank < count:
             raise ValueError(f'expected 0 <= rank < count, got {rank} and {count}')
@@ -150,7 +154,12 @@ def holds_shards(data: Path | str) -> bool:
 
 
 def write_manifest(store: Store, manifest: Manifest) -> None:
-    """Write the manifest; from then on the shards are a whole."""
+    """Write the manifest; from then on the shards are a whole.
+
+    Args:
+        store: place of the shards.
+        manifest: of all of them.
+    """
     content = {
         'schema': SCHEMA,
         'preprocessing': dict(manifest.preprocessing),

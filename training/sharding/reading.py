@@ -99,6 +99,11 @@ def unpack(work: Unpacking) -> PreparedRecording:
 def read_shard(store: Store, shard: Shard, scratch: Path) -> Iterator[Sample]:
     """Yield the samples of one shard, having fetched it to ``scratch`` and seen that it is whole.
 
+    Args:
+        store: place of the shards.
+        shard: which.
+        scratch: local file to fetch it to; it is removed.
+
     Raises:
         RecordingError: it is missing or damaged.
     """

@@ -52,7 +52,14 @@ Sample = Mapping[str, Any]
 def to_samples(
     name: str, key: str, arrays: RecordedArrays, spans: Iterable[LabelSpan]
 ) -> Iterator[dict[str, Any]]:
-    """Cut a recording into samples whose bytes follow from what they hold."""
+    """Cut a recording into samples whose bytes follow from what they hold.
+
+    Args:
+        name: of the recording.
+        key: of the recording; begins the samples' keys.
+        arrays: of the recording.
+        spans: its labels.
+    """
     spans = tuple(spans)
     for number, segment in enumerate(arrays.segments):
         for place, (start_ns, end_ns) in enumerate(_spans(segment)):
@@ -76,6 +83,10 @@ def to_samples(
 
 def from_samples(samples: Iterable[Sample], *, wide: bool) -> RecordedArrays:
     """Join the samples of a recording, in order; ``wide`` reads the images with a margin too.
+
+    Args:
+        samples: of one recording, in order.
+        wide: whether to read the images with a margin.
 
     Raises:
         DecodeError: one of them is damaged.
