@@ -48,6 +48,61 @@ def test_a_network_has_inputs_for_what_it_takes_in(node, modalities, roles):
     assert [report.topic for report in reports] == [f'/kitchen/{role}' for role in roles]
 
 
+def subscribed(world) -> set[str]:
+    """The inputs' topics that the recogniser subscribes to."""
+    counts = {name: world.node.count_subscribers(name) for name in TOPICS}
+    return {name for name, count in counts.items() if count}
+
+
+def advertise_everything(world) -> dict:
+    """Publish on every topic, so that nothing keeps the recogniser from subscribing to it."""
+    from audio_common_msgs.msg import AudioDataStamped, AudioInfo
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import String
+
+    types = (Image, AudioDataStamped, AudioInfo, String)
+    return {name: world.advertise(name, kind) for name, kind in zip(TOPICS, types, strict=True)}
+
+
+def test_a_network_of_sound_alone_hears_and_decides_by_the_timer(world_of):
+    world = world_of('audio')
+    publishers = advertise_everything(world)
+    activities, diagnoses = world.activities(), world.diagnoses()
+    node = world.recognize(sync__decision_rate_hz=20.0)
+    world.matched(publishers['audio'])
+    world.every(0.04, publishers['audio'], world.sound)
+    world.every(0.04, publishers['image'], world.image)
+    world.spin_until(lambda: sum(bool(message.scores) for message in activities) > 10)
+    assert subscribed(world) == {'audio', 'audio_info'}
+    assert {tuple(item.modality for item in m.evidence) for m in activities} == {('audio',)}
+    decided = [message for message in activities if message.scores]
+    assert all(item.present and item.label for m in decided[-5:] for item in m.evidence)
+    world.spin_until(lambda: diagnoses.status('audio'))
+    assert diagnoses.status('audio_info') is not None
+    assert diagnoses.status('image') is diagnoses.status('transcript') is None
+    assert int(diagnoses.value('audio', 'used')) > 0
+    activities.clear()
+    world.there(node.trigger_deactivate)
+    last = world.spin_until(lambda: activities and activities[-1].status == 2 and activities[-1])
+    assert [(item.modality, item.present) for item in last.evidence] == [('audio', False)]
+
+
+def test_a_network_of_two_modalities_has_two_inputs(world_of):
+    world = world_of('video', 'text')
+    publishers = advertise_everything(world)
+    activities, overlays = world.activities(), world.diagnoses()
+    world.recognize()
+    world.matched(publishers['image'])
+    world.matched(publishers['transcript'])
+    world.every(0.05, publishers['image'], world.image)
+    world.deliver(publishers['transcript'], world.words())
+    world.spin_until(lambda: activities and all(item.present for item in activities[-1].evidence))
+    assert [item.modality for item in activities[-1].evidence] == ['video', 'text']
+    assert subscribed(world) == {'image', 'transcript'}
+    world.spin_until(lambda: overlays.status('image') and overlays.status('transcript'))
+    assert overlays.status('audio') is overlays.status('audio_info') is None
+
+
 @pytest.mark.parametrize('modalities', [('audio',), ('video', 'text'), ('video', 'audio', 'text')])
 def test_both_ways_to_write_a_message_have_the_same_evidence(modalities):
     import numpy as np
