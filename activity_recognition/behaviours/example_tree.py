@@ -71,7 +71,13 @@ class Say(Behaviour):
     """Says something once, and is RUNNING until the tree turns to something else."""
 
     def __init__(self, name: str, sentence: str, say: Callable[[str], None]) -> None:
-        """Create the leaf; ``{label}`` in ``sentence`` becomes the activity on the blackboard."""
+        """Create the leaf; ``{label}`` in ``sentence`` becomes the activity on the blackboard.
+
+        Args:
+            name: of the leaf.
+            sentence: what it says; ``{label}`` becomes the activity on the blackboard.
+            say: takes the sentence.
+        """
         super().__init__(name=name)
         self._sentence = sentence
         self._say = say
@@ -94,6 +100,11 @@ def build_tree(
     """Return the root: the first reaction whose condition holds takes the robot.
 
     Without memory, conditions are asked again at every tick, so the urgent interrupts the rest.
+
+    Args:
+        feed: what the conditions look at.
+        config: to what the robot reacts.
+        say: takes its sentences.
     """
 
     def held(name: str, labels: tuple[str, ...]) -> Behaviour:
@@ -137,7 +148,13 @@ class ExampleTree:
         config: ExampleTreeConfig | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Subscribe and build; ``say`` replaces publishing on the topic ``say``."""
+        """Subscribe and build; ``say`` replaces publishing on the topic ``say``.
+
+        Args:
+            node: subscribes, and is spun by somebody.
+            config: to what the robot reacts; the defaults without it.
+            say: takes its sentences, instead of the topic ``say``.
+        """
         self._node = node
         self.config = config or ExampleTreeConfig()
         self.subscriber = ActivitySubscriber(node, silent_after_s=self.config.silent_after_s)

@@ -67,7 +67,12 @@ class ActivityFeed:
         return Observation(situation=situation, report=report, age_s=age_s, silence_s=silence_s)
 
     def track(self, labels: Iterable[str], min_confidence: float) -> Hold:
-        """Return what follows every report from now on, for as long as it is referred to."""
+        """Return what follows every report from now on, for as long as it is referred to.
+
+        Args:
+            labels: any of them counts.
+            min_confidence: least confidence in every report, in [0, 1].
+        """
         hold = Hold(labels, min_confidence)
         with self._lock:
             if self._report is not None:

@@ -19,7 +19,12 @@ class Hold:
     """
 
     def __init__(self, labels: Iterable[str], min_confidence: float) -> None:
-        """Follow ``labels`` (a change between two of them ends nothing) at ``min_confidence``."""
+        """Follow ``labels`` (a change between two of them ends nothing) at ``min_confidence``.
+
+        Args:
+            labels: any of them counts; a change between two ends nothing.
+            min_confidence: least confidence in every report, in [0, 1].
+        """
         self.labels = frozenset(labels)
         # The message carries float32, in which 0.7 is a little less than 0.7.
         self._min_confidence = float(np.float32(min_confidence))

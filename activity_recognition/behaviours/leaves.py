@@ -29,7 +29,13 @@ class ToBlackboard(Behaviour):
     KEYS = ('situation', 'status', 'label', 'confidence', 'stable_s', 'age_s', 'evidence')
 
     def __init__(self, name: str, feed: ActivityFeed, *, namespace: str = 'activity') -> None:
-        """Create the leaf; give the feeds of several recognizers namespaces of their own."""
+        """Create the leaf; give the feeds of several recognizers namespaces of their own.
+
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+            namespace: of the keys that it writes.
+        """
         super().__init__(name=name)
         self._feed = feed
         self.blackboard = self.attach_blackboard_client(namespace=namespace)
@@ -64,6 +70,14 @@ class ActivityHeld(Behaviour):
         max_age_s: float = 1.0,
     ) -> None:
         """Create the condition.
+
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+            labels: one or more activities.
+            for_s: how long one of them has to have been held, seconds of sensor time.
+            min_confidence: least confidence in every report, in [0, 1].
+            max_age_s: greatest age of the newest report, seconds.
 
         Raises:
             ConfigError: without labels, or for a value out of range.
@@ -128,6 +142,15 @@ class WaitForActivity(ActivityHeld):
     ) -> None:
         """Create the leaf; without ``timeout_s`` it waits for ever.
 
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+            labels: as of :class:`ActivityHeld`.
+            timeout_s: longest wait, seconds; without it there is no end.
+            for_s: as of :class:`ActivityHeld`.
+            min_confidence: likewise.
+            max_age_s: likewise.
+
         Raises:
             ConfigError: without labels, or for a value out of range.
         """
@@ -166,7 +189,13 @@ class SituationIs(Behaviour):
     """Whether the situation is one of some: SUCCESS or FAILURE."""
 
     def __init__(self, name: str, feed: ActivityFeed, *situations: Situation) -> None:
-        """Create the condition."""
+        """Create the condition.
+
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+            situations: any of them is a success.
+        """
         super().__init__(name=name)
         self._feed = feed
         self._situations = situations
@@ -182,7 +211,12 @@ class IsNone(SituationIs):
     """Whether somebody is watched who does nothing that the labels name."""
 
     def __init__(self, name: str, feed: ActivityFeed) -> None:
-        """Create the condition."""
+        """Create the condition.
+
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+        """
         super().__init__(name, feed, Situation.NONE)
 
 
@@ -190,7 +224,12 @@ class IsUnknown(SituationIs):
     """Whether the recognizer has inputs and believes no label enough."""
 
     def __init__(self, name: str, feed: ActivityFeed) -> None:
-        """Create the condition."""
+        """Create the condition.
+
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+        """
         super().__init__(name, feed, Situation.UNKNOWN)
 
 
@@ -198,7 +237,12 @@ class HasNoData(SituationIs):
     """Whether the recognizer says that nothing reaches its inputs."""
 
     def __init__(self, name: str, feed: ActivityFeed) -> None:
-        """Create the condition."""
+        """Create the condition.
+
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+        """
         super().__init__(name, feed, Situation.NO_DATA)
 
 
@@ -206,5 +250,10 @@ class IsSilent(SituationIs):
     """Whether the recognizer itself has not been heard for the feed's ``silent_after_s``."""
 
     def __init__(self, name: str, feed: ActivityFeed) -> None:
-        """Create the condition."""
+        """Create the condition.
+
+        Args:
+            name: of the leaf.
+            feed: what it looks at.
+        """
         super().__init__(name, feed, Situation.SILENT)

@@ -25,6 +25,10 @@ def image_account(player: Values, recognizer: Values) -> FrameAccount | None:
     """Return the account of all frames; None while one of both has not reported yet.
 
     Frames that still wait for the engine count as unaccounted: at the end there are none.
+
+    Args:
+        player: newest values of the playing node.
+        recognizer: newest values of the image input.
     """
     if 'image.published' not in player or 'received' not in recognizer:
         return None
@@ -41,6 +45,11 @@ def image_account(player: Values, recognizer: Values) -> FrameAccount | None:
 
 
 def is_settled(before: Values, now: Values) -> bool:
-    """Return whether nothing came and nothing waits any more, by two reports in a row."""
+    """Return whether nothing came and nothing waits any more, by two reports in a row.
+
+    Args:
+        before: values of the report before.
+        now: values of the newest report.
+    """
     unchanged = before.get('received') == now.get('received')
     return 'received' in now and unchanged and int(now.get('waiting', 0)) == 0

@@ -61,7 +61,12 @@ def judge(attempt: Attempt) -> str:
 
 
 def attempt(kind: str, limit_s: float) -> bool:
-    """Have an executor do the task in a process that nobody hears and that hears nobody."""
+    """Have an executor do the task in a process that nobody hears and that hears nobody.
+
+    Args:
+        kind: of executor, ``single`` or ``events``.
+        limit_s: longest duration, seconds.
+    """
     environment = {key: value for key, value in os.environ.items() if key not in _PROFILES}
     environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'OFF'
     command = [sys.executable, '-m', 'activity_recognition.ros.executor_probe', '--try', kind]

@@ -58,6 +58,10 @@ def describe(arguments: Sequence[Argument], start: Start) -> LaunchDescription:
 
     What is wrong with a value, or with a file that one names, ends the launch before anything of
     the description is started.
+
+    Args:
+        arguments: to declare.
+        start: returns what is started for their values.
     """
 
     def begin(context: LaunchContext) -> Sequence[Action]:
@@ -75,6 +79,10 @@ def recognizer_actions(values: Mapping[str, Value], *, use_sim_time: bool | None
 
     One that cannot be configured stays, for its operator to put right. One that ends is started
     again with ``respawn``, and is the end of the launch without it.
+
+    Args:
+        values: of RUN_ARGUMENTS or REPLAY_ARGUMENTS, by name.
+        use_sim_time: as of :func:`~activity_recognition.startup.recognizer_spec`.
     """
     if values['respawn']:
         return _respawned(values, use_sim_time=use_sim_time)

@@ -70,7 +70,12 @@ class ConfigField:
 
 
 def config_fields(cls: type, prefix: str = '') -> dict[str, ConfigField]:
-    """Return the leaves of a configuration dataclass by dotted name."""
+    """Return the leaves of a configuration dataclass by dotted name.
+
+    Args:
+        cls: the dataclass.
+        prefix: begins every name.
+    """
     hints = typing.get_type_hints(cls)
     texts = field_docstrings(cls)
     result: dict[str, ConfigField] = {}

@@ -27,7 +27,13 @@ LIFESPAN_PERIODS = 3
 
 
 def profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSProfile:
-    """Return a profile that keeps the last ``depth`` messages; latched is transient local."""
+    """Return a profile that keeps the last ``depth`` messages; latched is transient local.
+
+    Args:
+        depth: of the history.
+        reliable: whether it is reliable, else best effort.
+        latched: whether it is transient local, else volatile.
+    """
     return QoSProfile(
         history=QoSHistoryPolicy.KEEP_LAST,
         depth=depth,

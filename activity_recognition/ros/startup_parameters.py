@@ -18,6 +18,10 @@ def read_once(node: Node, cls: type[T]) -> T:
 
     Later changes are refused.
 
+    Args:
+        node: gets the parameters.
+        cls: the dataclass.
+
     Raises:
         ConfigError: an override has an unknown name, a wrong type or a value out of range.
     """

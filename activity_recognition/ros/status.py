@@ -9,7 +9,12 @@ class Status:
     """Collects sentences and values: the worst level counts, all sentences are kept."""
 
     def __init__(self, name: str, hardware_id: str) -> None:
-        """Begin a status that is fine."""
+        """Begin a status that is fine.
+
+        Args:
+            name: of the status, after the node's.
+            hardware_id: of what it is about.
+        """
         self._status = DiagnosticStatus(name=name, hardware_id=hardware_id)
         self._sentences: list[str] = []
 
@@ -27,7 +32,12 @@ class Status:
         self._raise(DiagnosticStatus.ERROR, sentence)
 
     def value(self, key: str, value: object) -> None:
-        """Add a value."""
+        """Add a value.
+
+        Args:
+            key: its name.
+            value: shown as text.
+        """
         self._status.values.append(KeyValue(key=key, value=str(value)))
 
     def finish(self, fine: str) -> DiagnosticStatus:

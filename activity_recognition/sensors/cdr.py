@@ -68,6 +68,13 @@ class MessageType:
     __slots__ = ('max_bytes', 'name', 'other_release', 'store')
 
     def __init__(self, name: str, store: Typestore, max_bytes: float = math.inf) -> None:
+        """Make a type.
+
+        Args:
+            name: ``pkg/msg/Type``.
+            store: the definitions it is closed over.
+            max_bytes: longest buffer that is read.
+        """
         self.name = name
         self.store = store
         self.max_bytes = max_bytes
@@ -132,7 +139,12 @@ class MessageType:
             )
 
     def new(self, type_name: str, **fields: object) -> Message:
-        """Return a message object of ``type_name``, this type or one that it contains."""
+        """Return a message object of ``type_name``, this type or one that it contains.
+
+        Args:
+            type_name: of the message, ``pkg/msg/Type``.
+            fields: their values.
+        """
         return self.store.types[type_name](**fields)  # type: ignore[arg-type]
 
 
@@ -171,6 +183,10 @@ class TypeRegistry:
 
     def deserialise(self, cdr: bytes | memoryview, type_name: str) -> Message:
         """Return the message in ``cdr``, looking the type up.
+
+        Args:
+            cdr: the message with its encapsulation header.
+            type_name: its type, ``pkg/msg/Type``.
 
         Raises:
             DecodeError: when the type is unknown or the buffer is broken.

@@ -30,6 +30,10 @@ def read_stamp(cdr: bytes | memoryview) -> int:
 def with_stamp(cdr: bytes | memoryview, stamp_ns: int) -> bytes:
     """Return a copy of a buffer that can hold a stamp, with another one.
 
+    Args:
+        cdr: the message with its encapsulation header.
+        stamp_ns: its new stamp.
+
     Raises:
         OverflowError: when the time does not fit into a message.
     """

@@ -79,6 +79,10 @@ class _BoundedIdlParser(_Bounded, IDLParser):
 def parse_msg(text: str, name: str) -> Typesdict:
     """Return the types in ``.msg`` text, with those that follow it.
 
+    Args:
+        text: the definition.
+        name: of the type, ``pkg/msg/Type``.
+
     Raises:
         UnsupportedEncodingError: when it is too long or takes too many steps.
         TypesysError: when it is no definition.

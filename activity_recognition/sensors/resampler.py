@@ -46,6 +46,12 @@ class StreamingResampler:
     """
 
     def __init__(self, source_hz: int, target_hz: int) -> None:
+        """Create it.
+
+        Args:
+            source_hz: rate of what comes, Hz.
+            target_hz: rate of what is given, Hz.
+        """
         divisor = math.gcd(source_hz, target_hz)
         self._up, self._down = target_hz // divisor, source_hz // divisor
         self._source_hz = source_hz
@@ -131,7 +137,12 @@ class FilterBank:
         return len(self.coefficients)
 
     def at(self, phase: NDArray[np.int64], phases: int) -> NDArray[np.float32]:
-        """Return the filter for outputs ``phase / phases`` after an input, (taps, N)."""
+        """Return the filter for outputs ``phase / phases`` after an input, (taps, N).
+
+        Args:
+            phase: of the output sample.
+            phases: number of phases.
+        """
         if not self.interpolated:
             return self.coefficients[:, phase]
         place = phase * (self.coefficients.shape[1] - 1)
@@ -145,7 +156,12 @@ class FilterBank:
 # Small enough for every rate of a topic whose format changes with each message.
 @lru_cache(maxsize=64)
 def filter_bank(source_hz: int, target_hz: int) -> FilterBank:
-    """Return the filter for two different rates; it holds at most ``MAX_BANK_VALUES`` values."""
+    """Return the filter for two different rates; it holds at most ``MAX_BANK_VALUES`` values.
+
+    Args:
+        source_hz: rate of what comes, Hz.
+        target_hz: rate of what is given, Hz.
+    """
     nyquist = min(source_hz, target_hz) / 2
     width = 2 * math.pi * 2 * _TRANSITION * nyquist / source_hz
     half = math.ceil((_ATTENUATION_DB - 7.95) / (2.285 * width) / 2) + 1

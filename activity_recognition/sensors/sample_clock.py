@@ -39,7 +39,12 @@ class RateMeter:
         return median(self._rates_hz) if len(self._rates_hz) >= LEAST_SPANS else None
 
     def add(self, stamp_ns: int, num_samples: int) -> None:
-        """Take the stamp of the first of some samples, and how many they are."""
+        """Take the stamp of the first of some samples, and how many they are.
+
+        Args:
+            stamp_ns: of the first sample.
+            num_samples: how many follow it, itself included.
+        """
         span_s = 0.0 if self._begin_ns is None else seconds_between(stamp_ns, self._begin_ns)
         if span_s >= MEASURED_SPAN_S:
             self._rates_hz.append(self._samples / span_s)
@@ -60,6 +65,13 @@ class SampleClock:
     def __init__(
         self, sample_rate_hz: int, *, max_gap_s: float, drift_time_s: float = DRIFT_TIME_S
     ) -> None:
+        """Make a clock that has counted nothing.
+
+        Args:
+            sample_rate_hz: declared rate, Hz.
+            max_gap_s: residual above which samples count as missing, seconds.
+            drift_time_s: time constant of the drift correction, seconds.
+        """
         self._rate_hz = sample_rate_hz
         self._max_gap_s = max_gap_s
         self._drift_time_s = drift_time_s

@@ -46,6 +46,11 @@ def halved(image: NDArray[np.uint8], least_side_px: int) -> NDArray[np.uint8]:
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """Refuse an image that is empty or larger than allowed, by what its header claims.
 
+    Args:
+        width: of the image, pixels.
+        height: likewise.
+        max_pixels: most that are taken.
+
     Raises:
         DecodeError: when it is either.
     """

@@ -57,7 +57,12 @@ class DecisionSchedule:
         self.due_ns = arrival_ns + self._grace_ns
 
     def on_frame(self, stamp_ns: int, arrival_ns: int) -> bool:
-        """Note an admitted frame; return whether a decision at its stamp is due."""
+        """Note an admitted frame; return whether a decision at its stamp is due.
+
+        Args:
+            stamp_ns: of the frame.
+            arrival_ns: when it could be known.
+        """
         self.due_ns = arrival_ns + self._grace_ns
         cell = stamp_ns if self._every_frame else stamp_ns // self._period_ns
         if cell == self._cell or not self._accept(stamp_ns):

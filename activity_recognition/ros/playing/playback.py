@@ -38,7 +38,13 @@ class Playback:
     """Publishes the messages of a source when they are due, from a thread of its own."""
 
     def __init__(self, node: Node, source: Source, config: PlaybackConfig) -> None:
-        """Create publishers and services on ``node``; :meth:`start` makes it play."""
+        """Create publishers and services on ``node``; :meth:`start` makes it play.
+
+        Args:
+            node: publishes.
+            source: has the messages.
+            config: when they are published and how they are stamped.
+        """
         self.config = config
         self.statistics = PlaybackStatistics()
         self.finished = Future()

@@ -30,6 +30,10 @@ def restamp(cdr: bytes | memoryview, stamps: StampMap) -> bytes:
 
     A stamp of zero means unset in ROS and stays zero, as does one that would not fit. A buffer too
     short for a stamp is returned as it is.
+
+    Args:
+        cdr: the message as it was recorded.
+        stamps: recorded times to live ones.
     """
     try:
         stamp_ns = read_stamp(cdr)

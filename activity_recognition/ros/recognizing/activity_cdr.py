@@ -96,7 +96,13 @@ class ActivityWriter:
 
     @staticmethod
     def complete(written: bytes, *, latency_s: float, processing_s: float) -> bytes:
-        """Return the whole message: what :meth:`write` gave, and the times until now."""
+        """Return the whole message: what :meth:`write` gave, and the times until now.
+
+        Args:
+            written: what :meth:`write` gave.
+            latency_s: field of the message, seconds.
+            processing_s: likewise.
+        """
         return written + _FLOATS.pack(latency_s, processing_s)
 
     def _label(self, label: str) -> bytes:

@@ -80,7 +80,13 @@ class Diagnosis:
     """What the statuses are about; empty where there is but one."""
 
     def idle(self, state: str, sentence: str, *, failed: bool) -> DiagnosticStatus:
-        """Return the status of a node that is not active."""
+        """Return the status of a node that is not active.
+
+        Args:
+            state: of the lifecycle.
+            sentence: what goes on or went wrong; may be empty.
+            failed: whether the last transition failed.
+        """
         status = self._begin('state')
         if failed:
             status.error(sentence)

@@ -132,7 +132,16 @@ class RawSubscriber(SimpleFilter):
         events: SubscriptionEventCallbacks | None = None,
         overrides: QoSOverridingOptions | None = None,
     ) -> None:
-        """Subscribe, and only then give up an older subscription."""
+        """Subscribe, and only then give up an older subscription.
+
+        Args:
+            message_class: class of the type.
+            type_name: its name, ``pkg/msg/Type``.
+            topic: resolved name.
+            qos: what is requested.
+            events: callbacks of the middleware.
+            overrides: of the QoS by parameters.
+        """
         old = self.subscription
         self.gaps.restart()
         self.subscription = self._node.create_subscription(
@@ -174,6 +183,14 @@ class Decoder(SimpleFilter):
         synchronizer: WindowSynchronizer,
         on_failure: Callable[[Role, Exception], None],
     ) -> None:
+        """Make a decoder of one topic.
+
+        Args:
+            role: of the topic.
+            decoders: turn messages into samples.
+            synchronizer: is asked about rates and counts what gave no sample.
+            on_failure: called with what could not be decoded.
+        """
         super().__init__()
         self._role = role
         self._modality = SAMPLE_ROLES.get(role)
@@ -248,7 +265,12 @@ class EntryTimes:
         self._newest_ns = 0
 
     def note(self, arrival_ns: int, entry_s: float) -> None:
-        """Remember one arrival; going back in time forgets what was before."""
+        """Remember one arrival; going back in time forgets what was before.
+
+        Args:
+            arrival_ns: ROS clock at receipt.
+            entry_s: steady clock at receipt.
+        """
         if arrival_ns < self._newest_ns:
             self._entries.clear()
         self._newest_ns = arrival_ns
@@ -293,7 +315,12 @@ class SynchronizerFilter(SimpleFilter):
             source.registerCallback(self.add)
 
     def add(self, sample: Sample, entry_s: float) -> None:
-        """Push one sample."""
+        """Push one sample.
+
+        Args:
+            sample: what was decoded.
+            entry_s: when its message came in, on the steady clock.
+        """
         triggers = type(sample) in _TRIGGERS
         if triggers:  # no other sample makes a decision due
             self.entries.note(sample.arrival_ns, entry_s)

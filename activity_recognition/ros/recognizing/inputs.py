@@ -92,6 +92,14 @@ class Input:
         decoders: SensorDecoders,
         synchronizer: WindowSynchronizer,
     ) -> None:
+        """Make an input that is not subscribed yet.
+
+        Args:
+            node: subscribes.
+            accepts: which topic and types.
+            decoders: turn messages into samples.
+            synchronizer: takes the samples.
+        """
         self._node = node
         self._accepts = accepts
         self._source: Source | None = None

@@ -18,7 +18,12 @@ class SimpleFilter:
         self.callbacks: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
 
     def registerCallback(self, cb: Callable[..., object], *args: Any) -> int:  # noqa: N802
-        """Call ``cb`` with every message, followed by ``args``; returns the connection's number."""
+        """Call ``cb`` with every message, followed by ``args``; returns the connection's number.
+
+        Args:
+            cb: what is called.
+            args: passed after every message.
+        """
         connection = len(self.callbacks)
         self.callbacks[connection] = (cb, args)
         return connection

@@ -91,7 +91,13 @@ def _draw_evidence(canvas: NDArray[np.uint8], message: ActivityStamped) -> None:
 
 
 def to_image_message(image: NDArray[np.uint8], *, stamp: Time, frame_id: str) -> Image:
-    """Return an RGB image as a message, through cv_bridge where it works."""
+    """Return an RGB image as a message, through cv_bridge where it works.
+
+    Args:
+        image: RGB, (H, W, 3).
+        stamp: of the header.
+        frame_id: of the header.
+    """
     bridge = _cv_bridge()
     message = bridge.cv2_to_imgmsg(image, encoding='rgb8') if bridge else _by_hand(image)
     message.header.stamp = stamp

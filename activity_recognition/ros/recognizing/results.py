@@ -37,6 +37,12 @@ class LabelList:
     """The publisher ``activity_labels``."""
 
     def __init__(self, node: LifecycleNode, labels: Sequence[str]) -> None:
+        """Advertise the topic.
+
+        Args:
+            node: publishes.
+            labels: the model's labels, by class.
+        """
         self._node = node
         self._labels = labels
         self._publisher = node.create_lifecycle_publisher(

@@ -27,6 +27,12 @@ class ReadAhead:
     """An iterator over messages that another thread reads; a context manager that ends it."""
 
     def __init__(self, messages: Iterable[TimedMessage], limit_bytes: int = LIMIT_BYTES) -> None:
+        """Read nothing yet; entering the context begins.
+
+        Args:
+            messages: in the order they are due.
+            limit_bytes: how much may wait, one message more.
+        """
         self._messages = messages
         self._limit = limit_bytes
         self._changed = threading.Condition()

@@ -47,6 +47,13 @@ class TextRelay:
     """
 
     def __init__(self, topic: Topic, types: TypeRegistry, recorded: RecordedConfig) -> None:
+        """Make a relay of one topic.
+
+        Args:
+            topic: of the recording.
+            types: where message types are looked up.
+            recorded: which field holds the text.
+        """
         self._recorded = _recorded_type(types, topic)
         self._text = types.resolve(TEXT_TYPE)
         self._reader = UtteranceReader(
