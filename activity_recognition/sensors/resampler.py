@@ -46,7 +46,7 @@ class StreamingResampler:
     """
 
     def __init__(self, source_hz: int, target_hz: int) -> None:
-        """Create it.
+        """Make a resampler that has taken nothing.
 
         Args:
             source_hz: rate of what comes, Hz.
