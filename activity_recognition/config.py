@@ -67,28 +67,30 @@ class VideoConfig(Ranged):
     """How far back one layer looks, seconds."""
     max_tokens: int = setting(256, low=1, high=8192)
     """Frames kept; large enough that ``window_s`` binds at 60 Hz."""
-    backbone: str = setting('', late=True)
+    backbone: str = setting('', optional_in_checkpoint=True)
     """Pretrained image network in place of stem and spatial blocks: a folder that
     ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none."""
-    trained_layers: int = setting(0, low=-1, high=1000, late=True)
+    trained_layers: int = setting(0, low=-1, high=1000, optional_in_checkpoint=True)
     """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
     backbone, -1 trains all of it."""
-    architecture: Architecture = field(default=Architecture(), metadata={'late': True})
+    architecture: Architecture = field(
+        default=Architecture(), metadata={'optional_in_checkpoint': True}
+    )
     """Of the backbone; read from it, and kept in the checkpoint."""
-    image_mean: tuple[float, ...] = setting((), late=True)
+    image_mean: tuple[float, ...] = setting((), optional_in_checkpoint=True)
     """Of each colour, 1 being white, as the backbone expects it; read from it."""
-    image_std: tuple[float, ...] = setting((), late=True)
+    image_std: tuple[float, ...] = setting((), optional_in_checkpoint=True)
     """Standard deviation of each colour, above 0; likewise."""
-    motion_channels: tuple[int, ...] = setting((), late=True)
+    motion_channels: tuple[int, ...] = setting((), optional_in_checkpoint=True)
     """Channels of the stride-2 convolutions over the difference to an earlier frame, whose token is
     added to the frame's; empty for none. For a camera that stands still."""
-    motion_span_s: float = setting(0.2, low=0.02, high=2.0, late=True)
+    motion_span_s: float = setting(0.2, low=0.02, high=2.0, optional_in_checkpoint=True)
     """Least age of the frame compared with, seconds."""
-    motion_memory_s: float = setting(0.0, low=0.0, high=60.0, late=True)
+    motion_memory_s: float = setting(0.0, low=0.0, high=60.0, optional_in_checkpoint=True)
     """How long what has changed is averaged at each place, with its direction, seconds; a token
     read from how much and how disordered it is is added to the frame's. 0 for none. For a camera
     that stands still."""
-    appearance: bool = setting(True, late=True)
+    appearance: bool = setting(True, optional_in_checkpoint=True)
     """Whether single frames are encoded; without, only motion is."""
 
     @property
@@ -200,14 +202,16 @@ class TextConfig(Ranged):
     window_s: float = setting(20.0, low=0.1, high=600.0)
     max_tokens: int = setting(16, low=1, high=1024)
     """Utterances kept."""
-    backbone: str = setting('', late=True)
+    backbone: str = setting('', optional_in_checkpoint=True)
     """Pretrained text network: ``minilm`` for the one that the extra of that name installs, a
     folder that ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none.
     ``vocab_size``, ``width``, ``depth`` and ``num_heads`` are then its own."""
-    trained_layers: int = setting(0, low=-1, high=1000, late=True)
+    trained_layers: int = setting(0, low=-1, high=1000, optional_in_checkpoint=True)
     """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
     backbone, -1 trains all of it."""
-    architecture: Architecture = field(default=Architecture(), metadata={'late': True})
+    architecture: Architecture = field(
+        default=Architecture(), metadata={'optional_in_checkpoint': True}
+    )
     """Of the backbone; read from it, and kept in the checkpoint."""
 
     def __post_init__(self) -> None:
@@ -234,7 +238,7 @@ class ModelConfig(Ranged):
     num_heads: int = setting(4, low=1, high=64)
     """Heads of the temporal blocks and of the cross-modal attention."""
     dropout: float = setting(0.1, low=0.0, high=0.9)
-    modalities: tuple[str, ...] = setting(('video', 'audio', 'text'), late=True)
+    modalities: tuple[str, ...] = setting(('video', 'audio', 'text'), optional_in_checkpoint=True)
     """What the network takes in: names of the sections above that describe an encoder, in their
     order. Samples of others are ignored, and their topics not subscribed to."""
 

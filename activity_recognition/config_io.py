@@ -195,14 +195,14 @@ def dotted_overrides(config: Any, prefix: str = '') -> dict[str, Any]:
 
 
 def to_stored_mapping(config: Any) -> dict[str, Any]:
-    """Return what a checkpoint holds of a dataclass: late settings only where they say something.
+    """Return what a checkpoint holds of a dataclass: optional settings where they say something.
 
     So a network that does not use them is written as before they existed.
     """
     stored = {}
     for item in dataclasses.fields(config):
         value = getattr(config, item.name)
-        if item.metadata.get('late') and value == item.default:
+        if item.metadata.get('optional_in_checkpoint') and value == item.default:
             continue
         nested = dataclasses.is_dataclass(value) and not isinstance(value, Architecture)
         stored[item.name] = to_stored_mapping(value) if nested else _plain(value)

@@ -39,7 +39,7 @@ def setting(
     live: bool = False,
     low: float | None = None,
     high: float | None = None,
-    late: bool = False,
+    optional_in_checkpoint: bool = False,
     advice: str = '',
     description: str = '',
 ) -> Any:
@@ -50,12 +50,18 @@ def setting(
         live: whether it may change while the node is active.
         low: smallest accepted value, if it has one.
         high: largest accepted value, if it has one.
-        late: whether older checkpoints lack it; the default is what they do. A checkpoint that
-            has the default does not name it.
+        optional_in_checkpoint: whether older checkpoints lack it; the default is what they do. A
+            checkpoint that has the default does not name it.
         advice: what to say where a value of another type is set.
         description: for users, where the field is not written in a class with a text below it.
     """
-    metadata = {'live': live, 'low': low, 'high': high, 'late': late, 'advice': advice}
+    metadata = {
+        'live': live,
+        'low': low,
+        'high': high,
+        'optional_in_checkpoint': optional_in_checkpoint,
+        'advice': advice,
+    }
     if description:
         metadata['description'] = description
     if isinstance(default, (list, dict, set)):

@@ -215,7 +215,7 @@ def events(cost: Cost, model: ModelConfig) -> list[tuple[str, float, Work | None
         (
             'decision, weighed',
             cost.weighed_decision.wall_s,
-            total(decision_work(model, weighed=True)),
+            total(decision_work(model, ablated=True)),
         ),
     ]
 

@@ -19,12 +19,13 @@ from torch import nn
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ConfigError
+from activity_recognition.modalities import modalities_of
 from activity_recognition.models.attention import NUM_KNOTS
 from activity_recognition.models.directions import CELLS, DIRECTIONS, NUMBERS
 from activity_recognition.models.encoders.audio import KERNEL
 from activity_recognition.models.steps import viewed_rows
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import Modality
 
 FLOAT_BYTES = 4
 """Of a weight and of a cached number on a CPU."""
@@ -140,7 +141,7 @@ def utterance_work(config: ModelConfig, *, pieces: int) -> dict[str, Work]:
 
 
 def decision_work(
-    config: ModelConfig, *, held: Mapping[Modality, int] | None = None, weighed: bool = False
+    config: ModelConfig, *, held: Mapping[Modality, int] | None = None, ablated: bool = False
 ) -> dict[str, Work]:
     """Return the work of one decision, part by part.
 
@@ -148,16 +149,13 @@ def decision_work(
         config: the network.
         held: tokens of each modality in its window; by default as many as are ever kept. The
             fusion computes with views of them (:func:`viewed_rows`).
-        weighed: whether it also measures what each modality weighs, as four decisions at once.
+        ablated: whether it also measures the effect of masking each modality, as so many decisions
+            more at once.
     """
-    full = {
-        Modality.VIDEO: config.video.max_tokens,
-        Modality.AUDIO: config.audio.max_tokens,
-        Modality.TEXT: config.text.max_tokens,
-    }
+    full = _max_tokens(config)
     inside = full if held is None else held
-    tokens = sum(viewed_rows(inside[m], full[m]) for m in MODALITIES)
-    rows, askers = (1 + len(MODALITIES) if weighed else 1), len(MODALITIES)
+    tokens = sum(viewed_rows(inside[m], most) for m, most in full.items())
+    rows, askers = (1 + len(full) if ablated else 1), len(full)
     width, classes = config.hidden_dim, config.num_activities
     ages = rows * askers * NUM_KNOTS * width + NUM_KNOTS * askers * config.num_heads * tokens
     layers = rows * askers * (2 + 8) * width**2  # query, output and the feed-forward
@@ -177,11 +175,16 @@ def decision_work(
 
 def ring_bytes(config: ModelConfig) -> int:
     """Return the memory that a stream's cached tokens take, float32, however long it runs."""
-    sizes = (config.video.max_tokens, config.audio.max_tokens, config.text.max_tokens)
+    sizes = _max_tokens(config)
     # Keys and values of every temporal block; keys, values and the token itself for the fusion.
-    temporal = 2 * config.video.temporal_depth * config.video.max_tokens
+    temporal = 2 * config.video.temporal_depth * sizes.get(Modality.VIDEO, 0)
     # Room for twice as many: rows are appended, and move to the beginning when it is full.
-    return 2 * FLOAT_BYTES * config.hidden_dim * (temporal + 3 * sum(sizes))
+    return 2 * FLOAT_BYTES * config.hidden_dim * (temporal + 3 * sum(sizes.values()))
+
+
+def _max_tokens(config: ModelConfig) -> dict[Modality, int]:
+    """Return how many tokens of each modality are kept."""
+    return {m: getattr(config, m.value).max_tokens for m in modalities_of(config)}
 
 
 def weight_count(config: ModelConfig) -> int:
@@ -262,7 +265,7 @@ def _keys_and_values(config: ModelConfig, modality: Modality, *, tokens: int = 1
 
 
 def _key_value_bytes(config: ModelConfig) -> int:
-    return _weights(config, f'cross_attention.modalities.{Modality.VIDEO}.key_value')
+    return _weights(config, f'cross_attention.modalities.{config.modalities[0]}.key_value')
 
 
 def _attention(queries: int, keys: int, width: int) -> int:

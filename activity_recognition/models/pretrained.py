@@ -23,7 +23,6 @@ from activity_recognition.config import Architecture, ModelConfig, TextConfig, V
 from activity_recognition.errors import CheckpointError, ConfigError, MissingExtraError
 from activity_recognition.models.backbones import (
     Backbone,
-    PretrainedFrameEncoder,
     describe_network,
     head_options,
     network_settings,
@@ -72,13 +71,10 @@ def load_backbones(system: ActivityRecognitionSystem) -> None:
     Raises:
         CheckpointError: weights are missing, damaged or pickled, or do not fit the architecture.
     """
-    video, text = system.config.video, system.config.text
-    frames = system.video_encoder.frame_encoder if 'video' in system.config.modalities else None
-    if isinstance(frames, PretrainedFrameEncoder):
-        _load_weights(frames.backbone, video.backbone, video.architecture, 'video')
-    words = system.text_encoder.encoder if 'text' in system.config.modalities else None
-    if isinstance(words, Backbone):
-        _load_weights(words, text.backbone, text.architecture, 'text')
+    for modality, encoder in system.encoders.items():
+        network, section = encoder.pretrained, getattr(system.config, modality.value)
+        if isinstance(network, Backbone):
+            _load_weights(network, section.backbone, section.architecture, modality.value)
 
 
 def read_tokenizer(text: TextConfig) -> TextTokenizer:

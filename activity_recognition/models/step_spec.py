@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from activity_recognition.models.system import ActivityRecognitionSystem
 
 
+RING_ROOM = 2
+"""A ring has room for so many times the rows that it holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepInput:
     """One tensor that goes into a step."""

@@ -322,7 +322,7 @@ class ActivityRecognitionSystem(nn.Module):
         )
 
 
-def check_batch(batch: Mapping[str, Tensor], modalities: Iterable[Modality] = MODALITIES) -> None:
+def check_batch(batch: Mapping[str, Tensor], modalities: Iterable[Modality]) -> None:
     """Raise ShapeError for a missing key, a wrong dtype or a wrong number of dimensions.
 
     Args:

@@ -1,4 +1,4 @@
-"""Holds a checkpoint's configuration against the header of its weights, before memory is taken.
+"""Compares a checkpoint's configuration with the header of its weights, before memory is taken.
 
 The configuration says how large the network and its memory of a stream are. The network is first
 built without memory (PyTorch's meta device), and has to have the tensors that the file has; only
@@ -17,9 +17,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from activity_recognition.config import ModelConfig
+from activity_recognition.config import ModelConfig, TextConfig, VideoConfig
 from activity_recognition.errors import CheckpointError, ConfigError
+from activity_recognition.modalities import modalities_of
 from activity_recognition.models.backbones import Backbone
+from activity_recognition.models.encoders import encoder_type
+from activity_recognition.models.step_spec import RING_ROOM
 from activity_recognition.models.system import ActivityRecognitionSystem
 
 MAX_STREAM_BYTES = 1024**3
@@ -31,8 +34,6 @@ _FLOATING = ('F64', 'F32', 'F16', 'BF16')
 """Types of weights that are taken, as safetensors names them; all become float32."""
 _EXACT = {torch.int64: 'I64', torch.int32: 'I32', torch.uint8: 'U8', torch.bool: 'BOOL'}
 """Types of what a network counts in."""
-_ROOM = 2
-"""A ring has room for twice the tokens it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,8 @@ def check_sizes(config: ModelConfig, *, num_tensors: int) -> None:
     Raises:
         ConfigError: naming the setting.
     """
-    for owner, architecture in (
-        ('video', config.video.architecture),
-        ('text', config.text.architecture),
-    ):
-        for key, number in _numbers(architecture.as_mapping()):
+    for owner, section in _with_backbone(config):
+        for key, number in _numbers(section.architecture.as_mapping()):
             counts_layers = any(word in key for word in _LAYER_WORDS)
             limit = num_tensors if counts_layers else MAX_ARCHITECTURE_NUMBER
             if abs(number) > limit:
@@ -83,18 +81,18 @@ def check_sizes(config: ModelConfig, *, num_tensors: int) -> None:
     if size > MAX_STREAM_BYTES:
         raise ConfigError(
             f'expected settings by which a stream takes up to {MAX_STREAM_BYTES} bytes, got '
-            f'{size}: max_tokens of video, audio and text, hidden_dim, video.temporal_depth and '
-            'audio.dilations decide about it'
+            f'{size}: hidden_dim, max_tokens of {" and ".join(config.modalities)}, temporal_depth '
+            'and dilations decide about it'
         )
 
 
 def stream_bytes(config: ModelConfig) -> int:
     """Return how much memory what the network remembers of one stream takes, in float32."""
-    video, audio = config.video, config.audio
-    rows = 3 * (video.max_tokens + audio.max_tokens + config.text.max_tokens)
-    rows += 2 * video.temporal_depth * video.max_tokens
-    past = 2 * sum(audio.dilations) * config.hidden_dim + audio.num_mels * sum(audio.channels)
-    return 4 * (_ROOM * rows * config.hidden_dim + past)
+    rows = past = 0
+    for modality in modalities_of(config):
+        rows += 3 * getattr(config, modality.value).max_tokens
+        past += encoder_type(modality).state_size(config)
+    return 4 * (RING_ROOM * rows * config.hidden_dim + past)
 
 
 def check_network(config: ModelConfig, found: Mapping[str, StoredTensor], path: Path) -> None:
@@ -121,7 +119,7 @@ def check_network(config: ModelConfig, found: Mapping[str, StoredTensor], path: 
 
 def _check_backbones(config: ModelConfig, found: Mapping[str, StoredTensor], path: Path) -> None:
     stored = sum(math.prod(tensor.shape) for tensor in found.values())
-    for owner, part in (('video', config.video), ('text', config.text)):
+    for owner, part in _with_backbone(config):
         if part.backbone:
             network = Backbone(part.architecture, trained_layers=0, owner=owner)
             wanted = sum(tensor.numel() for tensor in network.state_dict().values())
@@ -169,6 +167,14 @@ def check_fit(
 def explain_damage(path: Path, error: SafetensorError | OSError) -> str:
     """Say that a file is no file of weights."""
     return f'expected weights in {path}, got a damaged file ({str(error)[:200]})'
+
+
+def _with_backbone(config: ModelConfig) -> Iterator[tuple[str, VideoConfig | TextConfig]]:
+    """Yield the sections of the network's modalities that may name a backbone."""
+    for name in config.modalities:
+        section = getattr(config, name)
+        if isinstance(section, (VideoConfig, TextConfig)):
+            yield name, section
 
 
 def _numbers(content: Any, key: str = '') -> Iterator[tuple[str, float]]:

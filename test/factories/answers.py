@@ -17,7 +17,7 @@ from activity_recognition.inference.precision import host_type
 from activity_recognition.inference.trace import dense_recording, to_batch
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.types import MODALITIES, Decision, Status, Window
+from activity_recognition.types import Decision, Status, Window
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Answers:
     logits: Tensor
     """(Q, C), fused."""
     unimodal: Tensor
-    """(Q, 3, C), zero where absent."""
+    """(Q, M, C) of M modalities, zero where absent."""
     present: np.ndarray
-    """bool (Q, 3)."""
+    """bool (Q, M)."""
     no_data: list[bool]
     """Of every decision, also those without data, whether it had none."""
 
@@ -42,20 +42,20 @@ class Answers:
 class Recorder:
     """What the heads of a network put out, row 0 of every call."""
 
+    unimodal: list[list[Tensor]]
     fused: list[Tensor] = field(default_factory=list)
-    unimodal: list[list[Tensor]] = field(default_factory=lambda: [[] for _ in MODALITIES])
 
 
 @contextmanager
 def recorded(system: ActivityRecognitionSystem) -> Iterator[Recorder]:
     """Record the heads' outputs: a Decision holds them in float32 alone."""
-    recorder = Recorder()
+    recorder = Recorder([[] for _ in system.modalities])
 
     def into(rows: list[Tensor]):
         return lambda module, inputs, output: rows.append(output.flatten(0, -2)[0].detach().clone())
 
     handles = [system.classifier.register_forward_hook(into(recorder.fused))]
-    for modality, rows in zip(MODALITIES, recorder.unimodal, strict=True):
+    for modality, rows in zip(system.modalities, recorder.unimodal, strict=True):
         head = system.unimodal_heads[modality.value]
         handles.append(head.register_forward_hook(into(rows)))
     try:
@@ -94,7 +94,7 @@ def streamed(
     present = np.array(
         [[e.present for e in d.evidence] for d in decisions if d.status is not Status.NO_DATA],
         dtype=bool,
-    ).reshape(-1, len(MODALITIES))
+    ).reshape(-1, len(checkpoint.system.modalities))
     none = checkpoint.system.classifier.weight.new_zeros(0, len(checkpoint.config.labels))
     unimodal = torch.stack([_stack(rows, none) for rows in recorder.unimodal], dim=1)
     return Answers(_stack(recorder.fused, none), _mask(unimodal, present), present, no_data), (
@@ -124,8 +124,8 @@ def dense(
         ):
             output = system.forward_detailed(to_batch(arrays, device))
             logits.append(output.logits[0])
-            unimodal.append(torch.stack([output.unimodal[m][0] for m in MODALITIES], dim=1))
-            present.append(torch.stack([output.present[m][0] for m in MODALITIES], dim=1))
+            unimodal.append(torch.stack([output.unimodal[m][0] for m in system.modalities], dim=1))
+            present.append(torch.stack([output.present[m][0] for m in system.modalities], dim=1))
     seen = torch.cat(present).cpu().numpy()
     there = seen.any(axis=1)
     return Answers(

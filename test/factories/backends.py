@@ -26,7 +26,7 @@ from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import DESCRIPTION, weights_digest
 from activity_recognition.models.steps import Steps
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.types import MODALITIES, Decision, Status, Window
+from activity_recognition.types import Decision, Status, Window
 from factories.answers import Answers, run
 from factories.networks import STEPS, TINY, make_checkpoint
 
@@ -68,15 +68,16 @@ def asked(
     logits = listened(engine)
     decisions = run(engine, windows)
     labels = len(checkpoint.config.labels)
-    rows = torch.cat(logits, dim=1).transpose(0, 1) if logits else torch.zeros(0, 4, labels)
+    none = torch.zeros(0, 1 + len(engine.modalities), labels)
+    rows = torch.cat(logits, dim=1).transpose(0, 1) if logits else none
     return answers_of(rows, decisions), decisions
 
 
 def answers_of(rows: Tensor, decisions: Sequence[Decision]) -> Answers:
-    """Return answers made of logits (Q, 4, C) of the Q decisions with data among ``decisions``."""
+    """Return answers made of logits (Q, 1 + M, C) of the Q decisions with data among them."""
     there = [d for d in decisions if d.status is not Status.NO_DATA]
     present = np.array([[e.present for e in d.evidence] for d in there], bool)
-    present = present.reshape(-1, len(MODALITIES))
+    present = present.reshape(-1, rows.shape[1] - 1)
     seen = torch.from_numpy(present).unsqueeze(-1)
     unimodal = torch.where(seen, rows[:, 1:], torch.zeros_like(rows[:, 1:]))
     no_data = [d.status is Status.NO_DATA for d in decisions]
@@ -84,7 +85,7 @@ def answers_of(rows: Tensor, decisions: Sequence[Decision]) -> Answers:
 
 
 def listened(engine: StreamingEngine | MultiStreamEngine) -> list[Tensor]:
-    """Return a list that the logits (4, B, C) of every call from now on are appended to.
+    """Return a list that the logits (1 + M, B, C) of every call from now on are appended to.
 
     A Decision holds them in float32 alone. Of several decisions of one stream, as of one that
     weighs its modalities, the first counts.

@@ -69,6 +69,15 @@ MOVING_ALONE = dataclasses.replace(
 """Only what has moved of late is seen, not the pictures."""
 
 
+SOME_MODALITIES = (('video', 'audio'), ('audio', 'text'), ('video',), ('audio',), ('text',))
+"""Choices of fewer than all."""
+
+
+def with_modalities(*names: str) -> ModelConfig:
+    """Return the tiny network with these modalities alone."""
+    return dataclasses.replace(TINY, modalities=names)
+
+
 @cache
 def tokenizer_for(config: ModelConfig) -> TextTokenizer:
     """Return a tokenizer trained on :data:`TEXTS`."""

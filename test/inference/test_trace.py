@@ -5,7 +5,8 @@ import pytest
 
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference.trace import dense_recording, segments, to_batch
-from activity_recognition.models.system import BATCH_KEYS, check_batch
+from activity_recognition.modalities import modalities_of
+from activity_recognition.models.system import batch_keys, check_batch
 from activity_recognition.streams import windows
 from activity_recognition.types import AudioChunk, DecisionTime, Frame, Utterance, Window
 from factories.networks import TINY, tokenizer_for
@@ -25,15 +26,15 @@ def trace():
 
 def test_the_keys_are_those_of_forward(trace):
     (arrays,) = recording(trace)
-    assert set(arrays) == set(BATCH_KEYS)
-    check_batch(to_batch(arrays))
+    assert set(arrays) == set(batch_keys(modalities_of(TINY)))
+    check_batch(to_batch(arrays), modalities_of(TINY))
 
 
 @pytest.mark.parametrize('kind', [(), Frame, AudioChunk, Utterance])
 def test_a_missing_modality_leaves_empty_arrays_of_the_right_shape(trace, kind):
     bare = [w._replace(samples=tuple(s for s in w.samples if isinstance(s, kind))) for w in trace]
     (arrays,) = recording(bare)
-    check_batch(to_batch(arrays))
+    check_batch(to_batch(arrays), modalities_of(TINY))
     assert arrays['frames'].shape[1:] == (32, 32, 3)
     assert arrays['spectrograms'].shape[1:] == (4, TINY.audio.num_mels)
     assert arrays['transcript_tokens'].shape[1:] == (TINY.text.max_length,)
@@ -89,4 +90,4 @@ def test_full_size_pictures_are_not_kept():
 def test_the_spectrogram_follows_the_networks_dtype(trace):
     (arrays,) = recording(trace, dtype=np.float64)
     assert arrays['spectrograms'].dtype == np.float64
-    check_batch(to_batch(arrays))
+    check_batch(to_batch(arrays), modalities_of(TINY))

@@ -118,7 +118,7 @@ def test_a_decision_by_hand():
     assert parts['fusion'].attention == 2 * 4 * 3 * 72 * 16
     assert parts['classifiers'].products == 2 * (3 * 16 * 4 + 48 * 4)
     assert parts['classifiers'].weight_bytes == 4 * (3 * (16 * 4 + 4) + 48 * 4 + 4)
-    four = decision_work(TINY, weighed=True)
+    four = decision_work(TINY, ablated=True)
     assert total(four).operations == 4 * total(parts).operations - 3 * 2 * ages
     assert total(four).read_bytes == total(parts).read_bytes
 
@@ -163,7 +163,7 @@ def test_torch_counts_the_same_for_a_decision(config, weighed):
     stream.sound(config.audio.fft_samples + hops)
     stream.utterance(TEXTS[0])
     held = {Modality.VIDEO: 4, Modality.AUDIO: 1, Modality.TEXT: 1}
-    work = total(decision_work(config, held=held, weighed=weighed))
+    work = total(decision_work(config, held=held, ablated=weighed))
     assert counted(stream.decision) == work.operations
 
 

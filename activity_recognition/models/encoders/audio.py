@@ -158,6 +158,13 @@ class AudioCNN(Encoder):
         """Return the step of the next blocks of sound."""
         return (_CHUNK,)
 
+    @classmethod
+    def state_size(cls, config: ModelConfig) -> int:
+        """Return the size of what the convolutions still need, not less than it is."""
+        audio = config.audio
+        tokens = (KERNEL - 1) * sum(audio.dilations) * config.hidden_dim
+        return tokens + audio.num_mels * sum(audio.channels)
+
     def merge_operators(self) -> None:
         """Arrange kernels over tokens tap by tap."""
         for index, block in enumerate(self.blocks):

@@ -36,6 +36,11 @@ class Encoder(nn.Module, ABC):
     def receptive_field_s(self) -> float:
         """How far back from its stamp one token has seen, seconds."""
 
+    @property
+    def pretrained(self) -> nn.Module | None:
+        """What may begin pretrained, and learn more slowly than the rest; by default nothing."""
+        return None
+
     @abstractmethod
     def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the tokens (B, N, D) of the modality's N samples of a batch, N >= 1."""
@@ -44,6 +49,15 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def steps(cls) -> tuple[StepSpec, ...]:
         """Return the steps by which an engine encodes; the last one returns rows first."""
+
+    @classmethod
+    def state_size(cls, config: ModelConfig) -> int:
+        """Return how many numbers an engine keeps of a stream beside its tokens; by default none.
+
+        For the limit on what a checkpoint's configuration may ask for.
+        """
+        del config
+        return 0
 
     def merge_operators(self) -> None:
         """Replace parts by ones that compute the same with fewer operators, for an export.

@@ -53,6 +53,11 @@ class TextTransformer(Encoder):
         """How far back one token has seen: an utterance knows none before it."""
         return 0.0
 
+    @property
+    def pretrained(self) -> nn.Module:
+        """What may begin pretrained: the transformer."""
+        return self.encoder
+
     def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the tokens (B, U, D) of a batch's utterances."""
         tokens: Tensor = self(batch['transcript_tokens'], batch['transcript_token_mask'])

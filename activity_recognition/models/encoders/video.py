@@ -30,7 +30,7 @@ from activity_recognition.models.directions import MotionDirections
 from activity_recognition.models.encoders.encoder import Encoder
 from activity_recognition.models.fusion import CrossModalAttention
 from activity_recognition.models.motion import MotionEncoder
-from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
+from activity_recognition.models.step_spec import RING_ROOM, Draw, Sizes, StepInput, StepSpec
 from activity_recognition.types import Modality
 
 if TYPE_CHECKING:
@@ -236,6 +236,12 @@ class VideoTransformer(Encoder):
     def steps(cls) -> tuple[StepSpec, ...]:
         """Return the steps of a frame by itself, and of its attention to those before it."""
         return _FRAME, _TEMPORAL_ATTENTION
+
+    @classmethod
+    def state_size(cls, config: ModelConfig) -> int:
+        """Return the size of the keys and values of the temporal blocks, in rings with room."""
+        video = config.video
+        return RING_ROOM * video.max_tokens * video.temporal_depth * 2 * config.hidden_dim
 
     def merge_operators(self) -> None:
         """Put the scale of pixels into the first convolution; normalise images in one operator."""
