@@ -40,7 +40,7 @@ WAYS = {
         'auto': ('auto', 'auto'),
     },
 }
-"""Backend and precision by name; ``auto`` is what an engine takes that is not told."""
+"""Backend and precision by name; ``auto`` is what an engine takes by default."""
 FIRST_SEED = 900_000
 """The shipped checkpoint is evaluated on the seeds from here on."""
 DURATION_S = 120.0

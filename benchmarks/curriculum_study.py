@@ -43,7 +43,7 @@ from activity_recognition.training.run.train import main_train, read_dataset
 from activity_recognition.types import Modality
 
 ACTIVITIES = ('none', 'walking', 'knocking', 'wiping', 'greeting', 'calling_for_help')
-"""Each is told from another by sound or by words alone: none of the modalities will do."""
+"""Some differ in audio alone, some in text alone: no single modality suffices."""
 
 PRESET: dict[str, Any] = {
     'hidden_dim': 64,
@@ -283,7 +283,7 @@ def report(
 
 
 def _gain(name: str, values: Sequence[Sequence[float]]) -> Goal:
-    """Hold the difference against 0; it tells nothing where it is within twice its error."""
+    """Hold the difference against 0; it says nothing where it is within twice its error."""
     first, second = values
     difference = 100 * (statistics.mean(first) - statistics.mean(second))
     errors = [statistics.variance(v) / len(v) if len(v) > 1 else float('inf') for v in values]

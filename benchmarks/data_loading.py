@@ -1,7 +1,7 @@
 """How fast is training, and how much of a step is its data, from recordings and from shards?
 
 The recipe of the shipped checkpoint trains on simulated recordings with each way of reading, for
-some epochs each; the log of each run tells the share that loading took, the crops per second and
+some epochs each; the log of each run has the share that loading took, the crops per second and
 how much recorded time passed per hour. The time until training begins is taken as well, with an
 empty cache. The seconds given are spent on training, shared among the ways.
 """
@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
         tables=[Table('Ways to read', COLUMNS, [row for row, _ in found])],
         notes=[
             f'Preparing the shards took {preparing_s:.1f} s; they hold {size / 2**20:.1f} MiB, '
-            'with pictures of the network and with a margin.',
+            "with images of the network's size and with a margin.",
             'Quartiles are over epochs, the first of each way left out.',
         ],
     )

@@ -121,7 +121,7 @@ def _measure(
 
 
 class _Fixed(OnnxRuntimeBackend):
-    """Runs in the mode that it is told, right or wrong."""
+    """Runs in the mode that it is given, right or wrong."""
 
     def __init__(self, folder: Path, way: Way) -> None:
         sessions = {

@@ -1,6 +1,6 @@
 """Ten kinds of short sounds (ESC-10): sound alone, over the authors' five folds.
 
-A network that only ever hears is trained on four folds and answers for the clips of the fifth. The
+A network of audio alone is trained on four folds and answers for the clips of the fifth. The
 settings were chosen on fold 2, trained on folds 3 to 5, without fold 1.
 """
 

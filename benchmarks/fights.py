@@ -1,7 +1,7 @@
-"""Fights in surveillance clips: pictures, sound, and both, over five folds of whole sources.
+"""Fights in surveillance clips: video, audio, and both, over five folds of whole sources.
 
 One network per fold is trained on every clip of the other folds, with what each has, and on the
-clips whose source is unknown, which are never tested on. Pictures alone, sound alone and both are
+clips whose source is unknown, which are never tested on. Video alone, audio alone and both are
 the same network with the other modality hidden.
 """
 
@@ -39,7 +39,7 @@ BOTH = (Modality.VIDEO, Modality.AUDIO)
 COMBINATIONS = (VIDEO, AUDIO, BOTH)
 AUDIBLE = ('audible',)
 WANTED = 70.0
-"""Accuracy of pictures alone to reach, %."""
+"""Accuracy of video alone to reach, %."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 NOTES = (
-    'Trained from random weights, no pictures or sounds but these. Folds hold whole sources; the '
+    'Trained from random weights, no images or sounds but these. Folds hold whole sources; the '
     'clips without a source are trained on in every fold and never tested on.',
     'What the network sees was chosen on inner splits: for each fold, from scores on the other '
     'four alone, by classifiers trained on three of them and scored on the fourth. In %, for folds '
@@ -83,7 +83,7 @@ NOTES = (
     '81.6, 80.2, 78.5, 78.8. All five folds choose the last. By other classifiers: violent flows '
     '(Hassner et al. 2012), support vectors, 68.7, 59.7, 63.0, 65.2, 57.9; disorder of DIS optical '
     'flow at 128 px, trees, 72.0, 72.2, 70.7, 72.5, 71.7.',
-    'The whole network, trained on three folds and scored on the two others, pictures alone: 67.9 '
+    'The whole network, trained on three folds and scored on the two others, video alone: 67.9 '
     'and 68.5 on folds 1 and 2, 79.6 and 82.7 on folds 3 and 4; beside a frozen random frame '
     'encoder 69.6 and 63.0 on folds 1 and 2, so frames themselves are not seen.',
     'About a hundred and fifty such numbers were looked at, and inner scores of all folds were in '

@@ -47,7 +47,7 @@ class Case:
         return f'{self.rate_hz} Hz' + (f', {self.lost:.0%} lost' if self.lost else '')
 
     def keeps(self, index: int, rng: np.random.Generator) -> bool:
-        """Tell whether frame ``index`` of the native rate is seen."""
+        """Return whether frame ``index`` of the native rate is seen."""
         on_grid = index % (NATIVE_HZ // self.rate_hz) == 0
         return on_grid and rng.random() >= self.lost
 

@@ -384,7 +384,7 @@ def _table(streams: list[tuple[Way, int]], rounds: Rounds) -> Table:
 
 
 def _floor(checkpoint: Checkpoint, rounds: Rounds) -> Table:
-    """Tell the least that operations and bytes of one stream's step take on this device."""
+    """Say the least that operations and bytes of one stream's step take on this device."""
     config = checkpoint.config
     tokens = config.audio.token_rate_hz / RATE_HZ
     frame, decision = total(frame_work(config)), total(decision_work(config))

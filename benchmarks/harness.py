@@ -1,6 +1,6 @@
 """What every benchmark shares: fair timing, goals, and what is known of the run.
 
-Cases are measured in rounds, every case once per round in an order drawn anew, so that a slower or
+Cases are measured in rounds, every case once per round in a new random order, so that a slower or
 faster spell of the machine meets all of them. Wall and CPU time are taken of each; a round in which
 they part (the machine was doing something else) is left out and another one is run. Results are
 medians over rounds with quartiles; a ratio is taken within rounds.
@@ -121,7 +121,7 @@ class Rounds:
         return self.clean if self.settled else self.all
 
     def describe(self) -> str:
-        """Tell in words how many rounds count."""
+        """Say how many rounds count."""
         words = f'{len(self.clean)} of {len(self.all)} rounds clean'
         return words if self.settled else f'{words}: the machine was busy, nothing is concluded'
 
@@ -155,7 +155,7 @@ def interleave(
         seed: of the order within each round.
         threads: how many threads a case may keep busy.
         warm_up: rounds that are run before and not counted.
-        say: is told of every round, if given.
+        say: called with every round, if given.
     """
     order, names = random.Random(seed), list(cases)
     for _ in range(warm_up):
@@ -191,7 +191,7 @@ class Goal:
 
     @property
     def verdict(self) -> str:
-        """Tell whether the goal is reached, in a word, or why nobody knows."""
+        """Say whether the goal is reached, in a word, or why it is not known."""
         if self.skipped:
             return f'skipped: {self.skipped}'
         if not self.settled or self.value != self.value:
@@ -237,7 +237,7 @@ class Report:
 
 
 class Budget:
-    """The time of a whole run, half of it for preparing; what happens is told as it goes."""
+    """The time of a whole run, half of it for preparing; progress is reported as it goes."""
 
     def __init__(self, seconds: float) -> None:
         """Begin now."""

@@ -32,7 +32,9 @@ STEPS = 60
 def main(argv: list[str] | None = None) -> int:
     """Measure and report; as a process of its own for a preset, serve."""
     parser = arguments(__doc__, seconds=60.0, rounds=15, threads=1)
-    parser.add_argument('--serve', choices=PRESETS, help='take steps as told on standard input')
+    parser.add_argument(
+        '--serve', choices=PRESETS, help='take steps on commands from standard input'
+    )
     chosen = parser.parse_args(argv)
     if chosen.serve:
         _serve(chosen.serve, threads=chosen.threads, seed=chosen.seed)
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class Waiting:
-    """A process with a warm engine, which takes steps when it is told to."""
+    """A process with a warm engine, which takes steps on command."""
 
     def __init__(self, preset: str, *, large: bool, threads: int, seed: int) -> None:
         bare = {name: value for name, value in os.environ.items() if name != VARIABLE}

@@ -1,4 +1,4 @@
-"""How old is what a robot is told: from the camera's stamp to a subscriber in another process?
+"""How old is a decision when it arrives: camera's stamp to a subscriber in another process?
 
 Camera and microphone, recogniser and listener are processes of their own. Images of 640×480 come at
 30 Hz, with sound and words; every image decides. Latency runs from the moment an image was due to
@@ -120,10 +120,10 @@ def _run(preset: str, chosen: argparse.Namespace) -> dict[str, Any]:
                 process.ask('begin', START_LIMIT_S)
             sent = camera.ask(f'ours {count}', START_LIMIT_S + chosen.seconds)
             counted = recognizer.ask('count', START_LIMIT_S)
-            heard = listener.ask('count', START_LIMIT_S)['heard']
+            received = listener.ask('count', START_LIMIT_S)['received']
     # Decisions of the timer, in the silences before and after, answer no image.
     images = set(sent['stamps_ns'])
-    latencies_s = [latency_s for stamp_ns, latency_s in heard if stamp_ns in images]
+    latencies_s = [latency_s for stamp_ns, latency_s in received if stamp_ns in images]
     return {**counted, **sent, 'sent': count, 'latencies_s': latencies_s}
 
 

@@ -2,7 +2,7 @@
 
 Node: a raw CDR image goes into the recogniser's own subscription callback, and the clock stops when
 publishing the decision has returned. Bare: the frame decoded from such an image goes into an engine
-of its own, which resizes it and decides. Both hear the same sound and read the same words between
+of its own, which resizes it and decides. Both get the same audio and the same utterances between
 the frames, untimed. Afterwards the node's engine answers at once, which leaves what is the node's.
 """
 

@@ -107,8 +107,8 @@ def _report(
 ) -> Report:
     mib = [value / 2**20 for value in memory]
     rows = [
-        ('decisions heard', str(decisions)),
-        ('images', 'not told' if frames is None else _account(frames)),
+        ('decisions received', str(decisions)),
+        ('images', 'not reported' if frames is None else _account(frames)),
         ('memory after a twentieth, MiB', f'{mib[0]:.1f}'),
         ('memory at the end, MiB', f'{mib[-1]:.1f}'),
         ('largest in between, MiB', f'{max(mib):.1f}'),

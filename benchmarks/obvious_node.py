@@ -70,7 +70,7 @@ class WindowNode:
         self.decided += 1
 
     def convert(self, message: Any) -> Any:
-        """Return the network's picture of an rgb8 message, by the way over bgr8 of OpenCV."""
+        """Return the network's image of an rgb8 message, by the way over bgr8 of OpenCV."""
         import cv2
         import numpy as np
 

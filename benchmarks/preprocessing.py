@@ -3,7 +3,7 @@
 Raw images: the package halves a large one, converts its colours and then resizes by area; the
 alternatives leave the first out, convert last, or go through float tensors as training pipelines
 do. JPEG: libjpeg can decode at a half, a quarter or an eighth of the size, and the package has it
-do so where enough is left. Differences are to the picture from the first way, in levels of 255.
+do so where enough is left. Differences are to the image from the first way, in levels of 255.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.types import Frame, Modality
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 SIZES = {'640×480': (640, 480), '1920×1080': (1920, 1080)}
 QUALITY = 95
 """Of JPEG: image_transport's default."""
@@ -38,17 +38,17 @@ NOISE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to a picture of the network's size."""
+    """One way to an image of the network's size."""
 
     name: str
-    make: Callable[[], Picture]
+    make: Callable[[], Image]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
     parser = arguments(__doc__, seconds=15.0, rounds=10)
     parser.add_argument(
-        '--sides', type=int, nargs='+', default=[128, 160], help='of the picture, pixels'
+        '--sides', type=int, nargs='+', default=[128, 160], help="of the network's image, pixels"
     )
     chosen = parser.parse_args(argv)
     began = provenance()
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     rounds = take_turns(cases, chosen)
     report = Report(
         theme='preprocessing',
-        title='From an image to the picture that the network sees',
+        title='From an image to the one that the network sees',
         settings={'JPEG quality': QUALITY, 'seed': chosen.seed},
         tables=[_table(group, ways, rounds) for group, ways in groups.items()],
         notes=[f"{rounds.describe()}. Where no other way is marked, the first is the package's."],
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     return publish(report, chosen, began=began)
 
 
-def scene(width: int, height: int, *, seed: int) -> Picture:
+def scene(width: int, height: int, *, seed: int) -> Image:
     """Return a simulated camera image with a sensor's noise, RGB (H, W, 3)."""
     config = SimulationConfig(
         seed=seed,
@@ -91,32 +91,32 @@ def scene(width: int, height: int, *, seed: int) -> Picture:
     return np.clip(drawn + noise, 0, 255).round().astype(np.uint8)
 
 
-def raw_ways(image: Picture, side: int) -> list[Way]:
+def raw_ways(image: Image, side: int) -> list[Way]:
     """Return the ways from a raw bgr8 image of the same content."""
     bgr = np.ascontiguousarray(image[..., ::-1])
 
-    def convert_first() -> Picture:
+    def convert_first() -> Image:
         return _resized(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), side)
 
-    def resize_first() -> Picture:
+    def resize_first() -> Image:
         return np.asarray(cv2.cvtColor(_resized(bgr, side), cv2.COLOR_BGR2RGB), np.uint8)
 
-    def float_first() -> Picture:
+    def float_first() -> Image:
         tensor = torch.from_numpy(bgr).flip(-1).permute(2, 0, 1)[None].float().div(255)
         small = F.interpolate(
             tensor, size=(side, side), mode='bilinear', antialias=True, align_corners=False
         )
         return small[0].mul(255).round().byte().permute(1, 2, 0).numpy()
 
-    def in_one_step() -> Picture:
+    def in_one_step() -> Image:
         rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         return np.asarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
-    def on_device() -> Picture:
+    def on_device() -> Image:
         rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return stack_on([rgb], side, torch.device('cpu'))[0].numpy()
 
-    def halve_first() -> Picture:
+    def halve_first() -> Image:
         small = halved(bgr, LEAST_SIDE_PX)
         return _resized(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8), side)
 
@@ -132,13 +132,13 @@ def raw_ways(image: Picture, side: int) -> list[Way]:
     return ways
 
 
-def jpeg_ways(image: Picture, side: int) -> list[Way]:
+def jpeg_ways(image: Image, side: int) -> list[Way]:
     """Return the ways from a JPEG image, and those at a part of its size that is large enough."""
     options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     done, payload = cv2.imencode('.jpg', image[..., ::-1], options)
     assert done
 
-    def decoded_to(least_side_px: int) -> Picture:
+    def decoded_to(least_side_px: int) -> Image:
         decoded = decode_compressed(
             payload, 'jpeg', max_pixels=image.size, least_side_px=least_side_px
         )
@@ -159,7 +159,7 @@ def _package_divisor(height: int) -> int:
     return max([1, *(divisor for divisor in DIVISORS if height // divisor >= LEAST_SIDE_PX)])
 
 
-def _resized(image: Picture, side: int) -> Picture:
+def _resized(image: Image, side: int) -> Image:
     return resize_frame(Frame(stamp_ns=0, arrival_ns=0, image=image), side)
 
 

@@ -17,7 +17,7 @@ END_LIMIT_S = 30.0
 
 
 class Part:
-    """A script of ours that plays one part; told what to do line by line, answers in JSON."""
+    """A script of ours that plays one part; it takes commands line by line and answers in JSON."""
 
     def __init__(
         self, script: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
@@ -33,7 +33,7 @@ class Part:
         )
         self._name = ' '.join([Path(script).name, *arguments])
 
-    def tell(self, word: str) -> None:
+    def command(self, word: str) -> None:
         """Send a line."""
         assert self._process.stdin is not None
         self._process.stdin.write(f'{word}\n'.encode())
@@ -57,7 +57,7 @@ class Part:
 
     def ask(self, word: str, limit_s: float) -> dict[str, Any]:
         """Send a line and return the answer."""
-        self.tell(word)
+        self.command(word)
         return self.answer(limit_s)
 
     def end(self) -> None:

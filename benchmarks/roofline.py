@@ -132,7 +132,7 @@ def least_s(work: Work, spent: Mapping[str, Spent]) -> float:
 
 
 def _operators(preset: str, step: Callable[[], None]) -> Table:
-    """Tell which operators a step's time goes to, by torch's profiler."""
+    """Return which operators a step's time goes to, by torch's profiler."""
     with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
         _repeat(step, PROFILED)
     found = [e for e in profiler.key_averages() if e.device_type == DeviceType.CPU]
@@ -221,7 +221,7 @@ def _machine(rounds: Rounds) -> Table:
 
 
 def _parts(preset: str, subject: Subject, rate: float) -> Table:
-    """Tell how far each part is from its arithmetic, and what that adds to the step."""
+    """Say how far each part is from its arithmetic, and what that adds to the step."""
     rows = []
     for part in PARTS:
         flops = subject.flops.get(part, Share()).spent / STEPS

@@ -197,7 +197,7 @@ def play_counted(
     decided: Callable[[], int],
     is_busy: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Spin until the input ends; between ``begin`` and ``count`` tell what a node did and took.
+    """Spin until the input ends; between ``begin`` and ``count`` report what a node did and took.
 
     Args:
         spin: lets callbacks run for a short while.
@@ -238,7 +238,7 @@ def _drain(
 
 
 def _listener(namespace: str) -> int:
-    """Tell which decisions came, by stamp, and how old they were."""
+    """Report which decisions came, by stamp, and how old they were."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -247,15 +247,15 @@ def _listener(namespace: str) -> int:
 
     rclpy.init()
     node = rclpy.create_node('listener')
-    heard: list[tuple[int, float]] = []
+    received: list[tuple[int, float]] = []
 
-    def hear(message: ActivityStamped) -> None:
+    def receive(message: ActivityStamped) -> None:
         now_ns = time.time_ns()
         stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        heard.append((stamp_ns, (now_ns - stamp_ns) / 1e9))
+        received.append((stamp_ns, (now_ns - stamp_ns) / 1e9))
 
     subscription = node.create_subscription(
-        ActivityStamped, f'/{namespace}/activity', hear, decision_profile(0.0)
+        ActivityStamped, f'/{namespace}/activity', receive, decision_profile(0.0)
     )
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -267,10 +267,10 @@ def _listener(namespace: str) -> int:
             executor.spin_once(timeout_sec=SPIN_S)
         word = sys.stdin.readline().strip()
         if word == 'begin':
-            heard.clear()
+            received.clear()
             say(begun=True)
         elif word == 'count':
-            say(heard=heard)
+            say(received=received)
         else:
             break
     node.destroy_node()

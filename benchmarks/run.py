@@ -108,7 +108,7 @@ def goal_rows(name: str, outcome: dict[str, Any] | None) -> list[tuple[str, ...]
 
 
 def _without_goals(outcome: dict[str, Any]) -> str:
-    """Tell whether a benchmark without goals was skipped or only has tables."""
+    """Return whether a benchmark without goals was skipped or only has tables."""
     if outcome.get('tables'):
         return 'no goal; --verbose shows its tables'
     return 'skipped: ' + ' '.join(outcome['notes'])

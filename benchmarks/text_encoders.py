@@ -1,9 +1,9 @@
 """Does a pretrained text encoder understand wordings that training never used?
 
-Recordings of what people say, of activities that words alone tell. Both encoders are trained by
-the same recipe on the same recordings, and decide over others: worded as in training, with the same
-words in other patterns, and with other words in other patterns. The recipe is the same for both;
-its length was chosen in a trial that looked at other wordings, too, so that both converge.
+Recordings of what people say, of activities that only words distinguish. Both encoders are trained
+by the same recipe on the same recordings, and decide over others: worded as in training, with the
+same words in other patterns, and with other words in other patterns. The recipe is the same for
+both; its length was chosen in a trial that looked at other wordings, too, so that both converge.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from activity_recognition.training.run.train import main_train
 from activity_recognition.types import Modality
 
 ACTIVITIES = ('greeting', 'calling_for_help', 'asking_robot', 'chatting')
-"""Told by words; in the simulation's other activities nobody says what they do."""
+"""Distinguished by words; in the simulation's other activities what is said names none."""
 FIRST_TRAINING_SEED, FIRST_TEST_SEED = 970_000, 980_000
 TEST_RECORDINGS = 10
 RECORDING_S = 60.0

@@ -120,7 +120,7 @@ def _row(name: str, outcome: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _run(environment: dict[str, str], checkpoint: str, seconds: float) -> dict[str, Any]:
-    """Let both processes meet, film, and tell what they counted."""
+    """Let both processes meet, film, and report what they counted."""
     with (
         part(
             __file__,
@@ -135,7 +135,7 @@ def _run(environment: dict[str, str], checkpoint: str, seconds: float) -> dict[s
         recognizer.ask('begin', START_LIMIT_S)
         sent = camera.ask('film', START_LIMIT_S + seconds)
         received = recognizer.ask('count', START_LIMIT_S)
-        camera.tell('end')
+        camera.command('end')
     return {**sent, **received}
 
 
@@ -151,7 +151,7 @@ def _arguments(name: str, checkpoint: str, seconds: float) -> list[str]:
 
 
 def _camera(count: int) -> int:
-    """Wait for a subscriber, publish images on command, tell how many."""
+    """Wait for a subscriber, publish images on command, report how many."""
     import array
 
     import numpy as np
@@ -188,7 +188,7 @@ def _camera(count: int) -> int:
 
 
 def _recognizer(checkpoint: str) -> int:
-    """Run the live node; on command, tell what it received."""
+    """Run the live node; on command, report what it received."""
     import rclpy
     from rclpy.parameter import Parameter
 

@@ -40,7 +40,7 @@ def test_the_budget_counts_crops_with_video_in_every_stage():
 
 
 def test_a_run_is_read_back(tmp_path):
-    measured = {'combinations': {'video': {'decisions': {'balanced_accuracy': 0.4}}}}
+    measured = {'combinations': {'video': {'balanced_accuracy': 0.4}}}
     kept, log = tmp_path / 'outcome.json', tmp_path / 'log.jsonl'
     kept.write_text(json.dumps({'steps': 30, 'cpu_s': None, 'measured': measured}))
     events = [
