@@ -40,6 +40,10 @@ _NUM_CLASSES = 12
 def untrained_checkpoint(preset: str, *, seed: int = 0) -> Checkpoint:
     """Return a preset's network with random weights, in no folder.
 
+    Args:
+        preset: name of a file in config/models, or path of a YAML file.
+        seed: of the weights.
+
     Raises:
         ConfigError: no such preset, or one whose pretrained encoders are not read yet.
     """

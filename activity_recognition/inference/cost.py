@@ -82,7 +82,12 @@ class Timing:
 
     @classmethod
     def of(cls, wall_s: Sequence[float], cpu_s: Sequence[float]) -> Timing:
-        """Summarise the rounds, of which there is at least one."""
+        """Summarise the rounds, of which there is at least one.
+
+        Args:
+            wall_s: wall time of each round, seconds.
+            cpu_s: processor time of each round, seconds.
+        """
         low_s, median_s, high_s = (
             statistics.quantiles(wall_s, n=4, method='inclusive')
             if len(wall_s) > 1

@@ -37,6 +37,11 @@ class StreamingEngine:
     ) -> None:
         """Prepare to stream through a checkpoint's network.
 
+        Args:
+            checkpoint: network, configuration and tokenizer.
+            engine: where and how to compute; None for the defaults.
+            smoothing: how answers are smoothed; None for the defaults.
+
         Raises:
             DeviceError: the device or precision asked for is not there.
         """
@@ -55,6 +60,11 @@ class StreamingEngine:
         smoothing: SmoothingConfig | None = None,
     ) -> StreamingEngine:
         """Load a checkpoint folder, the shipped one where the path is empty, and prepare it.
+
+        Args:
+            checkpoint: the folder; empty for the shipped one.
+            engine: where and how to compute; None for the defaults.
+            smoothing: how answers are smoothed; None for the defaults.
 
         Raises:
             CheckpointError: the folder is missing, damaged or of another schema.

@@ -66,6 +66,11 @@ class Findings:
 def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | None) -> Findings:
     """Compute what follows from a record of ``bench --save``.
 
+    Args:
+        record: as JSON holds it.
+        sizing: what the machine is to sustain.
+        cores: of the machine; None takes those of the record.
+
     Raises:
         ConfigError: the record is damaged.
     """
@@ -159,7 +164,12 @@ def caution(found: Findings) -> str:
 
 
 def comments(found: Findings, best: Proposal) -> list[str]:
-    """Return what a parameter file says about where it comes from."""
+    """Return what a parameter file says about where it comes from.
+
+    Args:
+        found: what follows from the record.
+        best: what is proposed.
+    """
     return [
         'Made by `activity-recognition bench`; what is not here keeps its default.',
         f'Measured on {found.machine.get("processor", "an unknown processor")}, '
@@ -198,7 +208,12 @@ def as_json(found: Findings) -> dict[str, Any]:
 
 
 def events(cost: Cost, model: ModelConfig) -> list[tuple[str, float, Work | None]]:
-    """Return what is timed, how long it takes and how much work it is."""
+    """Return what is timed, how long it takes and how much work it is.
+
+    Args:
+        cost: of a network with a number of threads.
+        model: of the network.
+    """
     tokens = cost.chunk_s * model.audio.token_rate_hz
     chunk, token = total(sound_work(model)), total(sound_work(model, tokens=2))
     per_token = token.operations - chunk.operations
@@ -232,6 +247,10 @@ def parts_of(model: ModelConfig, found: Findings) -> dict[str, Work | None]:
     """Return the work of each part; None for a pretrained backbone, which nobody counts.
 
     Of sound it is the work of one token, which is 40 ms.
+
+    Args:
+        model: of the network.
+        found: what follows from the record.
     """
     pieces = {cost.network: cost.utterance_pieces for cost in found.costs}
     said = next(iter(pieces.values()))
@@ -260,7 +279,12 @@ def _work_of(model: ModelConfig, found: Findings) -> dict[str, Any]:
 
 
 def sustained_by(cost: Cost, found: Findings) -> dict[str, Any]:
-    """Return what one network with one number of threads sustains, as JSON holds it."""
+    """Return what one network with one number of threads sustains, as JSON holds it.
+
+    Args:
+        cost: of a network with a number of threads.
+        found: what follows from the record.
+    """
     sizing = found.sizing
     return {
         'network': cost.network,

@@ -78,12 +78,22 @@ def writable(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def suits_device(image: NDArray[np.uint8], size_px: int) -> bool:
-    """Return whether a device may resample an image: larger than the network's, within bounds."""
+    """Return whether a device may resample an image: larger than the network's, within bounds.
+
+    Args:
+        image: uint8 (H, W, 3).
+        size_px: side of the network's images.
+    """
     return shrinks(image, size_px) and max(image.shape[:2]) <= LONGEST_SIDE_PX
 
 
 def shrinks(image: NDArray[np.uint8], size_px: int) -> bool:
-    """Return whether neither side of an image is smaller than the network's."""
+    """Return whether neither side of an image is smaller than the network's.
+
+    Args:
+        image: uint8 (H, W, 3).
+        size_px: side of the network's images.
+    """
     return min(image.shape[:2]) >= size_px
 
 
@@ -138,6 +148,11 @@ def stack_on(images: Sequence[NDArray[np.uint8]], size_px: int, device: torch.de
 
     Those of one size are uploaded at once and resampled there where they are larger; no side of an
     image may be smaller than the network's, or longer than :data:`LONGEST_SIDE_PX`.
+
+    Args:
+        images: n of them, uint8 (H, W, 3).
+        size_px: side of the network's images.
+        device: where it is to be.
     """
     if len(images) == 1:
         return resample(upload(images[0][None], device), size_px)
@@ -159,6 +174,10 @@ def resample(images: Tensor, size_px: int) -> Tensor:
 
     As two matrix products in float32; within one level of :func:`resize_frame`, which rounds other
     sums.
+
+    Args:
+        images: uint8 (n, H, W, 3), on any device.
+        size_px: side of the network's images.
     """
     count, height, width, channels = images.shape
     if (height, width) == (size_px, size_px):
@@ -175,6 +194,11 @@ def area_weights(side: int, size_px: int, device: torch.device) -> Tensor:
     """Return what part each of ``side`` pixels has in each of ``size_px`` means, float32 (S, side).
 
     The rows add up to 1.
+
+    Args:
+        side: of the image, pixels.
+        size_px: side of the network's images.
+        device: where it is to be.
     """
     scale = side / size_px
     edges = torch.arange(side + 1, dtype=torch.float64)

@@ -312,7 +312,12 @@ def _array_over(tensor: Tensor) -> NDArray[np.floating] | None:
 
 
 def grown(old: Tensor, slots: int) -> Tensor:
-    """Return a tensor of ``slots`` slots that begins with those of ``old``."""
+    """Return a tensor of ``slots`` slots that begins with those of ``old``.
+
+    Args:
+        old: slots first.
+        slots: at least as many as it has.
+    """
     new = old.new_zeros((slots, *old.shape[1:]))
     new[: len(old)] = old
     return new

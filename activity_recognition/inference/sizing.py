@@ -39,14 +39,25 @@ class SizingConfig(Ranged):
 
 
 def busy(cost: Cost, frame_rate_hz: float, config: SizingConfig) -> float:
-    """Return the share of a second that one stream keeps an engine's thread busy."""
+    """Return the share of a second that one stream keeps an engine's thread busy.
+
+    Args:
+        cost: of a network with a number of threads.
+        frame_rate_hz: the camera's.
+        config: what the machine is to sustain.
+    """
     return cost.frame.wall_s * frame_rate_hz + _without_frames(
         cost, min(config.decision_rate_hz, frame_rate_hz), config
     )
 
 
 def most_frames_hz(cost: Cost, config: SizingConfig) -> float:
-    """Return the frames per second one stream sustains beside sound, words and its decisions."""
+    """Return the frames per second one stream sustains beside sound, words and its decisions.
+
+    Args:
+        cost: of a network with a number of threads.
+        config: what the machine is to sustain.
+    """
     at_full_rate = _without_frames(cost, config.decision_rate_hz, config)
     rate_hz = (1.0 - config.headroom - at_full_rate) / cost.frame.wall_s
     if rate_hz >= config.decision_rate_hz:
@@ -58,20 +69,37 @@ def most_frames_hz(cost: Cost, config: SizingConfig) -> float:
 
 
 def most_decisions_hz(cost: Cost, config: SizingConfig) -> float:
-    """Return the decisions per second one stream sustains where every frame decides."""
+    """Return the decisions per second one stream sustains where every frame decides.
+
+    Args:
+        cost: of a network with a number of threads.
+        config: what the machine is to sustain.
+    """
     each_s = cost.frame.wall_s + cost.mean_decision_s(config.evidence_every)
     left = 1.0 - config.headroom - _without_frames(cost, 0.0, config)
     return max(0.0, left / each_s)
 
 
 def streams(cost: Cost, frame_rate_hz: float, cores: int, config: SizingConfig) -> int:
-    """Return how many streams ``cores`` sustain, as processes that do not slow each other down."""
+    """Return how many streams ``cores`` sustain, as processes that do not slow each other down.
+
+    Args:
+        cost: of a network with a number of threads.
+        frame_rate_hz: the camera's.
+        cores: of the machine.
+        config: what the machine is to sustain.
+    """
     lanes = cores // cost.threads
     return math.floor(lanes * (1.0 - config.headroom) / busy(cost, frame_rate_hz, config))
 
 
 def slower(cost: Cost, factor: float) -> Cost:
-    """Return what the same would cost on cores ``factor`` times as slow, if all slowed alike."""
+    """Return what the same would cost on cores ``factor`` times as slow, if all slowed alike.
+
+    Args:
+        cost: of a network with a number of threads.
+        factor: above 1 where the cores are slower.
+    """
     names = ('frame', 'chunk', 'utterance', 'decision', 'weighed_decision')
     timings = {name: getattr(cost, name) for name in names}
     scaled = {
@@ -103,7 +131,13 @@ class Proposal:
     def recognizer(
         self, *, checkpoint: str = '', device: str = 'auto', backend: str = 'auto'
     ) -> RecognizerConfig:
-        """Return the node's settings."""
+        """Return the node's settings.
+
+        Args:
+            checkpoint: its folder; empty for the shipped one.
+            device: where the network runs.
+            backend: what runs the network's steps.
+        """
         return RecognizerConfig(
             checkpoint=checkpoint,
             engine=EngineConfig(device=device, backend=backend, num_threads=self.cost.threads),
@@ -118,6 +152,11 @@ def propose(costs: Sequence[Cost], cores: int, config: SizingConfig) -> Proposal
 
     Larger is what takes longer per frame. Whether it is also better is for an evaluation to say,
     not for a stopwatch. One core is left to ROS where there are several.
+
+    Args:
+        costs: of all networks and numbers of threads that were measured.
+        cores: of the machine.
+        config: what the machine is to sustain.
 
     Returns:
         What to run; None where not even the slowest rate is sustained by anything.
@@ -153,7 +192,12 @@ def _by_size(costs: Sequence[Cost]) -> list[list[Cost]]:
 
 
 def best_rate(cost: Cost, config: SizingConfig) -> float:
-    """Return the best of the rates proposed that is sustained; 0 for none."""
+    """Return the best of the rates proposed that is sustained; 0 for none.
+
+    Args:
+        cost: of a network with a number of threads.
+        config: what the machine is to sustain.
+    """
     most = 1.0 - config.headroom
     return next((rate for rate in FRAME_RATES_HZ if busy(cost, rate, config) <= most), 0.0)
 

@@ -19,6 +19,10 @@ def upload(array: NDArray[Any], device: torch.device) -> Tensor:
     """Return an array, of any shape, on a device.
 
     On a CPU it is shared, not copied: it must not be changed while the tensor is in use.
+
+    Args:
+        array: on the host.
+        device: where it is to be.
     """
     tensor = torch.from_numpy(array)
     if device.type == 'cpu':
@@ -29,7 +33,12 @@ def upload(array: NDArray[Any], device: torch.device) -> Tensor:
 
 
 def upload_stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
-    """Return n arrays of one shape (...) on a device, (n, ...); on a CPU a single one is shared."""
+    """Return n arrays of one shape (...) on a device, (n, ...); on a CPU a single one is shared.
+
+    Args:
+        arrays: on the host.
+        device: where it is to be.
+    """
     if len(arrays) == 1:
         return upload(arrays[0][None], device)
     if device.type != 'cuda':

@@ -57,7 +57,12 @@ class MixedBackend:
         self._by_step = dict(by_step)
 
     def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run a step; see :class:`Backend`."""
+        """Run a step; see :class:`Backend`.
+
+        Args:
+            step: its name.
+            inputs: of the step, in its order.
+        """
         return self._by_step[step].run(step, *inputs)
 
 

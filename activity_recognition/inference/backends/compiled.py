@@ -69,7 +69,12 @@ class CompiledBackend(EagerBackend):
             ) from error
 
     def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run a step; see :class:`Backend`."""
+        """Run a step; see :class:`Backend`.
+
+        Args:
+            step: its name.
+            inputs: of the step, in its order.
+        """
         if step != _STEP:
             return super().run(step, *inputs)
         (images,) = inputs

@@ -78,7 +78,12 @@ class CudaGraphBackend:
         self._on_trial = False
 
     def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run a step; see :class:`Backend`."""
+        """Run a step; see :class:`Backend`.
+
+        Args:
+            step: its name.
+            inputs: of the step, in its order.
+        """
         key = (step, tuple(tuple(tensor.shape) for tensor in inputs))
         if key in self._captured:
             return self._replay(step, self._captured[key], inputs)
@@ -146,6 +151,10 @@ def computes(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
 
     Results that were computed lie in memory of their own, as long as both are kept. What lies in
     the same memory both times is a view of weights or inputs: nothing ran on the device for it.
+
+    Args:
+        one: results of the first call.
+        other: results of the second call.
     """
     return any(
         first.untyped_storage().data_ptr() != second.untyped_storage().data_ptr()

@@ -19,6 +19,11 @@ class EagerBackend:
         self._by_name = dict(steps.named_children())
 
     def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run a step; see :class:`Backend`."""
+        """Run a step; see :class:`Backend`.
+
+        Args:
+            step: its name.
+            inputs: of the step, in its order.
+        """
         result: Tensor | tuple[Tensor, ...] = self._by_name[step](*inputs)
         return (result,) if isinstance(result, Tensor) else result

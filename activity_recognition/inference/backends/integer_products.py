@@ -152,7 +152,12 @@ def multiply(product: Product, levels: NDArray[np.uint8], *, precise: bool) -> N
 
 
 def set_precise_mode(options: SessionOptions, precise: bool) -> None:
-    """Ask ONNX Runtime for its precise mode, or not."""
+    """Ask ONNX Runtime for its precise mode, or not.
+
+    Args:
+        options: of a session that is to be made.
+        precise: whether it is asked for.
+    """
     options.add_session_config_entry(PRECISE_MODE, '1' if precise else '0')
 
 

@@ -63,7 +63,12 @@ class OnnxRuntimeBackend:
         }
 
     def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run a step; see :class:`Backend`."""
+        """Run a step; see :class:`Backend`.
+
+        Args:
+            step: its name.
+            inputs: of the step, in its order.
+        """
         try:
             # Arrays over the tensors' own memory; what does not lie in one piece is copied inside.
             fed = {

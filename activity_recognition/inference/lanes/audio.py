@@ -157,7 +157,12 @@ class ConvolutionPast:
     """What the audio encoder's convolutions still need of every stream's past."""
 
     def __init__(self, encoder: AudioCNN, slots: int) -> None:
-        """Allocate ``slots`` streams that have heard nothing, for ``encoder``."""
+        """Allocate ``slots`` streams that have heard nothing, for ``encoder``.
+
+        Args:
+            encoder: whose past it is.
+            slots: number of streams.
+        """
         self._encoder = encoder
         self._past = self._encoder.new_past(slots)
         """(B, X)."""
@@ -211,7 +216,12 @@ class AudioLane(Lane[AudioChunk, AudioBlocks]):
     front_end = AudioFrontEnd
 
     def __init__(self, context: LaneContext, slots: int) -> None:
-        """Allocate the state of ``slots`` streams that have heard nothing."""
+        """Allocate the state of ``slots`` streams that have heard nothing.
+
+        Args:
+            context: what all lanes of an engine share.
+            slots: number of streams.
+        """
         super().__init__(context, slots)
         self._sample_rate_hz = context.system.config.audio.sample_rate_hz
         self.past = ConvolutionPast(context.system.audio_encoder, slots)

@@ -86,7 +86,12 @@ class Lane(ABC, Generic[SampleT, PreparedT]):
     front_end: type[FrontEnd[SampleT, PreparedT]]
 
     def __init__(self, context: LaneContext, slots: int) -> None:
-        """Allocate the state of ``slots`` streams that have brought nothing."""
+        """Allocate the state of ``slots`` streams that have brought nothing.
+
+        Args:
+            context: what all lanes of an engine share.
+            slots: number of streams.
+        """
         self._context = context
         self._backend = context.backend
         self._device = context.system.classifier.weight.device

@@ -85,7 +85,12 @@ class VideoLane(Lane[Frame, PreparedFrame]):
     front_end = VideoFrontEnd
 
     def __init__(self, context: LaneContext, slots: int) -> None:
-        """Allocate the state of ``slots`` streams that have seen nothing."""
+        """Allocate the state of ``slots`` streams that have seen nothing.
+
+        Args:
+            context: what all lanes of an engine share.
+            slots: number of streams.
+        """
         super().__init__(context, slots)
         config, encoder = context.system.config, context.system.video_encoder
         self._size_px = config.video.input_size_px
