@@ -30,7 +30,12 @@ class AgeBias(nn.Module):
     """
 
     def __init__(self, num_heads: int, horizon_s: float) -> None:
-        """Create the bias for ages in [0, ``horizon_s``] seconds, initially zero everywhere."""
+        """Create the bias for ages in [0, ``horizon_s``] seconds, initially zero everywhere.
+
+        Args:
+            num_heads: of the attention.
+            horizon_s: greatest age that it distinguishes, seconds.
+        """
         super().__init__()
         self.horizon_s = horizon_s
         self.table = nn.Parameter(torch.zeros(NUM_KNOTS, num_heads))
@@ -44,7 +49,12 @@ class AgeEmbedding(nn.Module):
     """A vector that tells how old a modality's newest token is; see :class:`AgeBias`."""
 
     def __init__(self, width: int, horizon_s: float) -> None:
-        """Create the embedding for ages in [0, ``horizon_s``] seconds, initially zero."""
+        """Create the embedding for ages in [0, ``horizon_s``] seconds, initially zero.
+
+        Args:
+            width: of the vector.
+            horizon_s: greatest age that it distinguishes, seconds.
+        """
         super().__init__()
         self.horizon_s = horizon_s
         self.table = nn.Parameter(torch.zeros(NUM_KNOTS, width))
@@ -79,6 +89,11 @@ def ages_s(query_ns: Tensor, token_ns: Tensor, dtype: torch.dtype) -> Tensor:
     """Return the ages (..., Q, N) in seconds of tokens (..., N) at query times (..., Q).
 
     Subtracts as int64 first: an fp32 epoch second resolves to 128 s.
+
+    Args:
+        query_ns: times of the queries, int64 (..., Q).
+        token_ns: stamps of the tokens, int64 (..., N).
+        dtype: of the result.
     """
     difference_ns = query_ns.unsqueeze(-1) - token_ns.unsqueeze(-2)
     return (difference_ns.double() / NANOSECONDS).to(dtype)
@@ -98,6 +113,15 @@ def visible(
 
     A token is seen when it had arrived, is not from the query's future, is not older than the
     window, and is among the newest ``max_tokens`` that had arrived. Tokens lie in order of arrival.
+
+    Args:
+        query_ns: times of the queries, int64 (..., Q).
+        query_arrival_ns: when the queries are asked, int64 (..., Q).
+        token_ns: stamps of the tokens, int64 (..., N).
+        token_arrival_ns: when the tokens could be known, int64 (..., N).
+        token_mask: False where there is no token, bool (..., N).
+        window_s: oldest age that is seen, seconds.
+        max_tokens: most tokens that are seen.
     """
     age_ns = query_ns.unsqueeze(-1) - token_ns.unsqueeze(-2)
     arrived = token_arrival_ns.unsqueeze(-2) <= query_arrival_ns.unsqueeze(-1)
@@ -111,6 +135,10 @@ def newest(visible_QN: Tensor, token_ns: Tensor) -> Tensor:
     """Return the index (..., Q) of the visible token with the latest stamp, the later of equals.
 
     Rows without a visible token give 0; mask them by ``visible_QN.any(-1)``.
+
+    Args:
+        visible_QN: which tokens each query sees, bool (..., Q, N).
+        token_ns: stamps of the tokens, int64 (..., N).
     """
     stamps = token_ns.unsqueeze(-2).expand_as(visible_QN)
     lowest = torch.iinfo(torch.int64).min
@@ -141,7 +169,12 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, visible_QN: 
 
 
 def head_places(num_heads: int, width: int) -> Tensor:
-    """Return which numbers of a token each head has, (H, D), 1 where its own and 0 elsewhere."""
+    """Return which numbers of a token each head has, (H, D), 1 where its own and 0 elsewhere.
+
+    Args:
+        num_heads: H.
+        width: D.
+    """
     return torch.eye(num_heads).repeat_interleave(width // num_heads, dim=1)
 
 
@@ -182,12 +215,23 @@ def attend_few(
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """Reshape (B, N, H * D) to (B, H, N, D)."""
+    """Reshape (B, N, H * D) to (B, H, N, D).
+
+    Args:
+        x: (B, N, H * D).
+        num_heads: H.
+    """
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
 def split_projections(x: Tensor, count: int, num_heads: int) -> tuple[Tensor, ...]:
-    """Split (B, N, count * H * D), such as keys and values, into ``count`` of (B, H, N, D)."""
+    """Split (B, N, count * H * D), such as keys and values, into ``count`` of (B, H, N, D).
+
+    Args:
+        x: (B, N, count * H * D).
+        count: number of projections that lie beside each other.
+        num_heads: H.
+    """
     return x.unflatten(-1, (count, num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
 
 
@@ -195,7 +239,12 @@ class FeedForward(nn.Sequential):
     """Two linear layers with GELU between them, four times as wide inside."""
 
     def __init__(self, width: int, dropout: float) -> None:
-        """Create the layers for tokens of ``width``."""
+        """Create the layers for tokens of ``width``.
+
+        Args:
+            width: of a token.
+            dropout: share of values that training drops.
+        """
         super().__init__(
             nn.Linear(width, 4 * width),
             nn.GELU(),

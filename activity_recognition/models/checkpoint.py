@@ -74,6 +74,14 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint folder; it appears whole or not at all, and replaces an older one.
 
+    Args:
+        folder: the checkpoint.
+        system: the network.
+        tokenizer: of its transcripts.
+        temperature: by which logits are divided.
+        metrics: to keep with it; None keeps none.
+        card: text of its README.md.
+
     Raises:
         CheckpointError: something other than a checkpoint or an empty folder is there already.
         OutputError: it cannot be written.

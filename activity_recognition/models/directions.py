@@ -149,6 +149,10 @@ class MotionDirections(FrameComparison):
     def votes(self, grey: Tensor, earlier: Tensor) -> Tensor:
         """Return what changed in each cell between frames (N, S, S).
 
+        Args:
+            grey: levels of the frames, (N, S, S).
+            earlier: levels of the frames compared with, (N, S, S).
+
         Returns:
             (N, C, G, G), levels: for each direction its share of the change, and last all of it.
         """

@@ -129,6 +129,10 @@ def with_merged_operators(system: ActivityRecognitionSystem) -> ActivityRecognit
 def read_description(folder: Path, system: ActivityRecognitionSystem) -> dict[str, Any]:
     """Return what ``steps.json`` says, having checked that it speaks of this network.
 
+    Args:
+        folder: where the steps were exported to.
+        system: the network.
+
     Raises:
         BackendError: nothing was exported to ``folder``, or something else was.
     """

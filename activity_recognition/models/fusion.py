@@ -63,7 +63,14 @@ class ModalityQuery(nn.Module):
     """What one modality contributes to the fusion: its query, its keys, its mixing layers."""
 
     def __init__(self, width: int, num_heads: int, window_s: float, dropout: float) -> None:
-        """Create the layers of one modality whose tokens live ``window_s`` seconds."""
+        """Create the layers of one modality whose tokens live ``window_s`` seconds.
+
+        Args:
+            width: of a token.
+            num_heads: that share the width.
+            window_s: how long its tokens are seen, seconds.
+            dropout: share of values that training drops.
+        """
         super().__init__()
         self.absent = nn.Parameter(torch.randn(width) * 0.02)
         self.age = AgeEmbedding(width, window_s)
@@ -81,6 +88,11 @@ class ModalityQuery(nn.Module):
 
         The newest token (..., D) with its age as weights of knots (..., K) where it is ``present``,
         bool (...), and what was learnt for its absence elsewhere.
+
+        Args:
+            token: the newest, (..., D).
+            knots: its age as weights of the knots, (..., K).
+            present: whether there is one, bool (...).
         """
         aged = token + self.age(knots)
         return torch.where(present.unsqueeze(-1), aged, self.absent.to(aged.dtype))
@@ -90,7 +102,12 @@ class ModalityQuery(nn.Module):
         return self.query(self.norm_query(state))
 
     def finish(self, state: Tensor, mixed: Tensor) -> Tensor:
-        """Join the state and what the others answered, both (B, Q, D)."""
+        """Join the state and what the others answered, both (B, Q, D).
+
+        Args:
+            state: from :meth:`begin`, (B, Q, D).
+            mixed: what the others answered, (B, Q, D).
+        """
         state = state + self.out(mixed)
         return self.norm_out(state + self.mlp(self.norm_mlp(state)))
 
@@ -140,13 +157,23 @@ class CrossModalAttention(nn.Module):
         return layers
 
     def project(self, modality: Modality, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return key and value of tokens (B, N, D), each (B, H, N, D / H); done once per token."""
+        """Return key and value of tokens (B, N, D), each (B, H, N, D / H); done once per token.
+
+        Args:
+            modality: whose tokens they are.
+            tokens: (B, N, D).
+        """
         both = self.layers(modality).key_value(tokens)
         key, value = split_projections(both, 2, self.num_heads)
         return key, value
 
     def project_key_value(self, modality: Modality, tokens: Tensor) -> Tensor:
-        """Return what a decision needs of tokens (..., D): key, value and token, (..., 3, D)."""
+        """Return what a decision needs of tokens (..., D): key, value and token, (..., 3, D).
+
+        Args:
+            modality: whose tokens they are.
+            tokens: (..., D).
+        """
         both = self.layers(modality).key_value(tokens)
         return torch.cat((both, tokens), -1).unflatten(-1, (3, -1))
 

@@ -204,7 +204,13 @@ class MotionEncoder(FrameComparison):
         return self.encode(greys, earlier, there.to(greys.device, non_blocking=True))
 
     def encode(self, grey: Tensor, earlier: Tensor, found: Tensor) -> Tensor:
-        """Encode differences of (N, S, S) to (N, D), of nothing where ``found`` (N,) is False."""
+        """Encode differences of (N, S, S) to (N, D), of nothing where ``found`` (N,) is False.
+
+        Args:
+            grey: levels of the frames, (N, S, S).
+            earlier: levels of the frames compared with, (N, S, S).
+            found: whether there is an earlier frame, bool (N,).
+        """
         change = (grey - earlier) * found[:, None, None].to(grey.dtype)
         x = self.convolutions(torch.stack((change, change.abs()), dim=1))
         pooled = torch.cat((x.mean((-2, -1)), x.amax((-2, -1))), dim=-1)
@@ -213,5 +219,10 @@ class MotionEncoder(FrameComparison):
 
 
 def grey_levels(frames: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return uint8 frames (N, S, S, 3) as levels (N, S, S) around 0."""
+    """Return uint8 frames (N, S, S, 3) as levels (N, S, S) around 0.
+
+    Args:
+        frames: uint8 (N, S, S, 3).
+        dtype: of the result.
+    """
     return (frames.to(dtype).mean(-1) - 127.5) / FULL_SCALE

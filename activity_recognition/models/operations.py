@@ -102,7 +102,12 @@ def frame_work(config: ModelConfig, *, held: int | None = None) -> dict[str, Wor
 
 
 def sound_work(config: ModelConfig, *, tokens: int = 1) -> dict[str, Work]:
-    """Return the work of one chunk of sound that completes ``tokens`` tokens, part by part."""
+    """Return the work of one chunk of sound that completes ``tokens`` tokens, part by part.
+
+    Args:
+        config: of the network.
+        tokens: that the chunk completes.
+    """
     audio = config.audio
     bins = audio.fft_samples // 2 + 1
     columns = audio.columns_per_token * tokens
@@ -120,6 +125,10 @@ def sound_work(config: ModelConfig, *, tokens: int = 1) -> dict[str, Work]:
 
 def utterance_work(config: ModelConfig, *, pieces: int) -> dict[str, Work]:
     """Return the work of one utterance of ``pieces`` word pieces, part by part.
+
+    Args:
+        config: of the network.
+        pieces: number of word pieces.
 
     Raises:
         ConfigError: the words go through a pretrained backbone, whose work is not known here.

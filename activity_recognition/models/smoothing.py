@@ -57,7 +57,12 @@ class ActivitySmoothing:
     """
 
     def __init__(self, window_size: int = 5, *, config: SmoothingConfig | None = None) -> None:
-        """Create the smoothing; ``config`` overrides ``window_size`` and brings the rest."""
+        """Create the smoothing; ``config`` overrides ``window_size`` and brings the rest.
+
+        Args:
+            window_size: decisions averaged.
+            config: all settings; goes before ``window_size``.
+        """
         self.config = config or SmoothingConfig(window_size=window_size)
 
     def new_state(self) -> SmoothingState:
@@ -65,7 +70,13 @@ class ActivitySmoothing:
         return SmoothingState()
 
     def no_data(self, t_ns: int, num_activities: int, state: SmoothingState) -> Smoothed:
-        """Answer for a moment at which nothing was there to believe anything from."""
+        """Answer for a moment at which nothing was there to believe anything from.
+
+        Args:
+            t_ns: stamp of the moment.
+            num_activities: number of classes.
+            state: memory of the stream, changed in place.
+        """
         state.beliefs.clear()
         since_ns = self._hold(state, -1, Status.NO_DATA, t_ns)
         nothing = np.zeros(num_activities, np.float32)
@@ -74,7 +85,13 @@ class ActivitySmoothing:
     def step(
         self, probabilities: NDArray[np.float32], t_ns: int, state: SmoothingState
     ) -> Smoothed:
-        """Take the next decision's probabilities (num_activities,) at ``t_ns`` and answer."""
+        """Take the next decision's probabilities (num_activities,) at ``t_ns`` and answer.
+
+        Args:
+            probabilities: of the decision alone, (num_activities,).
+            t_ns: stamp of the decision.
+            state: memory of the stream, changed in place.
+        """
         state.beliefs.append(probabilities)
         while len(state.beliefs) > self.config.window_size:
             state.beliefs.popleft()

@@ -31,7 +31,12 @@ class LogMelBlocks:
     """
 
     def __init__(self, config: AudioConfig, *, dtype: DTypeLike = np.float32) -> None:
-        """Create the transform of ``config``, which computes in ``dtype``."""
+        """Create the transform of ``config``, which computes in ``dtype``.
+
+        Args:
+            config: rate, hop and mels.
+            dtype: of the spectrogram.
+        """
         self.config = config
         window = torch.hann_window(config.frame_samples, dtype=torch.float64)
         self._window: NDArray[np.floating] = window.numpy().astype(dtype)
@@ -75,7 +80,12 @@ class LogMelBlocks:
         return levels.reshape(blocks, columns, -1)
 
     def energies(self, samples: NDArray[np.floating], columns: int) -> NDArray[np.floating]:
-        """Return the mel energies (columns, mels) of the first columns of samples (N,)."""
+        """Return the mel energies (columns, mels) of the first columns of samples (N,).
+
+        Args:
+            samples: (N,), at the rate of the configuration.
+            columns: how many.
+        """
         config = self.config
         (stride,) = samples.strides
         shape = (columns, config.frame_samples)

@@ -65,11 +65,21 @@ class Draw:
         return (torch.rand(shape, generator=self._generator) < 0.7).to(self._like.device)
 
     def ages(self, horizon_s: float, *shape: int) -> Tensor:
-        """Return ages in [0, ``horizon_s``) seconds."""
+        """Return ages in [0, ``horizon_s``) seconds.
+
+        Args:
+            horizon_s: above the greatest, seconds.
+            shape: of the result.
+        """
         return (torch.rand(shape, generator=self._generator) * horizon_s).to(self._like)
 
     def integers(self, limit: int, *shape: int) -> Tensor:
-        """Return int64 in [0, ``limit``)."""
+        """Return int64 in [0, ``limit``).
+
+        Args:
+            limit: above the greatest.
+            shape: of the result.
+        """
         drawn = torch.randint(0, limit, shape, generator=self._generator)
         return drawn.to(self._like.device)
 

@@ -161,7 +161,12 @@ class ActivityRecognitionSystem(nn.Module):
         return self.decide(self.encode(batch), batch)
 
     def decide(self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]) -> ModelOutput:
-        """Answer every decision of the batch from tokens of :meth:`encode`, masked at will."""
+        """Answer every decision of the batch from tokens of :meth:`encode`, masked at will.
+
+        Args:
+            tokens: of each modality.
+            batch: stamps and arrivals of the decisions.
+        """
         stamps, arrivals = batch['decision_stamps'], batch['decision_arrivals']
         outputs = [
             self._decide(tokens, stamps[:, part], arrivals[:, part])

@@ -91,6 +91,11 @@ class TextTokenizer:
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -> TextTokenizer:
     """Train a WordPiece tokenizer (Wu et al. 2016) on transcripts; equal texts give equal ids.
 
+    Args:
+        texts: transcripts.
+        vocab_size: most word pieces.
+        max_length: word pieces of an utterance.
+
     Raises:
         ConfigError: when ``vocab_size`` cannot hold the characters of the texts.
     """

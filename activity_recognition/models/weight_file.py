@@ -165,7 +165,12 @@ def check_fit(
 
 
 def explain_damage(path: Path, error: SafetensorError | OSError) -> str:
-    """Say that a file is no file of weights."""
+    """Say that a file is no file of weights.
+
+    Args:
+        path: the file.
+        error: what reading it raised.
+    """
     return f'expected weights in {path}, got a damaged file ({str(error)[:200]})'
 
 

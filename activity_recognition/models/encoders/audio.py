@@ -35,13 +35,24 @@ class SpectrogramConv(nn.Module):
     """
 
     def __init__(self, inputs: int, outputs: int, out_frequencies: int) -> None:
-        """Create the convolution from ``inputs`` to ``outputs`` channels."""
+        """Create the convolution from ``inputs`` to ``outputs`` channels.
+
+        Args:
+            inputs: channels.
+            outputs: channels.
+            out_frequencies: frequencies that are left.
+        """
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, KERNEL, stride=2, padding=(0, 1))
         self.norm = nn.LayerNorm([outputs, out_frequencies])
 
     def forward(self, x: Tensor, past: Tensor) -> Tensor:
-        """Convolve (B, C, T, F), T even, after the column (B, C, 1, F) before it."""
+        """Convolve (B, C, T, F), T even, after the column (B, C, 1, F) before it.
+
+        Args:
+            x: (B, C, T, F), T even.
+            past: the column before it, (B, C, 1, F).
+        """
         x = self.conv(torch.cat((past, x), dim=2))
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         return F.gelu(x)
@@ -51,7 +62,13 @@ class DilatedBlock(nn.Module):
     """Residual causal convolution over tokens (compare WaveNet, van den Oord et al. 2016)."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
-        """Create a block that looks ``2 * dilation`` tokens back."""
+        """Create a block that looks ``2 * dilation`` tokens back.
+
+        Args:
+            width: of a token.
+            dilation: distance of the taps, tokens.
+            dropout: share of values that training drops.
+        """
         super().__init__()
         self.dilation = dilation
         self.history = (KERNEL - 1) * dilation
@@ -61,7 +78,12 @@ class DilatedBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def inputs(self, x: Tensor, weight: Tensor | None) -> Tensor:
-        """Return what the convolution reads of tokens (B, A, D): normalised, zero where masked."""
+        """Return what the convolution reads of tokens (B, A, D): normalised, zero where masked.
+
+        Args:
+            x: (B, A, D).
+            weight: 0 where masked, else 1, (B, A); None where nothing is.
+        """
         x = self.norm(x)
         return x if weight is None else x * weight.unsqueeze(-1)
 
@@ -76,7 +98,12 @@ class DilatedBlock(nn.Module):
         return F.linear(taps_last, self.conv.weight.flatten(1), self.conv.bias)
 
     def forward(self, x: Tensor, padded: Tensor) -> Tensor:
-        """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D)."""
+        """Add the convolution of ``padded`` (B, history + A, D) to tokens (B, A, D).
+
+        Args:
+            x: (B, A, D).
+            padded: what :meth:`inputs` gave, with its history before it, (B, history + A, D).
+        """
         count = x.shape[1]
         taps = [padded.narrow(1, tap * self.dilation, count) for tap in range(KERNEL)]
         return x + self.dropout(self.project(F.gelu(self.convolve(taps))))
@@ -172,7 +199,12 @@ class AudioCNN(Encoder):
             self.blocks[index] = TapByTap(block)
 
     def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
-        """Encode a recording's blocks (B, A, K, M) with mask (B, A) to tokens (B, A, D)."""
+        """Encode a recording's blocks (B, A, K, M) with mask (B, A) to tokens (B, A, D).
+
+        Args:
+            blocks: log-mel, (B, A, K, M).
+            mask: False for a hole, bool (B, A).
+        """
         past = self.new_past().expand(len(blocks), -1)
         return self.advance(blocks, past, mask)[0]
 
@@ -217,7 +249,12 @@ class ChunkStep(nn.Module):
     """The next blocks of a spectrogram."""
 
     def __init__(self, encoder: AudioCNN, fusion: CrossModalAttention) -> None:
-        """Step with the weights of ``encoder``, towards ``fusion``."""
+        """Step with the weights of ``encoder``, towards ``fusion``.
+
+        Args:
+            encoder: whose weights it uses.
+            fusion: makes keys and values of the tokens.
+        """
         super().__init__()
         self.audio, self.fusion = encoder, fusion
 

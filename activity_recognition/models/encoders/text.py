@@ -112,7 +112,12 @@ class UtteranceStep(nn.Module):
     """Utterances by themselves."""
 
     def __init__(self, encoder: TextTransformer, fusion: CrossModalAttention) -> None:
-        """Step with the weights of ``encoder``, towards ``fusion``."""
+        """Step with the weights of ``encoder``, towards ``fusion``.
+
+        Args:
+            encoder: whose weights it uses.
+            fusion: makes keys and values of the tokens.
+        """
         super().__init__()
         self.text, self.fusion = encoder, fusion
 

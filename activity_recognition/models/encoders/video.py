@@ -77,7 +77,12 @@ class SpatialBlock(nn.Module):
     """Pre-norm transformer block over the patches of one frame (Dosovitskiy et al. 2021)."""
 
     def __init__(self, config: VideoConfig, dropout: float) -> None:
-        """Create attention and feed-forward of ``config.width``."""
+        """Create attention and feed-forward of ``config.width``.
+
+        Args:
+            config: width and heads.
+            dropout: share of values that training drops.
+        """
         super().__init__()
         self.num_heads = config.spatial_heads
         self.norm1 = nn.LayerNorm(config.width)
@@ -87,7 +92,12 @@ class SpatialBlock(nn.Module):
         self.mlp = FeedForward(config.width, dropout)
 
     def forward(self, x: Tensor, patches: int) -> Tensor:
-        """Mix the patch tokens of each frame, (B * P, W): ``patches`` of them after each other."""
+        """Mix the patch tokens of each frame, (B * P, W): ``patches`` of them after each other.
+
+        Args:
+            x: (B * P, W).
+            patches: P, of one frame.
+        """
         projected = self.qkv(self.norm1(x)).unflatten(0, (-1, patches))
         query, key, value = split_projections(projected, 3, self.num_heads)
         mixed = F.scaled_dot_product_attention(query, key, value)
@@ -183,7 +193,12 @@ class TemporalBlock(nn.Module):
         return query, key, value
 
     def mix(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """Add attention's result and the feed-forward to the residual stream."""
+        """Add attention's result and the feed-forward to the residual stream.
+
+        Args:
+            x: the residual stream.
+            mixed: result of the attention, of the same shape.
+        """
         x = x + self.out(mixed)
         return x + self.mlp(self.norm2(x))
 
@@ -278,7 +293,12 @@ class VideoTransformer(Encoder):
         return self.norm(x)
 
     def encode_frames(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Encode each frame of (B, T, S, S, 3) by itself to (B, T, D); padding costs nothing."""
+        """Encode each frame of (B, T, S, S, 3) by itself to (B, T, D); padding costs nothing.
+
+        Args:
+            frames: uint8 (B, T, S, S, 3).
+            mask: False for padding, bool (B, T).
+        """
         there = frames[mask]
         if not len(there):
             return self.norm.weight.new_zeros(*mask.shape, self.config.hidden_dim)
@@ -385,7 +405,12 @@ class TemporalAttentionStep(nn.Module):
     """One frame of each stream attends to those before it."""
 
     def __init__(self, encoder: VideoTransformer, fusion: CrossModalAttention) -> None:
-        """Step with the weights of ``encoder``, towards ``fusion``."""
+        """Step with the weights of ``encoder``, towards ``fusion``.
+
+        Args:
+            encoder: whose weights it uses.
+            fusion: makes keys and values of the tokens.
+        """
         super().__init__()
         self.video, self.fusion = encoder, fusion
 
