@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -125,12 +125,11 @@ def prepare_shards(
     _check(data, out, engine)
     place = find_place(data)
     table = place.assignments()
-    names = [location.name for location in place.locations]
-    settings = settings_of(names, table, recorded)
+    settings = settings_of([item.name for item in place.locations], table, recorded)
     work = [
         Sharding(
             location=location,
-            out=str(out) if is_url(out) else str(Path(out).absolute()),
+            out=_absolute(out),
             model=model,
             sync=sync,
             wide_px=wide_px,
@@ -139,23 +138,38 @@ def prepare_shards(
         )
         for location in place.locations
     ]
-    shared = Store(out).is_shared and Store(data).is_shared
-    run = _engine(engine, worker_count(workers) if shared else 1, console)
+    run = _engine(engine, _processes(workers, data, out), console)
     outcomes = [outcome for _, outcome in sorted(run(make_shards, work), key=itemgetter(0))]
     manifest = Manifest(
         preprocessing=preprocessing(model, sync),
         wide_px=wide_px,
         recordings=tuple(_assigned(o.recording, table) for o in outcomes if o.recording),
-        left_out=(
-            *((o.name, o.problem) for o in outcomes if not o.recording),
-            *_unread(place, data),
-        ),
+        left_out=(*_unusable(outcomes), *_unread(place, data)),
         recorded=recorded,
     )
-    reasons = [why for _, why in manifest.left_out]
-    demand_usable(data, usable=len(manifest.recordings), skipped=reasons, strict=strict)
+    _demand_usable(data, manifest, strict=strict)
     write_manifest(Store(out), manifest)
     return PreparedShards(manifest=manifest, kept=sum(outcome.kept for outcome in outcomes))
+
+
+def _absolute(out: Path | str) -> str:
+    return str(out) if is_url(out) else str(Path(out).absolute())
+
+
+def _processes(workers: int, data: Path | str, out: Path | str) -> int:
+    """Return how many processes may work: one where others do not see the same files."""
+    shared = Store(out).is_shared and Store(data).is_shared
+    return worker_count(workers) if shared else 1
+
+
+def _demand_usable(data: Path | str, manifest: Manifest, *, strict: bool) -> None:
+    reasons = [why for _, why in manifest.left_out]
+    demand_usable(data, usable=len(manifest.recordings), skipped=reasons, strict=strict)
+
+
+def _unusable(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, str]]:
+    """Yield name and reason of each recording that could not be made into shards."""
+    return ((o.name, o.problem) for o in outcomes if not o.recording)
 
 
 def _unread(place: RecordingPlace, data: Path | str) -> Iterator[tuple[str, str]]:
