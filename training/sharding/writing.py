@@ -147,8 +147,7 @@ def prepare_shards(
         left_out=(*_unusable(outcomes), *_unread(place, data)),
         recorded=recorded,
     )
-    _demand_usable(data, manifest, strict=strict)
-    write_manifest(Store(out), manifest)
+    _finish(data, out, manifest, strict=strict)
     return PreparedShards(manifest=manifest, kept=sum(outcome.kept for outcome in outcomes))
 
 
@@ -162,9 +161,11 @@ def _processes(workers: int, data: Path | str, out: Path | str) -> int:
     return worker_count(workers) if shared else 1
 
 
-def _demand_usable(data: Path | str, manifest: Manifest, *, strict: bool) -> None:
+def _finish(data: Path | str, out: Path | str, manifest: Manifest, *, strict: bool) -> None:
+    """Write the manifest where there are enough recordings that can be used."""
     reasons = [why for _, why in manifest.left_out]
     demand_usable(data, usable=len(manifest.recordings), skipped=reasons, strict=strict)
+    write_manifest(Store(out), manifest)
 
 
 def _unusable(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, str]]:
