@@ -28,13 +28,13 @@ class AugmentationConfig(Ranged):
     strength: float = setting(1.0, low=0.0, high=2.0)
     """Factor on all ranges, but not on chances and numbers; 0 changes nothing."""
     mirror: float = setting(0.5, low=0.0, high=1.0)
-    """Chance that pictures are mirrored; 0 where labels tell left from right."""
+    """Chance that frames are mirrored; 0 where labels tell left from right."""
     shift: float = setting(0.06, low=0.0, high=0.5)
-    """Pictures are moved by up to this share of their side."""
+    """Frames are moved by up to this share of their side."""
     zoom: float = setting(0.1, low=0.0, high=1.0)
     """Logarithm of the largest zoom."""
     margin: float = setting(0.0, low=0.0, high=1.0)
-    """Above 0, pictures are kept larger than the network's by this share of its side, and views of
+    """Above 0, frames are kept larger than the network's by this share of its side, and views of
     at least the network's size are cropped from them instead of ``shift`` and ``zoom``: what they
     show are pixels of the camera, never a repeated border."""
     contrast: float = setting(0.25, low=0.0, high=2.0)
@@ -68,12 +68,12 @@ class AugmentationConfig(Ranged):
         return self.margin > 0 and self.strength > 0
 
     def wide_px(self, side_px: int) -> int:
-        """Return the side of pictures with their margin, pixels; 0 where none is needed."""
+        """Return the side of frames with their margin, pixels; 0 where none is needed."""
         return with_margin(side_px, self.margin) if self.crops else 0
 
 
 def with_margin(side_px: int, margin: float) -> int:
-    """Return a picture's side with a margin of a share of it, both edges together, pixels.
+    """Return a frame's side with a margin of a share of it, both edges together, pixels.
 
     Args:
         side_px: of a frame without it.
@@ -150,7 +150,7 @@ class TrainConfig(Ranged):
     contrast_gap_s: float = setting(2.0, low=0.0, high=600.0)
     """Decisions of one crop that are closer than this are no negatives of each other."""
     agreement_weight: float = setting(0.0, low=0.0, high=10.0)
-    """Weight of the divergence of each unimodal head's belief from the fused one."""
+    """Weight of the divergence of each unimodal head from the fused one."""
     modalities_at_once: int = setting(len(MODALITIES), low=1, high=len(MODALITIES))
     """A crop shows at most so many modalities, drawn again for each."""
     modality_dropout: float = setting(0.15, low=0.0, high=1.0)
@@ -221,7 +221,7 @@ class TrainConfig(Ranged):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PretrainConfig(Ranged):
-    """Pretraining of a frame encoder on single pictures of simulated people."""
+    """Pretraining of a frame encoder on single images of simulated people."""
 
     preset: str = 'nano'
     """Name of a file under config/models, or a path to one."""
@@ -229,7 +229,7 @@ class PretrainConfig(Ranged):
     scenes: int = setting(30_000, low=1, high=100_000_000)
     """Rooms, each with a person of its own; none is seen twice."""
     stills_per_scene: int = setting(4, low=1, high=1000)
-    """Pictures of each."""
+    """Images of each."""
     scenes_per_batch: int = setting(8, low=1, high=10_000)
     learning_rate: float = setting(1e-3, low=1e-8, high=1.0)
     weight_decay: float = setting(0.05, low=0.0, high=1.0)
@@ -243,9 +243,9 @@ class PretrainConfig(Ranged):
     precision: str = 'auto'
     num_threads: int = setting(0, low=0, high=1024)
     num_workers: int = setting(0, low=0, high=256)
-    """Processes that draw pictures; 0 takes half of the cores."""
+    """Processes that draw images; 0 takes half of the cores."""
 
     @property
     def steps(self) -> int:
-        """Batches, of ``scenes_per_batch * stills_per_scene`` pictures each."""
+        """Batches, of ``scenes_per_batch * stills_per_scene`` images each."""
         return max(1, self.scenes // self.scenes_per_batch)

@@ -1,7 +1,7 @@
 """Whether a probability means what it says: calibration error, reliability, Brier score, NLL.
 
 Expected calibration error with equal bins: Naeini et al. 2015, as in Guo et al. 2017. Brier score
-of several classes: Brier 1950, the squared distance between beliefs and truth, from 0 to 2.
+of several classes: Brier 1950, the squared distance between probabilities and truth, from 0 to 2.
 
 N decisions at which something was visible and the network knows the label, C classes.
 """
@@ -29,22 +29,22 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Believed:
-    """Beliefs beside what was true."""
+class Predictions:
+    """Probabilities beside what was true."""
 
-    log_beliefs: Float64
+    log_probabilities: Float64
     """(N, C), natural logarithms of probabilities."""
     truth: NDArray[np.int64]
     """(N,)."""
 
     @property
-    def beliefs(self) -> Float64:
+    def probabilities(self) -> Float64:
         """(N, C)."""
-        return np.exp(self.log_beliefs)
+        return np.exp(self.log_probabilities)
 
 
-def beliefs_of(results: Sequence[SegmentResult], temperature: float) -> dict[str, Believed]:
-    """Return what was believed without and with the temperature, and after smoothing.
+def predictions_of(results: Sequence[SegmentResult], temperature: float) -> dict[str, Predictions]:
+    """Return what was predicted without and with the temperature, and after smoothing.
 
     Args:
         results: of all segments.
@@ -54,29 +54,29 @@ def beliefs_of(results: Sequence[SegmentResult], temperature: float) -> dict[str
     truth = np.concatenate([s.truth[rows] for s, rows in zip(results, kept, strict=True)])
     logits = np.concatenate([s.logits[rows] for s, rows in zip(results, kept, strict=True)])
     smoothed = np.concatenate(
-        [s.smoothed.beliefs[rows] for s, rows in zip(results, kept, strict=True)]
+        [s.smoothed.probabilities[rows] for s, rows in zip(results, kept, strict=True)]
     ).astype(np.float64)
     # A mean of float32 probabilities can be 0, or sum to a little less than 1.
     smoothed = np.maximum(smoothed, np.finfo(np.float32).tiny)
     return {
-        'before': Believed(log_beliefs=_log_softmax(logits), truth=truth),
-        'after': Believed(log_beliefs=_log_softmax(logits / temperature), truth=truth),
-        'smoothed': Believed(
-            log_beliefs=np.log(smoothed / smoothed.sum(axis=1, keepdims=True)), truth=truth
+        'before': Predictions(log_probabilities=_log_softmax(logits), truth=truth),
+        'after': Predictions(log_probabilities=_log_softmax(logits / temperature), truth=truth),
+        'smoothed': Predictions(
+            log_probabilities=np.log(smoothed / smoothed.sum(axis=1, keepdims=True)), truth=truth
         ),
     }
 
 
-def calibration_sums(believed: Believed) -> Float64:
+def calibration_sums(predicted: Predictions) -> Float64:
     """Return what one recording adds, (2 + 3 * BINS,).
 
     Brier score, NLL, then of each bin its decisions, their confidence, and how many were right.
     """
-    beliefs, rows = believed.beliefs, np.arange(len(believed.truth))
-    brier = (beliefs**2).sum() - 2 * beliefs[rows, believed.truth].sum() + len(rows)
-    nll = -believed.log_beliefs[rows, believed.truth].sum()
-    confidence = beliefs.max(axis=1, initial=0.0)
-    right = beliefs.argmax(axis=1) == believed.truth
+    probabilities, rows = predicted.probabilities, np.arange(len(predicted.truth))
+    brier = (probabilities**2).sum() - 2 * probabilities[rows, predicted.truth].sum() + len(rows)
+    nll = -predicted.log_probabilities[rows, predicted.truth].sum()
+    confidence = probabilities.max(axis=1, initial=0.0)
+    right = probabilities.argmax(axis=1) == predicted.truth
     place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     binned = [
         np.bincount(place, weights=weights, minlength=BINS)
@@ -98,16 +98,16 @@ def calibration_statistics(sums: NDArray[Any]) -> dict[str, Float64]:
 
 
 def measure_calibration(
-    believed: Mapping[str, Believed], sums: Mapping[str, Float64], temperature: float
+    predicted: Mapping[str, Predictions], sums: Mapping[str, Float64], temperature: float
 ) -> dict[str, Any]:
     """Return calibration before and after temperature and after smoothing, ready for JSON.
 
     Args:
-        believed: of all recordings, per kind.
+        predicted: of all recordings, per kind.
         sums: (R, S) per kind, of :func:`calibration_sums`.
         temperature: of the checkpoint.
     """
-    found = {kind: _measure(believed[kind], sums[kind].sum(axis=0)) for kind in KINDS}
+    found = {kind: _measure(predicted[kind], sums[kind].sum(axis=0)) for kind in KINDS}
     return {'temperature': temperature, 'bins': BINS, **found}
 
 
@@ -121,26 +121,26 @@ def calibration_intervals(sums: Mapping[str, Float64], bootstrap: Bootstrap) -> 
     return {kind: bootstrap.intervals(calibration_statistics, sums[kind]) for kind in KINDS}
 
 
-def expected_calibration_error(believed: Believed) -> float | None:
+def expected_calibration_error(predicted: Predictions) -> float | None:
     """Return the expected calibration error of the most probable class; None without decisions."""
-    if not len(believed.truth):
+    if not len(predicted.truth):
         return None
     error = multiclass_calibration_error(
-        torch.from_numpy(believed.beliefs),
-        torch.from_numpy(believed.truth),
-        num_classes=believed.log_beliefs.shape[1],
+        torch.from_numpy(predicted.probabilities),
+        torch.from_numpy(predicted.truth),
+        num_classes=predicted.log_probabilities.shape[1],
         n_bins=BINS,
         norm='l1',
     )
     return float(error.item())
 
 
-def _measure(believed: Believed, totals: Float64) -> dict[str, Any]:
+def _measure(predicted: Predictions, totals: Float64) -> dict[str, Any]:
     counts, confidence, right = _bins(totals)
     means = known(ratio(confidence, counts)), known(ratio(right, counts))
     return {
         **{name: known(value) for name, value in calibration_statistics(totals).items()},
-        'ece': expected_calibration_error(believed),
+        'ece': expected_calibration_error(predicted),
         'reliability': [
             {
                 'from': place / BINS,

@@ -23,7 +23,7 @@ UNDECIDED = -1
 """Instead of a class: nothing was there to decide from, or the answer was UNKNOWN."""
 
 Int64 = NDArray[np.int64]
-Beliefs = NDArray[np.float32]
+Probabilities = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Answers:
 
     classes: Int64
     """(Q,), UNDECIDED where none was."""
-    beliefs: Beliefs
+    probabilities: Probabilities
     """(Q, C), calibrated probabilities; zeros where there was nothing to believe anything from."""
 
 
@@ -96,9 +96,9 @@ def answer(
     """
     anything = prediction.anything
     _refuse_not_finite(prediction.logits[anything])
-    beliefs: Beliefs = torch.softmax(prediction.logits / temperature, dim=-1).numpy()
-    beliefs = np.where(anything[:, None], beliefs, np.float32(0.0))
-    decided = np.where(anything, beliefs.argmax(-1), UNDECIDED)
+    probabilities: Probabilities = torch.softmax(prediction.logits / temperature, dim=-1).numpy()
+    probabilities = np.where(anything[:, None], probabilities, np.float32(0.0))
+    decided = np.where(anything, probabilities.argmax(-1), UNDECIDED)
     return SegmentResult(
         stamps_ns=prediction.stamps_ns,
         targets=prediction.targets,
@@ -106,8 +106,8 @@ def answer(
         anything=anything,
         present=prediction.present,
         own={m: logits.argmax(-1).numpy() for m, logits in prediction.unimodal.items()},
-        decisions=Answers(classes=decided, beliefs=beliefs),
-        smoothed=smooth(beliefs, anything, prediction.stamps_ns, smoothing),
+        decisions=Answers(classes=decided, probabilities=probabilities),
+        smoothed=smooth(probabilities, anything, prediction.stamps_ns, smoothing),
         labels=segment.labels,
     )
 
@@ -123,12 +123,15 @@ def _refuse_not_finite(logits: torch.Tensor) -> None:
 
 
 def smooth(
-    beliefs: Beliefs, anything: NDArray[np.bool_], stamps_ns: Int64, config: SmoothingConfig
+    probabilities: Probabilities,
+    anything: NDArray[np.bool_],
+    stamps_ns: Int64,
+    config: SmoothingConfig,
 ) -> Answers:
     """Return what a node would publish: UNDECIDED when UNKNOWN or without data.
 
     Args:
-        beliefs: (Q, C).
+        probabilities: (Q, C).
         anything: (Q,), whether anything was visible.
         stamps_ns: (Q,).
         config: how answers are smoothed.
@@ -136,12 +139,14 @@ def smooth(
     smoothing = ActivitySmoothing(config=config)
     state = smoothing.new_state()
     answers = [
-        smoothing.step(belief, t_ns, state)
+        smoothing.step(row, t_ns, state)
         if there
-        else smoothing.no_data(t_ns, beliefs.shape[1], state)
-        for belief, t_ns, there in zip(beliefs, stamps_ns.tolist(), anything, strict=True)
+        else smoothing.no_data(t_ns, probabilities.shape[1], state)
+        for row, t_ns, there in zip(probabilities, stamps_ns.tolist(), anything, strict=True)
     ]
     return Answers(
         classes=np.array([a.class_id for a in answers], dtype=np.int64),
-        beliefs=np.array([a.probabilities for a in answers], np.float32).reshape(beliefs.shape),
+        probabilities=np.array([a.probabilities for a in answers], np.float32).reshape(
+            probabilities.shape
+        ),
     )

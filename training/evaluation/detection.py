@@ -73,12 +73,14 @@ def _measure(results: Sequence[SegmentResult], kind: str, labels: Sequence[str])
     answers: list[Answers] = [getattr(s, kind) for s in results]
     truth = np.concatenate([s.truth for s in results])
     counted = truth >= 0
-    beliefs = np.concatenate([a.beliefs for a in answers])[counted].astype(np.float64)
+    probabilities = np.concatenate([a.probabilities for a in answers])[counted].astype(np.float64)
     per_class = {
         label: {
-            'average_precision': average_precision(beliefs[:, index], truth[counted] == index),
+            'average_precision': average_precision(
+                probabilities[:, index], truth[counted] == index
+            ),
             'calibrated_average_precision': calibrated_average_precision(
-                beliefs[:, index], truth[counted] == index
+                probabilities[:, index], truth[counted] == index
             ),
         }
         for index, label in enumerate(labels)

@@ -219,7 +219,7 @@ def timed(recording: Decided, labels: Sequence[str]) -> Timed:
 def _answers(recording: Decided, labels: Sequence[str]) -> Iterator[Answer]:
     for result in recording.results:
         since_s = (result.stamps_ns - recording.start_ns) / 1e9
-        highest = result.smoothed.beliefs.max(axis=1, initial=0.0)
+        highest = result.smoothed.probabilities.max(axis=1, initial=0.0)
         for t_s, class_id, confidence, there in zip(
             since_s, result.smoothed.classes, highest, result.anything, strict=True
         ):

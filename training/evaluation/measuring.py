@@ -302,7 +302,7 @@ def measure_sections(
     labels = checkpoint.config.labels
     results = [result for recording in decided for result in recording.results]
     sums = _sum_up(decided, checkpoint.temperature)
-    believed = calibration.beliefs_of(results, checkpoint.temperature)
+    predicted = calibration.predictions_of(results, checkpoint.temperature)
     latency, cost_numbers = cost_in_numbers(cost)
     return {
         'schema_version': SCHEMA_VERSION,
@@ -310,7 +310,7 @@ def measure_sections(
         'agreement': measure_agreement(results, len(labels)),
         'temporal': measure_temporal(results, sums.temporal),
         'calibration': calibration.measure_calibration(
-            believed, sums.calibration, checkpoint.temperature
+            predicted, sums.calibration, checkpoint.temperature
         ),
         'unknown': measure_unknown(results, unknown_labels),
         'detection': measure_detection(results, labels),
@@ -322,7 +322,9 @@ def measure_sections(
 
 def _sum_up(decided: Sequence[Decided], temperature: float) -> _Sums:
     temporal = [temporal_sums(recording.results) for recording in decided]
-    believed = [calibration.beliefs_of(recording.results, temperature) for recording in decided]
+    predicted = [
+        calibration.predictions_of(recording.results, temperature) for recording in decided
+    ]
     return _Sums(
         counts={
             combination: stacked([recording.counts[combination] for recording in decided])
@@ -330,7 +332,7 @@ def _sum_up(decided: Sequence[Decided], temperature: float) -> _Sums:
         },
         temporal={kind: np.stack([sums[kind] for sums in temporal]) for kind in temporal[0]},
         calibration={
-            kind: np.stack([calibration.calibration_sums(found[kind]) for found in believed])
+            kind: np.stack([calibration.calibration_sums(found[kind]) for found in predicted])
             for kind in calibration.KINDS
         },
     )

@@ -98,7 +98,7 @@ def compare(played: Played, temperature: float, *, is_half: bool) -> Comparison:
     both = saw & replayed.seen & replayed.comparable
     other_label = both & (live.argmax(axis=1) != again.argmax(axis=1))
     if is_half:
-        apart = _apart_in_belief(live / temperature, again / temperature, other_label)
+        apart = _apart_in_probability(live / temperature, again / temperature, other_label)
     else:
         beyond = np.abs(live - again) > TOLERANCE_FP32 * (1 + np.abs(again))
         apart = np.asarray(beyond.any(axis=1))
@@ -110,7 +110,7 @@ def compare(played: Played, temperature: float, *, is_half: bool) -> Comparison:
     )
 
 
-def _apart_in_belief(
+def _apart_in_probability(
     live: Float64, again: Float64, other_label: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return where calibrated logits (N, C) give other probabilities than 16 bits explain, (N,)."""
@@ -124,15 +124,17 @@ def _apart_in_belief(
 def _answers(played: Played, temperature: float) -> Int64:
     """Return what a node would publish of the decisions of ``forward``, (N,)."""
     replayed, moments_ns = played.replayed, played.moments_ns
-    beliefs = _softmax(replayed.logits / temperature).astype(np.float32)
+    probabilities = _softmax(replayed.logits / temperature).astype(np.float32)
     answers = np.full(len(moments_ns), UNDECIDED, np.int64)
     for number in np.unique(replayed.segment):
         rows = (replayed.segment == number) & replayed.comparable
-        found = smooth(beliefs[rows], replayed.seen[rows], moments_ns[rows], played.trace.smoothing)
+        found = smooth(
+            probabilities[rows], replayed.seen[rows], moments_ns[rows], played.trace.smoothing
+        )
         answers[rows] = found.classes
     return answers
 
 
 def _softmax(logits: Float64) -> Float64:
-    beliefs: Float64 = torch.softmax(torch.from_numpy(logits), dim=-1).numpy()
-    return beliefs
+    probabilities: Float64 = torch.softmax(torch.from_numpy(logits), dim=-1).numpy()
+    return probabilities

@@ -66,7 +66,7 @@ def false_positive_rate(known: Float64, unknown: Float64) -> float | None:
 
 def _measure(results: Sequence[SegmentResult], kind: str) -> dict[str, Any]:
     answers: list[Answers] = [getattr(s, kind) for s in results]
-    scores = [a.beliefs.max(axis=1, initial=0.0).astype(np.float64) for a in answers]
+    scores = [a.probabilities.max(axis=1, initial=0.0).astype(np.float64) for a in answers]
     seen = [s.anything for s in results]
     unsure = np.concatenate([a.classes == UNDECIDED for a in answers])
     highest = np.concatenate(scores)

@@ -70,8 +70,8 @@ class TrainingLoss(nn.Module):
         """
         counts = counts or self.counts(output.present, batch)
         settings, targets = self.settings, batch['targets']
-        beliefs = output.logits, output.unimodal, output.present, targets
-        terms: dict[str, Tensor] = self.dense(*beliefs, counts)
+        probabilities = output.logits, output.unimodal, output.present, targets
+        terms: dict[str, Tensor] = self.dense(*probabilities, counts)
         own = torch.stack([terms[m.value] for m in output.unimodal]).sum()
         parts = [(settings.fused_weight, terms['fused']), (settings.unimodal_weight, own)]
         if 'contrast' in counts:
@@ -81,7 +81,7 @@ class TrainingLoss(nn.Module):
             )
             parts.append((settings.contrast_weight, terms['contrast']))
         if 'agreement' in counts:
-            terms['agreement'] = self_distillation_kl(*beliefs, counts['agreement'])
+            terms['agreement'] = self_distillation_kl(*probabilities, counts['agreement'])
             parts.append((settings.agreement_weight, terms['agreement']))
         weighed = [weight * term for weight, term in parts if weight]
         # Whatever wraps modules looks for the parameters behind everything that comes out.

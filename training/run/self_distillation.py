@@ -1,4 +1,4 @@
-"""How far each modality's own belief lies from the fused one.
+"""How far the probabilities of each modality's own head lie from the fused ones.
 
 B batch, Q decisions, C classes.
 """
@@ -23,9 +23,9 @@ def self_distillation_kl(
     targets: Tensor,
     count: Tensor | None = None,
 ) -> Tensor:
-    """Return the mean Kullback-Leibler divergence of unimodal beliefs from the fused one, a scalar.
+    """Return the mean Kullback-Leibler divergence of the unimodal heads from the fused one.
 
-    The fused belief teaches and is not taught: no gradient flows into it. It knows more than any
+    A scalar. The fused head is the teacher: no gradient flows into it. It knows more than any
     single modality, and would otherwise be drawn to what the worst of them can tell (compare
     self-distillation, Zhang et al. 2019, "Be Your Own Teacher").
 

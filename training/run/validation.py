@@ -25,7 +25,7 @@ from activity_recognition.types import Modality
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Validation:
-    """Raw beliefs over all validation recordings, and what they are worth."""
+    """Raw probabilities over all validation recordings, and what they are worth."""
 
     logits: Tensor
     """Fused, (N, C), of the decisions at which something was visible and labelled."""

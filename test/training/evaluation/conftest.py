@@ -38,22 +38,22 @@ def track_of(targets: list[int], period_s: float = PERIOD_S) -> LabelTrack:
     )
 
 
-def make_stretch(
+def make_result(
     targets: list[int],
     decided: list[int],
     *,
     smoothed: list[int] | None = None,
     own: dict[str, list[int]] | None = None,
     absent: dict[str, list[int]] | None = None,
-    beliefs: np.ndarray | None = None,
+    probabilities: np.ndarray | None = None,
     num_classes: int = 3,
 ) -> SegmentResult:
-    """Return decisions every tenth of a second; beliefs follow what was decided where not given."""
+    """Return decisions every tenth of a second; probabilities follow them where not given."""
     count = len(targets)
     classes = np.array(decided, dtype=np.int64)
-    if beliefs is None:
-        beliefs = np.full((count, num_classes), 0.1, dtype=np.float32)
-        beliefs[np.arange(count), np.maximum(classes, 0)] = 0.8
+    if probabilities is None:
+        probabilities = np.full((count, num_classes), 0.1, dtype=np.float32)
+        probabilities[np.arange(count), np.maximum(classes, 0)] = 0.8
     present = {m: np.ones(count, dtype=np.bool_) for m in MODALITIES}
     for name, places in (absent or {}).items():
         present[next(m for m in MODALITIES if m.value == name)][places] = False
@@ -62,12 +62,12 @@ def make_stretch(
     return SegmentResult(
         stamps_ns=START_NS + np.arange(count) * to_ns(PERIOD_S),
         targets=np.array(targets, dtype=np.int64),
-        logits=np.log(beliefs.astype(np.float64)),
+        logits=np.log(probabilities.astype(np.float64)),
         anything=np.ones(count, dtype=np.bool_),
         present=present,
         own=heads,
-        decisions=Answers(classes=classes, beliefs=beliefs.astype(np.float32)),
-        smoothed=Answers(classes=after, beliefs=beliefs.astype(np.float32)),
+        decisions=Answers(classes=classes, probabilities=probabilities.astype(np.float32)),
+        smoothed=Answers(classes=after, probabilities=probabilities.astype(np.float32)),
         labels=track_of(targets),
     )
 

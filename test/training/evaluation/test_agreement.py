@@ -12,7 +12,7 @@ from activity_recognition.training.evaluation.agreement import (
     measure_agreement,
 )
 
-from .conftest import make_stretch
+from .conftest import make_result
 
 
 def array(values: list[int]) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_kappa_is_symmetric_and_at_most_one(pairs: list[tuple[int, int]]):
 
 
 def test_only_decisions_with_both_modalities_count():
-    stretch = make_stretch(
+    stretch = make_result(
         [0, 0, 1, 1, -100],
         [0, 0, 1, 0, 1],
         smoothed=[0, 0, 1, 1, 1],
@@ -79,7 +79,7 @@ def test_only_decisions_with_both_modalities_count():
 
 
 def test_all_three_agree_where_all_say_the_same():
-    stretch = make_stretch([0, 1, 2], [0, 1, 2], own={'text': [0, 1, 1]})
+    stretch = make_result([0, 1, 2], [0, 1, 2], own={'text': [0, 1, 1]})
     found = measure_agreement([stretch], 3)['all']
     assert found['where_they_agree']['decisions'] == 2
     assert found['where_they_differ']['decisions'] == 1

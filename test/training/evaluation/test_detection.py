@@ -12,7 +12,7 @@ from activity_recognition.training.evaluation.detection import (
     measure_detection,
 )
 
-from .conftest import LABELS, make_stretch
+from .conftest import LABELS, make_result
 
 
 def flags(values: list[int]) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_without_positives_there_is_nothing():
 
 
 def test_the_mean_leaves_none_and_what_does_not_occur_out():
-    found = measure_detection([make_stretch([0, 0, 1, 1], [0, 0, 1, 1])], LABELS)
+    found = measure_detection([make_result([0, 0, 1, 1], [0, 0, 1, 1])], LABELS)
     assert set(found['per_class']) == {'greeting', 'typing'}
     assert found['per_class']['typing']['average_precision'] is None
     assert found['map'] == found['calibrated_map'] == 1.0

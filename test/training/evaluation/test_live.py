@@ -46,7 +46,7 @@ from activity_recognition.types import (
     to_ns,
 )
 
-from .conftest import LABELS, START_NS, make_stretch
+from .conftest import LABELS, START_NS, make_result
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -314,7 +314,7 @@ def test_labels_are_compared_with_the_undisturbed_and_the_true_ones_by_hand(
             spans=(),
             counts={},
             # Only three moments; class 3 is a label that the checkpoint lacks.
-            results=(make_stretch([0, 0, 3], [0, 1, 0], smoothed=[0, 0, 1]),),
+            results=(make_result([0, 0, 3], [0, 1, 0], smoothed=[0, 0, 1]),),
             dropped=0,
         ),
     )

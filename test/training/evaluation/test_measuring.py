@@ -122,7 +122,7 @@ def test_the_published_answers_are_those_of_the_engine(
     assert result.stamps_ns.tolist() == [decision.t_ns for decision in decisions]
     assert result.smoothed.classes.tolist() == [decision.class_id for decision in decisions]
     np.testing.assert_allclose(
-        result.smoothed.beliefs, [decision.probabilities for decision in decisions], atol=1e-4
+        result.smoothed.probabilities, [decision.probabilities for decision in decisions], atol=1e-4
     )
 
 

@@ -67,7 +67,7 @@ def test_the_decisions_are_those_on_the_recordings(
             np.testing.assert_array_equal(one.targets, other.targets)
             np.testing.assert_array_equal(one.logits, other.logits)
             np.testing.assert_array_equal(one.smoothed.classes, other.smoothed.classes)
-            np.testing.assert_array_equal(one.smoothed.beliefs, other.smoothed.beliefs)
+            np.testing.assert_array_equal(one.smoothed.probabilities, other.smoothed.probabilities)
     assert comparable(found) == comparable(evaluation)
 
 

@@ -12,7 +12,7 @@ from activity_recognition.training.evaluation.unknown import (
     measure_unknown,
 )
 
-from .conftest import make_stretch
+from .conftest import make_result
 
 SCORES = st.lists(st.integers(1, 99), min_size=1, max_size=20).map(lambda v: np.array(v) / 100)
 
@@ -52,7 +52,7 @@ def test_it_is_the_area_and_the_curve_of_scikit_learn():
 
 
 def test_without_unknown_ones_there_is_nothing():
-    found = measure_unknown([make_stretch([0, 1], [0, 1])], [])
+    found = measure_unknown([make_result([0, 1], [0, 1])], [])
     assert found['auroc'] is None
     assert found['fpr_at_95_tpr'] is None
     assert found['decisions'] == 0
@@ -60,8 +60,10 @@ def test_without_unknown_ones_there_is_nothing():
 
 
 def test_labels_beyond_those_known_are_unknown():
-    beliefs = np.array([[0.9, 0.05, 0.05]] * 3 + [[0.4, 0.3, 0.3]] * 2, dtype=np.float32)
-    stretch = make_stretch([0, 0, -100, 3, 4], [0] * 5, smoothed=[0, -1, 0, -1, 0], beliefs=beliefs)
+    probabilities = np.array([[0.9, 0.05, 0.05]] * 3 + [[0.4, 0.3, 0.3]] * 2, dtype=np.float32)
+    stretch = make_result(
+        [0, 0, -100, 3, 4], [0] * 5, smoothed=[0, -1, 0, -1, 0], probabilities=probabilities
+    )
     found = measure_unknown([stretch], ['running', 'singing'])
     assert found['labels'] == ['running', 'singing']
     assert found['decisions'] == 2
