@@ -15,6 +15,7 @@ from activity_recognition.sensors.audio_format import (
     format_from_portaudio,
     pcm_to_channels,
 )
+from activity_recognition.sensors.cdr import frame_id_of, header_stamp_ns
 from activity_recognition.sensors.channel_selector import ChannelSelector
 from activity_recognition.sensors.decoder_settings import (
     DecoderSettings,
@@ -23,7 +24,6 @@ from activity_recognition.sensors.decoder_settings import (
 )
 from activity_recognition.sensors.resampler import StreamingResampler
 from activity_recognition.sensors.sample_clock import SampleClock
-from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import NANOSECONDS, AudioChunk, seconds_between, to_ns
 
 if TYPE_CHECKING:

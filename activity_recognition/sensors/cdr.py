@@ -27,6 +27,7 @@ from activity_recognition.sensors.definition_limits import (
     parse_msg,
 )
 from activity_recognition.sensors.definitions import FIXED_TYPES, KNOWN_DEFINITIONS, OTHER_RELEASES
+from activity_recognition.types import NANOSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,6 +46,10 @@ _ROS1_REPLACED = ('std_msgs/msg/Header', 'builtin_interfaces/msg/Time')
 """ROS 1's header has a counter more than ROS 2's; rosbags drops it when it converts a record."""
 
 
+MAX_FRAME_ID = 1024
+"""Longest name of a coordinate frame: what is recognised carries it on with every decision."""
+
+
 def full_type_name(name: str) -> str:
     """Return ``pkg/msg/Type`` for ``pkg/Type``; names with ``msg``, ``srv`` or ``action`` stay.
 
@@ -60,6 +65,37 @@ def full_type_name(name: str) -> str:
 def listed_type_name(name: str) -> str:
     """Return the full name of a type, or the name as it is where it is none of ROS."""
     return full_type_name(name) if _TYPE_NAME.fullmatch(name) else name
+
+
+def header_stamp_ns(message: Message) -> int | None:
+    """Return the stamp in a message's header; None without a header or with a zero stamp.
+
+    Raises:
+        DecodeError: when the stamp is not a time.
+    """
+    header = getattr(message, 'header', None)
+    stamp = getattr(header, 'stamp', None)
+    if stamp is None:
+        return None
+    seconds, nanoseconds = int(stamp.sec), int(stamp.nanosec)
+    if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS:
+        raise DecodeError(f'header stamp: not a time: sec={seconds}, nanosec={nanoseconds}')
+    return seconds * NANOSECONDS + nanoseconds or None
+
+
+def frame_id_of(message: Message) -> str:
+    """Return the coordinate frame named in a message's header, empty where there is none.
+
+    Raises:
+        DecodeError: when the name is too long.
+    """
+    name = str(getattr(getattr(message, 'header', None), 'frame_id', ''))
+    if len(name) > MAX_FRAME_ID:
+        raise DecodeError(
+            f'header frame_id: expected at most {MAX_FRAME_ID} characters, got {len(name)}; name '
+            "the sensor's coordinate frame in the driver"
+        )
+    return name
 
 
 class MessageType:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError, quoted
+from activity_recognition.sensors.cdr import frame_id_of, header_stamp_ns
 from activity_recognition.sensors.compressed import decode_compressed
 from activity_recognition.sensors.decoder_settings import (
     DecoderSettings,
@@ -22,7 +23,6 @@ from activity_recognition.sensors.decoder_settings import (
 )
 from activity_recognition.sensors.keypoints import KEY_POINT_TYPES, decode_key_points
 from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, halved
-from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Frame
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from activity_recognition.errors import DecodeError
 from activity_recognition.keypoints import SKELETONS, KeyPoints, draw_figure, name_fault, size_fault
 from activity_recognition.modalities import ROLE_SPEC, Role
+from activity_recognition.sensors.cdr import frame_id_of, header_stamp_ns
 from activity_recognition.sensors.size import LEAST_SIDE_PX
-from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Frame
 
 if TYPE_CHECKING:

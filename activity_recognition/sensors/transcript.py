@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from activity_recognition.errors import ConfigError, DecodeError
 from activity_recognition.modalities import ROLE_SPEC, Role
-from activity_recognition.sensors.cdr import full_type_name
+from activity_recognition.sensors.cdr import frame_id_of, full_type_name, header_stamp_ns
 from activity_recognition.sensors.decoder_settings import (
     DecoderSettings,
     SignalHealth,
     TopicMessage,
 )
-from activity_recognition.sensors.stamps import frame_id_of, header_stamp_ns
 from activity_recognition.types import Utterance, seconds_between
 
 if TYPE_CHECKING:

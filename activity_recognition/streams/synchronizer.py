@@ -16,9 +16,14 @@ from typing import TYPE_CHECKING
 
 from activity_recognition.modalities import SPECS
 from activity_recognition.streams.admission import Admission, DropReason, InputCounters
-from activity_recognition.streams.input_queue import InputQueue
 from activity_recognition.streams.schedule import DecisionSchedule
-from activity_recognition.streams.segments import Segment, drain, single_window, windows_of
+from activity_recognition.streams.waiting import (
+    InputQueue,
+    Segment,
+    drain,
+    single_window,
+    windows_of,
+)
 from activity_recognition.types import DecisionTime, Modality, Sample, Window
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.streams.admission import RateLimit
-from activity_recognition.streams.input_queue import StampedRing
+from activity_recognition.streams.waiting import StampedRing
 from activity_recognition.types import AudioChunk, Utterance
 
 SECOND = 1_000_000_000

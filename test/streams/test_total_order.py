@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from activity_recognition.config import SyncConfig
 from activity_recognition.streams import DropReason, WindowSynchronizer, windows
 from activity_recognition.streams.admission import Admission
-from activity_recognition.streams.segments import cut, drain
+from activity_recognition.streams.waiting import cut, drain
 from activity_recognition.types import MODALITIES, Modality, Sample, Window, modality_of
 from factories.timed import chunk, decisions_of, frame, words
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activity_recognition.errors import ActivityRecognitionError, DecodeError, OutOfOrderError
 from activity_recognition.modalities import SAMPLE_ROLES, SPECS, Role
-from activity_recognition.ros.clocks import now_ns
 from activity_recognition.sensors import Drops
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
@@ -28,6 +27,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from rclpy.clock import Clock
     from rclpy.event_handler import SubscriptionEventCallbacks
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
@@ -77,6 +77,12 @@ class SequenceGaps:
         if 0 < self._newest < number:
             self.missed += number - self._newest - 1
         self._newest = number
+
+
+def now_ns(clock: Clock) -> int:
+    """Return the time on ``clock``, nanoseconds: ``clock.now()`` without its Time around it."""
+    with clock.handle:
+        return int(clock.handle.get_now().nanoseconds)
 
 
 class RawMessage(NamedTuple):

@@ -10,7 +10,6 @@ from rclpy.duration import Duration
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from activity_recognition.msg import ActivityLabels, ActivityStamped
-from activity_recognition.ros.clocks import now_ns
 from activity_recognition.ros.qos import LABELS_QOS, decision_profile
 from activity_recognition.ros.recognizing.activity_cdr import ActivityWriter
 from activity_recognition.ros.recognizing.conversions import (
@@ -18,6 +17,7 @@ from activity_recognition.ros.recognizing.conversions import (
     no_data_message,
     to_message,
 )
+from activity_recognition.ros.recognizing.filters import EntryTimes, now_ns
 from activity_recognition.types import Decision, Frame, seconds_between
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 
-    from activity_recognition.ros.recognizing.filters import EntryTimes
     from activity_recognition.types import Modality, Window
 
 

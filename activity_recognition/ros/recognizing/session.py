@@ -17,14 +17,15 @@ from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.trace_file import TracedEngine
 from activity_recognition.modalities import Role
-from activity_recognition.ros.clocks import change_period, now_ns
 from activity_recognition.ros.recognizing.diagnostics import Snapshot
+from activity_recognition.ros.recognizing.filters import now_ns
 from activity_recognition.ros.recognizing.results import LabelList
 from activity_recognition.ros.recognizing.stream_inputs import StreamInputs, audio_format
 from activity_recognition.ros.recognizing.stream_publishers import StreamPublishers
 from activity_recognition.ros.recognizing.worker import EngineWorker
 from activity_recognition.ros.topic_choice import accepted
 from activity_recognition.streams.schedule import IDLE_RATE_HZ
+from activity_recognition.types import to_ns
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -168,7 +169,7 @@ class ActiveSession:
         """
         timer = self._timers.get(name)
         if timer is not None:
-            change_period(timer, period_s)
+            _change_period(timer, period_s)
             return timer
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers[name] = self._node.create_timer(period_s, call, clock=clock or steady)
@@ -209,6 +210,24 @@ class ActiveSession:
         if now_s - self._last_log_s >= LOG_PERIOD_S:
             self._last_log_s = now_s
             self._node.get_logger().error(f'a step failed: {type(error).__name__}: {error}')
+
+
+def _change_period(timer: Timer, period_s: float) -> None:
+    """Change how often a timer calls; the next call may come earlier for it, but never later.
+
+    So a timer whose period is changed more often than it calls still calls, which one that is made
+    again each time would not.
+
+    Args:
+        timer: of a node.
+        period_s: the new period, seconds.
+    """
+    period_ns = to_ns(period_s)
+    if period_ns == timer.timer_period_ns:
+        return
+    timer.timer_period_ns = period_ns
+    if timer.time_until_next_call() > period_ns:
+        timer.reset()
 
 
 def load_engine(config: RecognizerConfig) -> MultiStreamEngine:
