@@ -120,7 +120,7 @@ class KeyPointArrays:
 
     def _check_extent(self) -> None:
         """Refuse key points that are no pixels, or none."""
-        seen = np.isfinite(self.joints_px).all(axis=2)
+        seen = np.asarray(np.isfinite(self.joints_px).all(axis=2))
         if not seen.any():
             raise RecordingError(
                 f'{self.path}: joints: none lies in sight of the camera in any frame; joints have '
