@@ -1,4 +1,4 @@
-"""A release of hri_msgs that is built here, published by another process: its definition counts."""
+"""hri_msgs that are built here, published by another process: a release's definition counts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,15 @@ pytestmark = [
 ]
 
 TEMPLATE = Path(__file__).resolve().parents[3] / 'interfaces' / 'audio_common_msgs'
-OLD_RELEASE = 'std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence\n'
+DEFINITIONS = {
+    # As it was before it had a locale.
+    'LiveSpeech': 'std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence\n',
+    'NormalizedPointOfInterest2D': 'float32 x\nfloat32 y\nfloat32 c\n',
+    'Skeleton2D': (
+        'std_msgs/Header header\nuint8 NOSE=0\nuint8 RIGHT_EAR=17\n'
+        'hri_msgs/NormalizedPointOfInterest2D[] skeleton\n'
+    ),
+}
 SPEAK = """
 import sys
 import rclpy
@@ -37,10 +46,30 @@ node.create_timer(0.2, speak)
 rclpy.spin(node)
 """
 
+STAND = """
+import sys
+import rclpy
+from hri_msgs.msg import NormalizedPointOfInterest2D, Skeleton2D
+namespace, topic = sys.argv[1:]
+rclpy.init(args=[])
+node = rclpy.create_node('tracker', namespace=namespace)
+publisher = node.create_publisher(Skeleton2D, topic, rclpy.qos.qos_profile_sensor_data)
+def track():
+    message = Skeleton2D()
+    message.skeleton = [
+        NormalizedPointOfInterest2D(x=0.4 + 0.01 * n, y=0.05 * n, c=0.9) for n in range(18)
+    ]
+    message.header.stamp = node.get_clock().now().to_msg()
+    message.header.frame_id = 'body_b1'
+    publisher.publish(message)
+node.create_timer(0.1, track)
+rclpy.spin(node)
+"""
+
 
 @pytest.fixture(scope='module')
 def with_hri_msgs(tmp_path_factory):
-    """Build hri_msgs as it was before it had a locale; return the environment that has it."""
+    """Build hri_msgs; return the environment that has them."""
     if shutil.which('cmake') is None:
         pytest.skip('no cmake: hri_msgs cannot be built')
     source, prefix = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('installed')
@@ -48,10 +77,12 @@ def with_hri_msgs(tmp_path_factory):
         text = (
             (TEMPLATE / name).read_text(encoding='utf-8').replace('audio_common_msgs', 'hri_msgs')
         )
-        text = re.sub(r'(\s+"msg/\w+\.msg")+', ' msg/LiveSpeech.msg', text)
+        files = ' '.join(f'msg/{message}.msg' for message in DEFINITIONS)
+        text = re.sub(r'(\s+"msg/\w+\.msg")+', f' {files}', text)
         (source / name).write_text(text, encoding='utf-8')
     (source / 'msg').mkdir()
-    (source / 'msg' / 'LiveSpeech.msg').write_text(OLD_RELEASE, encoding='utf-8')
+    for message, definition in DEFINITIONS.items():
+        (source / 'msg' / f'{message}.msg').write_text(definition, encoding='utf-8')
     build = source / 'build'
     options = ['-DBUILD_TESTING=OFF', f'-DPython3_EXECUTABLE={sys.executable}']
     for arguments in (
@@ -82,14 +113,32 @@ def test_live_speech_without_a_locale_is_heard(
     world, checkpoint, with_hri_msgs, seen, incremental, final, options
 ):
     activities = world.activities()
+    speaker = [SPEAK, world.namespace, incremental, final]
+    with processes(world, checkpoint, with_hri_msgs, options, speaker):
+        world.spin_until(lambda: any(seen(m) == {'text'} for m in activities))
+
+
+def test_a_skeleton_is_seen(world, checkpoint, with_hri_msgs, seen):
+    """REP-155's topic of a body takes the place of the camera's."""
+    activities = world.activities()
+    topic = 'humans/bodies/b1/skeleton2d'
+    tracker = [STAND, world.namespace, topic]
+    with processes(world, checkpoint, with_hri_msgs, ['-r', f'image:={topic}'], tracker):
+        world.spin_until(lambda: any(seen(m) == {'video'} for m in activities))
+    assert {m.header.frame_id for m in activities if seen(m)} == {'body_b1'}
+
+
+@contextmanager
+def processes(world, checkpoint, environment, options, script):
+    """Start a recogniser, and a script that publishes for it."""
     recognizer = [sys.executable, '-m', 'activity_recognition.ros.recognizing.recognizer_node']
     recognizer += ['--ros-args', '-r', f'__ns:={world.namespace}', '-p', 'autostart:=true']
     recognizer += ['-p', f'checkpoint:={checkpoint}', '-p', 'engine.device:=cpu', *options]
-    speaker = [sys.executable, '-c', SPEAK, world.namespace, incremental, final]
-    processes = [subprocess.Popen(c, env=with_hri_msgs) for c in (recognizer, speaker)]
+    commands = (recognizer, [sys.executable, '-c', *script])
+    started = [subprocess.Popen(command, env=environment) for command in commands]
     try:
-        world.spin_until(lambda: any(seen(m) == {'text'} for m in activities))
+        yield
     finally:
-        for process in processes:
+        for process in started:
             process.kill()
             process.wait()
