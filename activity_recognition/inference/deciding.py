@@ -17,9 +17,9 @@ from torch import Tensor
 from activity_recognition.config import SmoothingConfig
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.lanes import Lane
+from activity_recognition.inference.lanes.lane import Stream
+from activity_recognition.inference.precision import upload
 from activity_recognition.inference.rings import AttentionView
-from activity_recognition.inference.streams import Stream
-from activity_recognition.inference.uploading import upload
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import (

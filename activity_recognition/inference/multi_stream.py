@@ -17,8 +17,8 @@ from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import choose_backend
 from activity_recognition.inference.deciding import BatchDecider
 from activity_recognition.inference.lanes import FrontEndSettings, Lane, LaneContext, lane_type
+from activity_recognition.inference.lanes.lane import Stream
 from activity_recognition.inference.precision import Precision, choose_precision, host_type
-from activity_recognition.inference.streams import Stream
 from activity_recognition.inference.threads import fewest_threads, use_threads
 from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
 from activity_recognition.models.smoothing import ActivitySmoothing

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.errors import ShapeError
-from activity_recognition.inference.uploading import upload, upload_stack
+from activity_recognition.inference.precision import upload, upload_stack
 from activity_recognition.types import Frame
 
 _SUMMED = range(4, 258)

@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from activity_recognition.inference.precision import host_type
-from activity_recognition.inference.uploading import upload
+from activity_recognition.inference.precision import host_type, upload
 from activity_recognition.models.steps import viewed_rows
 from activity_recognition.types import NANOSECONDS, to_ns
 

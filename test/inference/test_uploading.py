@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from activity_recognition.inference.uploading import upload, upload_stack
+from activity_recognition.inference.precision import upload, upload_stack
 
 CPU = torch.device('cpu')
 

@@ -22,11 +22,11 @@ from activity_recognition.inference.lanes.lane import (
     FrontEndSettings,
     Lane,
     LaneContext,
+    Stream,
     turns,
 )
+from activity_recognition.inference.precision import upload, upload_stack
 from activity_recognition.inference.rings import grown
-from activity_recognition.inference.streams import Stream
-from activity_recognition.inference.uploading import upload, upload_stack
 from activity_recognition.models.encoders.audio import AudioCNN
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.types import NANOSECONDS, AudioChunk, Modality, seconds_between

@@ -1,5 +1,7 @@
 """What every modality brings to the engine: a front end for its samples, and a lane.
 
+The lanes keep in their slots what is large of a stream; :class:`Stream` is the rest.
+
 Shapes: n streams, N rows, D width.
 """
 
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from activity_recognition.config import ModelConfig
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.rings import KeyValueRing
-from activity_recognition.inference.streams import Stream
+from activity_recognition.models.smoothing import SmoothingState
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.types import Modality, Sample, to_ns
@@ -25,6 +27,48 @@ Arrays = dict[str, NDArray[Any]]
 """Keys of ``models.system.BATCH_KEYS`` without the batch axis."""
 SampleT = TypeVar('SampleT')
 PreparedT = TypeVar('PreparedT')
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """One stream: its slot in the lanes, and what is kept of it on the host."""
+
+    slot: int
+    smoothing: SmoothingState
+    first_stamp_ns: dict[Modality, int] = field(default_factory=dict)
+    newest_stamp_ns: dict[Modality, int] = field(default_factory=dict)
+    decisions: int = 0
+    """Taken since the last reset, those without data apart."""
+
+    def note(self, modality: Modality, samples: Sequence[Sample]) -> None:
+        """Keep the earliest and the newest stamp of a modality.
+
+        Args:
+            modality: of the samples.
+            samples: at least one.
+        """
+        stamps_ns = [sample.stamp_ns for sample in samples]
+        # The earliest, not the first: text comes late, and out of order.
+        first_ns = self.first_stamp_ns.get(modality, stamps_ns[0])
+        self.first_stamp_ns[modality] = min(first_ns, *stamps_ns)
+        self.note_newest(modality, max(stamps_ns))
+
+    def note_newest(self, modality: Modality, stamp_ns: int) -> None:
+        """Keep the newest stamp; tokens of audio are newer than the start of their chunk.
+
+        Args:
+            modality: of the token.
+            stamp_ns: of the token.
+        """
+        newest_ns = self.newest_stamp_ns.get(modality, stamp_ns)
+        self.newest_stamp_ns[modality] = max(newest_ns, stamp_ns)
+
+    def clear(self) -> None:
+        """Forget everything but the slot."""
+        self.smoothing.clear()
+        self.first_stamp_ns.clear()
+        self.newest_stamp_ns.clear()
+        self.decisions = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from activity_recognition.inference.lanes.lane import Arrays, FrontEnd, Lane, time_arrays
-from activity_recognition.inference.streams import Stream
-from activity_recognition.inference.uploading import upload
+from activity_recognition.inference.lanes.lane import Arrays, FrontEnd, Lane, Stream, time_arrays
+from activity_recognition.inference.precision import upload
 from activity_recognition.types import Modality, Utterance
 
 

@@ -19,9 +19,11 @@ from activity_recognition.inference.lanes.lane import (
     FrontEndSettings,
     Lane,
     LaneContext,
+    Stream,
     time_arrays,
     turns,
 )
+from activity_recognition.inference.precision import upload
 from activity_recognition.inference.resizing import (
     check_frame,
     resize_image,
@@ -30,8 +32,6 @@ from activity_recognition.inference.resizing import (
     writable,
 )
 from activity_recognition.inference.rings import KeyValueRing
-from activity_recognition.inference.streams import Stream
-from activity_recognition.inference.uploading import upload
 from activity_recognition.models.directions import DirectionState
 from activity_recognition.models.motion import MotionState
 from activity_recognition.types import Frame, Modality

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
     from rclpy.timer import Timer
 
-    from activity_recognition.types import Decision, Window
 
 LOOK_PERIOD_S = 0.2
 """How often the graph is looked at for publishers that came, went or changed."""
@@ -83,7 +82,10 @@ class ActiveSession:
         self.worker = EngineWorker(
             {name: stream.filter for name, stream in self.streams.items()},
             self._trace or engine,
-            deliver=self._deliver,
+            deliver={
+                name: partial(publishers[name].results.deliver, entries=stream.filter.entries)
+                for name, stream in self.streams.items()
+            },
             on_error=self._log_failure,
             num_threads=engine.num_threads,
         )
@@ -199,11 +201,6 @@ class ActiveSession:
     def _show(self) -> None:
         for publishers in self._publishers.values():
             publishers.show()
-
-    def _deliver(self, stream: str, decision: Decision, window: Window) -> None:
-        self._publishers[stream].results.deliver(
-            decision, window, self.streams[stream].filter.entries
-        )
 
     def _log_failure(self, error: Exception) -> None:
         now_s = time.monotonic()

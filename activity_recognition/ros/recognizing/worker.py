@@ -60,7 +60,7 @@ class EngineWorker:
         sources: Mapping[str, SynchronizerFilter],
         engine: Engine,
         *,
-        deliver: Callable[[str, Decision, Window], None],
+        deliver: Mapping[str, Callable[[Decision, Window], None]],
         on_error: Callable[[Exception], None],
         num_threads: int = 0,
     ) -> None:
@@ -69,7 +69,7 @@ class EngineWorker:
         Args:
             sources: where the windows of each stream come from; signalled here when applied.
             engine: touched by this thread alone from now on.
-            deliver: called in this thread with every stream's decision and the window it ended.
+            deliver: by stream, called in this thread with every decision and the window it ended.
             on_error: called in this thread with every exception of the engine or of ``deliver``.
             num_threads: intra-op threads of torch in this thread; 0 leaves its choice.
         """
@@ -201,7 +201,7 @@ class EngineWorker:
 
     def _finish(self, name: str, window: Window, decision: Decision | None) -> None:
         if decision is not None:
-            self._deliver(name, decision, window)
+            self._deliver[name](decision, window)
             self._decisions[name] += 1
         self._sources[name].signalMessage(window)
 

@@ -69,4 +69,4 @@ def test_an_image_passes_the_files_that_are_documented(world):
     passed = world.there(pass_one_image)
     ours = {name for name in passed - VALUES - {STAND_IN} if not name.startswith('models/')}
     assert ours == listed()
-    assert len(ours) <= 23
+    assert len(ours) <= 20

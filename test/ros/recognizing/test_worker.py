@@ -37,11 +37,11 @@ class CountingEngine:
         self.resets += 1
 
 
-def worker_on(engine, *, deliver=lambda stream, decision, window: None, errors=None):
+def worker_on(engine, *, deliver=lambda decision, window: None, errors=None):
     synchronizer = WindowSynchronizer(SyncConfig(decision_rate_hz=0.0))
     source = SynchronizerFilter(synchronizer)
     errors = [] if errors is None else errors
-    worker = EngineWorker({'': source}, engine, deliver=deliver, on_error=errors.append)
+    worker = EngineWorker({'': source}, engine, deliver={'': deliver}, on_error=errors.append)
     return source, worker
 
 
@@ -49,7 +49,7 @@ def test_a_worker_applies_everything_on_its_own_thread_and_lives_through_errors(
     engine, errors, delivered = CountingEngine(fails=[2]), [], []
     came = threading.Event()
 
-    def deliver(stream, decision, window):
+    def deliver(decision, window):
         delivered.append(window)
         came.set()
 
@@ -108,7 +108,7 @@ def worker_of_three(engine, delivered, errors):
     worker = EngineWorker(
         sources,
         engine,
-        deliver=lambda stream, decision, window: delivered.append(stream),
+        deliver={name: lambda *_, stream=name: delivered.append(stream) for name in sources},
         on_error=errors.append,
     )
     return sources, worker
