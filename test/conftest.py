@@ -48,8 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give the tests, and all they start, a cache of their own: no export of the user's is found.
 
-    What other programs cache is linked, so that nothing is downloaded or built anew. The verdict on
-    the executor is copied: it is on the installation, and without it every node starts a trial.
+    What other programs cache is linked, so that nothing is downloaded or built again. The verdict
+    on the executor is copied: it is on the installation, and without it every node starts a trial.
     """
     users = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     folder = tmp_path_factory.mktemp('cache')

@@ -228,6 +228,35 @@ def test_the_report_in_the_documents_names_no_folder_of_a_machine():
             assert not re.search(r'(?<![\w.<])/(home|work|tmp|root|Users)/', text), path.name
 
 
+NOT_OUR_WORDS = re.compile(
+    r'\b(anew|afresh|by heart|dearest|the network eats|encoders eat|nobody late)\b', re.IGNORECASE
+)
+"""Where a plain word is meant: again, overfit, most expensive, network inputs."""
+
+
+def test_prose_uses_plain_words():
+    folders = (
+        'activity_recognition',
+        'training',
+        'tools',
+        'benchmarks',
+        'docs',
+        'config',
+        'deploy',
+    )
+    files = [path for folder in folders for path in (ROOT / folder).rglob('*')]
+    files += [*ROOT.glob('*.md'), ROOT / 'Makefile', ROOT / 'CHANGELOG.rst']
+    kinds = {'.py', '.md', '.yaml', '.rst', ''}
+    found = [
+        f'{path.relative_to(ROOT)}: {hit[0]}'
+        for path in files
+        if path.is_file() and path.suffix in kinds
+        for hit in NOT_OUR_WORDS.finditer(path.read_text(encoding='utf-8'))
+        if path.parent != ROOT / 'docs' / 'benchmarks'
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     'name',
     ['deployment', 'performance', 'evaluation/README', 'architecture', 'node', 'extending', 'data'],

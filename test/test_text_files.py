@@ -264,9 +264,9 @@ class TestJson:
     )
     def test_what_json_takes_and_we_do_not(self, text, reason):
         with pytest.raises(RecordingError) as caught:
-            parse_json(text, RecordingError, where='x.json', advice='write it anew')
+            parse_json(text, RecordingError, where='x.json', advice='write it again')
         assert str(caught.value).startswith('x.json: cannot read it (not JSON: ')
-        assert str(caught.value).endswith('; write it anew')
+        assert str(caught.value).endswith('; write it again')
         assert reason in str(caught.value)
 
     def test_the_rest_is_read(self):

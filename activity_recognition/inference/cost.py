@@ -282,7 +282,7 @@ def _rounds(streams: Mapping[int, _Stream], end_s: float, *, seed: int) -> dict[
         chance.shuffle(order)
         for count in order:
             use_threads(count)
-            streams[count].run(1, {})  # the pool of threads is made anew
+            streams[count].run(1, {})  # the pool of threads is made again
             spent: _Round = {}
             streams[count].run(FRAMES_PER_ROUND, spent)
             rounds[count].append(spent)

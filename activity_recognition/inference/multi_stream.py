@@ -265,7 +265,7 @@ class MultiStreamEngine:
                 lane.encode(batch)
 
     def _refuse(self, names: Sequence[str], decisions: Mapping[str, Decision]) -> NoReturn:
-        """Have streams with an answer that is not finite begin anew: their memory may not be."""
+        """Have streams with an answer that is not finite begin again: their memory may not be."""
         for name in names:
             self.reset(name)
         streams = ', '.join(filter(None, names))

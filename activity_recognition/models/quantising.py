@@ -41,7 +41,7 @@ def quantise_steps(folder: Path, steps: Iterable[str]) -> Path:
     for step in steps:
         name = f'{step}.onnx'
         model = onnx.load(folder / name)
-        # Inferred anew: ONNX Runtime before 1.32 turns weights around and keeps their old shapes.
+        # Inferred again: ONNX Runtime before 1.32 turns weights around and keeps their old shapes.
         del model.graph.value_info[:]
         with _without_advice():
             quantize_dynamic(

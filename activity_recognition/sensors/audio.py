@@ -221,7 +221,7 @@ class AudioDecoder:
         """Return whether time was set back; refuse what only repeats or comes after its successor.
 
         The rule is that of admission, which would drop a late chunk: by then the sample clock and
-        the resampler would have begun anew for it, and for the good one after it once more.
+        the resampler would have begun again for it, and for the good one after it once more.
         """
         last_ns = self._last_stamp_ns
         if last_ns is None:

@@ -32,7 +32,7 @@ class DecisionSchedule:
         self.update(config)
 
     def update(self, config: SyncConfig) -> None:
-        """Take over the rate; the grid starts afresh when it differs."""
+        """Take over the rate; the grid starts again when it differs."""
         rate_hz = config.decision_rate_hz
         period_ns = round(NANOSECONDS / (rate_hz or IDLE_RATE_HZ))
         if period_ns != self._period_ns or self._every_frame != (rate_hz == 0):

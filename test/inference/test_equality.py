@@ -171,13 +171,13 @@ def edges_of(count, rng, forced):
 
 
 def cut_chunks(pcm, rng, moments_s):
-    """Return sound cut anew as the decoder would hand it on."""
+    """Return audio cut again as the decoder would hand it on."""
     forced = [round(moment * RATE_HZ) for moment in moments_s]
     return [chunk(pcm, *pair) for pair in edges_of(len(pcm), rng, forced)]
 
 
 def cut_messages(pcm, rng, moments_s):
-    """Return sound of twice the rate, as stereo bytes, cut anew and decoded."""
+    """Return sound of twice the rate, as stereo bytes, cut again and decoded."""
     decoder = AudioDecoder(
         sample_rate_hz=RATE_HZ,
         max_gap_s=0.2,

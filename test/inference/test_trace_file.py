@@ -65,7 +65,7 @@ def test_everything_comes_back_exactly(engine, path):
     assert [d.class_id for d in trace.decisions] == [d.class_id for d in decisions]
     for traced, decision in zip(trace.decisions, decisions, strict=True):
         np.testing.assert_array_equal(traced.logits, decision.logits)
-    # The first line is a reset of its own: the engine begins anew.
+    # The first line is a reset of its own: the engine starts again.
     assert [w.reset for w in trace.windows] == [True, *(w.reset for w in found)]
     assert sum(w.reset for w in found) == 1
     taken = [s for w in found for s in w.samples]

@@ -54,7 +54,7 @@ def test_no_limit_takes_everything():
     assert limit.admits(1)
 
 
-def test_a_ring_counts_what_it_drops_and_starts_afresh_when_drained():
+def test_a_ring_counts_what_it_drops_and_starts_again_when_drained():
     ring = StampedRing(3)
     texts = [Utterance(stamp_ns=n, arrival_ns=n, text=str(n)) for n in range(10)]
     dropped = [ring.append(text) for text in texts]

@@ -26,7 +26,7 @@ _STREAMS = (1, 2)
 class CompiledBackend(EagerBackend):
     """Calls the compiled frame step, which is most of the arithmetic, and the others as they are.
 
-    The others take inputs of many sizes, and a compiler makes kernels anew for every kind of size:
+    The others take inputs of many sizes, and a compiler makes kernels again for every kind of size:
     minutes in all, some of them while a robot waits.
     """
 

@@ -70,7 +70,7 @@ class CudaGraphBackend:
         self._on_trial = self._capturing = True
 
     def end_trial(self) -> None:
-        """Give up all graphs and their memory; what comes is captured anew.
+        """Give up all graphs and their memory; what comes is captured again.
 
         After a capture that fails from now on no further shape is captured, and a warning says so.
         """

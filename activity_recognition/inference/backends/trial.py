@@ -54,7 +54,7 @@ def check_equivalence(
     autocast = nullcontext if precision is None else precision.autocast
     tolerance = TOLERANCE[dtype]
     for sizes in _COMPARED:
-        # Of the kind that an engine passes: for tensors of another, a compiler makes kernels anew.
+        # Of the kind that an engine passes: for tensors of another, a compiler makes kernels again.
         with torch.inference_mode():
             inputs = example_inputs(system, sizes)
         for step in inputs:

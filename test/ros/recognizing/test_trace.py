@@ -37,7 +37,7 @@ def test_what_is_admitted_and_published_is_written_down(world, tmp_path):
     (words,) = [s for s in samples if s.modality is Modality.TEXT]
     assert words.digest == digest_of(Utterance(stamp_ns=0, arrival_ns=0, text='hello robot'))
     assert trace.received[Modality.VIDEO] >= len(samples) - 1
-    # Activated anew it goes on in the same file.
+    # Activated again it goes on in the same file.
     world.there(node.trigger_activate)
     before = len(activities)
     world.spin_until(lambda: sum(bool(m.scores) for m in activities[before:]) > 2)

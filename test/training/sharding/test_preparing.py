@@ -1,4 +1,4 @@
-"""Preparing: the same bytes, what is there is kept, what is damaged or changed is made anew."""
+"""Preparing: the same bytes, what is there is kept, what is damaged or changed is made again."""
 
 from __future__ import annotations
 
