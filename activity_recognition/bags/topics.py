@@ -115,7 +115,7 @@ def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> 
             chosen[spec.role.value] = name
     if not any(chosen[role.value] for role in SAMPLE_ROLES):
         raise RecordingError(
-            'no topic that can be used: expected one for {", ".join(SAMPLE_ROLES)}, found '
+            f'no topic that can be used: expected one for {", ".join(SAMPLE_ROLES)}, found '
             f'{describe_topics(topics) or "no topics"}; if they are among these, name them with '
             f'{place_of("image")}, and likewise audio and transcript'
         )
