@@ -56,9 +56,9 @@ class Watch:
     @property
     def frames(self) -> FrameAccount | None:
         """Where the frames went so far; None where no player or no recogniser reports."""
-        from activity_recognition.ros.accounting import image_account
+        from activity_recognition.ros.accounting import IMAGE_PART, image_account
 
-        return image_account(self._played(), self._seen()[1])
+        return image_account(self._played(), self._node.status(self._recognizer, IMAGE_PART)[1])
 
     @property
     def engine(self) -> dict[str, str]:
@@ -111,10 +111,11 @@ class Watch:
         return self._node.status(self._player, PLAYBACK_PART)[1]
 
     def _seen(self) -> tuple[int, dict[str, str]]:
-        """Return the recogniser's account of its images, and how many there were before."""
-        from activity_recognition.ros.accounting import IMAGE_PART
+        """Return the newest account of the recogniser's first input, and how many there were."""
+        from activity_recognition.ros.accounting import INPUT_PARTS
 
-        return self._node.status(self._recognizer, IMAGE_PART)
+        accounts = (self._node.status(self._recognizer, part) for part in INPUT_PARTS)
+        return next((account for account in accounts if account[0]), (0, {}))
 
 
 def run_metrics(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from activity_recognition.modalities import SAMPLE_ROLES
 from activity_recognition.reporting.metrics import FrameAccount
 from activity_recognition.reporting.scores import account_frames
 
@@ -11,6 +12,8 @@ PLAYBACK_PART = 'playback'
 """The status of a playing node, as its name has it after the node's."""
 IMAGE_PART = 'image'
 """The recogniser's status of its image input."""
+INPUT_PARTS = tuple(role.value for role in SAMPLE_ROLES)
+"""Its statuses of inputs with samples; a network of some modalities has some of them."""
 ENGINE_PART = 'engine'
 """Its status of what decides."""
 STATE_PART = 'state'

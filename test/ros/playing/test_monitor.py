@@ -165,6 +165,27 @@ def test_what_a_callback_raises_is_raised_where_the_run_is_watched(world):
         assert monitor.call(threading.current_thread) is threading.current_thread()
 
 
+def test_a_recogniser_without_images_is_settled_by_the_input_it_has(world):
+    reports = world.create_publisher(DiagnosticArray, '/diagnostics', 10)
+
+    def publish(name: str, **values: str) -> None:
+        status = DiagnosticStatus(name=f'/there/{name}')
+        status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+        reports.publish(DiagnosticArray(status=[status]))
+
+    with Monitor(list(MONITOR)) as monitor:
+        watch = Watch(monitor, title='')
+        wait_for(reports.get_subscription_count)
+        publish('player: playback', state='finished')
+        wait_for(lambda: watch.player_state == 'finished')
+        for count, expected in ((1, False), (2, True)):
+            publish('recognizer: audio', received='7', waiting='0')
+            wait_for(lambda count=count: monitor.status('recognizer', 'audio')[0] == count)
+            watch.look()
+            assert watch.settled is expected
+        assert watch.frames is None
+
+
 def test_a_tree_lives_in_the_thread_that_spins_the_node(world, monkeypatch):
     from activity_recognition.behaviours.example_tree import ExampleTree
 
