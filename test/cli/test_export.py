@@ -57,7 +57,7 @@ def test_into_the_checkpoint_with_eight_bits(command, saved):
     assert out.splitlines() == [
         f'exporting checkpoint {checkpoint.id}: about half a minute',
         f'written: {folder}; its numbers equal those of PyTorch',
-        f'written: {folder / "int8"}; `evaluate` tells what 8 bits cost in accuracy',
+        f'written: {folder / "int8"}; `evaluate` measures what 8 bits cost in accuracy',
     ]
     assert sorted(path.name for path in folder.iterdir()) == sorted([*GRAPHS, DESCRIPTION, 'int8'])
     assert sorted(path.name for path in (folder / 'int8').iterdir()) == GRAPHS
