@@ -99,5 +99,6 @@ def test_nothing_to_use_is_an_error():
     with pytest.raises(RecordingError, match=r'found /odom \(nav_msgs/msg/Odometry, 3\)'):
         choose_topics(topics(odom='nav_msgs/msg/Odometry'))
     empty = [Topic(name='/cam', type_name=IMAGE, count=0)]
-    with pytest.raises(RecordingError, match='no topic that can be used: expected one for image, audio'):
+    expected = 'no topic that can be used: expected one for image, audio'
+    with pytest.raises(RecordingError, match=expected):
         choose_topics(empty)
