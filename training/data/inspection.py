@@ -29,7 +29,6 @@ from activity_recognition.training.data.targets import label_seconds
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.types import (
     MODALITIES,
-    AudioChunk,
     LabelSpan,
     Modality,
     Sample,
@@ -222,7 +221,7 @@ class _SampleWatch:
         self._resets: list[int] = []
         self._arrivals: dict[Modality, tuple[int, int]] = {}
         """First and last of each modality."""
-        self._sound_problems: dict[str, str] = {}
+        self._signal_problems: dict[tuple[Modality, str], str] = {}
         """The first of each kind."""
         self._clocks = ClockWatch()
         self._stamps = _StampWatch(to_ns(sync.reset_after_s))
@@ -236,20 +235,21 @@ class _SampleWatch:
             for sample in window.samples:
                 self._add(sample)
                 newest_ns = sample.arrival_ns
-                if isinstance(sample, AudioChunk):
-                    self._listen(self._reader.health(Modality.AUDIO))
+                if SPEC[sample.modality].has_holes:
+                    self._note(sample.modality, self._reader.health(sample.modality))
 
-    def _listen(self, audio: SignalHealth) -> None:
-        """Note what is wrong with the channels, or with the rate, of the sound so far."""
-        if audio.problem:
-            self._sound_problems.setdefault('channels', audio.problem)
-        declared_hz, measured_hz = audio.declared_rate_hz, audio.measured_rate_hz
-        self._sound_problems.pop('rate', None)
+    def _note(self, modality: Modality, health: SignalHealth) -> None:
+        """Note what is wrong with the channels, or with the rate, of a signal so far."""
+        if health.problem:
+            self._signal_problems.setdefault((modality, 'channels'), health.problem)
+        declared_hz, measured_hz = health.declared_rate_hz, health.measured_rate_hz
+        self._signal_problems.pop((modality, 'rate'), None)
         if declared_hz and measured_hz and abs(measured_hz / declared_hz - 1) > RATE_TOLERANCE:
-            self._sound_problems['rate'] = (
-                f'audio rate: {declared_hz} samples a second are declared, but by their stamps '
-                f'{measured_hz:.0f} come: the AudioInfo or the stamps are wrong, or messages are '
-                'missing'
+            told = SPEC[modality].roles[-1].message_types[0].rpartition('/')[2]
+            self._signal_problems[modality, 'rate'] = (
+                f'{modality} rate: {declared_hz} samples a second are declared, but by their '
+                f'stamps {measured_hz:.0f} come: the {told} or the stamps are wrong, or messages '
+                'are missing'
             )
 
     def _add(self, sample: Sample) -> None:
@@ -282,7 +282,7 @@ class _SampleWatch:
                 text=f'{path}: the clock jumps {seconds_between(at_ns, start_ns):.2f} s after the '
                 'start; what lies before and after is trained on apart'
             )
-        for sentence in self._sound_problems.values():
+        for sentence in self._signal_problems.values():
             yield Problem(text=f'{path}: {sentence}')
         for text in self._clocks.problems(path, jumps=bool(self._resets)):
             yield Problem(text=text)

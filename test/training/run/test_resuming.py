@@ -130,7 +130,7 @@ def test_a_process_that_was_killed(whole, tmp_path):
     script = (
         'import sys; sys.path[:0] = sys.argv[3:]\n'
         'from pathlib import Path\n'
-        'from training import test_resuming as t\n'
+        'from training.run import test_resuming as t\n'
         't.torch.set_num_threads(1)\n'
         't.trainer_module.SAVE_EVERY_S = -1.0\n'
         'trainer = t.make_trainer(Path(sys.argv[1]))\n'
