@@ -95,7 +95,7 @@ class BatchDecider:
             evidence_every: as when it was made; None leaves it.
         """
         if smoothing is not None:
-            self._smoothing.config = smoothing
+            self._smoothing.change(smoothing)
         if evidence_every is not None:
             self._evidence_every = evidence_every
 
@@ -129,7 +129,7 @@ class BatchDecider:
         for row, stream in enumerate(streams):
             if sees[row]:
                 rows_of[self._ablates(stream)].append(row)
-                stream.decisions += 1
+                stream.count_decision()
         for ablate, rows in rows_of.items():
             if rows:
                 slots = [streams[row].slot for row in rows]

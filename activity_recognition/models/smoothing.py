@@ -65,6 +65,10 @@ class ActivitySmoothing:
         """
         self.config = config or SmoothingConfig(window_size=window_size)
 
+    def change(self, config: SmoothingConfig) -> None:
+        """Take other settings; what streams remember is kept."""
+        self.config = config
+
     def new_state(self) -> SmoothingState:
         """Return the state of a stream that has not begun."""
         return SmoothingState()

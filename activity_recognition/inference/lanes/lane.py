@@ -63,6 +63,10 @@ class Stream:
         newest_ns = self.newest_stamp_ns.get(modality, stamp_ns)
         self.newest_stamp_ns[modality] = max(newest_ns, stamp_ns)
 
+    def count_decision(self) -> None:
+        """Count a decision with data."""
+        self.decisions += 1
+
     def clear(self) -> None:
         """Forget everything but the slot."""
         self.smoothing.clear()

@@ -132,6 +132,17 @@ class FrameEncoder(nn.Module):
         """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
         return self.read(self.encode_patches(frames))
 
+    def merge_operators(self) -> None:
+        """Put the scale of pixels into the first convolution; normalise images in one operator."""
+        first = self.stem[0]
+        assert isinstance(first, nn.Conv2d)
+        with torch.no_grad():
+            first.weight.div_(self.scale)
+        self.scale = 1.0
+        for index, layer in enumerate(self.stem):
+            if isinstance(layer, nn.GroupNorm) and layer.num_groups == 1:
+                self.stem[index] = WholeNorm(layer)
+
     def encode_patches(self, frames: Tensor) -> Tensor:
         """Encode uint8 images (B, S, S, 3) to a summary and patches row by row, (B, 1 + P, W)."""
         x = frames.permute(0, 3, 1, 2).to(self.position.dtype)
@@ -260,17 +271,8 @@ class VideoTransformer(Encoder):
 
     def merge_operators(self) -> None:
         """Put the scale of pixels into the first convolution; normalise images in one operator."""
-        encoder = self.frame_encoder
-        if not isinstance(encoder, FrameEncoder):
-            return
-        first = encoder.stem[0]
-        assert isinstance(first, nn.Conv2d)
-        with torch.no_grad():
-            first.weight.div_(encoder.scale)
-        encoder.scale = 1.0
-        for index, layer in enumerate(encoder.stem):
-            if isinstance(layer, nn.GroupNorm) and layer.num_groups == 1:
-                encoder.stem[index] = WholeNorm(layer)
+        if isinstance(self.frame_encoder, FrameEncoder):
+            self.frame_encoder.merge_operators()
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
         """Encode a recording.

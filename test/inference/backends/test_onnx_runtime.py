@@ -11,7 +11,7 @@ from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBack
 from activity_recognition.models.examples import example_inputs
 from activity_recognition.models.step_spec import Sizes
 from activity_recognition.models.steps import Steps
-from factories.networks import STEPS, make_system
+from factories.networks import STEPS, TINY, make_system
 
 pytest.importorskip('onnxruntime')
 
@@ -38,7 +38,7 @@ sizes_of_any_call = st.builds(
     Sizes,
     streams=st.integers(1, 4),
     rows=st.integers(1, 70),
-    length=st.integers(0, 9),
+    length=st.integers(0, TINY.text.max_length),
     decisions=st.integers(1, 5),
 )
 
