@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.types import AudioChunk, Frame, Modality, Sample, Utterance
+from activity_recognition.types import (
+    MODALITIES,
+    AudioChunk,
+    Frame,
+    Modality,
+    Sample,
+    Utterance,
+)
 
 
 class Role(str, Enum):
@@ -335,7 +342,7 @@ ROLE_SPEC: dict[Role, RoleSpec] = {item.role: item for spec in SPECS for item in
 """All topics by role."""
 DECISION_KEYS = ('decision_stamps', 'decision_arrivals')
 """Keys of the decisions in a batch and in prepared recordings."""
-DEFAULT_MODALITIES: tuple[Modality, ...] = (Modality.VIDEO, Modality.AUDIO, Modality.TEXT)
+DEFAULT_MODALITIES = MODALITIES
 """Those of models, shards and reports that do not say which they have."""
 MODALITY_OF_ROLE: dict[Role, Modality] = {
     item.role: spec.modality for spec in SPECS for item in spec.roles

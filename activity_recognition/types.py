@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from activity_recognition.keypoints import KeyPoints
 
@@ -49,8 +50,10 @@ class Modality(str, Enum):
         return self.value
 
 
-MODALITIES = tuple(Modality)
+ALL_MODALITIES = tuple(Modality)
 """All modalities in the order every array, message and table uses."""
+MODALITIES = (Modality.VIDEO, Modality.AUDIO, Modality.TEXT)
+"""Those of a network, a recording or a simulation that does not say which it has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -74,24 +77,25 @@ class Frame:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class AudioChunk:
-    """A run of consecutive mono samples."""
+class Chunk:
+    """A run of consecutive samples at a fixed rate."""
 
-    modality: ClassVar[Modality] = Modality.AUDIO
+    modality: ClassVar[Modality]
     stamp_ns: int
     """When the first sample was taken."""
     arrival_ns: int
     samples: NDArray[np.float32]
-    """(N,), in [-1, 1]."""
+    """(N, ...), N >= 1."""
     sample_rate_hz: int
     frame_id: str = ''
+    """Coordinate frame of the sensor."""
 
     @property
     def end_ns(self) -> int:
         """When the sample after the last one is due."""
         return self.stamp_ns + len(self.samples) * NANOSECONDS // self.sample_rate_hz
 
-    def cut(self, begin: int, end: int) -> AudioChunk:
+    def cut(self, begin: int, end: int) -> Self:
         """Return the samples from one index to another, stamped accordingly.
 
         Args:
@@ -101,13 +105,20 @@ class AudioChunk:
         stamp_ns = self.stamp_ns + begin * NANOSECONDS // self.sample_rate_hz
         return replace(self, stamp_ns=stamp_ns, samples=self.samples[begin:end])
 
-    def pieces(self) -> tuple[AudioChunk, ...]:
+    def pieces(self) -> tuple[Self, ...]:
         """Return it in pieces of at most a second, each with the chunk's arrival."""
         count = len(self.samples)
         # Of equal length: a rest of some samples could lie behind the next chunk's corrected stamp.
         number = -(-count // self.sample_rate_hz)
         edges = [count * index // number for index in range(number + 1)]
         return tuple(self.cut(begin, end) for begin, end in pairwise(edges))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AudioChunk(Chunk):
+    """A run of consecutive mono samples, (N,), in [-1, 1]."""
+
+    modality: ClassVar[Modality] = Modality.AUDIO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +158,7 @@ def pieces_of(sample: Sample) -> tuple[Sample, ...]:
     So a long message waits like as many short ones, of which the oldest give way where too many
     wait.
     """
-    if not isinstance(sample, AudioChunk) or len(sample.samples) <= sample.sample_rate_hz:
+    if not isinstance(sample, Chunk) or len(sample.samples) <= sample.sample_rate_hz:
         return (sample,)
     return sample.pieces()
 

@@ -15,7 +15,7 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.modalities import modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
 
 CHECKPOINT = 'checkpoint'
 """Folder below a run that holds its result."""
@@ -151,7 +151,7 @@ class TrainConfig(Ranged):
     """Decisions of one crop that are closer than this are no negatives of each other."""
     agreement_weight: float = setting(0.0, low=0.0, high=10.0)
     """Weight of the divergence of each unimodal head from the fused one."""
-    modalities_at_once: int = setting(len(MODALITIES), low=1, high=len(MODALITIES))
+    modalities_at_once: int = setting(len(MODALITIES), low=1, high=len(ALL_MODALITIES))
     """A crop shows at most so many modalities, drawn again for each."""
     modality_dropout: float = setting(0.15, low=0.0, high=1.0)
     """Chance that a modality is hidden from a crop."""

@@ -12,6 +12,7 @@ from activity_recognition.bags.storage import open_storage, readable, with_valid
 from activity_recognition.bags.topics import Topic, TopicNames, choose_topics, place_of
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, DecodeError, RecordingError
+from activity_recognition.modalities import DEFAULT_MODALITIES, modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.sensors.audio_format import format_from_info
 from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
@@ -59,6 +60,7 @@ class RecordingReader:
         settings: DecoderSettings | None = None,
         *,
         types: TypeRegistry | None = None,
+        needed: Collection[Modality] = DEFAULT_MODALITIES,
     ) -> None:
         """Open a recording.
 
@@ -68,6 +70,7 @@ class RecordingReader:
             settings: what the samples have to be and what the messages mean; its format of sound
                 counts where the recording has no AudioInfo.
             types: where types without an embedded definition are looked up.
+            needed: modalities of which a topic has to be named where several would do.
 
         Raises:
             RecordingError: when it is missing, damaged or empty.
@@ -79,7 +82,7 @@ class RecordingReader:
         """Transcript messages without text in the latest iteration."""
         self.health: Callable[[Modality], SignalHealth] = lambda _: SignalHealth()
         """What the latest iteration knows of a modality's signal."""
-        self._wanted = topics
+        self._wanted, self._needed = topics, needed
         self._settings = settings or DecoderSettings()
         self._types = types or TypeRegistry()
         self._storage = open_storage(self.path)
@@ -97,6 +100,7 @@ class RecordingReader:
         settings: DecoderSettings | None = None,
         *,
         types: TypeRegistry | None = None,
+        needed: Collection[Modality] = DEFAULT_MODALITIES,
     ) -> RecordingReader:
         """Open a recording whose topics are read as somebody says.
 
@@ -105,6 +109,7 @@ class RecordingReader:
             recorded: which topics, and what they mean.
             settings: what the samples have to be.
             types: as of the constructor.
+            needed: as of the constructor.
 
         Raises:
             RecordingError: when it is missing, damaged or empty.
@@ -116,7 +121,7 @@ class RecordingReader:
             transcript_field=recorded.transcript_field,
             transcript_incremental=recorded.transcript_incremental,
         )
-        return cls(path, TopicNames.of(recorded), settings, types=types)
+        return cls(path, TopicNames.of(recorded), settings, types=types, needed=needed)
 
     @classmethod
     def for_model(
@@ -138,7 +143,8 @@ class RecordingReader:
             RecordingError: when it is missing, damaged or empty.
         """
         settings = DecoderSettings(model=model, reset_after_s=sync.reset_after_s)
-        return cls.of(path, recorded.without_others(model.modalities), settings)
+        recorded = recorded.without_others(model.modalities)
+        return cls.of(path, recorded, settings, needed=modalities_of(model))
 
     def __enter__(self) -> RecordingReader:
         return self
@@ -180,7 +186,7 @@ class RecordingReader:
             RecordingError: when a topic has to be named.
         """
         try:
-            return choose_topics(self.topics, self._wanted)
+            return choose_topics(self.topics, self._wanted, self._needed)
         except RecordingError as error:
             raise RecordingError(f'{self.path}: {error}') from None
 

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 
 from activity_recognition.bags.channels import CDR, READABLE_ENCODINGS
 from activity_recognition.errors import RecordingError, quoted
-from activity_recognition.modalities import ROLE_SPEC, SAMPLE_ROLES, SPECS, Role, RoleSpec
+from activity_recognition.modalities import (
+    DEFAULT_MODALITIES,
+    ROLE_SPEC,
+    SAMPLE_ROLES,
+    SPECS,
+    Role,
+    RoleSpec,
+)
 from activity_recognition.recorded import AUTO, NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from activity_recognition.recorded import RecordedConfig
+    from activity_recognition.types import Modality
 
 _LISTED = 30
 """Topics that an error speaks of."""
@@ -90,12 +98,18 @@ class TopicNames(SimpleNamespace):
         return {name: Role(role) for role, name in vars(self).items() if name}
 
 
-def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> TopicNames:
+def choose_topics(
+    topics: Sequence[Topic],
+    wanted: TopicNames | None = None,
+    needed: Collection[Modality] = DEFAULT_MODALITIES,
+) -> TopicNames:
     """Fill the names that are None with the topics a recording has; empty where it has none.
 
     Args:
         topics: of the recording.
         wanted: names that are given; by default none is.
+        needed: modalities of which a topic has to be named where several would do; of others none
+            is taken then.
 
     Raises:
         RecordingError: when a named topic does not exist, when several would do, or when nothing is
@@ -110,6 +124,8 @@ def choose_topics(topics: Sequence[Topic], wanted: TopicNames | None = None) -> 
             found = _candidates(spec, [topic for topic in recorded if topic.is_readable])
             if spec.role not in SAMPLE_ROLES:
                 found = _nearest(found, samples) if samples else []
+            if modality.modality not in needed and len({topic.name for topic in found}) > 1:
+                found = []
             name = _settle(spec.role, getattr(wanted, spec.role.value), recorded, found)
             samples = samples or name
             chosen[spec.role.value] = name

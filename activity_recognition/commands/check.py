@@ -81,18 +81,19 @@ def label_table(found: Inspection) -> Table:
     """Return how long each label lasts and how much of it each modality covers."""
     from rich.table import Table
 
-    from activity_recognition.types import MODALITIES
+    from activity_recognition.types import ALL_MODALITIES, MODALITIES
 
     usable = [recording for recording in found.recordings if recording.usable]
-    table = Table('label', 'recordings', 'minutes', *(f'{m} %' for m in MODALITIES))
+    there = {m for recording in usable for m, count in recording.samples.items() if count}
+    shown = [m for m in ALL_MODALITIES if m in MODALITIES or m in there]
+    table = Table('label', 'recordings', 'minutes', *(f'{m} %' for m in shown))
     for column in table.columns[1:]:
         column.justify = 'right'
     for label in found.labels:
         having = [recording for recording in usable if label in recording.label_s]
         seconds = sum(recording.label_s[label] for recording in having)
         shares = [
-            100 * sum(r.covered_s.get((label, m), 0.0) for r in having) / seconds
-            for m in MODALITIES
+            100 * sum(r.covered_s.get((label, m), 0.0) for r in having) / seconds for m in shown
         ]
         table.add_row(
             label, str(len(having)), f'{seconds / 60:.1f}', *(f'{share:.0f}' for share in shares)

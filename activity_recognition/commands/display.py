@@ -196,8 +196,8 @@ def _evidence(view: View) -> Table:
         table.add_column(name, min_width=10)
     table.add_column('weight', min_width=_BAR_WIDTH + 7)
     known = {str(item.modality): item for item in (view.newest.evidence if view.newest else ())}
-    for modality in MODALITIES:
-        table.add_row(str(modality), *_contribution(known.get(modality.value), view))
+    for name in known or MODALITIES:
+        table.add_row(str(name), *_contribution(known.get(name), view))
     return table
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activity_recognition.errors import ConfigError
+from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
 
 if TYPE_CHECKING:
     from activity_recognition.simulation import SimulationConfig
@@ -55,9 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--without',
         action='append',
         default=[],
-        choices=('video', 'audio', 'text'),
+        choices=tuple(map(str, MODALITIES)),
         help='leave a modality out; may be given twice',
     )
+    others = [str(modality) for modality in ALL_MODALITIES if modality not in MODALITIES]
+    if others:
+        parser.add_argument(
+            '--with',
+            action='append',
+            default=[],
+            dest='added',
+            choices=others,
+            help='add a modality that is not simulated otherwise',
+        )
     parser.add_argument('--width', type=int, help='of the camera image, pixels (default: 192)')
     parser.add_argument('--height', type=int, help='of the camera image, pixels (default: 144)')
     parser.add_argument('--fps', type=float, help='frames a second (default: 15)')
@@ -110,7 +121,6 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
         ConfigError: when a value is out of range.
     """
     from activity_recognition.simulation import SimulationConfig
-    from activity_recognition.types import MODALITIES
 
     given = {
         'difficulty': arguments.difficulty,
@@ -121,7 +131,7 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
     base = SimulationConfig(
         seed=arguments.seed,
         duration_s=arguments.seconds,
-        modalities=tuple(item for item in MODALITIES if item.value not in arguments.without),
+        modalities=_modalities(arguments),
         **{name: value for name, value in given.items() if value is not None},
     )
     if not base.modalities:
@@ -137,6 +147,11 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
         )
         for seed in seeds
     ]
+
+
+def _modalities(arguments: argparse.Namespace) -> tuple[Modality, ...]:
+    wanted = {*MODALITIES, *getattr(arguments, 'added', ())} - set(arguments.without)
+    return tuple(item for item in ALL_MODALITIES if item in wanted)
 
 
 def write(job: Job) -> None:

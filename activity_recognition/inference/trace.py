@@ -19,7 +19,7 @@ from activity_recognition.inference.lanes import Arrays, FrontEnd, FrontEndSetti
 from activity_recognition.inference.lanes.lane import time_arrays
 from activity_recognition.modalities import DECISION_KEYS, SPEC, modalities_of
 from activity_recognition.models.tokenizer import TextTokenizer
-from activity_recognition.types import MODALITIES, DecisionTime, Modality, Utterance, Window
+from activity_recognition.types import ALL_MODALITIES, DecisionTime, Modality, Utterance, Window
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class SegmentArrays:
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Those it has arrays of."""
-        return tuple(m for m in MODALITIES if SPEC[m].stamps_key in self.arrays)
+        return tuple(m for m in ALL_MODALITIES if SPEC[m].stamps_key in self.arrays)
 
     def dense(self, tokenizer: TextTokenizer) -> Arrays:
         """Return the arrays ``forward`` takes, without the batch axis."""
@@ -142,7 +142,7 @@ def token_arrays(
 
 def full_masks(arrays: Arrays) -> Arrays:
     """Return the masks that prepared recordings do not keep, True for every sample."""
-    keys = [SPEC[m].time_keys for m in MODALITIES if not SPEC[m].has_holes]
+    keys = [SPEC[m].time_keys for m in ALL_MODALITIES if not SPEC[m].has_holes]
     return {
         mask: np.ones(len(arrays[stamps]), np.bool_) for stamps, _, mask in keys if stamps in arrays
     }

@@ -35,7 +35,7 @@ from activity_recognition.errors import (
 from activity_recognition.modalities import SPEC
 from activity_recognition.text_files import demand_mapping, parse_json, read_text
 from activity_recognition.types import (
-    MODALITIES,
+    ALL_MODALITIES,
     Decision,
     DecisionTime,
     Modality,
@@ -283,7 +283,7 @@ def read_trace(path: Path) -> AdmissionTrace:
 
 def _assemble(head: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> AdmissionTrace:
     ends = [part for part in parts if 'counts' in part]
-    modalities = [m for m in MODALITIES if any(m in end['counts'] for end in ends)]
+    modalities = [m for m in ALL_MODALITIES if any(m in end['counts'] for end in ends)]
     counts = {m: [end['counts'][m] for end in ends if m in end['counts']] for m in modalities}
     reasons = {m: {r for count in counts[m] for r in count['dropped']} for m in modalities}
     return AdmissionTrace(

@@ -21,7 +21,7 @@ from activity_recognition.models.attention import QUERY_CHUNK, ages_s, newest, v
 from activity_recognition.models.encoders import Encoder, encoder_type
 from activity_recognition.models.fusion import CrossModalAttention, Memory
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed, SmoothingState
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
 
 if TYPE_CHECKING:
     from activity_recognition.models.encoders.audio import AudioCNN
@@ -39,7 +39,7 @@ def batch_keys(modalities: Iterable[Modality]) -> dict[str, tuple[torch.dtype, i
     return keys | dict.fromkeys(DECISION_KEYS, (torch.int64, 2))
 
 
-BATCH_KEYS = batch_keys(MODALITIES)
+BATCH_KEYS = batch_keys(ALL_MODALITIES)
 """Keys of a batch of all modalities with dtype and number of dimensions.
 
 ``frames`` (B, T, S, S, 3); ``spectrograms`` (B, A, columns, mels), log-mel blocks, float32 or

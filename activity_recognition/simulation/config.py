@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from activity_recognition.errors import ConfigError, quoted
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,9 +137,10 @@ class SimulationConfig:
                 f'activities must be different labels of {", ".join(ACTIVITIES)}, '
                 f'got {quoted(self.activities)}'
             )
-        if any(modality not in MODALITIES for modality in self.modalities):
+        if any(modality not in ALL_MODALITIES for modality in self.modalities):
             raise ConfigError(
-                f'modalities must come from {", ".join(MODALITIES)}, got {quoted(self.modalities)}'
+                f'modalities must come from {", ".join(ALL_MODALITIES)}, '
+                f'got {quoted(self.modalities)}'
             )
         if self.phrasings not in PHRASINGS:
             raise ConfigError(

@@ -12,7 +12,7 @@ from activity_recognition.simulation.sampling import samples_of
 from activity_recognition.simulation.script import Segment, plan_script
 from activity_recognition.simulation.speech import Transcript, plan_speech, transcribe
 from activity_recognition.simulation.video import Scene, draw_scene
-from activity_recognition.types import MODALITIES, LabelSpan, Sample
+from activity_recognition.types import ALL_MODALITIES, LabelSpan, Sample
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class Simulation:
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample in order of arrival, drawing and synthesising as it goes."""
-        wanted = [item for item in MODALITIES if item in self.config.modalities]
+        wanted = [item for item in ALL_MODALITIES if item in self.config.modalities]
         sources = [samples_of(self, modality) for modality in wanted]
         return heapq.merge(*sources, key=lambda sample: sample.arrival_ns)
 

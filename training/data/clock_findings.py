@@ -12,7 +12,13 @@ from pathlib import Path
 from statistics import median
 
 from activity_recognition.modalities import SPEC
-from activity_recognition.types import MODALITIES, Modality, Sample, modality_of, seconds_between
+from activity_recognition.types import (
+    ALL_MODALITIES,
+    Modality,
+    Sample,
+    modality_of,
+    seconds_between,
+)
 
 APART_S = 0.5
 """Difference of the delays of two sensors from which they are on different clocks."""
@@ -56,7 +62,7 @@ class ClockWatch:
             for modality in self._seen:
                 if drift := self._drift(modality):
                     yield f'{path}: {modality} {drift}'
-        sensors = [m for m in MODALITIES if m in typical and m not in strange and _is_steady(m)]
+        sensors = [m for m in ALL_MODALITIES if m in typical and m not in strange and _is_steady(m)]
         for pair in combinations(sensors, 2):
             apart_s = typical[pair[0]] - typical[pair[1]]
             if abs(apart_s) > APART_S:

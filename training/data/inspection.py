@@ -28,6 +28,7 @@ from activity_recognition.training.data.splits import settings_of
 from activity_recognition.training.data.targets import label_seconds
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.types import (
+    ALL_MODALITIES,
     MODALITIES,
     LabelSpan,
     Modality,
@@ -215,7 +216,7 @@ class _SampleWatch:
         self._reader = reader
         self._sync = sync
         self.counts: Counter[Modality] = Counter()
-        self.seen: dict[Modality, list[tuple[int, int]]] = {m: [] for m in MODALITIES}
+        self.seen: dict[Modality, list[tuple[int, int]]] = {m: [] for m in ALL_MODALITIES}
         """Stretches in which a modality delivers, [start, end] of stamps."""
         self._gaps: defaultdict[Modality, list[tuple[int, int]]] = defaultdict(list)
         self._resets: list[int] = []
@@ -401,7 +402,9 @@ def _coverage(
 def _missing_modalities(recordings: Sequence[RecordingInspection]) -> Iterator[Problem]:
     """Say once for all recordings that lack a modality which they are, and what they have."""
     opened = [recording for recording in recordings if recording.topics]
-    for modality in MODALITIES:
+    for modality in ALL_MODALITIES:
+        if modality not in MODALITIES and not any(r.samples.get(modality) for r in opened):
+            continue
         without = [
             recording
             for recording in opened

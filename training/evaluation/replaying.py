@@ -30,7 +30,7 @@ from activity_recognition.inference.trace_file import (
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.types import (
-    MODALITIES,
+    ALL_MODALITIES,
     Frame,
     Modality,
     Sample,
@@ -111,7 +111,7 @@ class _Shelf:
     """The samples of a recording that a trace names, found by what they hold."""
 
     samples: dict[tuple[Modality, str], list[Sample]] = field(default_factory=dict)
-    recorded: dict[Modality, int] = field(default_factory=lambda: dict.fromkeys(MODALITIES, 0))
+    recorded: dict[Modality, int] = field(default_factory=lambda: dict.fromkeys(ALL_MODALITIES, 0))
 
     def find(self, wanted: SampleId) -> Sample | None:
         """Return the sample of this content, that of the same stamp before others.

@@ -36,7 +36,7 @@ from activity_recognition.training.preview.canvas import (
 )
 from activity_recognition.training.run.train import fit_to_data, open_sources, preparing
 from activity_recognition.training.sharding.opening import open_source
-from activity_recognition.types import MODALITIES, seconds_between, to_ns
+from activity_recognition.types import ALL_MODALITIES, seconds_between, to_ns
 
 _LABELS_PX, _TIMES_PX, _HEADLINE_PX, _GAP_PX, _TICK_PX = 18, 16, 22, 8, 40
 
@@ -113,7 +113,7 @@ def _origin(data: Path | str, recording: PreparedRecording, plan: CropPlan) -> s
     start_s, end_s = (
         seconds_between(time_ns, recording.start_ns) for time_ns in (plan.start_ns, plan.end_ns)
     )
-    hidden = ''.join(f', {m.value} hidden' for m in MODALITIES if m in plan.hidden)
+    hidden = ''.join(f', {m.value} hidden' for m in ALL_MODALITIES if m in plan.hidden)
     return f'{name if name.name else path.name}, {start_s:.1f} s to {end_s:.1f} s{hidden}'
 
 

@@ -30,7 +30,7 @@ from activity_recognition.training.run.train import (
     open_sources,
     read_dataset,
 )
-from activity_recognition.types import MODALITIES
+from activity_recognition.types import ALL_MODALITIES
 
 CROPS = 4
 """At most so many in the batch, so that the check takes minutes where a run takes hours."""
@@ -121,7 +121,7 @@ def plain_settings(config: TrainConfig) -> TrainConfig:
         fused_weight=config.fused_weight or 1.0,
         contrast_weight=0.0,
         agreement_weight=0.0,
-        modalities_at_once=len(MODALITIES),
+        modalities_at_once=len(ALL_MODALITIES),
         modality_dropout=0.0,
         augmentation=AugmentationConfig(strength=0.0),
     )

@@ -22,7 +22,7 @@ from activity_recognition.ros.sources.read_ahead import TimedMessage
 from activity_recognition.ros.startup_parameters import read_once
 from activity_recognition.ros.topic_spec import sensor_topic
 from activity_recognition.simulation import SimulationConfig, simulate
-from activity_recognition.types import MODALITIES, Modality, Sample, to_ns
+from activity_recognition.types import ALL_MODALITIES, Modality, Sample, to_ns
 
 _TRANSCRIPT_TYPE = 'std_msgs/msg/String'
 
@@ -40,10 +40,10 @@ class SimulationSource:
             raise ConfigError(
                 f'scene.image must be one of {", ".join(IMAGE_FORMATS)}, got {config.image!r}'
             )
-        unknown = [name for name in config.modalities if name not in MODALITIES]
+        unknown = [name for name in config.modalities if name not in ALL_MODALITIES]
         if unknown or not config.modalities:
             raise ConfigError(
-                f'scene.modalities must come from {", ".join(MODALITIES)}, '
+                f'scene.modalities must come from {", ".join(ALL_MODALITIES)}, '
                 f'got {list(config.modalities)}'
             )
         self._config = SimulationConfig(

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.types import (
-    MODALITIES,
+    ALL_MODALITIES,
     NANOSECONDS,
     Decision,
     Modality,
@@ -41,8 +41,8 @@ def _text(text: str, flag: bytes = b'') -> bytes:
 
 
 _NO_TEXT = _text('')
-_PRESENT = {modality: _text(modality.value, b'\1') for modality in MODALITIES}
-_ABSENT = {modality: _text(modality.value, b'\0') for modality in MODALITIES}
+_PRESENT = {modality: _text(modality.value, b'\1') for modality in ALL_MODALITIES}
+_ABSENT = {modality: _text(modality.value, b'\0') for modality in ALL_MODALITIES}
 
 
 class ActivityWriter:

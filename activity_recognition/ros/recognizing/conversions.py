@@ -16,7 +16,7 @@ from activity_recognition.msg import (
 )
 from activity_recognition.msg import ModalityEvidence as EvidenceMessage
 from activity_recognition.types import (
-    MODALITIES,
+    ALL_MODALITIES,
     NANOSECONDS,
     Decision,
     Modality,
@@ -24,7 +24,9 @@ from activity_recognition.types import (
     Status,
 )
 
-_ABSENT = {modality: ModalityEvidence(modality=modality, present=False) for modality in MODALITIES}
+_ABSENT = {
+    modality: ModalityEvidence(modality=modality, present=False) for modality in ALL_MODALITIES
+}
 
 
 def to_time(stamp_ns: int) -> Time:
