@@ -22,7 +22,7 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.modalities import modalities_of
 from activity_recognition.models.attention import NUM_KNOTS
 from activity_recognition.models.directions import CELLS, DIRECTIONS, NUMBERS
-from activity_recognition.models.encoders.audio import KERNEL
+from activity_recognition.models.encoders.convolutions import KERNEL
 from activity_recognition.models.steps import viewed_rows
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import Modality
