@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.inference.lanes.audio import ConvolutionPast
+from activity_recognition.inference.lanes.grid import ConvolutionPast
 from activity_recognition.inference.lanes.lane import turns
 from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.attention import newest, visible

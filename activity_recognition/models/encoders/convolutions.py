@@ -139,6 +139,11 @@ class ConvolutionalEncoder(Encoder):
         self._past_shapes = [*columns, *(((KERNEL - 1) * d, width) for d in dilations)]
         self._past_sizes = [math.prod(shape) for shape in self._past_shapes]
 
+    @property
+    def columns_per_block(self) -> list[int]:
+        """How many columns of a block each of ``convs`` reads."""
+        return [self._columns_per_token // STRIDE**level for level in range(len(self.convs))]
+
     @abstractmethod
     def columns_of(self, blocks: Tensor) -> Tensor:
         """Return blocks (B, A, K, ...) as columns (B, C, T, ...), zero where they are zero."""
