@@ -79,6 +79,8 @@ class RoleSpec:
     """Of the history that a playing node offers, as drivers do."""
     pauses: bool = False
     """Whether it is usual that nothing comes, and that several publish by turns."""
+    sample_per_message: bool = False
+    """Whether a message holds one of the samples of a chunk."""
     is_large: bool = False
     """Whether a message may be too large for the transport that the middleware takes by default."""
     behind_limit_s: float | None = None

@@ -12,7 +12,7 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.modalities import ROLE_SPEC, SPEC, Role
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry, full_type_name
 from activity_recognition.sensors.keypoints import KEY_POINTS_TYPE
-from activity_recognition.types import NANOSECONDS
+from activity_recognition.types import NANOSECONDS, Chunk
 
 if TYPE_CHECKING:
     from activity_recognition.keypoints import KeyPoints
@@ -80,6 +80,13 @@ class MessageMaker:
         """Return a sample as the message of its role, made by the method of that name."""
         make = getattr(self, SPEC[sample.modality].role.value)
         return cast('OutgoingMessage', make(sample))
+
+    def messages(self, sample: Sample) -> list[OutgoingMessage]:
+        """Return the messages that hold a sample: of a chunk one for each of its samples, if so."""
+        if not ROLE_SPEC[SPEC[sample.modality].role].sample_per_message:
+            return [self.message(sample)]
+        assert isinstance(sample, Chunk)
+        return [self.message(sample.cut(index, index + 1)) for index in range(len(sample.samples))]
 
     def description(self, role: Role, sample_rate_hz: int) -> OutgoingMessage:
         """Return the message that says what a modality's samples mean.

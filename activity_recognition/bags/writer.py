@@ -136,8 +136,8 @@ class RecordingWriter:
         spec = SPEC[sample.modality]
         if rate_hz := getattr(sample, 'sample_rate_hz', 0):
             self._check_rate(spec, rate_hz)
-        message = self._messages.message(sample)
-        self._put(topic_of(spec.role, message.kind.name), message, sample.arrival_ns)
+        for message in self._messages.messages(sample):
+            self._put(topic_of(spec.role, message.kind.name), message, sample.arrival_ns)
 
     def write_message(self, topic: str, message: OutgoingMessage, arrival_ns: int) -> None:
         """Store one message of a topic that holds no samples.

@@ -21,7 +21,7 @@ from activity_recognition.models.attention import QUERY_CHUNK, ages_s, newest, v
 from activity_recognition.models.encoders import Encoder, encoder_type
 from activity_recognition.models.fusion import CrossModalAttention, Memory
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed, SmoothingState
-from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
+from activity_recognition.types import ALL_MODALITIES, Modality
 
 if TYPE_CHECKING:
     from activity_recognition.models.encoders.audio import AudioCNN

@@ -109,7 +109,7 @@ class SensorDecoders:
 
 @cache
 def _decoder_class(modality: Modality) -> type[ModalityDecoder]:
-    """Return a modality's decoder: of the topic ``imu`` it would be ``sensors.imu.ImuDecoder``."""
+    """Return a modality's decoder: of the topic ``audio``, ``sensors.audio.AudioDecoder``."""
     name = SPEC[modality].role.value
     module = importlib.import_module(f'activity_recognition.sensors.{name}')
     found = getattr(module, f'{name.title().replace("_", "")}Decoder')

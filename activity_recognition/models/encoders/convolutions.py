@@ -187,7 +187,7 @@ class ConvolutionalEncoder(Encoder):
         columns_per_token = self._columns_per_token
         weight = None if mask is None else mask.to(blocks.dtype)
         if weight is not None:
-            blocks = blocks * weight[(..., *[None] * (blocks.dim() - 2))]
+            blocks = blocks * _for_dims(weight, blocks.dim())
         x = self.columns_of(blocks)
         columns, tokens = self.parts_of(past)
         after = []
@@ -198,7 +198,7 @@ class ConvolutionalEncoder(Encoder):
             columns_per_token //= STRIDE
             if weight is not None:
                 column_mask = weight.repeat_interleave(columns_per_token, dim=1)
-                x = x * column_mask[(slice(None), None, ..., *[None] * (x.dim() - 3))].to(x.dtype)
+                x = x * _for_dims(column_mask.unsqueeze(1), x.dim()).to(x.dtype)
         x = self.embed(x.transpose(1, 2).flatten(2))
         for block, before in zip(self.blocks, tokens, strict=True):
             assert isinstance(block, DilatedBlock)
@@ -207,6 +207,11 @@ class ConvolutionalEncoder(Encoder):
             after.append(padded[:, -block.history :])
             x = block(x, padded)
         return self.norm(x), torch.cat([part.flatten(1).to(past.dtype) for part in after], 1)
+
+
+def _for_dims(mask: Tensor, dims: int) -> Tensor:
+    """Return a mask with dimensions of size 1 after its own, ``dims`` in all."""
+    return mask.reshape(*mask.shape, *(1,) * (dims - mask.dim()))
 
 
 def _newest(count: int, before: Tensor, x: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ class SimulationSource:
         truth = truth_messages(
             scene.labels, start_ns=self.begin_ns, begin_ns=self.begin_ns, end_ns=self.end_ns
         )
-        samples = (self._message(sample) for sample in scene.samples())
+        samples = (message for sample in scene.samples() for message in self._messages_of(sample))
         return merge(truth, samples, key=lambda message: message.time_ns)
 
     def advance(self) -> None:
@@ -101,9 +101,10 @@ class SimulationSource:
         for modality in self._config.modalities:
             yield from (spec.role for spec in SPEC[modality].roles)
 
-    def _message(self, sample: Sample) -> TimedMessage:
-        cdr = self._maker.message(sample).cdr
-        return TimedMessage(sample.arrival_ns, SPEC[sample.modality].role.value, cdr)
+    def _messages_of(self, sample: Sample) -> Iterator[TimedMessage]:
+        role = SPEC[sample.modality].role.value
+        for message in self._maker.messages(sample):
+            yield TimedMessage(sample.arrival_ns, role, message.cdr)
 
 
 class SimulatorNode(PlayingNode):
