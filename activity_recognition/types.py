@@ -56,6 +56,18 @@ MODALITIES = (Modality.VIDEO, Modality.AUDIO, Modality.TEXT)
 """Those of a network, a recording or a simulation that does not say which it has."""
 
 
+class Role(str, Enum):
+    """What a topic is to the recogniser."""
+
+    IMAGE = 'image'
+    AUDIO = 'audio'
+    AUDIO_INFO = 'audio_info'
+    TRANSCRIPT = 'transcript'
+
+    def __str__(self) -> str:
+        return self.value
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Frame:
     """One camera image."""

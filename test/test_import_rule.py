@@ -24,7 +24,9 @@ LAYERS = [
     {'parameter_files'},
     {'config_io'},
     {'modalities'},
-    {'config', 'types'},
+    {'modality_spec', 'config'},
+    {'model_config', 'types'},
+    {'encoder_config'},
     {'settings', 'channel_choice', 'console', 'scratch', 'text_files', 'keypoints'},
     {'errors', 'entry', 'cache_dir', '__init__'},
 ]

@@ -50,7 +50,12 @@ class AudioFrontEnd(GridFrontEnd[AudioChunk]):
             )
 
     def transform(self, samples: NDArray[np.float32], count: int) -> NDArray[np.floating]:
-        """Return the log-mel blocks (A, K, M) of some samples; see :class:`GridFrontEnd`."""
+        """Return the log-mel blocks (A, K, M) of some samples; see :class:`GridFrontEnd`.
+
+        Args:
+            samples: all that wait.
+            count: A; as many as there are.
+        """
         del count
         return self._log_mel(samples)
 

@@ -248,7 +248,12 @@ class GridLane(Lane[ChunkT, Blocks]):
     """Name of the encoder's step."""
 
     def __init__(self, context: LaneContext, slots: int) -> None:
-        """Allocate the state of ``slots`` streams that have brought nothing."""
+        """Allocate the state of ``slots`` streams that have brought nothing.
+
+        Args:
+            context: what all lanes of an engine share.
+            slots: number of streams.
+        """
         super().__init__(context, slots)
         encoder = context.system.encoders[self.modality]
         assert isinstance(encoder, ConvolutionalEncoder)

@@ -167,7 +167,12 @@ class ConvolutionalEncoder(Encoder):
             self.blocks[index] = TapByTap(block)
 
     def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
-        """Encode a recording's blocks (B, A, K, ...) with mask (B, A) to tokens (B, A, D)."""
+        """Encode a recording's blocks to tokens (B, A, D).
+
+        Args:
+            blocks: (B, A, K, ...).
+            mask: bool (B, A), False for a hole.
+        """
         past = self.new_past().expand(len(blocks), -1)
         return self.advance(blocks, past, mask)[0]
 
@@ -223,7 +228,12 @@ class BlockStep(nn.Module):
     """The next blocks of a stream."""
 
     def __init__(self, encoder: ConvolutionalEncoder, fusion: CrossModalAttention) -> None:
-        """Step with the weights of ``encoder``, towards ``fusion``."""
+        """Step with the weights of ``encoder``, towards ``fusion``.
+
+        Args:
+            encoder: of the blocks.
+            fusion: takes the tokens.
+        """
         super().__init__()
         self.encoder, self.fusion = encoder, fusion
 
