@@ -17,7 +17,7 @@ from activity_recognition.encoder_config import (
     VideoConfig,
 )
 from activity_recognition.errors import ConfigError, quoted
-from activity_recognition.model_config import ModelConfig
+from activity_recognition.model_config import ImuConfig, ModelConfig
 from activity_recognition.settings import Ranged, setting
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     'Architecture',
     'AudioConfig',
     'EngineConfig',
+    'ImuConfig',
     'ModelConfig',
     'RecognizerConfig',
     'SmoothingConfig',
@@ -67,6 +68,8 @@ class SyncConfig(Ranged):
     """Seconds of audio that may wait for the engine."""
     queue_utterances: int = setting(64, low=1, high=10_000)
     """Utterances that may wait for the engine."""
+    queue_imu_s: float = setting(8.0, low=0.1, high=600.0)
+    """Seconds of inertial measurements that may wait for the engine."""
 
 
 BACKENDS = ('auto', 'torch', 'compile', 'onnxruntime', 'onnxruntime-int8', 'cudagraph')

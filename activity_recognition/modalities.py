@@ -14,6 +14,7 @@ from activity_recognition.types import (
     MODALITIES,
     AudioChunk,
     Frame,
+    InertialChunk,
     Modality,
     Role,
     Utterance,
@@ -173,6 +174,36 @@ SPECS: tuple[ModalitySpec, ...] = (
             ArraySpec(name='transcript_tokens', dtype='int64', dims=3, stored=False),
             ArraySpec(name='transcript_token_mask', dtype='bool', dims=3, stored=False),
         ),
+    ),
+    ModalitySpec(
+        modality=Modality.IMU,
+        sample_type=InertialChunk,
+        sample_noun='chunk',
+        content='samples',
+        roles=(
+            RoleSpec(
+                role=Role.IMU,
+                message_types=('sensor_msgs/msg/Imu',),
+                default_topic='imu/data',
+                description='Topic of an inertial sensor that the person carries, sensor_msgs/Imu.',
+                # A second of a fast sensor; drivers offer best effort, which is then taken.
+                depth=100,
+                reliable=True,
+                offered_depth=50,
+                sample_per_message=True,
+                behind_limit_s=1.0,
+                on_other_type='remap imu',
+                on_empty='too few came for a chunk; check the driver',
+            ),
+        ),
+        queue_unit=QueueUnit.SECONDS,
+        queue_setting='queue_imu_s',
+        has_holes=True,
+        longest_gap_s=0.5,
+        # Some samples are collected first, and stamped as the first of them is.
+        usual_delay_s=(-0.25, 1.0),
+        prefix='inertial',
+        arrays=(ArraySpec(name='inertial_blocks', dtype='float32', dims=4),),
     ),
 )
 """All modalities, in the order of every array, message and table."""

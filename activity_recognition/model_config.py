@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from activity_recognition.encoder_config import AudioConfig, TextConfig, VideoConfig
 from activity_recognition.errors import ConfigError, quoted
@@ -10,6 +10,43 @@ from activity_recognition.settings import Ranged, setting
 from activity_recognition.text_files import label_fault
 
 _VIDEO, _AUDIO, _TEXT = VideoConfig(), AudioConfig(), TextConfig()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImuConfig(Ranged):
+    """ImuCNN: acceleration and angular velocity, causal convolutions, 12.5 tokens a second."""
+
+    sample_rate_hz: int = setting(50, low=10, high=1000)
+    """Rate of the samples that the network takes; a sensor of any rate is resampled to it."""
+    samples_per_token: int = setting(4, low=4, high=4)
+    """Samples per token: two convolutions of stride 2."""
+    channels: tuple[int, ...] = (32, 64)
+    """Channels of the two convolutions over samples."""
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Dilations, in tokens, of the causal convolutions over tokens."""
+    window_s: float = setting(4.0, low=0.1, high=120.0)
+    max_tokens: int = setting(56, low=1, high=8192)
+    """Tokens kept; large enough that ``window_s`` binds."""
+    max_gap_s: float = setting(0.2, low=0.01, high=10.0)
+    """Distance of two messages above which samples between them count as missing."""
+
+    @property
+    def samples_before_token(self) -> int:
+        """Samples before its own that the convolutions over samples read; they have five taps."""
+        return 9
+
+    @property
+    def receptive_field_tokens(self) -> int:
+        """Tokens back, itself included, that one token has seen; kernels have three taps."""
+        own = 1 - (-self.samples_before_token // self.samples_per_token)
+        return own + sum(2 * dilation for dilation in self.dilations)
+
+    def __post_init__(self) -> None:
+        """Check the shape of the convolution stack."""
+        Ranged.__post_init__(self)
+        self._check_positive('channels', 'dilations')
+        if len(self.channels) != 2:
+            raise ConfigError(f'imu.channels needs two entries, got {self.channels}')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +58,7 @@ class ModelConfig(Ranged):
     video: VideoConfig = _VIDEO
     audio: AudioConfig = _AUDIO
     text: TextConfig = _TEXT
+    imu: ImuConfig = field(default=ImuConfig(), metadata={'optional_in_checkpoint': True})
     hidden_dim: int = setting(128, low=8, high=4096)
     """Width of every modality's tokens and of the fusion."""
     num_heads: int = setting(4, low=1, high=64)

@@ -45,6 +45,7 @@ class Modality(str, Enum):
     VIDEO = 'video'
     AUDIO = 'audio'
     TEXT = 'text'
+    IMU = 'imu'
 
     def __str__(self) -> str:
         return self.value
@@ -63,6 +64,7 @@ class Role(str, Enum):
     AUDIO = 'audio'
     AUDIO_INFO = 'audio_info'
     TRANSCRIPT = 'transcript'
+    IMU = 'imu'
 
     def __str__(self) -> str:
         return self.value
@@ -133,6 +135,17 @@ class AudioChunk(Chunk):
     modality: ClassVar[Modality] = Modality.AUDIO
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class InertialChunk(Chunk):
+    """What a sensor on the person measured, (N, 6).
+
+    Acceleration with gravity, m/s², then angular velocity, rad/s, about the axes of the sensor
+    (REP 145). Each sample is the mean over the period that begins at its stamp.
+    """
+
+    modality: ClassVar[Modality] = Modality.IMU
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
     """One recognised stretch of speech."""
@@ -155,7 +168,7 @@ class Utterance:
         return self.stamp_ns
 
 
-Sample = Frame | AudioChunk | Utterance
+Sample = Frame | AudioChunk | Utterance | InertialChunk
 """Anything a sensor delivers."""
 
 

@@ -14,6 +14,7 @@ from activity_recognition.bags.imported import (
     describe_skipped,
     write_tracks,
 )
+from activity_recognition.bags.imu_arrays import InertialArrays
 from activity_recognition.bags.subtitles import SPEECH_DELAY_S
 from activity_recognition.bags.writer import RecordingWriter
 from activity_recognition.errors import RecordingError
@@ -29,6 +30,7 @@ def import_clip(
     *,
     transcript: str | Path | None = None,
     labels: str | Path | None = None,
+    inertial: str | Path | None = None,
     speech_delay_s: float = SPEECH_DELAY_S,
     image: str = 'jpeg',
     jpeg_quality: int = 95,
@@ -49,6 +51,7 @@ def import_clip(
         out: the recording to make, a folder.
         transcript: ``.srt`` or ``.vtt`` file.
         labels: label file (:mod:`activity_recognition.bags.labels`), copied into the recording.
+        inertial: table of an inertial sensor that counts from the same start (docs/data.md).
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
         image: ``jpeg``, ``png`` or ``raw``. JPEG at quality 95 takes a fifth of raw or less, and a
             clip has been through lossy coding before.
@@ -67,6 +70,7 @@ def import_clip(
     """
     source = Clip(clip, audio_channels=audio_channels)
     texts = ImportedTexts.read(transcript, labels, speech_delay_s)
+    measured = None if inertial is None else InertialArrays.read(inertial)
     writer = RecordingWriter(
         out,
         start_ns=start_ns,
@@ -80,6 +84,7 @@ def import_clip(
         source.frames(start_ns, max_height=max_height),
         source.audio(start_ns),
         texts.utterances(start_ns),
+        measured.messages(start_ns) if measured else iter(()),
     )
     with writer:
         written = write_tracks(writer, tracks, start_ns, progress)

@@ -143,6 +143,7 @@ def import_key_points(
     audio: str | Path | None = None,
     transcript: str | Path | None = None,
     labels: str | Path | None = None,
+    inertial: str | Path | None = None,
     speech_delay_s: float = SPEECH_DELAY_S,
     audio_channels: str = 'mean',
     storage: str = 'mcap',
@@ -161,6 +162,7 @@ def import_key_points(
         audio: any file with audio that FFmpeg reads; None without.
         transcript: ``.srt`` or ``.vtt`` file; None without.
         labels: label file, copied into the recording; None without.
+        inertial: table of an inertial sensor; None without, or where the arrays have it.
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
         audio_channels: which of several audio channels is kept: ``mean``, an index, ``auto``.
         storage: ``mcap`` or ``sqlite3``.
@@ -176,6 +178,13 @@ def import_key_points(
     source = KeyPointArrays.read(arrays)
     clip = None if audio is None else _with_audio(Clip(audio, audio_channels=audio_channels))
     texts = ImportedTexts.read(transcript, labels, speech_delay_s)
+    measured = source.inertial
+    if inertial is not None:
+        if measured is not None:
+            raise RecordingError(
+                f'{source.path}: has measurements of an inertial sensor; leave {inertial} out'
+            )
+        measured = imu_arrays.InertialArrays.read(inertial)
     writer = RecordingWriter(
         out,
         start_ns=start_ns,
@@ -187,7 +196,7 @@ def import_key_points(
         source.frames(start_ns),
         clip.audio(start_ns) if clip else iter(()),
         texts.utterances(start_ns),
-        source.inertial.messages(start_ns) if source.inertial else iter(()),
+        measured.messages(start_ns) if measured else iter(()),
     )
     with writer:
         written = write_tracks(writer, tracks, start_ns, progress)

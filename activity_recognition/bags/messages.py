@@ -15,20 +15,25 @@ from activity_recognition.sensors.keypoints import KEY_POINTS_TYPE
 from activity_recognition.types import NANOSECONDS, Chunk
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from activity_recognition.keypoints import KeyPoints
     from activity_recognition.sensors.cdr import Message
-    from activity_recognition.types import AudioChunk, Frame, Sample, Utterance
+    from activity_recognition.types import AudioChunk, Frame, InertialChunk, Sample, Utterance
 
 IMAGE_FORMATS = ('raw', 'jpeg', 'png')
 """How images may be stored."""
 TRANSCRIPT_FORMATS = ('std_msgs/msg/String', 'hri_msgs/msg/LiveSpeech')
 """Types a transcript may be stored as."""
 
+IMU_TYPE = 'sensor_msgs/msg/Imu'
 _IMAGE = 'sensor_msgs/msg/Image'
 _COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 _AUDIO_DATA = 'audio_common_msgs/msg/AudioData'
 _AUDIO = 'audio_common_msgs/msg/AudioDataStamped'
 _AUDIO_INFO = 'audio_common_msgs/msg/AudioInfo'
+_UNKNOWN = np.zeros(9)
+_NO_ORIENTATION = np.array([-1.0, *[0.0] * 8])
 _TIME = 'builtin_interfaces/msg/Time'
 _HEADER = 'std_msgs/msg/Header'
 
@@ -193,6 +198,12 @@ class MessageMaker:
             )
         return OutgoingMessage(kind, kind.serialise(message))
 
+    def imu(self, chunk: InertialChunk) -> OutgoingMessage:
+        """Return the one sample of a chunk as Imu."""
+        kind = self._types.resolve(IMU_TYPE)
+        (values,) = chunk.samples.astype(np.float64)
+        return inertial_message(kind, values, chunk.stamp_ns, chunk.frame_id)
+
     def _compress(self, frame: Frame) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
         bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
         suffix = {'jpeg': '.jpg', 'png': '.png'}[self._image_format]
@@ -217,3 +228,31 @@ def message_header(kind: MessageType, stamp_ns: int, frame_id: str) -> Message:
         frame_id: coordinate frame of the sensor.
     """
     return kind.new(_HEADER, stamp=_time(kind, stamp_ns), frame_id=frame_id)
+
+
+def inertial_message(
+    kind: MessageType, values: NDArray[np.float64], stamp_ns: int, frame_id: str
+) -> OutgoingMessage:
+    """Return a measurement as Imu without orientation.
+
+    Args:
+        kind: :data:`IMU_TYPE`.
+        values: (6,), acceleration with gravity, m/s², and angular velocity, rad/s.
+        stamp_ns: when it was taken.
+        frame_id: coordinate frame of the sensor.
+    """
+    acceleration, rate = (
+        kind.new('geometry_msgs/msg/Vector3', x=float(x), y=float(y), z=float(z))
+        for x, y, z in (values[:3], values[3:])
+    )
+    message = kind.new(
+        kind.name,
+        header=message_header(kind, stamp_ns, frame_id),
+        orientation=kind.new('geometry_msgs/msg/Quaternion', x=0.0, y=0.0, z=0.0, w=1.0),
+        orientation_covariance=_NO_ORIENTATION,
+        angular_velocity=rate,
+        angular_velocity_covariance=_UNKNOWN,
+        linear_acceleration=acceleration,
+        linear_acceleration_covariance=_UNKNOWN,
+    )
+    return OutgoingMessage(kind, kind.serialise(message))

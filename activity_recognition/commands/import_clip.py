@@ -5,7 +5,8 @@ track that is absent stays absent. Example:
     activity-recognition import clip.mp4 --transcript clip.srt --labels clip.csv --out clip
 Or key points of a body as arrays in a .npz file (docs/data.md), with an audio file beside it:
     activity-recognition import joints.npz --audio room.wav --labels joints.csv --out joints
-The labels are a table with the header start_s,end_s,label; times are seconds from the start.
+What an inertial sensor measured goes with either (--imu). The labels are a table with the header
+start_s,end_s,label; times are seconds from the start.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--audio', type=Path, help='audio file that goes with key points')
     parser.add_argument('--transcript', type=Path, help='subtitles, .srt or .vtt')
     parser.add_argument('--labels', type=Path, help='table of labels, .csv')
+    parser.add_argument(
+        '--imu', type=Path, help='table of an inertial sensor, .csv: t_s,ax,ay,az,gx,gy,gz'
+    )
     parser.add_argument('--out', type=Path, required=True, help='recording to write, a folder')
     parser.add_argument(
         '--image', choices=('jpeg', 'png', 'raw'), help='how frames are kept (default: jpeg)'
@@ -75,6 +79,7 @@ def _import(arguments: argparse.Namespace, progress: Callable[[float], None]) ->
     common = {
         'transcript': arguments.transcript,
         'labels': arguments.labels,
+        'inertial': arguments.imu,
         'audio_channels': arguments.audio_channels,
         'storage': arguments.storage,
         'overwrite': arguments.overwrite,

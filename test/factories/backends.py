@@ -109,9 +109,10 @@ class Overwriting:
     name, fixed = 'overwriting', True
 
     def __init__(self, system: ActivityRecognitionSystem) -> None:
-        self._eager = EagerBackend(Steps(system).eval())
+        steps = Steps(system).eval()
+        self._eager = EagerBackend(steps)
         self._results: dict[tuple, list[Tensor]] = {}
-        self.shapes: dict[str, set] = {step: set() for step in STEPS}
+        self.shapes: dict[str, set] = {spec.name: set() for spec in steps.specs}
         """Of the inputs that came."""
 
     def run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
