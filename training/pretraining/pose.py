@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.models.encoders.video import FrameEncoder
+from activity_recognition.models.frame_encoders import FrameEncoder
 
 _SCALE = 5.0
 """Keypoints, shares of the picture, have about this inverse spread around its middle."""

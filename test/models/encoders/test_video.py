@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from activity_recognition.models.encoders.video import PatchStem
+from activity_recognition.models.frame_encoders import PatchStem
 from activity_recognition.types import to_ns
 from factories.networks import TINY, make_system
 from factories.stepping import look_through, new_past

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import CheckpointError
-from activity_recognition.models.encoders.video import FrameEncoder
+from activity_recognition.models.frame_encoders import FrameEncoder
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.pretraining import pretrain as pretraining
