@@ -39,7 +39,9 @@ from activity_recognition.config import EngineConfig
 from activity_recognition.inference import MultiStreamEngine
 from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.models.checkpoint import Checkpoint
-from activity_recognition.models.operations import decision_work, frame_work, sound_work, total
+from activity_recognition.models.operations import decision_work, sample_work
+from activity_recognition.models.work import total
+from activity_recognition.types import Modality
 
 RATE_HZ = 30.0
 STEPS = 15
@@ -387,8 +389,8 @@ def _floor(checkpoint: Checkpoint, rounds: Rounds) -> Table:
     """Say the least that operations and bytes of one stream's step take on this device."""
     config = checkpoint.config
     tokens = config.audio.token_rate_hz / RATE_HZ
-    frame, decision = total(frame_work(config)), total(decision_work(config))
-    sound = total(sound_work(config))
+    frame, decision = total(sample_work(config, Modality.VIDEO)), total(decision_work(config))
+    sound = total(sample_work(config, Modality.AUDIO))
     operations = frame.operations + decision.operations + tokens * sound.operations
     read = frame.read_bytes + decision.read_bytes + min(tokens, 1.0) * sound.read_bytes
     copied_s = rounds.wall_s('copy').median

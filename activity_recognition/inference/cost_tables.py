@@ -15,7 +15,8 @@ from activity_recognition.inference.findings import (
     sustained_by,
 )
 from activity_recognition.inference.sizing import STREAM_RATES_HZ, best_rate, slower
-from activity_recognition.models.operations import Work, ring_bytes, weight_count
+from activity_recognition.models.operations import ring_bytes, weight_count
+from activity_recognition.models.work import Work
 
 FACTORS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Times as slow as the cores measured, for which rates are computed."""

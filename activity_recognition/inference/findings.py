@@ -22,15 +22,13 @@ from activity_recognition.inference.sizing import (
     streams,
 )
 from activity_recognition.models.operations import (
-    Work,
     decision_work,
-    frame_work,
     ring_bytes,
-    sound_work,
-    total,
-    utterance_work,
+    sample_work,
     weight_count,
 )
+from activity_recognition.models.work import Work, total
+from activity_recognition.types import Modality
 
 SCHEMA = 2
 """Of a record of costs."""
@@ -215,16 +213,19 @@ def events(cost: Cost, model: ModelConfig) -> list[tuple[str, float, Work | None
         model: of the network.
     """
     tokens = cost.chunk_s * model.audio.token_rate_hz
-    chunk, token = total(sound_work(model)), total(sound_work(model, tokens=2))
+    chunk, token = (
+        total(sample_work(model, Modality.AUDIO)),
+        total(sample_work(model, Modality.AUDIO, length=2)),
+    )
     per_token = token.operations - chunk.operations
     sound = Work(products=round(per_token * tokens), weight_bytes=chunk.weight_bytes)
     return [
-        ('frame', cost.frame.wall_s, _known(lambda: frame_work(model))),
+        ('frame', cost.frame.wall_s, _known(lambda: sample_work(model, Modality.VIDEO))),
         (f'{cost.chunk_s * 1e3:g} ms of sound', cost.chunk.wall_s, sound),
         (
             f'utterance of {cost.utterance_pieces} pieces',
             cost.utterance.wall_s,
-            _known(lambda: utterance_work(model, pieces=cost.utterance_pieces)),
+            _known(lambda: sample_work(model, Modality.TEXT, length=cost.utterance_pieces)),
         ),
         ('decision', cost.decision.wall_s, total(decision_work(model))),
         (
@@ -256,12 +257,14 @@ def parts_of(model: ModelConfig, found: Findings) -> dict[str, Work | None]:
     said = next(iter(pieces.values()))
     parts: dict[str, Work | None] = {}
     try:
-        parts |= {f'frame: {part}': work for part, work in frame_work(model).items()}
+        parts |= {
+            f'frame: {part}': work for part, work in sample_work(model, Modality.VIDEO).items()
+        }
     except ConfigError:
         parts['frame: backbone'] = None
-    parts |= {f'sound: {part}': work for part, work in sound_work(model).items()}
+    parts |= {f'sound: {part}': work for part, work in sample_work(model, Modality.AUDIO).items()}
     try:
-        words = utterance_work(model, pieces=said)
+        words = sample_work(model, Modality.TEXT, length=said)
         parts |= {f'{said} pieces: {part}': work for part, work in words.items()}
     except ConfigError:
         parts['utterance: backbone'] = None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.inference.precision import host_type, upload
-from activity_recognition.models.steps import viewed_rows
+from activity_recognition.models.step_spec import viewed_rows
 from activity_recognition.types import NANOSECONDS, to_ns
 
 _NEVER_NS = np.iinfo(np.int64).max

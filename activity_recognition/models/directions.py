@@ -23,6 +23,7 @@ from activity_recognition.models.motion import (
     MotionState,
     grey_levels,
 )
+from activity_recognition.models.work import PER_MULTIPLY_ADD, Work, bytes_of
 from activity_recognition.types import NANOSECONDS, to_ns
 
 CELLS = 16
@@ -91,6 +92,14 @@ class MotionDirections(FrameComparison):
     def dtype(self) -> torch.dtype:
         """Of everything before the projection: products of gradients do not fit in 16 bits."""
         return torch.promote_types(self.project.weight.dtype, torch.float32)
+
+    def work(self) -> Work:
+        """Return the work of one frame and the one that it is compared with."""
+        votes = CELLS**2 * 2 * DIRECTIONS
+        return Work(
+            products=PER_MULTIPLY_ADD * (votes + self.project.weight.numel()),
+            weight_bytes=bytes_of(self),
+        )
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
         """Encode the frames of a recording that are there.

@@ -12,6 +12,14 @@ from torch.nn import functional as F
 from activity_recognition.config import ModelConfig, VideoConfig
 from activity_recognition.models.attention import FeedForward, split_projections
 from activity_recognition.models.backbones import PretrainedFrameEncoder
+from activity_recognition.models.work import (
+    BLOCK_WEIGHTS,
+    PER_MULTIPLY_ADD,
+    Work,
+    attention_operations,
+    bytes_of,
+    convolution_operations,
+)
 
 PIXEL_MEAN, PIXEL_SCALE = 127.5, 64.0
 """Normalisation of 8-bit images; weights can take over the scale exactly, a power of two."""
@@ -94,6 +102,7 @@ class FrameEncoder(nn.Module):
         super().__init__()
         video = config.video
         self.scale = PIXEL_SCALE
+        self._size_px = video.input_size_px
         self.stem = PatchStem(video)
         self.summary = nn.Parameter(torch.zeros(1, 1, video.width))
         self.position = nn.Parameter(torch.randn(1, video.num_patches + 1, video.width) * 0.02)
@@ -108,6 +117,18 @@ class FrameEncoder(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
         return self.read(self.encode_patches(frames))
+
+    def work(self) -> Work:
+        """Return the work of one image."""
+        tokens, width = self.position.shape[1:]
+        blocks = len(self.blocks) * tokens * BLOCK_WEIGHTS * width**2
+        read = (tokens - 1) * self.squeeze.weight.numel() + self.project.weight.numel()
+        return Work(
+            products=PER_MULTIPLY_ADD * (blocks + read)
+            + convolution_operations(self.stem, self._size_px),
+            attention=len(self.blocks) * attention_operations(tokens, tokens, width),
+            weight_bytes=bytes_of(self),
+        )
 
     def merge_operators(self) -> None:
         """Put the scale of pixels into the first convolution; normalise images in one operator."""

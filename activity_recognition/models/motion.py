@@ -14,6 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.models.work import (
+    PER_MULTIPLY_ADD,
+    Work,
+    bytes_of,
+    convolution_operations,
+)
 from activity_recognition.types import NANOSECONDS, to_ns
 
 LONGEST = 4.0
@@ -162,12 +168,21 @@ class MotionEncoder(FrameComparison):
             ]
             inputs = outputs
         self.convolutions = nn.Sequential(*layers)
+        self._size_px = config.video.input_size_px
         self.project = nn.Linear(2 * inputs, config.hidden_dim)
 
     @property
     def receptive_field_s(self) -> float:
         """How far back the frame compared with may lie, seconds."""
         return self.longest_ns / NANOSECONDS
+
+    def work(self) -> Work:
+        """Return the work of one frame and the one that it is compared with."""
+        return Work(
+            products=PER_MULTIPLY_ADD * self.project.weight.numel()
+            + convolution_operations(self.convolutions, self._size_px),
+            weight_bytes=bytes_of(self),
+        )
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
         """Encode the frames of a recording that are there.

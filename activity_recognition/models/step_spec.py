@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 RING_ROOM = 2
 """A ring has room for so many times the rows that it holds."""
+VIEW_ROWS = 16
+"""A view of the past has a multiple of so many rows, so that few shapes occur: what plans memory or
+kernels by shape plans them seldom."""
+
+
+def viewed_rows(needed: int, capacity: int) -> int:
+    """Return how many rows of the past a step computes with.
+
+    Args:
+        needed: rows that it may see.
+        capacity: rows that are kept; there is room for :data:`RING_ROOM` times as many, of which a
+            view is a part.
+    """
+    return min(-(-max(needed, 1) // VIEW_ROWS) * VIEW_ROWS, RING_ROOM * capacity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,20 +22,6 @@ from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSp
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import Modality
 
-VIEW_ROWS = 16
-"""A view of the past has a multiple of so many rows, so that few shapes occur: what plans memory or
-kernels by shape plans them seldom."""
-
-
-def viewed_rows(needed: int, capacity: int) -> int:
-    """Return how many rows of the past a step computes with.
-
-    Args:
-        needed: rows that it may see.
-        capacity: rows that are kept; there is room for twice as many, of which a view is a part.
-    """
-    return min(-(-max(needed, 1) // VIEW_ROWS) * VIEW_ROWS, 2 * capacity)
-
 
 class DecisionStep(nn.Module):
     """Decisions of each stream at one moment, from different parts of what is cached."""

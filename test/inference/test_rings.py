@@ -10,7 +10,7 @@ from activity_recognition.inference.lanes.grid import ConvolutionPast
 from activity_recognition.inference.lanes.lane import turns
 from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.attention import newest, visible
-from activity_recognition.models.steps import VIEW_ROWS
+from activity_recognition.models.step_spec import VIEW_ROWS
 from activity_recognition.types import NANOSECONDS, to_ns
 from factories.networks import TINY, make_system
 from factories.streams import START_NS

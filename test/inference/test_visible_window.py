@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_recognition.inference.rings import StoredStamps, visible_window
-from activity_recognition.models.steps import VIEW_ROWS
+from activity_recognition.models.step_spec import VIEW_ROWS
 from activity_recognition.types import NANOSECONDS
 from factories.streams import START_NS
 

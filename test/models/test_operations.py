@@ -17,16 +17,13 @@ from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import ConfigError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.operations import (
-    Work,
     decision_work,
-    frame_work,
     ring_bytes,
-    sound_work,
-    total,
-    utterance_work,
+    sample_work,
     weight_count,
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.models.work import Work, total
 from activity_recognition.types import (
     AudioChunk,
     DecisionTime,
@@ -98,7 +95,7 @@ def test_a_frame_by_hand():
     read = 16 * 16 * 16 + (16 + 16 * 16) * 16
     # 23 frames before it fit into a view of 32, of which each of two heads reads whole keys.
     over_time = 2 * (12 * 16 * 16 + 12 * 2 * 32)
-    parts = frame_work(TINY)
+    parts = sample_work(TINY, Modality.VIDEO)
     assert parts['frame encoder'].products == 2 * (stem + block + read)
     assert parts['frame encoder'].attention == 4 * 17 * 17 * 16
     assert parts['temporal blocks'].products == 2 * over_time
@@ -127,9 +124,9 @@ def test_a_decision_by_hand():
 def test_torch_counts_the_same_for_a_frame(config):
     stream = Stream(config)
     for held in range(1, config.video.max_tokens + 3):
-        work = total(frame_work(config, held=min(held, config.video.max_tokens)))
+        work = total(sample_work(config, Modality.VIDEO, held=min(held, config.video.max_tokens)))
         assert counted(stream.frame) == work.operations
-    assert work == total(frame_work(config))
+    assert work == total(sample_work(config, Modality.VIDEO))
 
 
 @pytest.mark.parametrize('config', [TINY, load_model_config('nano')], ids=['tiny', 'nano'])
@@ -137,7 +134,7 @@ def test_torch_counts_the_same_for_a_frame(config):
 def test_torch_counts_the_same_for_sound_apart_from_its_spectrogram(config, tokens):
     stream, audio = Stream(config), config.audio
     stream.sound(audio.fft_samples)  # what the first block needs beside its hops
-    parts = sound_work(config, tokens=tokens)
+    parts = sample_work(config, Modality.AUDIO, length=tokens)
     spectrogram = parts.pop('spectrogram')
     hops = tokens * audio.columns_per_token * audio.hop_samples
     assert counted(lambda: stream.sound(hops)) == total(parts).operations
@@ -149,21 +146,21 @@ def test_torch_counts_the_same_for_sound_apart_from_its_spectrogram(config, toke
 def test_torch_counts_the_same_for_an_utterance(text):
     stream = Stream(TINY)
     pieces = len(stream.checkpoint.tokenizer.encode(text))
-    work = total(utterance_work(TINY, pieces=pieces))
+    work = total(sample_work(TINY, Modality.TEXT, length=pieces))
     assert counted(lambda: stream.utterance(text)) == work.operations
 
 
-@pytest.mark.parametrize('weighed', [False, True])
+@pytest.mark.parametrize('ablated', [False, True])
 @pytest.mark.parametrize('config', [TINY, WRAPPING], ids=['tiny', 'rings wrap'])
-def test_torch_counts_the_same_for_a_decision(config, weighed):
-    stream = Stream(config, evidence_every=int(weighed))
+def test_torch_counts_the_same_for_a_decision(config, ablated):
+    stream = Stream(config, evidence_every=int(ablated))
     hops = config.audio.columns_per_token * config.audio.hop_samples
     for _ in range(4):
         stream.frame()
     stream.sound(config.audio.fft_samples + hops)
     stream.utterance(TEXTS[0])
     held = {Modality.VIDEO: 4, Modality.AUDIO: 1, Modality.TEXT: 1}
-    work = total(decision_work(config, held=held, ablated=weighed))
+    work = total(decision_work(config, held=held, ablated=ablated))
     assert counted(stream.decision) == work.operations
 
 
@@ -187,9 +184,9 @@ def test_torch_counts_the_same_for_any_shape(size, width, depth, mels, channels,
         ),
     )
     stream = Stream(config)
-    assert counted(stream.frame) == total(frame_work(config, held=1)).operations
+    assert counted(stream.frame) == total(sample_work(config, Modality.VIDEO, held=1)).operations
     stream.sound(config.audio.fft_samples)
-    parts = sound_work(config)
+    parts = sample_work(config, Modality.AUDIO)
     spectrogram = parts.pop('spectrogram')
     bins = config.audio.fft_samples // 2 + 1
     assert spectrogram.products == 2 * config.audio.columns_per_token * bins * mels
@@ -202,10 +199,10 @@ def test_parts_have_all_weights_between_them(preset):
     config = load_model_config(preset)
     pieces = config.text.max_length
     parts = [
-        *frame_work(config).values(),
-        sound_work(config)['sound encoder'],
-        sound_work(config)['keys and values'],
-        *utterance_work(config, pieces=pieces).values(),
+        *sample_work(config, Modality.VIDEO).values(),
+        sample_work(config, Modality.AUDIO)['sound encoder'],
+        sample_work(config, Modality.AUDIO)['keys and values'],
+        *sample_work(config, Modality.TEXT, length=pieces).values(),
         *decision_work(config).values(),
     ]
     unread = 4 * (config.text.vocab_size - pieces) * config.text.width
@@ -239,9 +236,9 @@ def test_a_backbone_is_not_counted_but_said_so():
     video = dataclasses.replace(TINY, video=dataclasses.replace(TINY.video, backbone='somewhere'))
     text = dataclasses.replace(TINY, text=dataclasses.replace(TINY.text, backbone='minilm'))
     with pytest.raises(ConfigError, match="got the backbone 'somewhere'; measure it"):
-        frame_work(video)
+        sample_work(video, Modality.VIDEO)
     with pytest.raises(ConfigError, match="got the backbone 'minilm'; measure it"):
-        utterance_work(text, pieces=3)
+        sample_work(text, Modality.TEXT, length=3)
 
 
 def test_torch_alone_leaves_attention_out():

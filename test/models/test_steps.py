@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from activity_recognition.models.fusion import Memory
-from activity_recognition.models.steps import VIEW_ROWS, Steps, viewed_rows
+from activity_recognition.models.step_spec import VIEW_ROWS, viewed_rows
+from activity_recognition.models.steps import Steps
 from activity_recognition.types import MODALITIES, Modality, to_ns
 from factories.networks import TINY, make_system
 from factories.streams import START_NS

@@ -9,7 +9,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.models.step_spec import StepSpec
+from activity_recognition.errors import ConfigError
+from activity_recognition.models.step_spec import RING_ROOM, StepSpec
+from activity_recognition.models.work import Work
 from activity_recognition.types import Modality
 
 
@@ -25,6 +27,7 @@ class Encoder(nn.Module, ABC):
     def __init__(self, config: ModelConfig) -> None:
         """Take window and number of tokens from the section of ``config`` named as the modality."""
         super().__init__()
+        self.config = config
         section = getattr(config, self.modality.value)
         self.window_s: float = section.window_s
         """How old a token may be to be seen by a decision, seconds."""
@@ -50,14 +53,42 @@ class Encoder(nn.Module, ABC):
     def steps(cls) -> tuple[StepSpec, ...]:
         """Return the steps by which an engine encodes; the last one returns rows first."""
 
-    @classmethod
-    def state_size(cls, config: ModelConfig) -> int:
-        """Return how many numbers an engine keeps of a stream beside its tokens; by default none.
+    def work(self, *, length: int, held: int) -> dict[str, Work]:
+        """Return the work of one step of one stream, part by part, keys and values apart.
 
-        For the limit on what a checkpoint's configuration may ask for.
+        Its weights may lie on the meta device.
+
+        Args:
+            length: how much the stream brings, as in :attr:`Sizes.length`.
+            held: tokens in the window, this one included.
+
+        Raises:
+            ConfigError: it is not known, which is the default.
+        """
+        del length, held
+        raise ConfigError(
+            f'expected an encoder that counts its operations, got that of {self.modality}; '
+            'measure it instead'
+        )
+
+    @classmethod
+    def past_size(cls, config: ModelConfig) -> int:
+        """Return how many numbers of each token later steps of the encoder read; by default none.
+
+        An engine keeps them in a ring, like what decisions read of the token.
         """
         del config
         return 0
+
+    @classmethod
+    def state_size(cls, config: ModelConfig) -> int:
+        """Return how many numbers an engine keeps of a stream beside its tokens.
+
+        For the limit on what a checkpoint's configuration may ask for. By default it is the ring of
+        :meth:`past_size`.
+        """
+        max_tokens: int = getattr(config, cls.modality.value).max_tokens
+        return RING_ROOM * max_tokens * cls.past_size(config)
 
     def merge_operators(self) -> None:
         """Replace parts by ones that compute the same with fewer operators, for an export.

@@ -17,6 +17,14 @@ from activity_recognition.models.backbones import TextBackbone
 from activity_recognition.models.encoders.encoder import Encoder
 from activity_recognition.models.fusion import CrossModalAttention
 from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
+from activity_recognition.models.work import (
+    BLOCK_WEIGHTS,
+    FLOAT_BYTES,
+    PER_MULTIPLY_ADD,
+    Work,
+    attention_operations,
+    bytes_of,
+)
 from activity_recognition.types import Modality
 
 if TYPE_CHECKING:
@@ -67,6 +75,24 @@ class TextTransformer(Encoder):
     def steps(cls) -> tuple[StepSpec, ...]:
         """Return the step of an utterance by itself."""
         return (_UTTERANCE,)
+
+    def work(self, *, length: int, held: int) -> dict[str, Work]:
+        """Return the work of one utterance; see :meth:`Encoder.work`.
+
+        Args:
+            length: its word pieces.
+            held: of no meaning here.
+        """
+        del held
+        text = self.config.text
+        per_block = PER_MULTIPLY_ADD * BLOCK_WEIGHTS * text.width**2 * length
+        unread = (text.vocab_size - length + text.max_length - length) * text.width
+        encoder = Work(
+            products=text.depth * per_block + PER_MULTIPLY_ADD * self.project.weight.numel(),
+            attention=text.depth * attention_operations(length, length, text.width),
+            weight_bytes=bytes_of(self) - FLOAT_BYTES * unread,
+        )
+        return {'text encoder': encoder}
 
     def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """Encode utterances.

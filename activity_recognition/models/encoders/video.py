@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.models.attention import (
+    NUM_KNOTS,
     QUERY_CHUNK,
     AgeBias,
     FeedForward,
@@ -34,7 +35,21 @@ from activity_recognition.models.frame_encoders import (
 )
 from activity_recognition.models.fusion import CrossModalAttention
 from activity_recognition.models.motion import MotionEncoder
-from activity_recognition.models.step_spec import RING_ROOM, Draw, Sizes, StepInput, StepSpec
+from activity_recognition.models.step_spec import (
+    Draw,
+    Sizes,
+    StepInput,
+    StepSpec,
+    viewed_rows,
+)
+from activity_recognition.models.work import (
+    BLOCK_WEIGHTS,
+    FLOAT_BYTES,
+    PER_MULTIPLY_ADD,
+    Work,
+    attention_operations,
+    bytes_of,
+)
 from activity_recognition.types import Modality
 
 if TYPE_CHECKING:
@@ -92,7 +107,6 @@ class VideoTransformer(Encoder):
                 pictures of ``input_size_px``.
         """
         super().__init__(config)
-        self.config = config
         self.frame_encoder = make_frame_encoder(config)
         self.motion = MotionEncoder(config) if config.video.motion_channels else None
         self.directions = MotionDirections(config) if config.video.motion_memory_s else None
@@ -124,11 +138,41 @@ class VideoTransformer(Encoder):
         """Return the steps of a frame by itself, and of its attention to those before it."""
         return _FRAME, _TEMPORAL_ATTENTION
 
+    def work(self, *, length: int, held: int) -> dict[str, Work]:
+        """Return the work of one frame; see :meth:`Encoder.work`.
+
+        The temporal blocks compute with this frame and a view of those before it, whose width is
+        rounded up (:func:`viewed_rows`), and mask what it holds beside them.
+
+        Args:
+            length: 1, of no meaning here.
+            held: frames in the window, this one included.
+        """
+        del length
+        parts: dict[str, Work] = {}
+        if isinstance(self.frame_encoder, FrameEncoder):
+            parts['frame encoder'] = self.frame_encoder.work()
+        if self.motion is not None:
+            parts['motion'] = self.motion.work()
+        if self.directions is not None:
+            parts['directions'] = self.directions.work()
+        return {**parts, 'temporal blocks': self._temporal_work(held)}
+
+    def _temporal_work(self, held: int) -> Work:
+        depth, width, heads = len(self.blocks), self.config.hidden_dim, self.config.num_heads
+        viewed = viewed_rows(held - 1, self.max_tokens)
+        per_block = BLOCK_WEIGHTS * width**2 + NUM_KNOTS * heads * viewed
+        return Work(
+            products=PER_MULTIPLY_ADD * depth * per_block,
+            attention=depth * attention_operations(heads, viewed, width),
+            weight_bytes=bytes_of(self.blocks, self.norm),
+            cache_bytes=FLOAT_BYTES * 2 * depth * viewed * width,
+        )
+
     @classmethod
-    def state_size(cls, config: ModelConfig) -> int:
-        """Return the size of the keys and values of the temporal blocks, in rings with room."""
-        video = config.video
-        return RING_ROOM * video.max_tokens * video.temporal_depth * 2 * config.hidden_dim
+    def past_size(cls, config: ModelConfig) -> int:
+        """Return the size of a frame's keys and values in the temporal blocks."""
+        return config.video.temporal_depth * 2 * config.hidden_dim
 
     def merge_operators(self) -> None:
         """Put the scale of pixels into the first convolution; normalise images in one operator."""
