@@ -6,6 +6,7 @@ frequencies, D width, X numbers of the past.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
