@@ -20,7 +20,7 @@ from activity_recognition.models.encoders import encoder_type
 from activity_recognition.models.operations import decision_work, weight_count
 from activity_recognition.models.steps import Steps, step_specs
 from activity_recognition.models.system import ActivityRecognitionSystem, batch_keys
-from activity_recognition.types import MODALITIES, Modality
+from activity_recognition.types import ALL_MODALITIES, Modality
 from factories.batches import random_batch, remove
 from factories.networks import SOME_MODALITIES, TINY, make_system, tokenizer_for, with_modalities
 
@@ -35,12 +35,12 @@ def own_batch(config, **sizes):
 
 def test_each_modality_has_a_section_an_encoder_and_a_place_in_the_order():
     sections = [item.name for item in dataclasses.fields(ModelConfig)]
-    places = [sections.index(modality.value) for modality in MODALITIES]
+    places = [sections.index(modality.value) for modality in ALL_MODALITIES]
     assert places == sorted(places)
-    assert tuple(spec.modality for spec in SPECS) == MODALITIES
-    for modality in MODALITIES:
+    assert tuple(spec.modality for spec in SPECS) == ALL_MODALITIES
+    for modality in ALL_MODALITIES:
         assert encoder_type(modality).modality is modality
-    names = [spec.name for spec in step_specs(MODALITIES)]
+    names = [spec.name for spec in step_specs(ALL_MODALITIES)]
     assert len(set(names)) == len(names)
 
 
