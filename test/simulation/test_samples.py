@@ -38,7 +38,7 @@ def by_modality(config):
 
 @pytest.fixture(scope='module')
 def recording():
-    return by_modality(config_of())
+    return by_modality(config_of(modalities=tuple(Modality)))
 
 
 def test_the_same_seed_gives_the_same_bytes():
