@@ -149,6 +149,7 @@ def test_preparing_and_showing_with_a_recipe_and_a_table(recordings, tmp_path, c
 
 
 DEFAULT_SETTINGS = {
+    'imu': '',
     'image': '',
     'audio': '',
     'audio_info': '',
