@@ -16,10 +16,8 @@ from parts import EVIDENCE, PARTS, Probe, Share, probed
 from record import Table, provenance
 from workload import make_engine, steady
 
-from activity_recognition.inference.artificial import (
-    UTTERANCE_PERIOD_S,
-    untrained_checkpoint,
-)
+from activity_recognition.inference.artificial import untrained_checkpoint
+from activity_recognition.inference.lanes.artificial import UTTERANCE_PERIOD_S
 
 PRESETS = ('nano', 'small')
 RATE_HZ = 15.0

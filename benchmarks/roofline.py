@@ -23,10 +23,8 @@ from torch.profiler import ProfilerActivity, profile
 from work import Work, count_work, make_counter
 from workload import make_engine, steady
 
-from activity_recognition.inference.artificial import (
-    UTTERANCE_PERIOD_S,
-    untrained_checkpoint,
-)
+from activity_recognition.inference.artificial import untrained_checkpoint
+from activity_recognition.inference.lanes.artificial import UTTERANCE_PERIOD_S
 
 RATE_HZ = 15.0
 WANTED = {'small': 1.5, 'nano': 2.5}

@@ -17,11 +17,8 @@ from record import Table, provenance
 from work import count_work
 from workload import make_engine, steady
 
-from activity_recognition.inference.artificial import (
-    UTTERANCE_PERIOD_S,
-    artificial_stream,
-    untrained_checkpoint,
-)
+from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
+from activity_recognition.inference.lanes.artificial import UTTERANCE_PERIOD_S
 from activity_recognition.inference.trace import dense_recording, to_batch
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.types import Frame, Window

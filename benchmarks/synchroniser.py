@@ -35,7 +35,7 @@ from harness import (
 from record import Table, provenance
 
 from activity_recognition.config import SyncConfig
-from activity_recognition.inference.artificial import CHUNK_S, START_NS, UTTERANCE_PERIOD_S
+from activity_recognition.inference.lanes.artificial import CHUNK_S, START_NS, UTTERANCE_PERIOD_S
 from activity_recognition.streams import WindowSynchronizer
 from activity_recognition.types import (
     MODALITIES,

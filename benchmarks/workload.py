@@ -11,8 +11,9 @@ import numpy as np
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import BackendError
 from activity_recognition.inference import MultiStreamEngine, StreamingEngine
-from activity_recognition.inference.artificial import START_NS, artificial_stream
+from activity_recognition.inference.artificial import artificial_stream
 from activity_recognition.inference.backends.choice import exported
+from activity_recognition.inference.lanes.artificial import START_NS
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.exporting import cache_folder, export_steps
 from activity_recognition.models.quantising import QUANTISED, quantise_steps

@@ -6,34 +6,24 @@ Neither weights nor what is seen and heard change what a step costs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
+from itertools import count
+from operator import attrgetter
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from activity_recognition.config import AudioConfig, ModelConfig
+from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import load_model_config
+from activity_recognition.inference.lanes import lane_type
+from activity_recognition.inference.lanes.artificial import START_NS, UTTERANCE_PERIOD_S, Scene
+from activity_recognition.inference.lanes.text import SENTENCES
+from activity_recognition.modalities import SPEC, modalities_of
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import train_tokenizer
-from activity_recognition.types import (
-    AudioChunk,
-    DecisionTime,
-    Frame,
-    Sample,
-    Utterance,
-    Window,
-    to_ns,
-)
+from activity_recognition.types import DecisionTime, Sample, Window
 
-START_NS = 1_700_000_000_000_000_000
-CHUNK_S = 0.064
-"""Sound of one message: 1024 samples at 16 kHz, as common drivers send them."""
-UTTERANCE_PERIOD_S = 4.0
-SENTENCES = ('could you bring me the cup please', 'hello robot', 'the kettle is on again')
-_IMAGES = 4
-"""Different images that are shown in turn."""
 _NUM_CLASSES = 12
 
 
@@ -69,11 +59,6 @@ def untrained_checkpoint(preset: str, *, seed: int = 0) -> Checkpoint:
     )
 
 
-def chunk_samples(audio: AudioConfig) -> int:
-    """Return the samples of one message of sound."""
-    return round(CHUNK_S * audio.sample_rate_hz)
-
-
 def artificial_stream(
     config: ModelConfig,
     *,
@@ -84,62 +69,37 @@ def artificial_stream(
     seed: int = 0,
     start_ns: int = START_NS,
 ) -> Iterator[Window]:
-    """Yield one window per frame, for ever: the sound and the words since the last one, the frame.
+    """Yield one window per frame, for ever: what came since the last one, then the frame.
 
-    Every frame decides.
+    Every frame decides. Networks without video decide at the same rate.
 
     Args:
-        config: its sample rate is that of the sound.
+        config: of the network, whose modalities the stream has.
         frame_rate_hz: of the camera.
         width_px: of the camera's images.
         height_px: of the camera's images.
         utterance_period_s: time between the ends of two utterances.
-        seed: of pixels and sound.
+        seed: of all content.
         start_ns: stamp of the first frame.
     """
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (_IMAGES, height_px, width_px, 3), dtype=np.uint8)
-    sound = _Sound(config.audio, rng, start_ns)
-    said = index = 0
-    while True:
-        now_ns = start_ns + to_ns(index / frame_rate_hz)
-        samples: list[Sample] = list(sound.until(now_ns))
-        while start_ns + to_ns((said + 1) * utterance_period_s) <= now_ns:
-            said += 1
-            text = SENTENCES[said % len(SENTENCES)]
-            samples.append(Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text=text))
-        image = images[index % _IMAGES]
-        samples.append(Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image))
+    scene = Scene(
+        frame_rate_hz=frame_rate_hz,
+        width_px=width_px,
+        height_px=height_px,
+        utterance_period_s=utterance_period_s,
+        seed=seed,
+        start_ns=start_ns,
+    )
+    # Of samples that arrive at once, what decisions wait for comes last.
+    order = sorted(modalities_of(config), key=lambda m: SPEC[m].triggers_decisions)
+    streams = [lane_type(modality).artificial(config, scene) for modality in order]
+    samples: Iterator[Sample] = merge(*streams, key=attrgetter('arrival_ns'))
+    coming = next(samples, None)
+    for index in count():
+        now_ns = scene.after(index / frame_rate_hz)
+        arrived: list[Sample] = []
+        while coming is not None and coming.arrival_ns <= now_ns:
+            arrived.append(coming)
+            coming = next(samples, None)
         decision = DecisionTime(t_ns=now_ns, arrival_ns=now_ns)
-        yield Window(samples=tuple(samples), decision=decision)
-        index += 1
-
-
-class _Sound:
-    """A second of noise that is repeated for ever, message by message."""
-
-    def __init__(self, audio: AudioConfig, rng: np.random.Generator, start_ns: int) -> None:
-        self._rate_hz = audio.sample_rate_hz
-        self._size = chunk_samples(audio)
-        noise = rng.standard_normal(self._rate_hz) * 0.1
-        # Every message is one slice, also where the noise begins again.
-        self._noise: NDArray[np.float32] = np.resize(
-            noise.astype(np.float32), self._rate_hz + self._size
-        )
-        self._start_ns = start_ns
-        self._heard = 0
-
-    def until(self, now_ns: int) -> Iterator[AudioChunk]:
-        """Yield the messages that are complete."""
-        while (end_ns := self._at(self._heard + self._size)) <= now_ns:
-            first = self._heard % self._rate_hz
-            yield AudioChunk(
-                stamp_ns=self._at(self._heard),
-                arrival_ns=end_ns,
-                samples=self._noise[first : first + self._size],
-                sample_rate_hz=self._rate_hz,
-            )
-            self._heard += self._size
-
-    def _at(self, sample: int) -> int:
-        return self._start_ns + to_ns(sample / self._rate_hz)
+        yield Window(samples=tuple(arrived), decision=decision)

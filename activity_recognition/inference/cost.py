@@ -22,12 +22,10 @@ import torch
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import BackendError
-from activity_recognition.inference.artificial import (
-    SENTENCES,
-    artificial_stream,
-    chunk_samples,
-)
+from activity_recognition.inference.artificial import artificial_stream
 from activity_recognition.inference.engine import StreamingEngine
+from activity_recognition.inference.lanes.artificial import chunk_samples
+from activity_recognition.inference.lanes.text import SENTENCES
 from activity_recognition.inference.threads import threads_restored, use_threads
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.settings import Ranged, setting
@@ -173,7 +171,7 @@ def measure(
         held = min(stream.fill(time.monotonic() + share_s) for stream in streams.values())
         rounds = _rounds(streams, end_s, seed=config.seed)
     audio = checkpoint.config.audio
-    chunk_s = chunk_samples(audio) / audio.sample_rate_hz
+    chunk_s = chunk_samples(audio.sample_rate_hz) / audio.sample_rate_hz
     pieces = max(len(checkpoint.tokenizer.encode(text)) for text in SENTENCES)
     return [
         _summary(

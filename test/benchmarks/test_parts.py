@@ -8,12 +8,9 @@ from parts import EVIDENCE, FRAME, FUSION, PARTS, RESIZE, REST, SMOOTHING, TEXT,
 from work import count_work, make_counter
 from workload import make_engine, step_through
 
-from activity_recognition.inference.artificial import (
-    UTTERANCE_PERIOD_S,
-    artificial_stream,
-    untrained_checkpoint,
-)
+from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.inference.lanes import video
+from activity_recognition.inference.lanes.artificial import UTTERANCE_PERIOD_S
 from activity_recognition.models.smoothing import ActivitySmoothing
 
 RATE_HZ = 5.0

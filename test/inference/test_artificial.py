@@ -13,14 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_recognition.errors import ConfigError
-from activity_recognition.inference.artificial import (
-    SENTENCES,
-    artificial_stream,
-    chunk_samples,
-    untrained_checkpoint,
-)
-from activity_recognition.types import AudioChunk, Frame, Utterance, to_ns
-from factories.networks import TINY
+from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
+from activity_recognition.inference.lanes.artificial import chunk_samples
+from activity_recognition.inference.lanes.text import SENTENCES
+from activity_recognition.types import AudioChunk, Frame, Modality, Utterance, to_ns
+from factories.networks import TINY, with_modalities
 
 SMALL = {'width_px': 8, 'height_px': 6}
 
@@ -52,14 +49,16 @@ def test_a_window_is_one_frame_and_what_came_since_the_last_one(
         for chunk in sound:
             # Without a hole, and whole when it arrives.
             assert chunk.stamp_ns == pytest.approx(heard_ns, abs=1)
-            assert len(chunk.samples) == chunk_samples(audio)
+            assert len(chunk.samples) == chunk_samples(sample_rate_hz)
             assert chunk.arrival_ns == pytest.approx(chunk.end_ns, abs=1)
             heard_ns = chunk.arrival_ns
         chunks += len(sound)
         said += sum(isinstance(sample, Utterance) for sample in others)
         newest_ns = frame.arrival_ns
     passed_s = 11 / rate_hz
-    assert chunks == pytest.approx(passed_s * sample_rate_hz / chunk_samples(audio), abs=1.01)
+    assert chunks == pytest.approx(
+        passed_s * sample_rate_hz / chunk_samples(sample_rate_hz), abs=1.01
+    )
     assert said == pytest.approx(passed_s / period_s, abs=1.01)
 
 
@@ -107,3 +106,12 @@ def test_a_network_that_there_is_not_is_refused():
         untrained_checkpoint('huge')
     with pytest.raises(ConfigError, match='found none'):
         untrained_checkpoint('small_minilm')
+
+
+@pytest.mark.parametrize('names', [('video',), ('audio', 'text'), ('text',)])
+def test_a_stream_has_the_modalities_of_its_network(names):
+    stream = artificial_stream(with_modalities(*names), frame_rate_hz=2.0, **SMALL)
+    windows = list(islice(stream, 20))
+    assert {sample.modality for w in windows for sample in w.samples} == {*map(Modality, names)}
+    for window in windows:
+        assert all(s.arrival_ns <= window.decision.arrival_ns for s in window.samples)

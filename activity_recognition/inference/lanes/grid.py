@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from activity_recognition.config import ModelConfig
+from activity_recognition.inference.lanes.artificial import Scene, noise_chunks
 from activity_recognition.inference.lanes.lane import (
     Arrays,
     FrontEnd,
@@ -92,17 +94,17 @@ class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
             grid: where blocks lie.
         """
         super().__init__(settings)
-        self._grid = grid
+        self.grid = grid
         self.clear()
 
     @property
     def block_s(self) -> float:
         """Seconds between the starts of two blocks."""
-        return self._grid.hop / self._grid.rate_hz
+        return self.grid.hop / self.grid.rate_hz
 
     def clear(self) -> None:
         """Forget everything; the next chunk anchors a new grid."""
-        self._samples: NDArray[np.float32] = np.zeros((0, *self._grid.sample_shape), np.float32)
+        self._samples: NDArray[np.float32] = np.zeros((0, *self.grid.sample_shape), np.float32)
         self._end_ns: int | None = None
         self._last_stamp_ns = -(2**62)
 
@@ -123,11 +125,11 @@ class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
         blocks = []
         if self._end_ns is not None:
             residual_s = seconds_between(sample.stamp_ns, self._end_ns)
-            if abs(residual_s) > self._grid.max_gap_s:
+            if abs(residual_s) > self.grid.max_gap_s:
                 blocks.append(self._hole(residual_s, sample))
         self._samples = np.concatenate((self._samples, sample.samples))
         self._end_ns = sample.end_ns
-        count = max(0, 1 + (len(self._samples) - self._grid.span) // self._grid.hop)
+        count = max(0, 1 + (len(self._samples) - self.grid.span) // self.grid.hop)
         if count:
             blocks.append(self._whole(count, sample))
         return blocks
@@ -140,7 +142,7 @@ class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
         return {
             spec.arrays[0].name: np.concatenate(
                 [
-                    np.zeros((0, *self._grid.block_shape), np.float32),
+                    np.zeros((0, *self.grid.block_shape), np.float32),
                     *(part.values for part in prepared),
                 ]
             ),
@@ -150,19 +152,19 @@ class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
         }
 
     def _hole(self, residual_s: float, chunk: ChunkT) -> Blocks:
-        unfinished_s = len(self._samples) / self._grid.rate_hz
+        unfinished_s = len(self._samples) / self.grid.rate_hz
         missing = math.ceil((max(residual_s, 0.0) + unfinished_s) / self.block_s)
-        count = min(max(missing, 1), self._grid.longest_hole)
+        count = min(max(missing, 1), self.grid.longest_hole)
         self._samples = self._samples[:0]
         return Blocks(
-            values=np.zeros((count, *self._grid.block_shape), self.settings.dtype),
+            values=np.zeros((count, *self.grid.block_shape), self.settings.dtype),
             mask=np.zeros(count, np.bool_),
             stamps_ns=np.full(count, chunk.stamp_ns, np.int64),
             arrival_ns=chunk.arrival_ns,
         )
 
     def _whole(self, count: int, chunk: ChunkT) -> Blocks:
-        grid = self._grid
+        grid = self.grid
         values = self.transform(self._samples, count)
         stamps_ns = []
         for index in range(count):
@@ -282,6 +284,14 @@ class GridLane(Lane[ChunkT, Blocks]):
         for (stream, _), stamps_ns in zip(runs, runs_ns, strict=True):
             stream.note_newest(self.modality, stamps_ns[-1])
         self.memory.append(slots, runs_ns, rows)
+
+    @classmethod
+    def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[ChunkT]:
+        """Yield noise for ever; see :meth:`Lane.artificial`."""
+        front_end = cast('GridFrontEnd[ChunkT]', cls.front_end(FrontEndSettings(config=config)))
+        make = cast('type[ChunkT]', SPEC[cls.modality].sample_type)
+        grid = front_end.grid
+        return noise_chunks(make, grid.rate_hz, scene, shape=grid.sample_shape)
 
     def clear(self, slot: int) -> None:
         """Forget everything of one slot; the others and the memory stay."""

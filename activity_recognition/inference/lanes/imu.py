@@ -57,8 +57,8 @@ class ImuFrontEnd(GridFrontEnd[InertialChunk]):
             samples: (N, 6), all that wait.
             count: A.
         """
-        shape = (count, *self._grid.block_shape)
-        return samples[: count * self._grid.hop].reshape(shape).astype(self.settings.dtype)
+        shape = (count, *self.grid.block_shape)
+        return samples[: count * self.grid.hop].reshape(shape).astype(self.settings.dtype)
 
 
 class ImuLane(GridLane[InertialChunk]):

@@ -8,7 +8,7 @@ Shapes: n streams, N rows, D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.inference.backends.backend import Backend
+from activity_recognition.inference.lanes.artificial import Scene
 from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.smoothing import SmoothingState
 from activity_recognition.models.system import ActivityRecognitionSystem
@@ -181,6 +182,19 @@ class Lane(ABC, Generic[SampleT, PreparedT]):
 
         Noise, because nothing overflows from zeros.
         """
+
+    @classmethod
+    def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[SampleT]:
+        """Yield made-up samples like a robot's for ever, in order of arrival; by default none.
+
+        Costs are measured on them.
+
+        Args:
+            config: of the network that takes them.
+            scene: what is sensed, and how often.
+        """
+        del config, scene
+        return iter(())
 
     def clear(self, slot: int) -> None:
         """Forget everything of one slot; the others and the memory stay."""

@@ -5,13 +5,19 @@ Shapes: n utterances of all streams, L word pieces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 import numpy as np
 
+from activity_recognition.config import ModelConfig
+from activity_recognition.inference.lanes.artificial import Scene
 from activity_recognition.inference.lanes.lane import Arrays, FrontEnd, Lane, Stream, time_arrays
 from activity_recognition.inference.precision import upload
 from activity_recognition.types import Modality, Utterance
+
+SENTENCES = ('could you bring me the cup please', 'hello robot', 'the kettle is on again')
+"""Said by turns in a made-up stream."""
 
 
 class TextFrontEnd(FrontEnd[Utterance, Utterance]):
@@ -53,6 +59,15 @@ class TextLane(Lane[Utterance, Utterance]):
     def example(self, now_ns: int) -> Utterance:
         """Return a greeting."""
         return Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text='hello')
+
+    @classmethod
+    def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[Utterance]:
+        """Yield sentences by turns, for ever; see :meth:`Lane.artificial`."""
+        del config
+        for said in count(1):
+            now_ns = scene.after(said * scene.utterance_period_s)
+            text = SENTENCES[said % len(SENTENCES)]
+            yield Utterance(stamp_ns=now_ns, arrival_ns=now_ns, text=text)
 
 
 LANE = TextLane

@@ -5,7 +5,8 @@ Shapes: n frames of all streams, S image side, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from activity_recognition.config import ModelConfig
+from activity_recognition.inference.lanes.artificial import Scene
 from activity_recognition.inference.lanes.lane import (
     Arrays,
     FrontEnd,
@@ -38,6 +41,9 @@ from activity_recognition.types import Frame, Modality
 
 FRAMES_AT_ONCE = {'cpu': 4, 'cuda': 64}
 """Frames of all streams encoded by one call; a CPU's caches do not hold more."""
+
+_ARTIFICIAL_IMAGES = 4
+"""Different images that are shown by turns in a made-up stream."""
 
 
 class PreparedFrame(NamedTuple):
@@ -165,6 +171,17 @@ class VideoLane(Lane[Frame, PreparedFrame]):
         shape = (self._noise_px, self._noise_px, 3)
         image = np.random.default_rng(now_ns).integers(0, 256, shape, dtype=np.uint8)
         return Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image)
+
+    @classmethod
+    def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[Frame]:
+        """Yield images of noise by turns, for ever; see :meth:`Lane.artificial`."""
+        del config
+        shape = (_ARTIFICIAL_IMAGES, scene.height_px, scene.width_px, 3)
+        images = np.random.default_rng(scene.seed).integers(0, 256, shape, dtype=np.uint8)
+        for index in count():
+            now_ns = scene.after(index / scene.frame_rate_hz)
+            image = images[index % len(images)]
+            yield Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image)
 
     def clear(self, slot: int) -> None:
         """Forget everything of one slot; the others and the memory stay."""
