@@ -22,7 +22,7 @@ from activity_recognition.inference.lanes.artificial import UTTERANCE_PERIOD_S
 PRESETS = ('nano', 'small')
 RATE_HZ = 15.0
 STEPS = round(RATE_HZ * UTTERANCE_PERIOD_S)
-"""Steps of a case in one round: one utterance, and a multiple of those between two weighings."""
+"""Steps of a case in one round: one utterance, and a multiple of those between two ablations."""
 COLUMNS = ('part', 'calls per step', 'ms per call', 'ms per step (quartiles)', '% of the step')
 
 
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         tables=[_table(preset, stepper, rounds) for preset, stepper in steppers.items()],
         notes=[
             f'{rounds.describe()}; {STEPS} steps of each preset per round.',
-            f'The modalities are weighed in every fifth decision; "{EVIDENCE}" then takes the '
+            f'Every fifth decision has the modality ablation; "{EVIDENCE}" then takes the '
             'place of the plain fusion.',
         ],
     )

@@ -20,7 +20,7 @@ from activity_recognition.inference.artificial import untrained_checkpoint
 GOALS_HZ = {'small': 30.0, 'nano': 60.0}
 FRAME_RATES_HZ = (15.0, 30.0)
 STEPS = 15
-"""Steps of a case in one round; a multiple of the decisions between two weighings."""
+"""Steps of a case in one round; a multiple of the decisions between two ablations."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,7 +24,7 @@ PRESETS = ('nano', 'small')
 COUNTS = (1, 2, 4, 8, 16)
 RATE_HZ = 15.0
 STEPS = 15
-"""Steps of one stream in a round, a multiple of the decisions between two weighings; of more
+"""Steps of one stream in a round, a multiple of the decisions between two ablations; of more
 streams fewer, but no fewer than ``FEWEST_STEPS``."""
 FEWEST_STEPS = 5
 JUDGED, WANTED = 8, 0.6

@@ -34,7 +34,7 @@ RATE_HZ = 15.0
 SIZES = {'640×480': (640, 480), '1920×1080': (1920, 1080)}
 WANTED = {'640×480': 1.10, '1920×1080': 1.25}
 STEPS = 10
-"""Frames of a case in one round; a multiple of the decisions between two weighings."""
+"""Frames of a case in one round; a multiple of the decisions between two ablations."""
 FILL_FRAMES = 75
 ALONE_ROUNDS = 20
 """Of the node whose engine answers at once."""

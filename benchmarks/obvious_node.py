@@ -230,7 +230,7 @@ def _report(turns: dict[str, list[dict[str, Any]]], chosen: argparse.Namespace) 
             'process, middleware and diagnostics included, from before the first image to the last '
             'answer.',
             'The window recomputed is another function, with a shorter past: this compares what '
-            'nodes cost. The other node neither listens, nor weighs modalities, nor smooths.',
+            'nodes cost. The other node neither listens, nor ablates modalities, nor smooths.',
         ],
     )
 

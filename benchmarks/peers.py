@@ -34,7 +34,7 @@ from activity_recognition.inference.artificial import untrained_checkpoint
 
 RATE_HZ = 15.0
 STEPS = 15
-"""Steps of a streaming case in one round; a multiple of those between two weighings."""
+"""Steps of a streaming case in one round; a multiple of those between two ablations."""
 PRESETS = ('small', 'nano')
 SMALL_VIT = {
     'hidden_size': 384,

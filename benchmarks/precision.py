@@ -28,7 +28,7 @@ from activity_recognition.types import Window
 
 RATE_HZ = 15.0
 STEPS = 15
-"""Steps of a case in one round; a multiple of those between two weighings."""
+"""Steps of a case in one round; a multiple of those between two ablations."""
 COMPARED_S = 20.0
 FIRST_SEED = 960_000
 """Neither training nor the other measures use the seeds from here on."""

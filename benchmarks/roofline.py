@@ -29,7 +29,7 @@ from activity_recognition.inference.lanes.artificial import UTTERANCE_PERIOD_S
 RATE_HZ = 15.0
 WANTED = {'small': 1.5, 'nano': 2.5}
 STEPS = round(RATE_HZ * UTTERANCE_PERIOD_S)
-"""Steps of a case in one round: one utterance, and a multiple of those between two weighings."""
+"""Steps of a case in one round: one utterance, and a multiple of those between two ablations."""
 GEMM_SIDES = (256, 512, 1024)
 """Of square matrices; the fastest of them counts."""
 STREAM_BYTES = 256 * 2**20

@@ -31,7 +31,7 @@ STEPS = 15
 WANTED = 10.0
 WANTED_FLOPS = 16.0
 COUNTED = round(RATE_HZ * UTTERANCE_PERIOD_S)
-"""Steps whose FLOPs are counted: one utterance, and a multiple of those between two weighings."""
+"""Steps whose FLOPs are counted: one utterance, and a multiple of those between two ablations."""
 
 
 def main(argv: list[str] | None = None) -> int:

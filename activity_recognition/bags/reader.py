@@ -78,8 +78,6 @@ class RecordingReader:
         self.path = Path(path)
         self.drops = Drops()
         """What the latest iteration left out."""
-        self.empty_transcripts = 0
-        """Transcript messages without text in the latest iteration."""
         self.health: Callable[[Modality], SignalHealth] = lambda _: SignalHealth()
         """What the latest iteration knows of a modality's signal."""
         self._wanted, self._needed = topics, needed
@@ -212,7 +210,6 @@ class RecordingReader:
             except (DecodeError, ConfigError) as error:  # a second type whose text nobody knows
                 self.drops.add(error)
                 continue
-            self.empty_transcripts = decoders.health(Modality.TEXT).empty
             if sample is not None:
                 yield from pieces_of(sample)
 
@@ -254,7 +251,7 @@ class RecordingReader:
 
     def _messages(self, topics: Collection[str] | None) -> Iterator[tuple[Channel, int, bytes]]:
         """Yield the stored messages of ``topics``, counting drops from zero."""
-        self.drops, self.empty_transcripts = Drops(), 0
+        self.drops = Drops()
         channels = [
             channel
             for channel in self._open.channels

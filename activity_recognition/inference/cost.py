@@ -1,4 +1,4 @@
-"""What one frame, one second of sound, one utterance and one decision cost on this machine.
+"""What one sample of each modality and one decision cost on this machine.
 
 An engine with full rings is given a stream like a robot's, sample by sample, and every call is
 timed by itself: parts that take turns push each other out of the caches, as they do on a robot.
@@ -16,24 +16,25 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from activity_recognition.config import EngineConfig
+from activity_recognition.config import EngineConfig, ModelConfig
 from activity_recognition.errors import BackendError
 from activity_recognition.inference.artificial import artificial_stream
 from activity_recognition.inference.engine import StreamingEngine
-from activity_recognition.inference.lanes.artificial import chunk_samples
-from activity_recognition.inference.lanes.text import SENTENCES
 from activity_recognition.inference.threads import threads_restored, use_threads
+from activity_recognition.modalities import SPEC, ModalitySpec, modalities_of
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.settings import Ranged, setting
-from activity_recognition.types import AudioChunk, Decision, Frame, Utterance, Window
+from activity_recognition.types import Decision, Modality, Sample, Window, seconds_between
 
 FRAMES_PER_ROUND = 10
 EVIDENCE_EVERY = 5
-"""Decisions between two that also measure what each modality weighs; divides the frames."""
+"""Decisions between two modality ablations; divides the frames."""
 UTTERANCE_PERIOD_S = 0.5
 """Of the stream that is timed, so that there is something to time; robots hear less."""
 FRAME_RATE_HZ = 10.0
@@ -43,7 +44,7 @@ FEWEST_ROUNDS = 3
 """Undisturbed rounds below which all rounds count, and the result is called unsettled."""
 FILLING_SHARE = 0.4
 """Largest share of the time that goes into filling the ring of frames before anything is timed."""
-_KINDS = {Frame: 'frame', AudioChunk: 'chunk', Utterance: 'utterance'}
+DECISION, ABLATED_DECISION = 'decision', 'ablated decision'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +102,28 @@ class Timing:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SampleCost:
+    """What one sample of a modality costs, as drivers send them."""
+
+    modality: str
+    timing: Timing
+    duration_s: float = 0.0
+    """Of one sample, seconds; 0 for one of a moment."""
+    pieces: int = 1
+    """Word pieces of the longest; 1 for what is not made of words."""
+
+    @property
+    def spec(self) -> ModalitySpec:
+        """Its modality."""
+        return SPEC[Modality(self.modality)]
+
+    @property
+    def per_second_s(self) -> float:
+        """Seconds that a second of samples of a fixed rate costs."""
+        return self.timing.wall_s / self.duration_s
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
     """What the events of a stream cost with one network, device and number of threads."""
 
@@ -111,33 +134,37 @@ class Cost:
     backend: str
     """What ran the steps, several joined by ``+``: of ``auto`` each may have been the fastest."""
     threads: int
-    frame: Timing
-    """One image of the camera, resizing included."""
-    chunk: Timing
-    """One message of sound."""
-    chunk_s: float
-    """Length of such a message, seconds."""
-    utterance: Timing
-    utterance_pieces: int
-    """Word pieces of the longest sentence that was said."""
+    samples: tuple[SampleCost, ...]
+    """One of each modality, an image of the camera resizing included."""
     decision: Timing
-    weighed_decision: Timing
-    """One that also measures what each modality weighs."""
+    ablated_decision: Timing
+    """One with the modality ablation."""
     frames_held: int
-    """In the ring while it was timed."""
+    """In the ring while it was timed; without frames, of the modality with the largest ring."""
     settled: bool
     """False where the machine was too busy to conclude anything."""
 
     @property
-    def sound_s(self) -> float:
-        """Seconds that one second of sound costs."""
-        return self.chunk.wall_s / self.chunk_s
+    def frame(self) -> Timing | None:
+        """One sample of the modality that decisions wait for; None for a network without it."""
+        found = (item.timing for item in self.samples if item.spec.triggers_decisions)
+        return next(found, None)
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        """All there are."""
+        samples = (item.timing for item in self.samples)
+        return (*samples, self.decision, self.ablated_decision)
+
+    def of(self, modality: Modality) -> SampleCost | None:
+        """Return what one sample of a modality costs; None where none was timed."""
+        return next((item for item in self.samples if item.modality == modality), None)
 
     def mean_decision_s(self, evidence_every: int) -> float:
-        """Return the mean of a decision where every so many are weighed; 0 for none, seconds."""
+        """Return the mean of a decision with an ablation every so many; 0 for none, seconds."""
         if not evidence_every:
             return self.decision.wall_s
-        more_s = self.weighed_decision.wall_s - self.decision.wall_s
+        more_s = self.ablated_decision.wall_s - self.decision.wall_s
         return self.decision.wall_s + more_s / evidence_every
 
 
@@ -164,15 +191,15 @@ def measure(
     with threads_restored():
         # One of each, for what runs the steps may fix its threads when it is made.
         engines = {count: _engine(checkpoint, config, count) for count in threads}
-        streams = {count: _Stream(engine, config) for count, engine in engines.items()}
+        streams = {
+            count: _Stream(engine, config, checkpoint.tokenizer)
+            for count, engine in engines.items()
+        }
         # Choosing a backend runs every step many times; a large network would have no time left.
         end_s = time.monotonic() + config.seconds
         share_s = FILLING_SHARE * config.seconds / len(streams)
         held = min(stream.fill(time.monotonic() + share_s) for stream in streams.values())
         rounds = _rounds(streams, end_s, seed=config.seed)
-    audio = checkpoint.config.audio
-    chunk_s = chunk_samples(audio.sample_rate_hz) / audio.sample_rate_hz
-    pieces = max(len(checkpoint.tokenizer.encode(text)) for text in SENTENCES)
     return [
         _summary(
             rounds[count],
@@ -180,8 +207,7 @@ def measure(
             device=engine.device_name,
             backend=engine.backend.name,
             threads=count,
-            chunk_s=chunk_s,
-            pieces=pieces,
+            samples=streams[count].largest,
             frames_held=held,
             judged=engine.precision.device.type == 'cpu',
         )
@@ -218,11 +244,22 @@ class _Spent:
 _Round = dict[str, _Spent]
 
 
+class SampleSize(NamedTuple):
+    """What of a sample its work depends on."""
+
+    duration_s: float
+    pieces: int
+
+
 class _Stream:
     """A stream like a robot's, of which every call of the engine is timed."""
 
-    def __init__(self, engine: StreamingEngine, config: MeasureConfig) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: StreamingEngine, config: MeasureConfig, tokenizer: TextTokenizer
+    ) -> None:
+        self._engine, self._tokenizer = engine, tokenizer
+        self.largest: dict[Modality, SampleSize] = {}
+        """The largest sample of each modality that was timed."""
         self._device = engine.precision.device
         self._windows = artificial_stream(
             engine.config,
@@ -235,7 +272,7 @@ class _Stream:
 
     def fill(self, end_s: float) -> int:
         """Fill the rings, the frames' as far as the time allows; return the frames held."""
-        limit, held = self._engine.config.video.max_tokens, 0
+        limit, held = _ring_length(self._engine.config), 0
         while held < limit and time.monotonic() < end_s:
             self._timed(Window(samples=next(self._windows).samples))
             held += 1
@@ -247,15 +284,25 @@ class _Stream:
         for window in islice(self._windows, frames):
             for sample in window.samples:
                 _, wall_s, cpu_s = self._timed(Window(samples=(sample,)))
-                _note(spent, _KINDS[type(sample)], wall_s, cpu_s)
+                _note(spent, sample.modality, wall_s, cpu_s)
+                self._note_size(sample)
             self._decide(Window(decision=window.decision), spent)
+
+    def _note_size(self, sample: Sample) -> None:
+        content = getattr(sample, SPEC[sample.modality].content)
+        size = SampleSize(
+            seconds_between(sample.end_ns, sample.stamp_ns),
+            len(self._tokenizer.encode(content)) if isinstance(content, str) else 1,
+        )
+        known = self.largest.get(sample.modality, size)
+        self.largest[sample.modality] = max(known, size)
 
     def _decide(self, window: Window, spent: _Round) -> None:
         decision, wall_s, cpu_s = self._timed(window)
         if decision is None or not np.isfinite(decision.logits).all():
             raise RuntimeError('the engine gave no finite decision: the time means nothing')
-        weighed = any(not math.isnan(item.weight) for item in decision.evidence)
-        _note(spent, 'weighed decision' if weighed else 'decision', wall_s, cpu_s)
+        ablated = any(not math.isnan(item.weight) for item in decision.evidence)
+        _note(spent, ABLATED_DECISION if ablated else DECISION, wall_s, cpu_s)
 
     def _timed(self, window: Window) -> tuple[Decision | None, float, float]:
         wall_s, cpu_s = time.perf_counter(), time.process_time()
@@ -263,6 +310,13 @@ class _Stream:
         if self._device.type == 'cuda':
             torch.cuda.synchronize(self._device)  # work is only queued until then
         return decision, time.perf_counter() - wall_s, time.process_time() - cpu_s
+
+
+def _ring_length(config: ModelConfig) -> int:
+    """Return how many frames are kept; without frames, the most tokens of any modality."""
+    lengths = {m: getattr(config, m.value).max_tokens for m in modalities_of(config)}
+    frames = [length for m, length in lengths.items() if SPEC[m].triggers_decisions]
+    return max(frames or lengths.values())
 
 
 def _note(spent: _Round, kind: str, wall_s: float, cpu_s: float) -> None:
@@ -294,8 +348,7 @@ def _summary(
     device: str,
     backend: str,
     threads: int,
-    chunk_s: float,
-    pieces: int,
+    samples: Mapping[Modality, SampleSize],
     frames_held: int,
     judged: bool,
 ) -> Cost:
@@ -310,18 +363,23 @@ def _summary(
             [item.cpu_s / item.count for item in found],
         )
 
+    order = list(SPEC)
     return Cost(
         network=name,
         device=device,
         backend=backend,
         threads=threads,
-        frame=timing('frame'),
-        chunk=timing('chunk'),
-        chunk_s=chunk_s,
-        utterance=timing('utterance'),
-        utterance_pieces=pieces,
-        decision=timing('decision'),
-        weighed_decision=timing('weighed decision'),
+        samples=tuple(
+            SampleCost(
+                modality=modality.value,
+                timing=timing(modality),
+                duration_s=size.duration_s,
+                pieces=size.pieces,
+            )
+            for modality, size in sorted(samples.items(), key=lambda item: order.index(item[0]))
+        ),
+        decision=timing(DECISION),
+        ablated_decision=timing(ABLATED_DECISION),
         frames_held=frames_held,
         settled=settled,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from activity_recognition.inference.cost import Cost, Timing
+from activity_recognition.inference.cost import SampleCost, Timing
 from activity_recognition.inference.findings import (
     Findings,
     caution,
@@ -15,6 +15,7 @@ from activity_recognition.inference.findings import (
     sustained_by,
 )
 from activity_recognition.inference.sizing import STREAM_RATES_HZ, best_rate, slower
+from activity_recognition.modalities import SPECS
 from activity_recognition.models.operations import ring_bytes, weight_count
 from activity_recognition.models.work import Work
 
@@ -55,34 +56,37 @@ def as_markdown(found: Findings) -> str:
 
 
 def _times(found: Findings) -> Table:
+    timed = {item.modality for cost in found.costs for item in cost.samples}
+    specs = [spec for spec in SPECS if spec.name in timed]
     rows = [
         (
             cost.network,
             str(cost.threads),
-            _ms(cost.frame.wall_s),
-            _ms(cost.sound_s),
-            _ms(cost.utterance.wall_s),
+            *(_sample_ms(cost.of(spec.modality)) for spec in specs),
             _ms(cost.decision.wall_s),
-            _ms(cost.weighed_decision.wall_s),
-            f'{100 * max(_spread(timing) for timing in _timings(cost)):.0f}',
-            str(cost.frame.rounds) if cost.settled else f'{cost.frame.rounds}, busy',
+            _ms(cost.ablated_decision.wall_s),
+            f'{100 * max(_spread(timing) for timing in cost.timings):.0f}',
+            str(cost.decision.rounds) if cost.settled else f'{cost.decision.rounds}, busy',
         )
         for cost in found.costs
     ]
-    columns = ('network', 'threads', 'frame', '1 s sound', 'words', 'decision', 'weighed')
+    samples = (f'1 s {spec.name}' if spec.has_holes else spec.sample_noun for spec in specs)
     title = (
         f'Measured, ms: medians, frames of {found.measured.width_px}×{found.measured.height_px}; '
-        'weighed: a decision that also measures the modalities; ±: half the widest quartile range'
+        'ablated: a decision with the modality ablation; ±: half the widest quartile range'
     )
-    return Table(title, (*columns, '± %', 'rounds'), rows)
+    columns = ('network', 'threads', *samples, 'decision', 'ablated', '± %', 'rounds')
+    return Table(title, columns, rows)
+
+
+def _sample_ms(item: SampleCost | None) -> str:
+    if item is None:
+        return '–'
+    return _ms(item.per_second_s if item.duration_s else item.timing.wall_s)
 
 
 def _ms(seconds: float) -> str:
     return f'{seconds * 1e3:.2f}'
-
-
-def _timings(cost: Cost) -> tuple[Timing, ...]:
-    return (cost.frame, cost.chunk, cost.utterance, cost.decision, cost.weighed_decision)
 
 
 def _spread(timing: Timing) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import ConfigError, printable
-from activity_recognition.inference.cost import Cost, MeasureConfig
+from activity_recognition.inference.cost import Cost, MeasureConfig, SampleCost
 from activity_recognition.inference.sizing import (
     FRAME_RATES_HZ,
     STREAM_RATES_HZ,
@@ -21,6 +22,7 @@ from activity_recognition.inference.sizing import (
     propose,
     streams,
 )
+from activity_recognition.modalities import modalities_of
 from activity_recognition.models.operations import (
     decision_work,
     ring_bytes,
@@ -28,12 +30,11 @@ from activity_recognition.models.operations import (
     weight_count,
 )
 from activity_recognition.models.work import Work, total
-from activity_recognition.types import Modality
 
-SCHEMA = 2
+SCHEMA = 3
 """Of a record of costs."""
-READABLE = (1, SCHEMA)
-"""Schemas that can be computed from; the first told the backend among the words of the device."""
+READABLE = (1, 2, SCHEMA)
+"""Schemas that can be computed from; see :func:`_as_of_today`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
         ConfigError: the record is damaged.
     """
     try:
-        costs = [build_config(Cost, _with_backend(item), where='costs') for item in record['costs']]
+        costs = [build_config(Cost, _as_of_today(item), where='costs') for item in record['costs']]
         models = {
             name: build_config(ModelConfig, item, where=name)
             for name, item in record['models'].items()
@@ -96,9 +97,24 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
     )
 
 
-def _with_backend(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one cost as this version has it; before there were backends, all was PyTorch."""
-    return {'backend': item['device'].partition(' by ')[2] or 'torch', **item}
+def _as_of_today(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one cost as this version has it.
+
+    Before there were backends all was PyTorch, or the device's words told. Schemas 1 and 2 had a
+    key for each of three modalities, and another word for the ablation.
+    """
+    cost = {'backend': item['device'].partition(' by ')[2] or 'torch', **item}
+    if 'samples' in cost:
+        return cost
+    cost['ablated_decision'] = cost.pop('weighed_decision')
+    audio = {'timing': cost.pop('chunk'), 'duration_s': cost.pop('chunk_s')}
+    text = {'timing': cost.pop('utterance'), 'pieces': cost.pop('utterance_pieces')}
+    cost['samples'] = [
+        {'modality': 'video', 'timing': cost.pop('frame')},
+        {'modality': 'audio', **audio},
+        {'modality': 'text', **text},
+    ]
+    return cost
 
 
 def timed_by(found: Findings) -> str:
@@ -212,64 +228,70 @@ def events(cost: Cost, model: ModelConfig) -> list[tuple[str, float, Work | None
         cost: of a network with a number of threads.
         model: of the network.
     """
-    tokens = cost.chunk_s * model.audio.token_rate_hz
-    chunk, token = (
-        total(sample_work(model, Modality.AUDIO)),
-        total(sample_work(model, Modality.AUDIO, length=2)),
-    )
-    per_token = token.operations - chunk.operations
-    sound = Work(products=round(per_token * tokens), weight_bytes=chunk.weight_bytes)
-    return [
-        ('frame', cost.frame.wall_s, _known(lambda: sample_work(model, Modality.VIDEO))),
-        (f'{cost.chunk_s * 1e3:g} ms of sound', cost.chunk.wall_s, sound),
-        (
-            f'utterance of {cost.utterance_pieces} pieces',
-            cost.utterance.wall_s,
-            _known(lambda: sample_work(model, Modality.TEXT, length=cost.utterance_pieces)),
-        ),
+    decisions = [
         ('decision', cost.decision.wall_s, total(decision_work(model))),
         (
-            'decision, weighed',
-            cost.weighed_decision.wall_s,
+            'decision, ablated',
+            cost.ablated_decision.wall_s,
             total(decision_work(model, ablated=True)),
         ),
     ]
+    samples = [
+        (sample_name(item), item.timing.wall_s, _known(partial(_sample_work, item, model)))
+        for item in cost.samples
+    ]
+    return [*samples, *decisions]
 
 
-def _known(count: Callable[[], Mapping[str, Work]]) -> Work | None:
-    """Return the work of all parts; None for a pretrained backbone, which nobody counts."""
+def sample_name(item: SampleCost) -> str:
+    """Return what one sample is called, with its size."""
+    if item.duration_s:
+        return f'{item.duration_s * 1e3:g} ms of {item.modality}'
+    noun = item.spec.sample_noun
+    return noun if item.pieces == 1 else f'{noun} of {item.pieces} pieces'
+
+
+def _sample_work(item: SampleCost, model: ModelConfig) -> Work:
+    modality = item.spec.modality
+    if not item.duration_s:
+        return total(sample_work(model, modality, length=item.pieces))
+    # As much of a token's work as falls to a sample, which reads all weights.
+    tokens = item.duration_s * getattr(model, item.modality).token_rate_hz
+    one, two = (total(sample_work(model, modality, length=length)) for length in (1, 2))
+    per_token = two.operations - one.operations
+    return Work(products=round(per_token * tokens), weight_bytes=one.weight_bytes)
+
+
+def _known(count: Callable[[], Work]) -> Work | None:
+    """Return the work; None where nobody counts it, as of a pretrained backbone."""
     try:
-        return total(count())
+        return count()
     except ConfigError:
         return None
 
 
 def parts_of(model: ModelConfig, found: Findings) -> dict[str, Work | None]:
-    """Return the work of each part; None for a pretrained backbone, which nobody counts.
+    """Return the work of each part; None where nobody counts it, as of a pretrained backbone.
 
-    Of sound it is the work of one token, which is 40 ms.
+    Of samples of a fixed rate it is the work of one token.
 
     Args:
         model: of the network.
         found: what follows from the record.
     """
-    pieces = {cost.network: cost.utterance_pieces for cost in found.costs}
-    said = next(iter(pieces.values()))
+    sizes = {item.modality: item for cost in found.costs for item in cost.samples}
     parts: dict[str, Work | None] = {}
-    try:
-        parts |= {
-            f'frame: {part}': work for part, work in sample_work(model, Modality.VIDEO).items()
-        }
-    except ConfigError:
-        parts['frame: backbone'] = None
-    parts |= {f'sound: {part}': work for part, work in sample_work(model, Modality.AUDIO).items()}
-    try:
-        words = sample_work(model, Modality.TEXT, length=said)
-        parts |= {f'{said} pieces: {part}': work for part, work in words.items()}
-    except ConfigError:
-        parts['utterance: backbone'] = None
-    parts |= {f'decision: {part}': work for part, work in decision_work(model).items()}
-    return parts
+    for modality in modalities_of(model):
+        item = sizes.get(modality.value)
+        if item is None:
+            continue
+        name = item.modality if item.duration_s else sample_name(item)
+        try:
+            work = sample_work(model, modality, length=item.pieces)
+            parts |= {f'{name}: {part}': counted for part, counted in work.items()}
+        except ConfigError:
+            parts[f'{name}: encoder'] = None
+    return parts | {f'decision: {part}': work for part, work in decision_work(model).items()}
 
 
 def _work_of(model: ModelConfig, found: Findings) -> dict[str, Any]:

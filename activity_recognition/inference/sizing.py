@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from activity_recognition.config import EngineConfig, RecognizerConfig, SyncConfig
 from activity_recognition.errors import ConfigError
-from activity_recognition.inference.cost import Cost
+from activity_recognition.inference.cost import Cost, SampleCost, Timing
 from activity_recognition.settings import Ranged, setting
 
 FRAME_RATES_HZ = (30.0, 15.0, 10.0, 5.0, 2.0, 1.0)
@@ -46,26 +46,27 @@ def busy(cost: Cost, frame_rate_hz: float, config: SizingConfig) -> float:
         frame_rate_hz: the camera's.
         config: what the machine is to sustain.
     """
-    return cost.frame.wall_s * frame_rate_hz + _without_frames(
+    return _frame_s(cost) * frame_rate_hz + _without_frames(
         cost, min(config.decision_rate_hz, frame_rate_hz), config
     )
 
 
 def most_frames_hz(cost: Cost, config: SizingConfig) -> float:
-    """Return the frames per second one stream sustains beside sound, words and its decisions.
+    """Return the frames per second one stream sustains beside the other samples and its decisions.
+
+    Without frames it is :func:`most_decisions_hz`.
 
     Args:
         cost: of a network with a number of threads.
         config: what the machine is to sustain.
     """
-    at_full_rate = _without_frames(cost, config.decision_rate_hz, config)
-    rate_hz = (1.0 - config.headroom - at_full_rate) / cost.frame.wall_s
-    if rate_hz >= config.decision_rate_hz:
-        return rate_hz
+    if cost.frame is not None:
+        at_full_rate = _without_frames(cost, config.decision_rate_hz, config)
+        rate_hz = (1.0 - config.headroom - at_full_rate) / cost.frame.wall_s
+        if rate_hz >= config.decision_rate_hz:
+            return rate_hz
     # Below that rate every frame decides.
-    each_s = cost.frame.wall_s + cost.mean_decision_s(config.evidence_every)
-    left = 1.0 - config.headroom - _without_frames(cost, 0.0, config)
-    return max(0.0, left / each_s)
+    return most_decisions_hz(cost, config)
 
 
 def most_decisions_hz(cost: Cost, config: SizingConfig) -> float:
@@ -75,7 +76,7 @@ def most_decisions_hz(cost: Cost, config: SizingConfig) -> float:
         cost: of a network with a number of threads.
         config: what the machine is to sustain.
     """
-    each_s = cost.frame.wall_s + cost.mean_decision_s(config.evidence_every)
+    each_s = _frame_s(cost) + cost.mean_decision_s(config.evidence_every)
     left = 1.0 - config.headroom - _without_frames(cost, 0.0, config)
     return max(0.0, left / each_s)
 
@@ -100,19 +101,22 @@ def slower(cost: Cost, factor: float) -> Cost:
         cost: of a network with a number of threads.
         factor: above 1 where the cores are slower.
     """
-    names = ('frame', 'chunk', 'utterance', 'decision', 'weighed_decision')
-    timings = {name: getattr(cost, name) for name in names}
-    scaled = {
-        name: replace(
+
+    def scaled(timing: Timing) -> Timing:
+        return replace(
             timing,
             wall_s=timing.wall_s * factor,
             low_s=timing.low_s * factor,
             high_s=timing.high_s * factor,
             cpu_s=timing.cpu_s * factor,
         )
-        for name, timing in timings.items()
-    }
-    return replace(cost, **scaled)
+
+    return replace(
+        cost,
+        samples=tuple(replace(item, timing=scaled(item.timing)) for item in cost.samples),
+        decision=scaled(cost.decision),
+        ablated_decision=scaled(cost.ablated_decision),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,9 +182,20 @@ def propose(costs: Sequence[Cost], cores: int, config: SizingConfig) -> Proposal
 
 
 def _without_frames(cost: Cost, decision_rate_hz: float, config: SizingConfig) -> float:
-    """Return the share of a second that sound, words and decisions take."""
-    decisions = cost.mean_decision_s(config.evidence_every) * decision_rate_hz
-    return cost.sound_s + cost.utterance.wall_s * config.utterance_rate_hz + decisions
+    """Return the share of a second that the other samples and decisions take."""
+    samples = sum(_share(item, config) for item in cost.samples if not item.spec.triggers_decisions)
+    return samples + cost.mean_decision_s(config.evidence_every) * decision_rate_hz
+
+
+def _share(item: SampleCost, config: SizingConfig) -> float:
+    """Return the share of a second that samples of a fixed rate, or now and then, take."""
+    if item.duration_s:
+        return item.per_second_s
+    return item.timing.wall_s * config.utterance_rate_hz
+
+
+def _frame_s(cost: Cost) -> float:
+    return 0.0 if cost.frame is None else cost.frame.wall_s
 
 
 def _by_size(costs: Sequence[Cost]) -> list[list[Cost]]:
@@ -188,7 +203,7 @@ def _by_size(costs: Sequence[Cost]) -> list[list[Cost]]:
     networks: dict[str, list[Cost]] = {}
     for cost in sorted(costs, key=lambda item: item.threads):
         networks.setdefault(cost.network, []).append(cost)
-    return sorted(networks.values(), key=lambda group: -group[0].frame.wall_s)
+    return sorted(networks.values(), key=lambda group: -_frame_s(group[0]))
 
 
 def best_rate(cost: Cost, config: SizingConfig) -> float:

@@ -14,7 +14,7 @@ from rosbags.typesys import get_types_from_msg
 from activity_recognition.bags import RecordingReader, RecordingWriter, TopicNames
 from activity_recognition.errors import RecordingError
 from activity_recognition.sensors import AudioFormat, DecoderSettings, SensorDecoders
-from activity_recognition.types import AudioChunk, Frame, Utterance
+from activity_recognition.types import AudioChunk, Frame, Modality, Utterance
 
 START_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -164,7 +164,7 @@ def test_damaged_messages_are_counted_and_the_rest_is_used(write_bag, records, r
     with RecordingReader(write_bag(records)) as reader:
         assert counts(reader.samples()) == {Frame: 10, AudioChunk: 10, Utterance: 1}
         assert reader.drops.counts == {'broken buffer': 1}
-        assert reader.empty_transcripts == 1
+        assert reader.health(Modality.TEXT).empty == 1
 
 
 def test_a_ros1_bag_gives_samples_and_ros2_records(ros1_bag):

@@ -80,7 +80,7 @@ def test_all_parts_of_a_step_are_met(engine, windows):
     assert set(calls) == set(PARTS)
     assert calls[REST] == calls[RESIZE] == calls[FRAME] == calls[SMOOTHING] == STEPS + 1
     assert calls[TEXT] == 1
-    # Every fifth decision weighs the modalities, beginning with the first.
+    # Every fifth decision has the modality ablation, beginning with the first.
     assert calls[EVIDENCE] >= STEPS // 5
     assert calls[EVIDENCE] + calls[FUSION] >= STEPS + 1
 

@@ -40,11 +40,27 @@ def record(checkpoint, tmp_path_factory):
     content = json.loads(path.read_text(encoding='utf-8'))
     for cost in content['costs']:
         cost['settled'] = True
-        for kind in ('frame', 'chunk', 'utterance', 'decision', 'weighed_decision'):
-            assert cost[kind]['wall_s'] > 0
-            cost[kind].update(wall_s=1e-3, low_s=1e-3, high_s=1e-3)
+        timings = timings_of(cost)
+        assert list(timings) == ['video', 'audio', 'text', 'decision', 'ablated_decision']
+        for timing in timings.values():
+            assert timing['wall_s'] > 0
+            timing.update(wall_s=1e-3, low_s=1e-3, high_s=1e-3)
     path.write_text(json.dumps(content), encoding='utf-8')
     return path
+
+
+def timings_of(cost):
+    """The timings of one cost, those of samples by their modality."""
+    samples = {item['modality']: item['timing'] for item in cost['samples']}
+    return samples | {kind: cost[kind] for kind in ('decision', 'ablated_decision')}
+
+
+def as_before(cost):
+    """One cost in the words of schema 2."""
+    video, audio, text = cost.pop('samples')
+    cost['weighed_decision'] = cost.pop('ablated_decision')
+    cost |= {'frame': video['timing'], 'chunk': audio['timing'], 'chunk_s': audio['duration_s']}
+    return cost | {'utterance': text['timing'], 'utterance_pieces': text['pieces']}
 
 
 def changed(record, tmp_path, **changes):
@@ -55,7 +71,7 @@ def changed(record, tmp_path, **changes):
             if kind == 'settled':
                 cost[kind] = value
             else:
-                cost[kind]['wall_s'] = value
+                timings_of(cost)[kind]['wall_s'] = value
     path = tmp_path / 'changed.json'
     path.write_text(json.dumps(content), encoding='utf-8')
     return path
@@ -71,7 +87,7 @@ def test_the_record_says_what_was_measured_and_on_what(record):
 
 def test_unasked_nothing_is_exported_and_that_is_said(command, record):
     content = json.loads(record.read_text(encoding='utf-8'))
-    assert content['schema'] == 2
+    assert content['schema'] == 3
     assert (content['settings']['backend'], content['settings']['exported']) == ('auto', False)
     assert [cost['backend'] for cost in content['costs']] == ['torch']
     _, printed, _ = command('bench', '--from', record)
@@ -94,6 +110,7 @@ def test_a_record_of_the_first_schema_told_the_backend_with_the_device(
     content['schema'] = 1
     for key in ('backend', 'exported'):
         del content['settings'][key]
+    content['costs'] = [as_before(cost) for cost in content['costs']]
     for cost in content['costs']:
         del cost['backend']
         cost['device'] = device
@@ -102,6 +119,17 @@ def test_a_record_of_the_first_schema_told_the_backend_with_the_device(
     status, printed, _ = command('bench', '--from', path)
     assert status == 0
     assert said in printed
+
+
+def test_a_record_of_the_second_schema_says_the_same(command, record, tmp_path):
+    content = json.loads(record.read_text(encoding='utf-8'))
+    content['schema'] = 2
+    content['costs'] = [as_before(cost) for cost in content['costs']]
+    path = tmp_path / 'second.json'
+    path.write_text(json.dumps(content), encoding='utf-8')
+    assert command('bench', '--from', path, '--json') == command(
+        'bench', '--from', record, '--json'
+    )
 
 
 @pytest.fixture
@@ -241,14 +269,14 @@ def test_a_measured_checkpoint_is_named_in_the_file(command, checkpoint, tmp_pat
 
 
 def test_less_than_was_asked_for_is_said(command, record, tmp_path):
-    slow = changed(record, tmp_path, frame=0.15)
+    slow = changed(record, tmp_path, video=0.15)
     status, printed, _ = command('bench', '--from', slow, '--headroom', '0.4')
     assert status == 0
     assert 'less than the 10 frames/s asked for' in printed
 
 
 def test_a_machine_that_sustains_nothing_gets_no_file(command, record, tmp_path):
-    hopeless = changed(record, tmp_path, frame=9.0)
+    hopeless = changed(record, tmp_path, video=9.0)
     path = tmp_path / 'robot.yaml'
     status, printed, _ = command('bench', '--from', hopeless, '--out', path)
     assert status == 1

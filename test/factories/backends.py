@@ -88,7 +88,7 @@ def listened(engine: StreamingEngine | MultiStreamEngine) -> list[Tensor]:
     """Return a list that the logits (1 + M, B, C) of every call from now on are appended to.
 
     A Decision holds them in float32 alone. Of several decisions of one stream, as of one that
-    weighs its modalities, the first counts.
+    ablates its modalities, the first counts.
     """
     calls: list[Tensor] = []
     run_step = engine.backend.run

@@ -142,13 +142,13 @@ def _note(
     for name, decision in decisions.items():
         here[name].decisions.append(decision)
     with_data = [name for name, d in decisions.items() if d.status is not Status.NO_DATA]
-    # The network is asked for those that are weighed after all others.
-    asked = sorted(with_data, key=lambda name: _is_weighed(decisions[name]))
+    # The network is asked for those that are ablated after all others.
+    asked = sorted(with_data, key=lambda name: _is_ablated(decisions[name]))
     for name, row in zip(asked, rows, strict=True):
         here[name].logits.append(row)
 
 
-def _is_weighed(decision: Decision) -> bool:
+def _is_ablated(decision: Decision) -> bool:
     return any(not math.isnan(e.weight) for e in decision.evidence if e.present)
 
 

@@ -16,6 +16,8 @@ from activity_recognition.errors import BackendError, DeviceError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference import cost as cost_module
 from activity_recognition.inference.cost import (
+    ABLATED_DECISION,
+    DECISION,
     EVIDENCE_EVERY,
     FRAMES_PER_ROUND,
     Cost,
@@ -26,10 +28,12 @@ from activity_recognition.inference.cost import (
     _undisturbed,
     measure,
 )
+from activity_recognition.inference.lanes.text import SENTENCES
+from activity_recognition.inference.sizing import SizingConfig, busy, most_frames_hz
 from activity_recognition.inference.threads import threads_restored, use_threads
-from factories.networks import TINY, make_checkpoint
+from activity_recognition.types import Modality
+from factories.networks import TINY, make_checkpoint, tokenizer_for, with_modalities
 
-KINDS = ('frame', 'chunk', 'utterance', 'decision', 'weighed_decision')
 SHORT = MeasureConfig(seconds=0.5, width_px=64, height_px=48)
 
 
@@ -68,7 +72,10 @@ def test_every_number_of_threads_has_its_turn_in_every_round(end_s):
 
 
 def test_every_kind_of_event_was_timed(costs):
-    for timing in (getattr(cost, kind) for cost in costs for kind in KINDS):
+    (cost,) = costs
+    assert [item.modality for item in cost.samples] == ['video', 'audio', 'text']
+    assert len(cost.timings) == 5
+    for timing in cost.timings:
         assert 0 < timing.low_s <= timing.wall_s <= timing.high_s
         assert timing.cpu_s > 0
         assert timing.rounds >= 1
@@ -125,13 +132,13 @@ def test_a_round_is_a_second_of_a_robots_stream():
         make_checkpoint(),
         engine=EngineConfig(device='cpu', backend='torch', evidence_every=EVIDENCE_EVERY),
     )
-    stream = _Stream(engine, SHORT)
+    stream = _Stream(engine, SHORT, tokenizer_for(TINY))
     stream.run(FRAMES_PER_ROUND, {})
     spent = {}
     stream.run(FRAMES_PER_ROUND, spent)
     counts = {kind: item.count for kind, item in spent.items()}
-    assert counts.pop('chunk') in (15, 16)
-    assert counts == {'frame': 10, 'utterance': 2, 'decision': 8, 'weighed decision': 2}
+    assert counts.pop(Modality.AUDIO) in (15, 16)
+    assert counts == {Modality.VIDEO: 10, Modality.TEXT: 2, DECISION: 8, ABLATED_DECISION: 2}
     # The engine has seen, heard and read all of it.
     window = next(stream._windows)
     assert all(item.present for item in engine.apply(window).evidence)
@@ -139,8 +146,26 @@ def test_a_round_is_a_second_of_a_robots_stream():
 
 def test_sound_is_told_per_second_of_it(costs):
     (cost,) = costs
-    assert cost.chunk_s == pytest.approx(0.064)
-    assert cost.sound_s == pytest.approx(cost.chunk.wall_s / 0.064)
+    audio = cost.of(Modality.AUDIO)
+    assert audio.duration_s == pytest.approx(0.064)
+    assert audio.per_second_s == pytest.approx(audio.timing.wall_s / 0.064)
+
+
+def test_the_longest_sentence_is_told_in_word_pieces(costs):
+    (cost,) = costs
+    encode = tokenizer_for(TINY).encode
+    assert cost.of(Modality.TEXT).pieces == max(len(encode(text)) for text in SENTENCES)
+
+
+@pytest.mark.parametrize('names', [('video',), ('audio', 'text')])
+def test_a_network_without_some_modalities_is_measured(names):
+    config = with_modalities(*names)
+    (cost,) = measure(make_checkpoint(config), name='tiny', threads=[1], config=SHORT)
+    assert tuple(item.modality for item in cost.samples) == names
+    assert (cost.frame is None) == ('video' not in names)
+    assert 0 < cost.frames_held <= max(TINY.video.max_tokens, TINY.audio.max_tokens)
+    assert busy(cost, 10.0, SizingConfig()) > 0
+    assert most_frames_hz(cost, SizingConfig(headroom=0.0)) > 0
 
 
 def test_a_result_survives_being_written(costs):
@@ -161,9 +186,9 @@ def test_a_round_without_the_processor_is_disturbed(cpu_s, undisturbed):
     assert _undisturbed({'frame': _Spent(wall_s=1.0, cpu_s=cpu_s, count=3)}) == undisturbed
 
 
-def test_mean_of_plain_and_weighed_decisions(costs):
-    plain, weighed = (dataclasses.replace(costs[0].frame, wall_s=s) for s in (1.0, 3.0))
-    cost = dataclasses.replace(costs[0], decision=plain, weighed_decision=weighed)
+def test_mean_of_plain_and_ablated_decisions(costs):
+    plain, ablated = (dataclasses.replace(costs[0].frame, wall_s=s) for s in (1.0, 3.0))
+    cost = dataclasses.replace(costs[0], decision=plain, ablated_decision=ablated)
     assert cost.mean_decision_s(0) == 1.0
     assert cost.mean_decision_s(1) == 3.0
     assert cost.mean_decision_s(4) == 1.5

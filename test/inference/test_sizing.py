@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from activity_recognition.config import RecognizerConfig
 from activity_recognition.errors import ConfigError
-from activity_recognition.inference.cost import Cost, Timing
+from activity_recognition.inference.cost import Cost, SampleCost, Timing
 from activity_recognition.inference.sizing import (
     FRAME_RATES_HZ,
     STREAM_RATES_HZ,
@@ -35,13 +35,13 @@ def cost(frame_s=0.01, *, network='nano', threads=1, chunk_s=0.0005, decision_s=
         network=network,
         device='cpu',
         threads=threads,
-        frame=timing(frame_s),
-        chunk=timing(chunk_s),
-        chunk_s=0.05,
-        utterance=timing(0.004),
-        utterance_pieces=7,
+        samples=(
+            SampleCost(modality='video', timing=timing(frame_s)),
+            SampleCost(modality='audio', timing=timing(chunk_s), duration_s=0.05),
+            SampleCost(modality='text', timing=timing(0.004), pieces=7),
+        ),
         decision=timing(decision_s),
-        weighed_decision=timing(2 * decision_s),
+        ablated_decision=timing(2 * decision_s),
         frames_held=256,
         settled=True,
     )

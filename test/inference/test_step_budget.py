@@ -33,21 +33,21 @@ from factories.streams import START_NS
 
 SOON_NS = to_ns(0.001)
 CONFIGS = {'tiny': TINY, 'nano': load_model_config('nano', labels=TINY.labels)}
-KINDS = ('frame', 'sound', 'utterance', 'decision', 'weighed decision')
+KINDS = ('frame', 'sound', 'utterance', 'decision', 'ablated decision')
 BUDGET = {
     'tiny': {
         'frame': (195, 84),
         'sound': (84, 27),
         'utterance': (74, 32),
         'decision': (203, 95),
-        'weighed decision': (203, 95),
+        'ablated decision': (203, 95),
     },
     'nano': {
         'frame': (216, 97),
         'sound': (138, 48),
         'utterance': (97, 44),
         'decision': (203, 95),
-        'weighed decision': (203, 95),
+        'ablated decision': (203, 95),
     },
 }
 """PyTorch's operators, and those of them that take memory."""
@@ -72,7 +72,7 @@ class Feed:
     def step(self, kind):
         """Apply one window of a kind."""
         window = self._window(kind)
-        self.engine.update(evidence_every=int(kind == 'weighed decision'))
+        self.engine.update(evidence_every=int(kind == 'ablated decision'))
         self.engine.apply(window)
 
     def round(self):
@@ -96,7 +96,7 @@ class Feed:
 
     def _window(self, kind):
         now_ns = self._now_ns = max(self._now_ns + SOON_NS, self._heard_ns)
-        if kind in {'decision', 'weighed decision'}:
+        if kind in {'decision', 'ablated decision'}:
             return Window(decision=DecisionTime(t_ns=now_ns, arrival_ns=now_ns))
         if kind == 'frame':
             sample = Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=self._image)
