@@ -108,7 +108,7 @@ def test_a_network_that_there_is_not_is_refused():
         untrained_checkpoint('small_minilm')
 
 
-@pytest.mark.parametrize('names', [('video',), ('audio', 'text'), ('text',)])
+@pytest.mark.parametrize('names', [('video',), ('audio', 'text'), ('text',), ('imu',)])
 def test_a_stream_has_the_modalities_of_its_network(names):
     stream = artificial_stream(with_modalities(*names), frame_rate_hz=2.0, **SMALL)
     windows = list(islice(stream, 20))

@@ -28,13 +28,22 @@ from activity_recognition.types import (
     AudioChunk,
     DecisionTime,
     Frame,
+    InertialChunk,
     Modality,
     Utterance,
     Window,
     to_ns,
 )
 from factories.lanes import rings_of
-from factories.networks import MOVING, MOVING_ALONE, TEXTS, TINY, WRAPPING, make_checkpoint
+from factories.networks import (
+    MOVING,
+    MOVING_ALONE,
+    TEXTS,
+    TINY,
+    WRAPPING,
+    make_checkpoint,
+    with_modalities,
+)
 
 START_NS = to_ns(1_700_000_000.0)
 CONFIGS = {'tiny': TINY, 'rings wrap': WRAPPING, 'motion': MOVING, 'motion alone': MOVING_ALONE}
@@ -142,6 +151,21 @@ def test_torch_counts_the_same_for_sound_apart_from_its_spectrogram(config, toke
     assert spectrogram.products > 0
 
 
+@pytest.mark.parametrize('tokens', [1, 3])
+def test_torch_counts_the_same_for_inertial_measurements(tokens):
+    config = with_modalities('imu')
+    stream, imu = Stream(config), config.imu
+    chunk = InertialChunk(
+        stamp_ns=START_NS,
+        arrival_ns=START_NS,
+        samples=np.ones((tokens * imu.samples_per_token, 6), np.float32),
+        sample_rate_hz=imu.sample_rate_hz,
+    )
+    work = total(sample_work(config, Modality.IMU, length=tokens))
+    assert counted(lambda: stream.see(chunk)) == work.operations
+    assert work.weight_bytes < 4 * weight_count(config)
+
+
 @pytest.mark.parametrize('text', TEXTS)
 def test_torch_counts_the_same_for_an_utterance(text):
     stream = Stream(TINY)
@@ -200,7 +224,7 @@ def test_parts_have_all_weights_between_them(preset):
     pieces = config.text.max_length
     parts = [
         *sample_work(config, Modality.VIDEO).values(),
-        sample_work(config, Modality.AUDIO)['sound encoder'],
+        sample_work(config, Modality.AUDIO)['audio encoder'],
         sample_work(config, Modality.AUDIO)['keys and values'],
         *sample_work(config, Modality.TEXT, length=pieces).values(),
         *decision_work(config).values(),

@@ -23,7 +23,7 @@ from activity_recognition.models.encoders.convolutions import (
     ConvolutionalEncoder,
 )
 from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
-from activity_recognition.models.work import FLOAT_BYTES, PER_MULTIPLY_ADD, Work, bytes_of
+from activity_recognition.models.work import FLOAT_BYTES, PER_MULTIPLY_ADD, Work
 from activity_recognition.types import Modality
 
 if TYPE_CHECKING:
@@ -108,22 +108,14 @@ class AudioCNN(ConvolutionalEncoder):
             length: blocks that the chunk completes.
             held: of no meaning here.
         """
-        del held
-        audio, width = self.config.audio, self.config.hidden_dim
+        audio = self.config.audio
         bins, columns = audio.fft_samples // 2 + 1, audio.columns_per_token * length
         spectrogram = Work(
             products=PER_MULTIPLY_ADD * columns * bins * audio.num_mels,
             fourier=columns * round(2.5 * audio.fft_samples * math.log2(audio.fft_samples)),
             weight_bytes=FLOAT_BYTES * (bins * audio.num_mels + audio.frame_samples),
         )
-        columns, frequencies, inputs, products = audio.columns_per_token, audio.num_mels, 1, 0
-        for outputs in audio.channels:
-            columns, frequencies = columns // 2, (frequencies + 1) // 2
-            products += columns * frequencies * inputs * outputs * KERNEL**2
-            inputs = outputs
-        products += inputs * frequencies * width + len(audio.dilations) * (KERNEL + 1) * width**2
-        encoder = Work(products=PER_MULTIPLY_ADD * length * products, weight_bytes=bytes_of(self))
-        return {'spectrogram': spectrogram, 'sound encoder': encoder}
+        return {'spectrogram': spectrogram, **super().work(length=length, held=held)}
 
     @classmethod
     def state_size(cls, config: ModelConfig) -> int:

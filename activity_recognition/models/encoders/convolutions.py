@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Protocol, cast
 
 import torch
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 from activity_recognition.config import ModelConfig
 from activity_recognition.models.encoders.encoder import Encoder
 from activity_recognition.models.fusion import CrossModalAttention
+from activity_recognition.models.work import PER_MULTIPLY_ADD, Work, bytes_of
 
 KERNEL = 3
 """Taps along time of every convolution over tokens."""
@@ -138,6 +140,28 @@ class ConvolutionalEncoder(Encoder):
         self._columns_per_token = columns_per_token
         self._past_shapes = [*columns, *(((KERNEL - 1) * d, width) for d in dilations)]
         self._past_sizes = [math.prod(shape) for shape in self._past_shapes]
+
+    def work(self, *, length: int, held: int) -> dict[str, Work]:
+        """Return the work of a chunk that completes some blocks; see :meth:`Encoder.work`.
+
+        Args:
+            length: blocks that the chunk completes.
+            held: of no meaning here.
+        """
+        del held
+        columns, products = self._columns_per_token, self.embed.weight.numel()
+        # How large a column is after each convolution says what the next one keeps of the past.
+        rows = [math.prod(shape[2:]) for shape in self._past_shapes[1 : len(self.convs)]]
+        for conv, kept in zip_longest(self.convs, rows):
+            kernel = cast('nn.Conv1d | nn.Conv2d', conv.conv)
+            columns //= STRIDE
+            high = kept or self.embed.in_features // kernel.out_channels
+            products += columns * high * kernel.weight.numel()
+        for block in self.blocks:
+            assert isinstance(block, DilatedBlock)
+            products += block.conv.weight.numel() + block.project.weight.numel()
+        encoder = Work(products=PER_MULTIPLY_ADD * length * products, weight_bytes=bytes_of(self))
+        return {f'{self.modality} encoder': encoder}
 
     @property
     def columns_per_block(self) -> list[int]:
