@@ -295,11 +295,11 @@ def test_a_busy_machine_is_said(command, record, tmp_path):
     ('content', 'sentence'),
     [
         ('{', 'cannot read the costs'),
-        ('{"schema": 99}', 'of schema 2 wrote, got 99; measure again'),
+        ('{"schema": 99}', 'of schema 3 wrote, got 99; measure again'),
         ('{"schema": 1}', "the record of costs is damaged: KeyError('costs')"),
         ('{"schema": 2}', "the record of costs is damaged: KeyError('costs')"),
         ('{"schema": 1, "costs": [{}]}', "the record of costs is damaged: KeyError('device')"),
-        ('[]', 'of schema 2 wrote, got None'),
+        ('[]', 'of schema 3 wrote, got None'),
     ],
 )
 def test_a_wrong_record_is_refused(command, tmp_path, content, sentence):
