@@ -68,7 +68,7 @@ class SyncConfig(Ranged):
     """Seconds of audio that may wait for the engine."""
     queue_utterances: int = setting(64, low=1, high=10_000)
     """Utterances that may wait for the engine."""
-    queue_imu_s: float = setting(8.0, low=0.1, high=600.0)
+    queue_imu_s: float = setting(8.0, low=0.1, high=600.0, optional_in_checkpoint=True)
     """Seconds of inertial measurements that may wait for the engine."""
 
 

@@ -209,6 +209,20 @@ def to_stored_mapping(config: Any) -> dict[str, Any]:
     return stored
 
 
+def stored_modalities(checkpoint: Path) -> tuple[str, ...]:
+    """Return the names of the modalities that a checkpoint folder takes, without loading it.
+
+    Of a folder that cannot be read these are the usual ones: whoever loads it says what is wrong.
+    """
+    usual = ModelConfig().modalities
+    try:
+        stored = text_files.read_json_object(checkpoint / 'config.json', ConfigError, what='it')
+        found = build_config(ModelConfig, stored.get('model'), where='model').modalities
+    except ConfigError:
+        return usual
+    return found
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Architecture):
         return value.as_mapping()

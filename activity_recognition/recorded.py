@@ -16,7 +16,13 @@ from activity_recognition.channel_choice import ChannelChoice
 from activity_recognition.config import TopicsConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import ConfigError, quoted
-from activity_recognition.modalities import ROLE_SPEC, SPECS, RoleSpec
+from activity_recognition.modalities import (
+    DEFAULT_MODALITIES,
+    ROLE_SPEC,
+    SPECS,
+    ModalitySpec,
+    RoleSpec,
+)
 from activity_recognition.settings import Ranged, setting
 
 if TYPE_CHECKING:
@@ -44,9 +50,19 @@ def _as_live(name: str) -> Any:
     )
 
 
+def _is_usual(modality: ModalitySpec) -> bool:
+    return modality.modality in DEFAULT_MODALITIES
+
+
 def _topic_of(spec: RoleSpec) -> tuple[str, type, Any]:
     """Declare the setting that names the topic of a role."""
-    text = f'{spec.description[:-1]}; auto or empty finds it by its type, none does without.'
+    usual = any(spec in modality.roles for modality in SPECS if _is_usual(modality))
+    words = 'auto or empty finds it by its type, none does without'
+    if not usual:
+        words = (
+            'auto finds it by its type, none does without, and empty leaves it to the checkpoint'
+        )
+    text = f'{spec.description[:-1]}; {words}.'
     return spec.role.value, str, setting('', description=text)
 
 
@@ -121,6 +137,23 @@ class RecordedConfig(_TopicSettings, Ranged):  # type: ignore[misc]
         """Sixteen hexadecimal digits that distinguish readings of a recording; empty by default."""
         content = json.dumps(self.overrides, sort_keys=True).encode()
         return hashlib.blake2b(content, digest_size=8).hexdigest() if self.overrides else ''
+
+    def for_player(self, modalities: Iterable[str]) -> RecordedConfig:
+        """Return the settings of a player that plays to a checkpoint: what it takes, and no more.
+
+        Args:
+            modalities: names of those that the checkpoint takes. Topics that these settings name
+                are played in any case.
+        """
+        taken = set(modalities)
+        chosen = {
+            item.role.value: AUTO if spec.name in taken else NONE
+            for spec in SPECS
+            if (spec.name in taken) != _is_usual(spec)
+            for item in spec.roles
+            if not getattr(self, item.role.value)
+        }
+        return self.with_overrides(chosen)
 
     def with_overrides(self, values: Mapping[str, Any]) -> RecordedConfig:
         """Return these settings with others in their place.

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import overload
 
-from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.config_io import load_config, shipped_file, stored_modalities
 from activity_recognition.errors import ConfigError
 from activity_recognition.modalities import ROLE_SPEC
 from activity_recognition.parameter_files import check_names_node
@@ -402,7 +402,15 @@ def respawn_delay_of(values: Mapping[str, Value]) -> float:
 
 
 def player_spec(values: Mapping[str, Value]) -> NodeSpec:
-    """Return the player for the values of REPLAY_ARGUMENTS; it publishes what is recognised."""
+    """Return the player for the values of REPLAY_ARGUMENTS; it publishes what is recognised.
+
+    It waits for subscribers, so it plays nothing that the checkpoint does not take.
+    """
+    recorded = {name: values[name] for name in SETTINGS if name in values}
+    if values.get('checkpoint'):
+        modalities = stored_modalities(Path(str(values['checkpoint'])))
+        played = RecordedConfig().with_overrides(recorded).for_player(modalities)
+        recorded |= {name: value for name, value in played.overrides.items() if name in ROLES}
     return NodeSpec(
         name='player',
         module='activity_recognition.ros.playing.player_node',
@@ -415,7 +423,7 @@ def player_spec(values: Mapping[str, Value]) -> NodeSpec:
             'playback.rate': values['rate'],
             'playback.loop': values['loop'],
             'playback.clock': values['clock'],
-            **{f'recorded.{name}': values[name] for name in SETTINGS if name in values},
+            **{f'recorded.{name}': value for name, value in recorded.items()},
         },
         remappings=_topics(values),
         log_level=str(values['log_level']),

@@ -70,7 +70,8 @@ class RecordingReader:
             settings: what the samples have to be and what the messages mean; its format of sound
                 counts where the recording has no AudioInfo.
             types: where types without an embedded definition are looked up.
-            needed: modalities of which a topic has to be named where several would do.
+            needed: modalities whose topics are found by their type; those of others have to be
+                named, or said to be ``auto``.
 
         Raises:
             RecordingError: when it is missing, damaged or empty.

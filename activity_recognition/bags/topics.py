@@ -67,9 +67,10 @@ class Topic:
 
 
 class TopicNames(SimpleNamespace):
-    """Names of the topics to use: None finds one by its type, an empty name does without.
+    """Names of the topics to use, as attributes that are called as the roles are.
 
-    They are attributes that are called as the roles are.
+    None finds one by its type where its modality is needed, ``auto`` anyway; an empty name does
+    without.
     """
 
     def __init__(self, **names: str | None) -> None:
@@ -89,7 +90,7 @@ class TopicNames(SimpleNamespace):
     @classmethod
     def of(cls, recorded: RecordedConfig) -> TopicNames:
         """Return the names that settings give."""
-        words: dict[str, str | None] = {'': None, AUTO: None, NONE: ''}
+        words: dict[str, str | None] = {'': None, NONE: ''}
         given = {role.value: getattr(recorded, role.value) for role in Role}
         return cls(**{role: words.get(name, name) for role, name in given.items()})
 
@@ -105,11 +106,13 @@ def choose_topics(
 ) -> TopicNames:
     """Fill the names that are None with the topics a recording has; empty where it has none.
 
+    Of modalities that nobody asked for they stay None.
+
     Args:
         topics: of the recording.
         wanted: names that are given; by default none is.
-        needed: modalities of which a topic has to be named where several would do; of others none
-            is taken then.
+        needed: modalities whose topics are found by their type; those of others are used where
+            they are named, or said to be ``auto``.
 
     Raises:
         RecordingError: when a named topic does not exist, when several would do, or when nothing is
@@ -124,12 +127,13 @@ def choose_topics(
             found = _candidates(spec, [topic for topic in recorded if topic.is_readable])
             if spec.role not in SAMPLE_ROLES:
                 found = _nearest(found, samples) if samples else []
-            if modality.modality not in needed and len({topic.name for topic in found}) > 1:
-                found = []
-            name = _settle(spec.role, getattr(wanted, spec.role.value), recorded, found)
+            given = getattr(wanted, spec.role.value)
+            if given is None and modality.modality not in needed:
+                continue
+            name = _settle(spec.role, None if given == AUTO else given, recorded, found)
             samples = samples or name
             chosen[spec.role.value] = name
-    if not any(chosen[role.value] for role in SAMPLE_ROLES):
+    if not any(chosen.get(role.value) for role in SAMPLE_ROLES):
         raise RecordingError(
             f'no topic that can be used: expected one for {", ".join(SAMPLE_ROLES)}, found '
             f'{describe_topics(topics) or "no topics"}; if they are among these, name them with '

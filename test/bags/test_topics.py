@@ -5,6 +5,7 @@ import pytest
 from activity_recognition.bags import Topic, TopicNames
 from activity_recognition.bags.topics import choose_topics
 from activity_recognition.errors import RecordingError
+from activity_recognition.types import Modality
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 STAMPED = 'audio_common_msgs/msg/AudioDataStamped'
@@ -102,3 +103,19 @@ def test_nothing_to_use_is_an_error():
     expected = 'no topic that can be used: expected one for image, audio'
     with pytest.raises(RecordingError, match=expected):
         choose_topics(empty)
+
+
+IMU = 'sensor_msgs/msg/Imu'
+
+
+def test_a_sensor_that_nobody_asked_for_is_left_alone():
+    found = topics(cam__image=IMAGE, robot__imu=IMU)
+    assert choose_topics(found).imu is None
+    assert choose_topics(found, TopicNames(imu='auto')).imu == '/robot/imu'
+    assert choose_topics(found, TopicNames(imu='/robot/imu')).imu == '/robot/imu'
+    assert choose_topics(found, needed=(Modality.IMU,)).imu == '/robot/imu'
+
+
+def test_auto_finds_the_usual_ones_too():
+    found = topics(cam__image=IMAGE, robot__imu=IMU)
+    assert choose_topics(found, TopicNames(image='auto')).image == '/cam/image'

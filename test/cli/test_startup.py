@@ -11,8 +11,8 @@ import pytest
 
 from activity_recognition.bags import writer
 from activity_recognition.commands.options import add_options, values_of
-from activity_recognition.config import RecognizerConfig
-from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.config import ModelConfig, RecognizerConfig
+from activity_recognition.config_io import load_config, shipped_file, to_stored_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.modalities import Role
 from activity_recognition.startup import (
@@ -61,6 +61,7 @@ def test_topics_are_those_that_recordings_have():
         'audio': '/audio/audio_stamped',
         'audio_info': '/audio/audio_info',
         'transcript': '/speech/transcript',
+        'imu': '/imu/data',
     }
     assert names == {role: writer.topic_of(Role(role)) for role in given}
 
@@ -265,6 +266,31 @@ def test_what_a_recording_is_read_with_goes_to_the_player_and_what_it_means_to_b
         for k in player_spec({**defaults(REPLAY_ARGUMENTS), 'bag': 'x'}).parameters
         if k.startswith('recorded.')
     }
+
+
+@pytest.mark.parametrize(
+    ('modalities', 'expected'),
+    [
+        (('audio', 'text'), {'image': 'none'}),
+        (('video', 'audio', 'text'), {}),
+        (('audio', 'imu'), {'image': 'none', 'transcript': 'none', 'imu': 'auto'}),
+    ],
+)
+def test_the_player_plays_what_the_checkpoint_takes(tmp_path, modalities, expected):
+    """It waits for subscribers, and of other topics there are none."""
+    stored = to_stored_mapping(ModelConfig(modalities=modalities))
+    (tmp_path / 'config.json').write_text(json.dumps({'model': stored}))
+    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x', 'checkpoint': str(tmp_path)}
+    parameters = player_spec(values).parameters
+    found = {k.removeprefix('recorded.'): v for k, v in parameters.items() if 'recorded.' in k}
+    assert found == expected
+    named = player_spec({**values, 'image': '/camera'}).parameters
+    assert named['recorded.image'] == '/camera'
+
+
+def test_of_a_checkpoint_that_cannot_be_read_the_player_expects_the_usual(tmp_path):
+    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x', 'checkpoint': str(tmp_path / 'missing')}
+    assert not [key for key in player_spec(values).parameters if 'recorded.' in key]
 
 
 def test_the_player_plays_as_it_is_told():

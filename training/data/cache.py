@@ -19,7 +19,7 @@ import numpy as np
 
 from activity_recognition.bags import label_files, load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.config_io import to_mapping
+from activity_recognition.config_io import to_mapping, to_stored_mapping
 from activity_recognition.errors import (
     ActivityRecognitionError,
     OutputError,
@@ -169,7 +169,8 @@ def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         'input_size_px': side_px,
         **decoded,
         'audio': to_mapping(model.audio),
-        'sync': to_mapping(sync),
+        # What older recordings, shards and checkpoints do not know has its default there.
+        'sync': to_stored_mapping(sync),
         **({} if usual else {'modalities': list(model.modalities)}),
         **{name: to_mapping(getattr(model, name)) for name in others},
     }

@@ -13,6 +13,7 @@ from activity_recognition.bags.labels import make_span
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.config_io import build_config
 from activity_recognition.errors import ConfigError, RecordingError, quoted
+from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.data.cache import preprocessing
@@ -65,7 +66,7 @@ class Manifest:
     """A set of shards."""
 
     preprocessing: Mapping[str, Any]
-    """What made the arrays; see :func:`activity_recognition.training.cache.preprocessing`."""
+    """What made the arrays; see :func:`activity_recognition.training.data.cache.preprocessing`."""
     wide_px: int
     """Side of the pictures that views are cropped from; 0 where there are none."""
     recordings: tuple[ShardedRecording, ...]
@@ -105,7 +106,7 @@ class Manifest:
         differing = sorted(k for k in keys if wanted.get(k) != self.preprocessing.get(k))
         if differing:
             found = ', '.join(
-                f'{key} = {self.preprocessing.get(key)} where {wanted.get(key)} is needed'
+                f'{key} = {_said(self.preprocessing, key)} where {_said(wanted, key)} is needed'
                 for key in differing
             )
             raise RecordingError(
@@ -201,6 +202,12 @@ def read_manifest(store: Store) -> Manifest:
             'prepare the recordings again'
         )
     return manifest
+
+
+def _said(preprocessing: Mapping[str, Any], key: str) -> Any:
+    """Return what inputs were made with; of the usual modalities nothing is written."""
+    usual = [modality.value for modality in DEFAULT_MODALITIES] if key == 'modalities' else None
+    return preprocessing.get(key, usual)
 
 
 def _manifest(content: Mapping[str, Any]) -> Manifest:

@@ -287,7 +287,12 @@ class GridLane(Lane[ChunkT, Blocks]):
 
     @classmethod
     def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[ChunkT]:
-        """Yield noise for ever; see :meth:`Lane.artificial`."""
+        """Yield noise for ever; see :meth:`Lane.artificial`.
+
+        Args:
+            config: of the network that takes them.
+            scene: what is sensed, and how often.
+        """
         front_end = cast('GridFrontEnd[ChunkT]', cls.front_end(FrontEndSettings(config=config)))
         make = cast('type[ChunkT]', SPEC[cls.modality].sample_type)
         grid = front_end.grid

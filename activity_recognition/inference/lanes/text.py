@@ -62,7 +62,12 @@ class TextLane(Lane[Utterance, Utterance]):
 
     @classmethod
     def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[Utterance]:
-        """Yield sentences by turns, for ever; see :meth:`Lane.artificial`."""
+        """Yield sentences by turns, for ever; see :meth:`Lane.artificial`.
+
+        Args:
+            config: of the network that takes them.
+            scene: what is sensed, and how often.
+        """
         del config
         for said in count(1):
             now_ns = scene.after(said * scene.utterance_period_s)

@@ -174,7 +174,12 @@ class VideoLane(Lane[Frame, PreparedFrame]):
 
     @classmethod
     def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[Frame]:
-        """Yield images of noise by turns, for ever; see :meth:`Lane.artificial`."""
+        """Yield images of noise by turns, for ever; see :meth:`Lane.artificial`.
+
+        Args:
+            config: of the network that takes them.
+            scene: what is sensed, and how often.
+        """
         del config
         shape = (_ARTIFICIAL_IMAGES, scene.height_px, scene.width_px, 3)
         images = np.random.default_rng(scene.seed).integers(0, 256, shape, dtype=np.uint8)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from activity_recognition.bags import RecordingReader, labels_path
 from activity_recognition.config import SyncConfig
+from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import OutputError, RecordingError
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.trace import dense_recording
@@ -20,6 +23,7 @@ from activity_recognition.training.data.cache import (
     Preparation,
     PreparedRecording,
     cache_recording,
+    preprocessing,
     read_cached,
     recording_key,
     write_arrays,
@@ -29,6 +33,13 @@ from activity_recognition.types import Frame, Modality
 from factories.networks import TINY, tokenizer_for
 
 from ..conftest import write_simulation
+
+
+def test_what_recordings_are_known_by_stays():
+    """Checkpoints, shards and caches made before remember it: a new setting may not change it."""
+    made_with = preprocessing(load_model_config('nano', labels=('a', 'b')), SyncConfig())
+    content = json.dumps(made_with, sort_keys=True).encode()
+    assert hashlib.sha256(content).hexdigest().startswith('29bb61a666a44920')
 
 
 @pytest.fixture
