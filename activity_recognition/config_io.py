@@ -21,7 +21,7 @@ from activity_recognition.errors import QUOTE_LIMIT, ConfigError, quoted
 
 T = TypeVar('T')
 
-MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips')
+MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips', 'joints')
 """Names of the model presets shipped with the package that begin from scratch."""
 
 PRETRAINED_PRESETS = ('small_minilm', 'base_dinov2')

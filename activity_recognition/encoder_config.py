@@ -83,6 +83,11 @@ class VideoConfig(Ranged):
     that stands still."""
     appearance: bool = setting(True, optional_in_checkpoint=True)
     """Whether single frames are encoded; without, only motion is."""
+    key_points: tuple[str, ...] = setting((), optional_in_checkpoint=True)
+    """Joints whose places are the network's input in place of pixels: their names, or that of a
+    skeleton, such as ``[coco17]``. They are found by name in whatever skeleton a frame has; what it
+    lacks is missing. ``width`` is then that of a hidden layer, and each frame is also compared with
+    one ``motion_span_s`` earlier. Empty for a network that sees pixels."""
 
     @property
     def patch_size_px(self) -> int:
@@ -94,12 +99,22 @@ class VideoConfig(Ranged):
         """Spatial tokens of one image."""
         return (self.input_size_px // self.patch_size_px) ** 2
 
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """What this package calls the joints of ``key_points``, in the network's order."""
+        # Imported here because NumPy and OpenCV come along, which starting programs goes without.
+        from activity_recognition.keypoints.skeletons import joint_names
+
+        return joint_names(self.key_points)
+
     def __post_init__(self) -> None:
         """Check that patches tile the image and heads tile the width."""
         Ranged.__post_init__(self)
         self._check_positive('stem_channels', 'motion_channels')
         if not self.appearance:
             self._check_motion_alone()
+        if self.key_points:
+            self._check_key_points()
         if any(value <= 0 for value in self.image_std):
             raise ConfigError(f'video.image_std must lie above 0, got {self.image_std}')
         if not self.backbone and self.input_size_px % self.patch_size_px:
@@ -122,6 +137,19 @@ class VideoConfig(Ranged):
         if self.backbone:
             raise ConfigError(
                 f'expected no video.backbone with video.appearance: false, got {self.backbone}'
+            )
+
+    def _check_key_points(self) -> None:
+        from activity_recognition.keypoints.skeletons import joint_fault
+
+        if fault := joint_fault(self.key_points):
+            raise ConfigError(f'video.key_points: {fault}')
+        of_pixels = ('backbone', 'motion_channels', 'motion_memory_s')
+        wrong = [name for name in of_pixels if getattr(self, name)]
+        if wrong or not self.appearance:
+            raise ConfigError(
+                f'video.{(*wrong, "appearance")[0]}: expected the default with video.key_points, '
+                'for a network that takes key points sees no pixels'
             )
 
 

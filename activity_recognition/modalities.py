@@ -9,7 +9,13 @@ after it: a decoder in ``sensors``, an encoder in ``models.encoders``, a lane in
 from __future__ import annotations
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.modality_spec import ArraySpec, ModalitySpec, QueueUnit, RoleSpec
+from activity_recognition.modality_spec import (
+    ArraySpec,
+    ModalitySpec,
+    OtherForm,
+    QueueUnit,
+    RoleSpec,
+)
 from activity_recognition.types import (
     MODALITIES,
     AudioChunk,
@@ -80,7 +86,14 @@ SPECS: tuple[ModalitySpec, ...] = (
         longest_gap_s=1.0,
         usual_delay_s=(-0.25, 2.0),
         prefix='frame',
-        arrays=(ArraySpec(name='frames', dtype='uint8', dims=5),),
+        arrays=(
+            ArraySpec(
+                name='frames',
+                dtype='uint8',
+                dims=5,
+                other_form=OtherForm(setting='key_points', dtype='float32', dims=4),
+            ),
+        ),
     ),
     ModalitySpec(
         modality=Modality.AUDIO,

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from activity_recognition.model_config import ModelConfig
     from activity_recognition.types import Modality, Role, Sample
 
 
@@ -93,10 +94,29 @@ class ArraySpec:
     """Whether prepared recordings keep it; token ids follow from a tokenizer that training
     makes."""
 
-    @property
-    def is_images(self) -> bool:
-        """Whether it holds images, (batch, samples, height, width, colours)."""
-        return self.dtype == 'uint8' and self.dims == 5
+    other_form: OtherForm | None = None
+    """What it is where a network takes something else."""
+
+    def form_for(self, config: ModelConfig, modality: str) -> tuple[str, int]:
+        """Return dtype and number of dimensions for a network.
+
+        Args:
+            config: of the network.
+            modality: name of the section of ``config`` that decides.
+        """
+        other = self.other_form
+        if other is not None and getattr(getattr(config, modality), other.setting):
+            return other.dtype, other.dims
+        return self.dtype, self.dims
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherForm:
+    """What an array is where a setting of its modality is not empty."""
+
+    setting: str
+    dtype: str
+    dims: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,8 @@ class AugmentationConfig(Ranged):
     strength: float = setting(1.0, low=0.0, high=2.0)
     """Factor on all ranges, but not on chances and numbers; 0 changes nothing."""
     mirror: float = setting(0.5, low=0.0, high=1.0)
-    """Chance that frames are mirrored; 0 where labels tell left from right."""
+    """Chance that frames are mirrored; 0 where labels tell left from right. Of key points, left and
+    right joints change places."""
     shift: float = setting(0.06, low=0.0, high=0.5)
     """Frames are moved by up to this share of their side."""
     zoom: float = setting(0.1, low=0.0, high=1.0)
@@ -43,6 +44,15 @@ class AugmentationConfig(Ranged):
     """Largest offset, levels of 255."""
     colour: float = setting(0.0, low=0.0, high=1.0)
     """Logarithm of the largest gain of one colour."""
+    lean_deg: float = setting(8.0, low=0.0, high=180.0)
+    """Key points are turned by up to this much in the image, degrees."""
+    proportions: float = setting(0.08, low=0.0, high=1.0)
+    """Logarithm of how far each joint of key points is stretched from the body's middle, typically;
+    the same in a whole crop, as bodies and viewpoints differ."""
+    joint_noise: float = setting(0.01, low=0.0, high=1.0)
+    """Key points are moved by up to this share of the body's height, each by itself in every frame."""
+    joint_loss: float = setting(0.1, low=0.0, high=1.0)
+    """Chance that a joint of key points is missing, in a whole crop or in a frame."""
     level: float = setting(0.35, low=0.0, high=3.0)
     """Largest change of loudness, units of the log-mel spectrogram (1 is 17 dB)."""
     mel_shift: float = setting(0.0, low=0.0, high=32.0)
@@ -206,7 +216,7 @@ class TrainConfig(Ranged):
 
     def wide_px(self, model: ModelConfig) -> int:
         """Return the side of frames with their margin, pixels; 0 where ``model`` needs none."""
-        if Modality.VIDEO not in modalities_of(model):
+        if Modality.VIDEO not in modalities_of(model) or model.video.key_points:
             return 0
         return self.augmentation.wide_px(model.video.input_size_px)
 

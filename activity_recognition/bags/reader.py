@@ -185,7 +185,12 @@ class RecordingReader:
             RecordingError: when a topic has to be named.
         """
         try:
-            return choose_topics(self.topics, self._wanted, self._needed)
+            return choose_topics(
+                self.topics,
+                self._wanted,
+                self._needed,
+                stand_ins_first=bool(self._settings.model.video.key_points),
+            )
         except RecordingError as error:
             raise RecordingError(f'{self.path}: {error}') from None
 

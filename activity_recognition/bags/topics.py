@@ -103,6 +103,8 @@ def choose_topics(
     topics: Sequence[Topic],
     wanted: TopicNames | None = None,
     needed: Collection[Modality] = DEFAULT_MODALITIES,
+    *,
+    stand_ins_first: bool = False,
 ) -> TopicNames:
     """Fill the names that are None with the topics a recording has; empty where it has none.
 
@@ -113,6 +115,7 @@ def choose_topics(
         wanted: names that are given; by default none is.
         needed: modalities whose topics are found by their type; those of others are used where
             they are named, or said to be ``auto``.
+        stand_ins_first: whether types that stand in for others are taken before these.
 
     Raises:
         RecordingError: when a named topic does not exist, when several would do, or when nothing is
@@ -124,7 +127,8 @@ def choose_topics(
     for modality in SPECS:
         samples = ''
         for spec in modality.roles:
-            found = _candidates(spec, [topic for topic in recorded if topic.is_readable])
+            readable = [topic for topic in recorded if topic.is_readable]
+            found = _candidates(spec, readable, stand_ins_first=stand_ins_first)
             if spec.role not in SAMPLE_ROLES:
                 found = _nearest(found, samples) if samples else []
             given = getattr(wanted, spec.role.value)
@@ -189,11 +193,13 @@ def _check_named(role: Role, name: str, topics: Sequence[Topic]) -> None:
         )
 
 
-def _candidates(spec: RoleSpec, topics: Iterable[Topic]) -> list[Topic]:
+def _candidates(spec: RoleSpec, topics: Iterable[Topic], *, stand_ins_first: bool) -> list[Topic]:
     """Return the topics that may have a role by their types and names."""
     fitting = [topic for topic in topics if topic.type_name in spec.message_types]
     fitting = [topic for topic in fitting if not _is_something_else(spec, topic)]
-    fitting = [topic for topic in fitting if topic.type_name not in spec.stand_in_types] or fitting
+    fitting = [
+        topic for topic in fitting if (topic.type_name in spec.stand_in_types) == stand_ins_first
+    ] or fitting
     if spec.suffixes:
         return _without_companions(spec, fitting)
     if spec.general_type:

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     margin = arguments.margin
     if margin is None:
         margin = config.augmentation.margin or MARGIN
-    if 'video' not in model.modalities:
+    if 'video' not in model.modalities or model.video.key_points:
         margin = 0
     if not 0 <= margin <= 1:
         raise ConfigError(f'--margin must lie in [0, 1], got {margin:g}')

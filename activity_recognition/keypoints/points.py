@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from activity_recognition.errors import printable, quoted
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
-MAX_KEY_POINTS = 512
-"""Key points of a body; models of the whole body with face and hands have 133 to 478."""
 MAX_SIDE_PX = 65_535
 """Width and height of an image that they may lie in."""
-MAX_NAME = 64
-"""Characters of a key point's name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,22 +57,6 @@ class KeyPoints:
             width_px=size_px[0],
             height_px=size_px[1],
         )
-
-
-def name_fault(names: Sequence[str]) -> str | None:
-    """Return what is wrong with the names of key points, if anything is."""
-    if not 1 <= len(names) <= MAX_KEY_POINTS:
-        return f'expected 1 to {MAX_KEY_POINTS} key points, got {len(names)}'
-    for name in names:
-        if not name.strip() or len(name) > MAX_NAME or printable(name) != name or '\n' in name:
-            return (
-                f'expected names of 1 to {MAX_NAME} characters without control characters, '
-                f'got {quoted(name)}'
-            )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if list(names).count(name) > 1)
-        return f'expected each name once, got {quoted(twice)} several times'
-    return None
 
 
 def size_fault(width_px: int, height_px: int) -> str | None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+
+from activity_recognition.errors import printable, quoted
+
+MAX_KEY_POINTS = 512
+"""Key points of a body; models of the whole body with face and hands have 133 to 478."""
+MAX_NAME = 64
+"""Characters of a key point's name."""
 
 SIDES = ('left', 'right')
 _COCO = (
@@ -117,3 +125,56 @@ def canonical_name(name: str) -> str | None:
     if len(sides) == 1 and part in _PARTS:
         return f'{sides[0]}_{part}'
     return part if not sides and part in _MIDDLES else None
+
+
+def other_side(joint: str) -> str:
+    """Return what a joint is called on the other side of the body; a middle one keeps its name.
+
+    Args:
+        joint: as this package calls it.
+    """
+    for side, other in (SIDES, SIDES[::-1]):
+        if joint.startswith(f'{side}_'):
+            return joint.replace(side, other, 1)
+    return joint
+
+
+def name_fault(names: Sequence[str]) -> str | None:
+    """Return what is wrong with the names of key points, if anything is."""
+    if not 1 <= len(names) <= MAX_KEY_POINTS:
+        return f'expected 1 to {MAX_KEY_POINTS} key points, got {len(names)}'
+    for name in names:
+        if not name.strip() or len(name) > MAX_NAME or printable(name) != name or '\n' in name:
+            return (
+                f'expected names of 1 to {MAX_NAME} characters without control characters, '
+                f'got {quoted(name)}'
+            )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        return f'expected each name once, got {quoted(twice)} several times'
+    return None
+
+
+def joint_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what this package calls joints; what it has no name for keeps its own.
+
+    Args:
+        names: of joints in any spelling, or that of a skeleton alone.
+    """
+    listed = SKELETONS.get(names[0], names) if len(names) == 1 else names
+    return tuple(canonical_name(name) or name for name in listed)
+
+
+def joint_fault(names: Sequence[str]) -> str | None:
+    """Return what is wrong with the names of the joints that a network takes, if anything is."""
+    joints = joint_names(names)
+    if len(joints) < LEAST_JOINTS:
+        return (
+            f'expected at least {LEAST_JOINTS} joints, or one of {", ".join(SKELETONS)}, '
+            f'got {quoted(list(names))}'
+        )
+    return name_fault(joints)
+
+
+LEAST_JOINTS = 2
+"""Of one joint alone, nothing is left about the body's own centre."""

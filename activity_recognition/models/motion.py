@@ -36,7 +36,7 @@ class MotionState:
     """What a stream keeps to compare the next frames with."""
 
     frames: deque[tuple[int, Tensor]] = field(default_factory=deque)
-    """Stamps and grey frames (S, S), in order of arrival."""
+    """Stamps and grey frames (S, S), or key points (J, 3), in order of arrival."""
 
     def clear(self) -> None:
         """Forget every frame."""
@@ -97,11 +97,19 @@ class FrameComparison(nn.Module):
 
     def _compared(self, stamp_ns: int, state: MotionState) -> Tensor | None:
         """Return the grey frame to compare one of ``stamp_ns`` with; forgets those too old."""
-        kept = state.frames
-        while kept and stamp_ns - kept[0][0] > self.longest_ns:
-            kept.popleft()
-        old = [past for past_ns, past in kept if stamp_ns - past_ns >= self.span_ns]
+        self.forget(stamp_ns, state)
+        old = [past for past_ns, past in state.frames if stamp_ns - past_ns >= self.span_ns]
         return old[-1] if old else None
+
+    def forget(self, stamp_ns: int, state: MotionState) -> None:
+        """Drop the frames that are too old to be compared with.
+
+        Args:
+            stamp_ns: of the next frame.
+            state: of its stream.
+        """
+        while state.frames and stamp_ns - state.frames[0][0] > self.longest_ns:
+            state.frames.popleft()
 
     def earlier(self, stamps_ns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return the index of the frame that each is compared with, and whether there is one.
@@ -117,6 +125,18 @@ class FrameComparison(nn.Module):
         index = index.clamp(min=0)
         age_ns = stamps_ns - stamps_ns.gather(1, index)
         return index, found & (age_ns <= self.longest_ns)
+
+    def oldest(self, stamps_ns: Tensor, mask: Tensor) -> Tensor:
+        """Return the index of the oldest frame that each may be compared with; perhaps its own.
+
+        Args:
+            stamps_ns: int64 (B, T), increasing along T.
+            mask: bool (B, T), False for padding, which comes last in a row.
+        """
+        ordered = stamps_ns.masked_fill(~mask, _NEVER_NS)
+        # Of padding, whatever lies in the row.
+        found = torch.searchsorted(ordered, stamps_ns - self.longest_ns)
+        return found.clamp(max=mask.shape[1] - 1)
 
     def pairs(
         self, frames: Tensor, index: Tensor, wanted: Tensor, *, first: int = 0

@@ -29,11 +29,23 @@ if TYPE_CHECKING:
     from activity_recognition.models.encoders.video import VideoTransformer
 
 
-def batch_keys(modalities: Iterable[Modality]) -> dict[str, tuple[torch.dtype, int]]:
-    """Return the keys of a batch of some modalities with dtype and number of dimensions."""
+_USUAL = ModelConfig()
+
+
+def batch_keys(
+    modalities: Iterable[Modality], config: ModelConfig = _USUAL
+) -> dict[str, tuple[torch.dtype, int]]:
+    """Return the keys of a batch of some modalities with dtype and number of dimensions.
+
+    Args:
+        modalities: that the batch has.
+        config: of the network; frames are key points where it takes them.
+    """
     keys: dict[str, tuple[torch.dtype, int]] = {}
     for spec in map(SPEC.__getitem__, modalities):
-        keys |= {entry.name: (getattr(torch, entry.dtype), entry.dims) for entry in spec.arrays}
+        for entry in spec.arrays:
+            dtype, dims = entry.form_for(config, spec.name)
+            keys[entry.name] = getattr(torch, dtype), dims
         stamps, arrivals, mask = spec.time_keys
         keys |= {stamps: (torch.int64, 2), arrivals: (torch.int64, 2), mask: (torch.bool, 2)}
     return keys | dict.fromkeys(DECISION_KEYS, (torch.int64, 2))
@@ -42,10 +54,10 @@ def batch_keys(modalities: Iterable[Modality]) -> dict[str, tuple[torch.dtype, i
 BATCH_KEYS = batch_keys(ALL_MODALITIES)
 """Keys of a batch of all modalities with dtype and number of dimensions.
 
-``frames`` (B, T, S, S, 3); ``spectrograms`` (B, A, columns, mels), log-mel blocks, float32 or
-wider; ``transcript_tokens`` (B, U, L); stamps, arrivals and masks (B, T), (B, A), (B, U); decisions
-(B, Q). A row is one stretch between resets, in order of arrival; masks are False for padding and,
-in the spectrogram, for holes.
+``frames`` (B, T, S, S, 3), or key points (B, T, J, 3), float32 or wider; ``spectrograms``
+(B, A, columns, mels), log-mel blocks, float32 or wider; ``transcript_tokens`` (B, U, L); stamps,
+arrivals and masks (B, T), (B, A), (B, U); decisions (B, Q). A row is one stretch between resets, in
+order of arrival; masks are False for padding and, in the spectrogram, for holes.
 """
 
 PREFIXES = {spec.modality: spec.prefix for spec in SPECS}
@@ -157,7 +169,7 @@ class ActivityRecognitionSystem(nn.Module):
 
     def forward_detailed(self, batch: Mapping[str, Tensor]) -> ModelOutput:
         """Return fused and unimodal logits and presence for every decision of the batch."""
-        check_batch(batch, self.modalities)
+        check_batch(batch, self.modalities, self.config)
         return self.decide(self.encode(batch), batch)
 
     def decide(self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]) -> ModelOutput:
@@ -219,7 +231,7 @@ class ActivityRecognitionSystem(nn.Module):
         Raises:
             ShapeError: the batch is not one recording, or not a batch at all.
         """
-        check_batch(batch, self.modalities)
+        check_batch(batch, self.modalities, self.config)
         if len(batch['decision_stamps']) != 1:
             raise ShapeError(
                 'optimized_forward smooths one stream: expected a batch of 1, '
@@ -327,14 +339,17 @@ class ActivityRecognitionSystem(nn.Module):
         )
 
 
-def check_batch(batch: Mapping[str, Tensor], modalities: Iterable[Modality]) -> None:
+def check_batch(
+    batch: Mapping[str, Tensor], modalities: Iterable[Modality], config: ModelConfig = _USUAL
+) -> None:
     """Raise ShapeError for a missing key, a wrong dtype or a wrong number of dimensions.
 
     Args:
         batch: arrays by their keys; those of other modalities are not looked at.
         modalities: that the network has.
+        config: of the network.
     """
-    for key, (dtype, dims) in batch_keys(modalities).items():
+    for key, (dtype, dims) in batch_keys(modalities, config).items():
         if key not in batch:
             raise ShapeError(f'batch: expected the key {key!r}, got {sorted(batch)}')
         value = batch[key]

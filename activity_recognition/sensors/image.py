@@ -100,22 +100,38 @@ class ImageDecoder:
 
     health = SignalHealth()
 
-    def __init__(self, *, least_side_px: int = LEAST_SIDE_PX) -> None:
-        """Make a decoder of images whose sides stay at least so long where they are."""
-        self._least_side_px = least_side_px
+    def __init__(
+        self, *, least_side_px: int = LEAST_SIDE_PX, key_points_alone: bool = False
+    ) -> None:
+        """Make a decoder.
+
+        Args:
+            least_side_px: the sides of images stay at least so long where they are.
+            key_points_alone: whether images are refused.
+        """
+        self._least_side_px, self._key_points_alone = least_side_px, key_points_alone
 
     @classmethod
     def of(cls, settings: DecoderSettings) -> ImageDecoder:
-        """Return a decoder of images no smaller than a network takes them."""
-        side_px = settings.model.video.input_size_px
-        return cls(least_side_px=max(side_px, settings.least_side_px))
+        """Return a decoder of images no smaller than a network takes them, if it takes them."""
+        video = settings.model.video
+        return cls(
+            least_side_px=max(video.input_size_px, settings.least_side_px),
+            key_points_alone=bool(video.key_points),
+        )
 
     def decode_topic(self, message: TopicMessage) -> Frame:
         """Return the frame in an Image or CompressedImage, or drawn of key points.
 
         Raises:
-            DecodeError: as of :func:`decode_image`.
+            DecodeError: as of :func:`decode_image`, or for an image where key points are needed.
         """
+        if self._key_points_alone and message.type_name not in KEY_POINT_TYPES:
+            raise DecodeError(
+                'image without key points: the checkpoint takes the key points of a body, expected '
+                f'one of {", ".join(KEY_POINT_TYPES)}, got {message.type_name}; remap image to the '
+                'topic of a skeleton tracker, or load a checkpoint that sees images'
+            )
         decode = decode_key_points if message.type_name in KEY_POINT_TYPES else decode_image
         return decode(message.content, message.arrival_ns, least_side_px=self._least_side_px)
 

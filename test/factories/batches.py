@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.keypoints import joint_array
 from activity_recognition.models.system import PREFIXES
 from activity_recognition.types import Modality, to_ns
+from factories.bodies import any_body
 from factories.streams import START_NS
 
 LONG_AGO_NS = START_NS - to_ns(1000.0)
@@ -32,7 +35,9 @@ def random_batch(
     size, audio, text = config.video.input_size_px, config.audio, config.text
     return {
         'frames': torch.from_numpy(
-            rng.integers(0, 256, (rows, frames, size, size, 3), dtype=np.uint8)
+            _bodies(rng, rows, frames, config.video.joints)
+            if config.video.key_points
+            else rng.integers(0, 256, (rows, frames, size, size, 3), dtype=np.uint8)
         ),
         **_times('frame', rows, frames, 0.0, 1.9),
         'spectrograms': torch.from_numpy(
@@ -81,6 +86,14 @@ def pad(batch: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
         result[key] = value.new_full((len(value), *like[key].shape[1:]), fill)
         result[key][tuple(map(slice, value.shape))] = value
     return result
+
+
+def _bodies(
+    rng: np.random.Generator, rows: int, count: int, joints: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Return key points (rows, count, J, 3)."""
+    found = [joint_array(any_body(rng), joints) for _ in range(rows * count)]
+    return np.stack(found).reshape(rows, count, len(joints), 3)
 
 
 def _times(prefix: str, rows: int, count: int, first_s: float, last_s: float) -> dict[str, Tensor]:

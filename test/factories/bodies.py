@@ -35,3 +35,12 @@ def body(**changes: tuple[float, float] | None) -> KeyPoints:
     places = {**STANDING, **changes}
     values = [(np.nan, np.nan) if place is None else place for place in places.values()]
     return KeyPoints.of(tuple(places), values, None, SIZE_PX)
+
+
+def any_body(rng: np.random.Generator) -> KeyPoints:
+    """Return a body in any pose at any place; some joints are missing, now and then all of them."""
+    places = np.array(list(STANDING.values())) * rng.uniform(0.5, 1.5) + rng.normal(0, 20, (17, 2))
+    scores = rng.uniform(0.1, 1.0, 17) * (
+        rng.random(17) > rng.choice([0.0, 0.3, 1.0], p=[0.5, 0.4, 0.1])
+    )
+    return KeyPoints.of(tuple(STANDING), places, scores, SIZE_PX)

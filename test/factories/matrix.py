@@ -37,6 +37,7 @@ PRESETS = {
     'base_dinov2': _SHORT,
     'clips': _LONG,
     'sound': _LONG,
+    'joints': _LONG,
 }
 """What a stream of each preset sees; a file in config/models without an entry fails a test."""
 _OF_A_CROWD = {'base': 4.0, 'base_dinov2': 4.0}

@@ -68,6 +68,11 @@ MOVING_ALONE = dataclasses.replace(
 )
 """Only what has moved of late is seen, not the pictures."""
 
+KEYED = dataclasses.replace(
+    TINY, video=dataclasses.replace(TINY.video, key_points=('coco17',), motion_span_s=0.2)
+)
+"""Frames are key points."""
+
 
 SOME_MODALITIES = (('video', 'audio'), ('audio', 'text'), ('video',), ('audio',), ('text',))
 """Choices of fewer than all."""

@@ -20,6 +20,7 @@ from activity_recognition.types import (
     modality_of,
     to_ns,
 )
+from factories.bodies import any_body
 from factories.networks import TEXTS
 
 START_NS = 1_700_000_000_000_000_000
@@ -62,7 +63,8 @@ def samples(scene: Scene) -> list[Sample]:
 
 
 def frames(scene: Scene, rng: np.random.Generator) -> Iterator[Frame]:
-    """Yield frames of several sizes, delayed by up to 60 ms."""
+    """Yield frames of several sizes, delayed by up to 60 ms, which have key points as well."""
+    bodies = np.random.default_rng(scene.seed + 2)
     for index in range(int(scene.duration_s * scene.frame_rate_hz)):
         time_s = index / scene.frame_rate_hz
         stamp_ns = START_NS + to_ns(time_s)
@@ -70,7 +72,12 @@ def frames(scene: Scene, rng: np.random.Generator) -> Iterator[Frame]:
         image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         arrival_ns = stamp_ns + int(rng.integers(0, 60_000_000))
         if rng.random() >= scene.lost_frames and not scene.misses(Modality.VIDEO, time_s):
-            yield Frame(stamp_ns=stamp_ns, arrival_ns=arrival_ns, image=image)
+            yield Frame(
+                stamp_ns=stamp_ns,
+                arrival_ns=arrival_ns,
+                image=image,
+                key_points=any_body(bodies),
+            )
 
 
 def audio(scene: Scene, rng: np.random.Generator) -> Iterator[AudioChunk]:

@@ -27,7 +27,7 @@ from activity_recognition.types import (
     to_ns,
 )
 from factories.answers import Answers, assert_equal, dense, streamed
-from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
+from factories.networks import KEYED, MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
 from factories.scenes import ANY_RATE, ANY_SCENE, SILENT, TROUBLED, deciding_trace_of, trace_of
 from factories.streams import (
     RATE_HZ,
@@ -41,7 +41,7 @@ from factories.streams import (
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
-configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE))
+configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE, KEYED))
 
 
 def check(config, trace, dtype):
@@ -58,6 +58,7 @@ def check(config, trace, dtype):
 @example(scene=TROUBLED, config=TINY, rate_hz=10.0)
 @example(scene=TROUBLED, config=WRAPPING, rate_hz=None)
 @example(scene=SILENT, config=TINY, rate_hz=None)
+@example(scene=TROUBLED, config=KEYED, rate_hz=10.0)
 @settings(max_examples=10)
 def test_any_trace(scene, config, rate_hz, dtype):
     check(config, deciding_trace_of(scene, rate_hz), dtype)

@@ -27,7 +27,7 @@ from factories.backends import by
 from factories.counting import Operations
 from factories.crowds import ANY_STAYS, alone, check_crowd, crowd_of
 from factories.lanes import kept_tensors
-from factories.networks import MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
+from factories.networks import KEYED, MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
 from factories.scenes import TROUBLED
 from factories.streams import RATE_HZ, START_NS, noise
 
@@ -46,7 +46,7 @@ def make_engine(checkpoint, *names, smoothing=None, **keywords):
     return engine
 
 
-configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE))
+configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE, KEYED))
 short = dataclasses.replace(TROUBLED, duration_s=1.5, jumps=())
 
 
@@ -55,6 +55,7 @@ short = dataclasses.replace(TROUBLED, duration_s=1.5, jumps=())
 @example(config=WRAPPING, stays=crowd_of(8, short))
 @example(config=MOVING, stays=crowd_of(3, short))
 @example(config=MOVING_ALONE, stays=crowd_of(3, short))
+@example(config=KEYED, stays=crowd_of(3, short))
 @settings(max_examples=6)
 def test_any_streams_equal_forward_over_each(config, stays, dtype):
     """Whoever joins, leaves, is reset or falls silent beside them."""

@@ -34,8 +34,10 @@ from activity_recognition.types import (
     Window,
     to_ns,
 )
+from factories.bodies import body
 from factories.lanes import rings_of
 from factories.networks import (
+    KEYED,
     MOVING,
     MOVING_ALONE,
     TEXTS,
@@ -46,7 +48,13 @@ from factories.networks import (
 )
 
 START_NS = to_ns(1_700_000_000.0)
-CONFIGS = {'tiny': TINY, 'rings wrap': WRAPPING, 'motion': MOVING, 'motion alone': MOVING_ALONE}
+CONFIGS = {
+    'tiny': TINY,
+    'rings wrap': WRAPPING,
+    'motion': MOVING,
+    'motion alone': MOVING_ALONE,
+    'key points': KEYED,
+}
 
 
 def counted(step) -> int:
@@ -73,7 +81,9 @@ class Stream:
         size = self.config.video.input_size_px
         self.now_ns += to_ns(0.04)
         image = np.full((size, size, 3), 90, np.uint8)
-        self.see(Frame(stamp_ns=self.now_ns, arrival_ns=self.now_ns, image=image))
+        self.see(
+            Frame(stamp_ns=self.now_ns, arrival_ns=self.now_ns, image=image, key_points=body())
+        )
 
     def sound(self, count):
         rate_hz = self.config.audio.sample_rate_hz
@@ -218,7 +228,7 @@ def test_torch_counts_the_same_for_any_shape(size, width, depth, mels, channels,
     assert counted(lambda: stream.sound(hops)) == total(parts).operations
 
 
-@pytest.mark.parametrize('preset', ['nano', 'small', 'base', 'sound', 'clips'])
+@pytest.mark.parametrize('preset', ['nano', 'small', 'base', 'sound', 'clips', 'joints'])
 def test_parts_have_all_weights_between_them(preset):
     config = load_model_config(preset)
     pieces = config.text.max_length

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.training.augmentation.key_points import change_points
 from activity_recognition.training.config import AugmentationConfig
 
 
@@ -31,6 +32,8 @@ def augment(
         model: the network.
         rng: what is drawn.
     """
+    if model.video.key_points:
+        return {'frames': change_points(crop['frames'], model.video.joints, config, rng)}
     side = model.video.input_size_px
     return {'frames': change_frames(crop['frames'], config, rng, side)}
 

@@ -168,6 +168,7 @@ def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         'layout': LAYOUT,
         'input_size_px': side_px,
         **decoded,
+        **({'key_points': list(model.video.joints)} if model.video.key_points else {}),
         'audio': to_mapping(model.audio),
         # What older recordings, shards and checkpoints do not know has its default there.
         'sync': to_stored_mapping(sync),

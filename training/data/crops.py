@@ -112,7 +112,7 @@ def cut_crop(
             chosen = _arrived(arrivals, plan.start_ns - window_ns, plan.end_ns)
         if modality in plan.hidden and not spec.has_holes:
             chosen = chosen[:0]
-        crop |= _cut(segment, modality, chosen, config)
+        crop |= _cut(segment, modality, chosen, wide=config.wide_px(model) > 0)
         if modality in plan.hidden:
             crop[spec.mask_key][:] = False
     stamps, arrivals = _decisions(segment, crop, plan, rng)
@@ -125,11 +125,11 @@ def cut_crop(
 
 
 def _cut(
-    segment: LabelledSegment, modality: Modality, chosen: NDArray[np.int64], config: TrainConfig
+    segment: LabelledSegment, modality: Modality, chosen: NDArray[np.int64], *, wide: bool
 ) -> Arrays:
     """Return the arrays of a modality's chosen samples, copied."""
     spec = SPEC[modality]
-    contents = {array.name: _content(segment, array.name, config) for array in spec.arrays}
+    contents = {array.name: _content(segment, array.name, wide=wide) for array in spec.arrays}
     times = {key: segment.arrays[key] for key in spec.stored_keys}
     cut = {name: np.asarray(value[chosen]) for name, value in {**contents, **times}.items()}
     if spec.mask_key not in cut:
@@ -150,9 +150,9 @@ def collate(crops: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
     return batch
 
 
-def _content(segment: LabelledSegment, name: str, config: TrainConfig) -> NDArray[Any]:
+def _content(segment: LabelledSegment, name: str, *, wide: bool) -> NDArray[Any]:
     """Return an array to cut from: frames with their margin where views are cropped from it."""
-    if name == 'frames' and config.augmentation.crops:
+    if name == 'frames' and wide:
         assert WIDE in segment.arrays, 'the recordings were read without a margin'
         return segment.arrays[WIDE]
     return segment.arrays[name]

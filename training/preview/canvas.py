@@ -29,6 +29,8 @@ class Scale:
     """From a stamp to a place from left to right, pixels."""
     tokenizer: TextTokenizer
     """Of the crop's token ids."""
+    joints: tuple[str, ...] = ()
+    """Of the crop's key points; empty where frames are images."""
 
 
 def empty_row(height_px: int) -> Image:

@@ -81,7 +81,7 @@ def write_preview(
         crop = _changed_crop(segments[plan.segment], plan, config, model)
         strips += [
             _headline(origin),
-            preview(crop, model.labels, tokenizer),
+            preview(crop, model.labels, tokenizer, joints=model.video.joints),
             empty_row(_GAP_PX),
         ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +129,8 @@ def preview(
     crop: Mapping[str, NDArray[Any]],
     labels: Sequence[str],
     tokenizer: TextTokenizer,
+    *,
+    joints: tuple[str, ...] = (),
 ) -> Image:
     """Draw labels and each modality over the same interval.
 
@@ -137,6 +139,7 @@ def preview(
             or not.
         labels: names of the classes.
         tokenizer: of the crop's token ids.
+        joints: of the crop's key points, which are drawn; empty where frames are images.
 
     Returns:
         RGB, (height, ``WIDTH_PX``, 3).
@@ -147,7 +150,7 @@ def preview(
         share = seconds_between(stamp_ns, start_ns) / max(seconds_between(end_ns, start_ns), 1e-9)
         return round(share * WIDTH_PX)
 
-    scale = Scale(across=across, tokenizer=tokenizer)
+    scale = Scale(across=across, tokenizer=tokenizer, joints=joints)
     shown = [spec for spec in SPECS if spec.stamps_key in crop]
     rows = (
         _labels(crop, labels, scale),

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from activity_recognition.keypoints.figure import draw_figure
+from activity_recognition.keypoints.joints import points_of_array
 from activity_recognition.training.preview.canvas import (
     COLUMNS,
     FRAME_PX,
@@ -32,8 +34,17 @@ def draw(crop: Mapping[str, NDArray[Any]], scale: Scale) -> Image:
         inside = np.flatnonzero(places == column)
         if len(inside):
             frame = crop['frames'][inside[-1]]
-            scaled = cv2.resize(frame, (FRAME_PX, FRAME_PX), interpolation=cv2.INTER_AREA)
+            scaled = cv2.resize(
+                _drawn(frame, scale.joints) if scale.joints else frame,
+                (FRAME_PX, FRAME_PX),
+                interpolation=cv2.INTER_AREA,
+            )
             row[:, column * FRAME_PX : (column + 1) * FRAME_PX] = scaled
         else:
             write_text(row, 'no frame', column * FRAME_PX + 34, FRAME_PX // 2)
     return row
+
+
+def _drawn(values: NDArray[np.float32], joints: tuple[str, ...]) -> Image:
+    """Draw key points (J, 3) as a figure."""
+    return draw_figure(points_of_array(values, joints, FRAME_PX), least_side_px=FRAME_PX)

@@ -31,10 +31,6 @@ from activity_recognition.types import LabelSpan, to_ns
 
 SAMPLE_S = 10.0
 """Length of a sample; it is cut by arrival."""
-IMAGES = frozenset(
-    (WIDE, *(array.name for spec in SPECS for array in spec.stored_arrays if array.is_images))
-)
-"""Arrays that are kept as images; other large ones are kept as they are."""
 _ARRIVALS = {
     WIDE: 'frame_arrivals',
     **{array.name: spec.arrivals_key for spec in SPECS for array in spec.stored_arrays},
@@ -144,7 +140,7 @@ def _join(parts: list[SegmentArrays]) -> SegmentArrays:
 
 def _encode(part: SegmentArrays, index: Mapping[str, Any]) -> dict[str, bytes]:
     large = [name for name in (*large_keys(part.modalities), WIDE) if name in part.arrays]
-    images = {name: part.arrays[name] for name in large if name in IMAGES}
+    images = {name: part.arrays[name] for name in large if _is_images(part.arrays[name])}
     content = {
         **index,
         'texts': list(part.texts),
@@ -155,7 +151,7 @@ def _encode(part: SegmentArrays, index: Mapping[str, Any]) -> dict[str, bytes]:
     return {
         **{f'{name}.png': _to_png(frames) for name, frames in images.items() if len(frames)},
         'json': to_json(content),
-        **{f'{name}.npy': _to_npy(part.arrays[name]) for name in large if name not in IMAGES},
+        **{f'{name}.npy': _to_npy(part.arrays[name]) for name in large if name not in images},
         'times.npz': times.getvalue(),
     }
 
@@ -175,12 +171,17 @@ def _decode(sample: Sample, *, wide: bool) -> tuple[dict[str, Any], SegmentArray
 
 
 def _read_large(sample: Sample, name: str, index: Mapping[str, Any]) -> NDArray[Any]:
-    if name not in IMAGES:
+    if name not in index['pictures']:
         return np.asarray(np.load(io.BytesIO(sample[f'{name}.npy']), allow_pickle=False))
     count, side = index['pictures'][name]
     if not count:
         return np.zeros((0, side, side, 3), np.uint8)
     return _from_png(sample[f'{name}.png'], count, side)
+
+
+def _is_images(values: NDArray[Any]) -> bool:
+    """Tell images (T, S, S, 3), which are kept as one, from arrays that are kept as they are."""
+    return values.dtype == np.uint8 and values.ndim == 4
 
 
 def _to_npy(values: NDArray[Any]) -> bytes:

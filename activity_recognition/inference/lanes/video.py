@@ -1,6 +1,6 @@
-"""Frames: resized, encoded by themselves, then attending to those before them.
+"""Frames: prepared, encoded by themselves, then attending to those before them.
 
-Shapes: n frames of all streams, S image side, D width.
+Shapes: n frames of all streams, S image side, J joints, D width.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.inference.frame_inputs import FrameArray, frame_input, random_points
 from activity_recognition.inference.lanes.artificial import Scene
 from activity_recognition.inference.lanes.lane import (
     Arrays,
@@ -27,13 +27,6 @@ from activity_recognition.inference.lanes.lane import (
     turns,
 )
 from activity_recognition.inference.precision import upload
-from activity_recognition.inference.resizing import (
-    check_frame,
-    resize_image,
-    stack_on,
-    suits_device,
-    writable,
-)
 from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.directions import DirectionState
 from activity_recognition.models.motion import MotionState
@@ -49,37 +42,33 @@ _ARTIFICIAL_IMAGES = 4
 class PreparedFrame(NamedTuple):
     """A frame as the encoder takes it."""
 
-    image: NDArray[np.uint8]
-    """(S, S, 3), or as it came where the device resamples it."""
+    image: FrameArray
+    """(S, S, 3), or as it came where the device resamples it; or key points, (J, 3)."""
     stamp_ns: int
     arrival_ns: int
 
 
 class VideoFrontEnd(FrontEnd[Frame, PreparedFrame]):
-    """Brings images to the size that the network sees."""
+    """Brings images to the size that the network sees, or picks the key points that it takes."""
 
     def __init__(self, settings: FrontEndSettings) -> None:
-        """Prepare images for the network of ``settings``."""
+        """Prepare frames for the network of ``settings``."""
         super().__init__(settings)
-        self._size_px = settings.config.video.input_size_px
+        self._input = frame_input(settings.config.video, resize=settings.resize)
 
     def check(self, sample: Frame) -> None:
-        """Raise ShapeError for an image that is not uint8 (H, W, 3)."""
-        check_frame(sample)
+        """Raise ShapeError for a frame without what the network takes."""
+        self._input.check(sample)
 
     def prepare(self, sample: Frame) -> tuple[PreparedFrame]:
-        """Return the image as the network sees it, or what is left to be resampled."""
-        image = sample.image
-        if self.settings.resize or not suits_device(image, self._size_px):
-            image = resize_image(image, self._size_px)
-        else:
-            image = writable(image)
+        """Return the frame as the network sees it, or what is left to be resampled."""
+        image = self._input.prepare(sample)
         return (PreparedFrame(image, sample.stamp_ns, sample.arrival_ns),)
 
     def arrays(self, prepared: Sequence[PreparedFrame]) -> Arrays:
-        """Return ``frames`` (T, S, S, 3) with their times; see :meth:`FrontEnd.arrays`."""
-        empty = np.zeros((0, self._size_px, self._size_px, 3), np.uint8)
-        frames = np.stack([item.image for item in prepared]) if prepared else empty
+        """Return ``frames`` (T, S, S, 3) or (T, J, 3) with times; see :meth:`FrontEnd.arrays`."""
+        images = [item.image for item in prepared]
+        frames = np.stack(images) if images else self._input.empty()
         times = [(item.stamp_ns, item.arrival_ns) for item in prepared]
         return {'frames': frames, **time_arrays('frame', times)}
 
@@ -99,8 +88,7 @@ class VideoLane(Lane[Frame, PreparedFrame]):
         """
         super().__init__(context, slots)
         config, encoder = context.system.config, context.system.video_encoder
-        self._size_px = config.video.input_size_px
-        self._noise_px = self._size_px * (1 if context.front_ends.resize else 2)
+        self._input = frame_input(config.video, resize=context.front_ends.resize)
         self._motion, self._directions = encoder.motion, encoder.directions
         shape = (config.video.temporal_depth, 2, config.hidden_dim)
         self.past = KeyValueRing(slots, encoder.max_tokens, shape, like=encoder.norm.weight)
@@ -124,10 +112,10 @@ class VideoLane(Lane[Frame, PreparedFrame]):
             )
 
     def _encode_alone(
-        self, images: Sequence[NDArray[np.uint8]], slots: Sequence[int], stamps_ns: Sequence[int]
+        self, images: Sequence[FrameArray], slots: Sequence[int], stamps_ns: Sequence[int]
     ) -> Tensor:
         """Return the tokens (n, D) of frames by themselves, with what has moved in them."""
-        frames = stack_on(images, self._size_px, self._device)
+        frames = self._input.stack(images, self._device)
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
         if len(images) <= limit:
             (tokens,) = self._backend.run('frame', frames)
@@ -168,9 +156,7 @@ class VideoLane(Lane[Frame, PreparedFrame]):
 
     def example(self, now_ns: int) -> Frame:
         """Return a frame of noise; a larger one where the device resamples it, too."""
-        shape = (self._noise_px, self._noise_px, 3)
-        image = np.random.default_rng(now_ns).integers(0, 256, shape, dtype=np.uint8)
-        return Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image)
+        return self._input.example(np.random.default_rng(now_ns), now_ns)
 
     @classmethod
     def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[Frame]:
@@ -180,13 +166,14 @@ class VideoLane(Lane[Frame, PreparedFrame]):
             config: of the network that takes them.
             scene: what is sensed, and how often.
         """
-        del config
+        joints, chance = config.video.joints, np.random.default_rng([scene.seed, 1])
         shape = (_ARTIFICIAL_IMAGES, scene.height_px, scene.width_px, 3)
         images = np.random.default_rng(scene.seed).integers(0, 256, shape, dtype=np.uint8)
         for index in count():
             now_ns = scene.after(index / scene.frame_rate_hz)
             image = images[index % len(images)]
-            yield Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image)
+            points = random_points(joints, chance) if joints else None
+            yield Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image, key_points=points)
 
     def clear(self, slot: int) -> None:
         """Forget everything of one slot; the others and the memory stay."""

@@ -1,6 +1,6 @@
 """VideoTransformer: every frame becomes one token, and looks back in time.
 
-Shapes: B batch, T frames, S image side, P patches, W spatial width, D width.
+Shapes: B batch, T frames, S image side, J joints, D width.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ from activity_recognition.models.frame_encoders import (
     make_frame_encoder,
 )
 from activity_recognition.models.fusion import CrossModalAttention
+from activity_recognition.models.key_points import (
+    KeyPointEncoder,
+    KeyPointMotion,
+    extreme_key_points,
+)
 from activity_recognition.models.motion import MotionEncoder
 from activity_recognition.models.step_spec import (
     Draw,
@@ -107,8 +112,13 @@ class VideoTransformer(Encoder):
                 pictures of ``input_size_px``.
         """
         super().__init__(config)
-        self.frame_encoder = make_frame_encoder(config)
-        self.motion = MotionEncoder(config) if config.video.motion_channels else None
+        self.frame_encoder: nn.Module
+        self.motion: MotionEncoder | KeyPointMotion | None
+        if config.video.key_points:
+            self.frame_encoder, self.motion = KeyPointEncoder(config), KeyPointMotion(config)
+        else:
+            self.frame_encoder = make_frame_encoder(config)
+            self.motion = MotionEncoder(config) if config.video.motion_channels else None
         self.directions = MotionDirections(config) if config.video.motion_memory_s else None
         self.blocks = nn.ModuleList(
             TemporalBlock(config) for _ in range(config.video.temporal_depth)
@@ -150,7 +160,7 @@ class VideoTransformer(Encoder):
         """
         del length
         parts: dict[str, Work] = {}
-        if isinstance(self.frame_encoder, FrameEncoder):
+        if isinstance(self.frame_encoder, FrameEncoder | KeyPointEncoder):
             parts['frame encoder'] = self.frame_encoder.work()
         if self.motion is not None:
             parts['motion'] = self.motion.work()
@@ -183,7 +193,7 @@ class VideoTransformer(Encoder):
         """Encode a recording.
 
         Args:
-            frames: uint8 (B, T, S, S, 3), RGB, in order of arrival.
+            frames: uint8 (B, T, S, S, 3), RGB, or key points (B, T, J, 3), in order of arrival.
             stamps_ns: int64 (B, T), increasing along T.
             mask: bool (B, T), False for padding, which comes last in a row.
 
@@ -200,10 +210,10 @@ class VideoTransformer(Encoder):
         return self.norm(x)
 
     def encode_frames(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Encode each frame of (B, T, S, S, 3) by itself to (B, T, D); padding costs nothing.
+        """Encode each frame of a recording by itself to (B, T, D); padding costs nothing.
 
         Args:
-            frames: uint8 (B, T, S, S, 3).
+            frames: uint8 (B, T, S, S, 3), or key points (B, T, J, 3).
             mask: False for padding, bool (B, T).
         """
         there = frames[mask]
@@ -289,7 +299,7 @@ class VideoTransformer(Encoder):
 
 
 class FrameStep(nn.Module):
-    """Images by themselves."""
+    """Frames by themselves: images, or key points."""
 
     def __init__(self, encoder: VideoTransformer) -> None:
         """Step with the weights of ``encoder``."""
@@ -297,7 +307,7 @@ class FrameStep(nn.Module):
         self.encoder = encoder.frame_encoder
 
     def forward(self, images: Tensor) -> Tensor:
-        """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
+        """Encode uint8 images (B, S, S, 3), or key points (B, J, 3), to tokens (B, D)."""
         tokens: Tensor = self.encoder(images)
         return tokens
 
@@ -336,8 +346,17 @@ class TemporalAttentionStep(nn.Module):
 def _frame_example(
     system: ActivityRecognitionSystem, sizes: Sizes, draw: Draw
 ) -> tuple[Tensor, ...]:
+    if joints := system.config.video.joints:
+        return (draw.normal(sizes.streams, len(joints), 3).float(),)
     size_px = system.config.video.input_size_px
     return (draw.integers(256, sizes.streams, size_px, size_px, 3).to(torch.uint8),)
+
+
+def _frame_extremes(system: ActivityRecognitionSystem) -> tuple[Tensor, ...]:
+    video = system.config.video
+    if video.key_points:
+        return (extreme_key_points(len(video.joints)),)
+    return (extreme_images(video.input_size_px),)
 
 
 def _temporal_example(
@@ -358,7 +377,7 @@ _FRAME = StepSpec(
     inputs=(StepInput('images', 1),),
     outputs=('tokens',),
     example=_frame_example,
-    extremes=lambda system: (extreme_images(system.config.video.input_size_px),),
+    extremes=_frame_extremes,
 )
 _TEMPORAL_ATTENTION = StepSpec(
     name='temporal_attention',

@@ -309,23 +309,33 @@ def world(checkpoint):
 
 
 @pytest.fixture
-def world_of(tmp_path):
-    """Return worlds whose recogniser has a network of some modalities only."""
+def worlds(tmp_path):
+    """Return worlds whose recogniser has a network of a configuration, by a name."""
     from activity_recognition.models.checkpoint import save_checkpoint
-    from factories.networks import TINY, make_system, tokenizer_for
+    from factories.networks import make_system, tokenizer_for
 
-    worlds = []
+    made = []
 
-    def make(*modalities: str) -> World:
-        model = dataclasses.replace(TINY, modalities=modalities)
-        folder = tmp_path / '-'.join(modalities)
-        save_checkpoint(folder, make_system(model), tokenizer_for(TINY))
-        worlds.append(World(folder))
-        return worlds[-1]
+    def make(model, name: str) -> World:
+        folder = tmp_path / name
+        save_checkpoint(folder, make_system(model), tokenizer_for(model))
+        made.append(World(folder))
+        return made[-1]
 
     yield make
-    for made in worlds:
-        made.close()
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world_of(worlds):
+    """Return worlds whose recogniser has a network of some modalities only."""
+    from factories.networks import TINY
+
+    def make(*modalities: str) -> World:
+        return worlds(dataclasses.replace(TINY, modalities=modalities), '-'.join(modalities))
+
+    return make
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from factories.bodies import SIZE_PX, STANDING
+from factories.networks import KEYED
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
@@ -57,3 +58,43 @@ def test_a_message_that_contradicts_itself_is_a_counted_drop(world):
     wrong.x = wrong.x[:3]
     world.deliver(tracker, wrong)
     world.spin_until(lambda: diagnoses.value('image', 'unreadable: key point number') == '1')
+
+
+@pytest.fixture
+def keyed_world(worlds):
+    """A recogniser whose network takes key points."""
+    return worlds(KEYED, 'keyed')
+
+
+def test_a_network_of_key_points_decides_on_them(keyed_world, seen):
+    from activity_recognition.msg import KeyPoints
+
+    world = keyed_world
+    decisions = world.activities()
+    tracker = world.advertise('image', KeyPoints, reliable=False)
+    world.recognize()
+    world.matched(tracker)
+    for index in range(10):
+        world.deliver(tracker, key_points(world.now_ns(), 3.0 * index))
+    shown = world.spin_until(lambda: [found for found in decisions if seen(found)])
+    assert seen(shown[0]) == {'video'}
+
+
+def test_images_for_a_network_of_key_points_are_counted_and_explained(keyed_world, seen):
+    world = keyed_world
+    decisions, diagnoses = world.activities(), world.diagnoses()
+    from sensor_msgs.msg import Image
+
+    camera = world.advertise('image', Image, reliable=False)
+    world.recognize()
+    world.matched(camera)
+    for _ in range(8):
+        world.deliver(camera, world.image())
+    reason = 'unreadable: image without key points'
+    world.spin_until(lambda: diagnoses.value('image', reason) == '8')
+    for words in (
+        'could not be used; the last: image without key points: the checkpoint takes the key',
+        'got sensor_msgs/msg/Image; remap image to the topic of a skeleton tracker',
+    ):
+        world.spin_until(lambda words=words: diagnoses.says('image', words))
+    assert not any(seen(found) for found in decisions)

@@ -36,6 +36,10 @@ STILL = AugmentationConfig(
     brightness=0.0,
     level=0.0,
     word_loss=0.0,
+    lean_deg=0.0,
+    proportions=0.0,
+    joint_noise=0.0,
+    joint_loss=0.0,
 )
 """Everything that a recipe without overrides changes, off."""
 

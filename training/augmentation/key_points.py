@@ -1,0 +1,77 @@
+"""Key points: mirrored, moved, turned and stretched alike in a whole crop; blurred and lost frame by frame.
+
+T frames, J joints.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.keypoints.skeletons import other_side
+from activity_recognition.training.config import AugmentationConfig
+
+
+def change_points(
+    points: NDArray[np.float32],
+    joints: tuple[str, ...],
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Return changed key points (T, J, 3); what was missing stays so.
+
+    Args:
+        points: (T, J, 3), in units of the image, about its middle.
+        joints: names of the J joints.
+        config: how far they may change.
+        rng: what is drawn.
+    """
+    strength = config.strength
+    zoom = np.exp(rng.uniform(-1, 1) * config.zoom * strength)
+    shift = rng.uniform(-1, 1, size=2) * config.shift * strength
+    lean = np.radians(rng.uniform(-1, 1) * config.lean_deg * strength)
+    stretch = np.exp(rng.normal(size=(len(joints), 2)) * config.proportions * strength)
+    noise = rng.uniform() * config.joint_noise * strength
+    if rng.random() < config.mirror:
+        points = mirrored(points, joints)
+    seen = points[..., 2:] > 0
+    places = points[..., :2].astype(np.float64)
+    middle = places.sum(axis=1, keepdims=True, where=seen) / np.maximum(
+        seen.sum(axis=1, keepdims=True), 1
+    )
+    about = (places - middle) * stretch
+    turn = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
+    about = about @ turn.T + rng.normal(size=about.shape) * noise * _height(about, seen)
+    kept = seen & ~_lost(seen.shape, config.joint_loss * strength, rng)
+    changed = np.concatenate([(about + middle) * zoom + shift, points[..., 2:]], axis=-1)
+    return np.where(kept, changed, 0.0).astype(np.float32)
+
+
+def mirrored(points: NDArray[np.float32], joints: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return bodies as in a mirror: what was at the left is at the right, and is called so.
+
+    Args:
+        points: (T, J, 3).
+        joints: names of the J joints.
+    """
+    others = [other_side(name) for name in joints]
+    order = [
+        joints.index(other) if other in joints else place for place, other in enumerate(others)
+    ]
+    changed = points[:, order]
+    changed[..., 0] *= -1
+    return changed
+
+
+def _height(about: NDArray[np.float64], seen: NDArray[np.bool_]) -> float:
+    """Return the median height of the bodies; 0 without any."""
+    low = about[..., 1:].min(axis=1, where=seen, initial=0.0)
+    high = about[..., 1:].max(axis=1, where=seen, initial=0.0)
+    return float(np.median(high - low)) if len(about) else 0.0
+
+
+def _lost(shape: tuple[int, ...], chance: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw which joints are lost, (T, J, 1): a few in all frames, a few in some."""
+    share = rng.uniform() * chance
+    always = rng.random((1, *shape[1:])) < share
+    return always | (rng.random(shape) < share)
