@@ -50,7 +50,8 @@ class AugmentationConfig(Ranged):
     """Logarithm of how far each joint of key points is stretched from the body's middle, typically;
     the same in a whole crop, as bodies and viewpoints differ."""
     joint_noise: float = setting(0.01, low=0.0, high=1.0)
-    """Key points are moved by up to this share of the body's height, each by itself in every frame."""
+    """Key points are moved by up to this share of the body's height, each by itself, frame by
+    frame."""
     joint_loss: float = setting(0.1, low=0.0, high=1.0)
     """Chance that a joint of key points is missing, in a whole crop or in a frame."""
     level: float = setting(0.35, low=0.0, high=3.0)

@@ -1,4 +1,4 @@
-"""Key points: mirrored, moved, turned and stretched alike in a whole crop; blurred and lost frame by frame.
+"""Key points: mirrored, moved, turned and stretched alike in a whole crop; noisy frame by frame.
 
 T frames, J joints.
 """
