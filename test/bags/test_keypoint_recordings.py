@@ -9,6 +9,7 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.keypoints import draw_figure
 from activity_recognition.types import Frame
 from factories.bodies import STANDING, body
+from factories.networks import KEYED, TINY
 
 KEY_POINTS, SKELETON = 'activity_recognition/msg/KeyPoints', 'hri_msgs/msg/Skeleton2D'
 IMAGE = 'sensor_msgs/msg/Image'
@@ -60,6 +61,25 @@ class TestChoice:
         assert choose_topics(topics).image == '/camera'
         topics.append(topic('/camera/key_points', KEY_POINTS))
         assert choose_topics(topics).image == '/camera'
+
+    def test_key_points_go_before_images_for_a_network_that_takes_them(self):
+        topics = [topic('/camera', IMAGE), topic('/humans/bodies/a/skeleton2d', SKELETON)]
+        chosen = choose_topics(topics, stand_ins_first=True)
+        assert chosen.image == '/humans/bodies/a/skeleton2d'
+        assert choose_topics(topics[:1], stand_ins_first=True).image == '/camera'
+
+    def test_a_reader_for_such_a_network_finds_them_beside_images(self, tmp_path):
+        image = Frame(stamp_ns=START_NS, arrival_ns=START_NS, image=np.zeros((4, 4, 3), np.uint8))
+        with RecordingWriter(tmp_path / 'bag') as writer:
+            writer.write(image)
+            writer.write(frame(1))
+        with RecordingReader.for_model(tmp_path / 'bag', KEYED) as reader:
+            [found] = reader.samples()
+            assert found.key_points is not None
+            assert not reader.drops.total
+        with RecordingReader.for_model(tmp_path / 'bag', TINY) as reader:
+            [found] = reader.samples()
+            assert found.key_points is None
 
     def test_without_images_the_only_body_is_taken(self):
         topics = [topic('/camera', IMAGE, 0), topic('/humans/bodies/a/skeleton2d', SKELETON)]

@@ -77,7 +77,7 @@ def pretrain(
 
     Raises:
         CheckpointError: ``out`` holds a run with other settings.
-        ConfigError: the preset's frame encoder is pretrained already.
+        ConfigError: the preset's frame encoder is pretrained already, or takes no images.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
     workers, threads = _shares(config)
@@ -93,8 +93,14 @@ def pretrain(
 
 
 def _from_scratch(preset: str) -> ModelConfig:
-    """Read a preset; one that begins with a backbone has nothing to pretrain."""
+    """Read a preset; one with a backbone, or without images, has nothing to pretrain."""
     model = load_model_config(preset)
+    if model.video.key_points:
+        raise ConfigError(
+            f'preset {preset}: expected a network that sees images, got one with '
+            'video.key_points, which has no frame encoder to pretrain on them; choose another '
+            'preset, or train it from scratch'
+        )
     if model.video.backbone:
         raise ConfigError(
             f'preset {preset}: expected a frame encoder from scratch, got video.backbone '

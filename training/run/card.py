@@ -43,7 +43,7 @@ def write_card(
             f'Recognises {", ".join(map(_plain, model.labels))} from {_inputs(model)}.',
             '',
             f'- Network: preset {_code(config.preset)}, {weights / 1e6:.2f} million weights, '
-            f'{model.video.input_size_px} px.',
+            f'{_frames(model)}.',
             *_backbones(model),
             f'- Trained on: {_plain(origin)}',
             f'- Training: {config.epochs} epochs, seed {config.seed}; '
@@ -59,6 +59,13 @@ def write_card(
             '',
         ]
     )
+
+
+def _frames(model: ModelConfig) -> str:
+    """Say what it takes of a frame."""
+    if joints := model.video.joints:
+        return f'{len(joints)} key points of a body in place of images'
+    return f'{model.video.input_size_px} px'
 
 
 def _inputs(model: ModelConfig) -> str:

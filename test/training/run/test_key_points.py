@@ -12,12 +12,14 @@ import yaml
 from activity_recognition.bags import import_key_points, labels_path
 from activity_recognition.bags.labels import write_labels
 from activity_recognition.config_io import to_mapping
+from activity_recognition.errors import ConfigError
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
-from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.evaluation.measuring import (
     EvaluationConfig,
     evaluate_checkpoint,
 )
+from activity_recognition.training.pretraining.pretrain import pretrain
 from activity_recognition.training.run.train import main_train
 from activity_recognition.types import LabelSpan
 from factories.bodies import SIZE_PX, STANDING
@@ -78,6 +80,16 @@ def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkpoi
 def test_the_checkpoint_says_which_joints_it_takes(checkpoint: Checkpoint):
     assert checkpoint.config.video.joints == KEYED.video.joints
     assert checkpoint.system.video_encoder.motion is not None
+
+
+def test_the_model_card_says_so(checkpoint: Checkpoint):
+    card = (checkpoint.path / 'README.md').read_text(encoding='utf-8')
+    assert 'million weights, 17 key points of a body in place of images.' in card
+
+
+def test_there_is_nothing_to_pretrain_on_images(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r'images, got one with video\.key_points'):
+        pretrain(PretrainConfig(preset='joints'), tmp_path)
 
 
 def test_walking_is_told_from_standing(checkpoint: Checkpoint, data: Path, tmp_path: Path):
