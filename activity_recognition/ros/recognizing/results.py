@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 ACKNOWLEDGED_WITHIN_S = 0.5
-"""A publisher that is given up waits so long, at most, for its subscribers to acknowledge."""
+"""Before publishers are given up, their subscribers have so long, in all, to acknowledge."""
 
 
 class LabelList:
@@ -173,10 +173,19 @@ class Results:
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
+    def flush(self, until_s: float) -> None:
+        """Wait until the subscribers have what was published last.
+
+        DDS drops with a writer what a reliable reader has not acknowledged.
+
+        Args:
+            until_s: on the steady clock, when to wait no longer.
+        """
+        left_s = max(0.0, until_s - time.monotonic())
+        self._activity.wait_for_all_acked(Duration(seconds=left_s))
+
     def destroy(self) -> None:
-        """Give up the publisher, when its subscribers have what it published last."""
-        # DDS drops with the writer what a reliable reader has not acknowledged.
-        self._activity.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_WITHIN_S))
+        """Give up the publisher; what is not acknowledged is lost, see :meth:`flush`."""
         self._node.destroy_lifecycle_publisher(self._activity)
 
     def deliver(self, decision: Decision, window: Window, entries: EntryTimes) -> None:

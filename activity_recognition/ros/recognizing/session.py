@@ -19,7 +19,7 @@ from activity_recognition.inference.trace_file import TracedEngine
 from activity_recognition.modalities import Role
 from activity_recognition.ros.recognizing.diagnostics import Snapshot
 from activity_recognition.ros.recognizing.filters import now_ns
-from activity_recognition.ros.recognizing.results import LabelList
+from activity_recognition.ros.recognizing.results import ACKNOWLEDGED_WITHIN_S, LabelList
 from activity_recognition.ros.recognizing.stream_inputs import StreamInputs, audio_format
 from activity_recognition.ros.recognizing.stream_publishers import StreamPublishers
 from activity_recognition.ros.recognizing.worker import EngineWorker
@@ -311,6 +311,9 @@ class Session:
     def close(self) -> None:
         """Give everything up."""
         self.stop()
+        until_s = time.monotonic() + ACKNOWLEDGED_WITHIN_S
+        for publishers in self.publishers.values():
+            publishers.results.flush(until_s)
         for publishers in self.publishers.values():
             publishers.destroy()
         self._label_list.destroy()

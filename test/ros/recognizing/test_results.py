@@ -156,3 +156,24 @@ def set_parameter(world, name: str, value: object):
 
     request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
     return world.call(SetParameters, 'recognizer/set_parameters', request).results[0]
+
+
+def test_all_streams_together_wait_so_long_for_acknowledgements(monkeypatch):
+    from activity_recognition.ros.recognizing.results import Results
+
+    waited = []
+
+    class Deaf:
+        def wait_for_all_acked(self, timeout):
+            waited.append(timeout.nanoseconds / 1e9)
+
+    now_s = [100.0]
+    monkeypatch.setattr(
+        'activity_recognition.ros.recognizing.results.time.monotonic', lambda: now_s[0]
+    )
+    results = Results.__new__(Results)
+    results._activity = Deaf()
+    for passed_s in (0.0, 0.3, 9.0):
+        now_s[0] = 100.0 + passed_s
+        results.flush(100.5)
+    assert waited == [0.5, pytest.approx(0.2), 0.0]
