@@ -74,7 +74,7 @@ def pid_of(namespace, module):
 def test_a_recogniser_that_is_killed_ends_the_command_in_words(start, checkpoint, namespace):
     words = ('--checkpoint', checkpoint, '--no-autostart', '--namespace', namespace)
     process = start('run', *words)
-    os.kill(pid_of(namespace, 'recognizer_node'), signal.SIGKILL)
+    os.kill(pid_of(namespace, 'recognizing.recognizer_node'), signal.SIGKILL)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + signal.SIGKILL
     assert 'the node recognizer was ended by SIGKILL' in errors
@@ -91,7 +91,7 @@ def test_a_recogniser_that_is_killed_is_started_again_where_that_is_wanted(
         with closing(Ears(namespace)) as ears:
             assert ears.heard.wait(PATIENCE_S), 'it did not become active'
             if end:
-                os.kill(pid_of(namespace, 'recognizer_node'), signal.SIGKILL)
+                os.kill(pid_of(namespace, 'recognizing.recognizer_node'), signal.SIGKILL)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
@@ -120,7 +120,7 @@ def test_a_player_that_is_killed_has_not_played_the_recording(
     with closing(Ears(namespace)) as ears:
         pause = ears.node.create_client(SetBool, 'player/pause')
         assert pause.wait_for_service(PATIENCE_S), 'the player did not come'
-    os.kill(pid_of(namespace, 'player_node'), number)
+    os.kill(pid_of(namespace, 'playing.player_node'), number)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + number
     words = {signal.SIGKILL: 'was ended by SIGKILL', signal.SIGTERM: 'failed with status 143'}
@@ -204,7 +204,7 @@ def test_the_demo_accounts_for_every_frame_and_judges(start, checkpoint, namespa
 def test_a_demo_whose_node_is_killed_has_failed(start, checkpoint, namespace, tmp_path, node):
     words = ('--seconds', 60, '--checkpoint', checkpoint, '--device', 'cpu', '--quiet')
     process = start('demo', *words, '--out', tmp_path / 'demo', '--namespace', namespace)
-    pid_of(namespace, 'player_node')  # until all is there
+    pid_of(namespace, 'playing.player_node')  # until all is there
     os.kill(pid_of(namespace, f'{node}_node'), signal.SIGKILL)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
