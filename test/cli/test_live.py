@@ -200,12 +200,12 @@ def test_the_demo_accounts_for_every_frame_and_judges(start, checkpoint, namespa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('node', ['recognizer', 'player'])
-def test_a_demo_whose_node_is_killed_has_failed(start, checkpoint, namespace, tmp_path, node):
+@pytest.mark.parametrize(('room', 'node'), [('recognizing', 'recognizer'), ('playing', 'player')])
+def test_a_demo_whose_node_is_killed_has_failed(start, checkpoint, namespace, tmp_path, room, node):
     words = ('--seconds', 60, '--checkpoint', checkpoint, '--device', 'cpu', '--quiet')
     process = start('demo', *words, '--out', tmp_path / 'demo', '--namespace', namespace)
     pid_of(namespace, 'playing.player_node')  # until all is there
-    os.kill(pid_of(namespace, f'{node}_node'), signal.SIGKILL)
+    os.kill(pid_of(namespace, f'{room}.{node}_node'), signal.SIGKILL)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert f'activity-recognition demo: the node {node} was ended by SIGKILL' in errors
