@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from activity_recognition.bags import RecordingReader, RecordingWriter
+from activity_recognition.bags import RecordingReader, RecordingWriter, TopicNames
 from activity_recognition.bags.writer import topic_of
 from activity_recognition.config import ModelConfig
 from activity_recognition.simulation import SimulationConfig, simulate
@@ -134,7 +134,7 @@ def test_a_chunk_of_several_samples_is_several_messages(tmp_path):
     )
     with RecordingWriter(tmp_path / 'one') as writer:
         writer.write(chunk)
-    with RecordingReader(tmp_path / 'one') as reader:
+    with RecordingReader(tmp_path / 'one', TopicNames(imu='auto')) as reader:
         (topic,) = [topic for topic in reader.topics if topic.name == '/imu/data']
         assert (topic.type_name, topic.count) == ('sensor_msgs/msg/Imu', 5)
         (found,) = reader.samples()

@@ -12,7 +12,14 @@ from activity_recognition.config import SyncConfig
 from activity_recognition.streams import DropReason, WindowSynchronizer, windows
 from activity_recognition.streams.admission import Admission
 from activity_recognition.streams.waiting import cut, drain
-from activity_recognition.types import MODALITIES, Modality, Sample, Window, modality_of
+from activity_recognition.types import (
+    ALL_MODALITIES,
+    MODALITIES,
+    Modality,
+    Sample,
+    Window,
+    modality_of,
+)
 from factories.timed import chunk, decisions_of, frame, words
 
 samples_in_any_order = st.lists(
@@ -136,8 +143,8 @@ def test_every_sample_is_accounted_for_at_every_moment(drawn, takes, newest_only
     synchronizer = WindowSynchronizer(
         SyncConfig(queue_frames=3, queue_audio_s=0.1, queue_utterances=2, max_frame_rate_hz=20.0)
     )
-    taken = dict.fromkeys(MODALITIES, 0)
-    pushed = dict.fromkeys(MODALITIES, 0)
+    taken = dict.fromkeys(ALL_MODALITIES, 0)
+    pushed = dict.fromkeys(ALL_MODALITIES, 0)
     for sample, take in zip(make(drawn), takes, strict=False):
         pushed[modality_of(sample)] += 1
         synchronizer.push(sample)
