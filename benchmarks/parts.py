@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from activity_recognition.inference import StreamingEngine, frame_inputs
+from activity_recognition.inference import StreamingEngine, resizing
 from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.models.spectrogram import LogMelBlocks
 
@@ -111,7 +111,7 @@ def probed(engine: StreamingEngine, probe: Probe) -> Iterator[None]:
     backend = engine.backend
     places: list[tuple[Any, str, str | Callable[..., str]]] = [
         (engine, 'apply', REST),
-        (frame_inputs, 'resize_image', RESIZE),
+        (resizing, 'resize_image', RESIZE),
         (backend, 'run', _step_part),
         (LogMelBlocks, '__call__', LOG_MEL),
         (ActivitySmoothing, 'step', SMOOTHING),

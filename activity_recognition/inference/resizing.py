@@ -205,3 +205,50 @@ def area_weights(side: int, size_px: int, device: torch.device) -> Tensor:
     starts = torch.arange(size_px, dtype=torch.float64).unsqueeze(1) * scale
     inside = edges.clamp(min=starts, max=starts + scale)
     return (inside.diff(dim=1) / scale).float().to(device)
+
+
+class Pixels:
+    """Images, resampled to the network's size."""
+
+    def __init__(self, size_px: int, *, resize: bool) -> None:
+        """Take images for a network.
+
+        Args:
+            size_px: side of what it sees.
+            resize: whether all are resampled here, or only those that a device may not resample.
+        """
+        self._size_px, self._resize = size_px, resize
+
+    def check(self, frame: Frame) -> None:
+        """Raise ShapeError for an image that is not uint8 (H, W, 3)."""
+        check_frame(frame)
+
+    def prepare(self, frame: Frame) -> NDArray[np.uint8]:
+        """Return the image as the network sees it, (S, S, 3), or what is left to be resampled."""
+        if self._resize or not suits_device(frame.image, self._size_px):
+            return resize_image(frame.image, self._size_px)
+        return writable(frame.image)
+
+    def empty(self) -> NDArray[np.uint8]:
+        """Return no images."""
+        return np.zeros((0, self._size_px, self._size_px, 3), np.uint8)
+
+    def stack(self, arrays: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
+        """Return images on a device, uint8 (n, S, S, 3).
+
+        Args:
+            arrays: n of :meth:`prepare`.
+            device: where it is to be.
+        """
+        return stack_on(arrays, self._size_px, device)
+
+    def example(self, rng: np.random.Generator, now_ns: int) -> Frame:
+        """Return a frame of noise; a larger one where the device resamples it, too.
+
+        Args:
+            rng: what is drawn.
+            now_ns: its stamp and arrival.
+        """
+        side_px = self._size_px * (1 if self._resize else 2)
+        image = rng.integers(0, 256, (side_px, side_px, 3), dtype=np.uint8)
+        return Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image)

@@ -8,7 +8,7 @@ from parts import EVIDENCE, FRAME, FUSION, PARTS, RESIZE, REST, SMOOTHING, TEXT,
 from work import count_work, make_counter
 from workload import make_engine, step_through
 
-from activity_recognition.inference import frame_inputs
+from activity_recognition.inference import resizing
 from activity_recognition.inference.artificial import artificial_stream, untrained_checkpoint
 from activity_recognition.inference.lanes.artificial import UTTERANCE_PERIOD_S
 from activity_recognition.models.smoothing import ActivitySmoothing
@@ -96,11 +96,11 @@ def test_the_parts_have_all_flops_of_the_steps(engine, windows):
 
 
 def test_afterwards_everything_is_as_it_was(engine):
-    before = frame_inputs.resize_image, ActivitySmoothing.step, set(vars(engine.backend))
+    before = resizing.resize_image, ActivitySmoothing.step, set(vars(engine.backend))
     with probed(engine, Probe(Meter())):
-        assert frame_inputs.resize_image is not before[0]
+        assert resizing.resize_image is not before[0]
     assert before == (
-        frame_inputs.resize_image,
+        resizing.resize_image,
         ActivitySmoothing.step,
         set(vars(engine.backend)),
     )

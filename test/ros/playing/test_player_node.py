@@ -72,7 +72,7 @@ def test_everything_is_published_in_order_with_stamps_moved_to_now(stage, record
     assert player.playback.published(Role.IMAGE) == 20
     ears.wait_for(lambda: ears.status('playback').get('state') == 'finished', 'the last account')
     account = ears.status('playback')
-    assert [account[f'{role}.published'] for role in Role] == ['20', '9', '1', '2']
+    assert [account[f'{role}.published'] for role in Role] == ['20', '9', '1', '2', '0']
 
 
 def test_the_truth_is_published_when_it_begins(stage, recording, finish):

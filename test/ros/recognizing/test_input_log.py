@@ -8,13 +8,16 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from activity_recognition.modalities import SPEC
 from activity_recognition.ros.recognizing.input_log import InputLog
 from activity_recognition.ros.recognizing.inputs import InputReport
 from activity_recognition.sensors import Role
+from activity_recognition.types import MODALITIES
 
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
 IMAGE = 'sensor_msgs/msg/Image'
+ROLES = [item.role for modality in MODALITIES for item in SPEC[modality].roles]
 
 
 def report(role, **changes):
@@ -69,12 +72,12 @@ def console():
 def tell(console):
     """Tell the log of inputs at a time, activated at 100 s; return the new lines."""
     log = InputLog(console, now_s=100.0)
-    log.begin([report(role) for role in Role])
+    log.begin([report(role) for role in ROLES])
     console.read()
 
     def at(time_s, *reports):
         given = {item.role: item for item in reports}
-        everything = [given.get(role, report(role)) for role in Role]
+        everything = [given.get(role, report(role)) for role in ROLES]
         log.report_changes(everything, now_s=100.0 + time_s, silent_after_s=2.0)
         return console.read()
 

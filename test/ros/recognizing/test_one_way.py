@@ -13,7 +13,7 @@ pytest.importorskip('rclpy')
 pytestmark = [pytest.mark.ros, pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")]
 
 ARCHITECTURE = Path(__file__).resolve().parents[3] / 'docs' / 'architecture.md'
-VALUES = {'types.py', 'modalities.py'}
+VALUES = {'types.py', 'modalities.py', 'modality_spec.py'}
 """What is passed along and the table of modalities, which every file knows."""
 STAND_IN = 'ros/recognizing/message_filters_stand_in.py'
 """Instead of the package message_filters, where that is not installed."""

@@ -17,7 +17,7 @@ from activity_recognition.training.evaluation.gate import (
     read_acceptance,
 )
 from activity_recognition.training.evaluation.measuring import Evaluation
-from activity_recognition.types import MODALITIES
+from activity_recognition.types import ALL_MODALITIES, MODALITIES
 
 FUSED = 'video+audio+text'
 ABOVE = Limit(at_least=0.85)
@@ -63,7 +63,9 @@ def test_a_checkpoint_without_a_modality_is_not_asked_for_it():
 
 
 def test_every_place_is_in_a_report(evaluation: Evaluation):
-    for path in (path for path in PATHS.values() if not path.startswith('live/')):
+    others = {f'{m}_macro_f1' for m in ALL_MODALITIES if m not in MODALITIES}
+    offline = {name: path for name, path in PATHS.items() if not path.startswith('live/')}
+    for path in (path for name, path in offline.items() if name not in others):
         value = evaluation.metrics
         for key in path.format(fused=FUSED).split('/'):
             assert key in value, path

@@ -112,7 +112,7 @@ def test_stages_are_read_from_yaml_and_written_back():
     [
         ({'stages': [{}, {'epohcs': 2}]}, r"stages\[1\]: unknown key 'epohcs'; did you mean"),
         ({'stages': [{'patience': 0.5}]}, r'stages\[0\]: patience: expected int, got 0.5'),
-        ({'stages': [{'modalities_at_once': 4}]}, r'modalities_at_once must lie in \[1, 3\]'),
+        ({'stages': [{'modalities_at_once': 5}]}, r'modalities_at_once must lie in \[1, 4\]'),
         ({'stages': [{'fused_weight': 0, 'unimodal_weight': 0}]}, 'nothing would be learnt'),
         ({'fused_weight': 0, 'unimodal_weight': 0}, 'nothing would be learnt'),
     ],
