@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from activity_recognition.errors import ShapeError
 from activity_recognition.inference.lanes.grid import Grid, GridFrontEnd, GridLane
-from activity_recognition.inference.lanes.lane import FrontEndSettings, LaneContext
+from activity_recognition.inference.lanes.lane import FrontEndSettings
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.types import AudioChunk, Modality
 
@@ -67,26 +67,15 @@ class AudioLane(GridLane[AudioChunk]):
     front_end = AudioFrontEnd
     step = 'chunk'
 
-    def __init__(self, context: LaneContext, slots: int) -> None:
-        """Allocate the state of ``slots`` streams that have heard nothing.
+    @classmethod
+    def noise(cls, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Draw what an example holds; see :class:`GridLane`.
 
         Args:
-            context: what all lanes of an engine share.
-            slots: number of streams.
+            rng: what is drawn.
+            shape: of the samples.
         """
-        super().__init__(context, slots)
-        self._sample_rate_hz = context.system.config.audio.sample_rate_hz
-
-    def example(self, now_ns: int) -> AudioChunk:
-        """Return a quarter of a second of noise."""
-        noise = np.random.default_rng(now_ns)
-        samples = noise.uniform(-1.0, 1.0, self._sample_rate_hz // 4).astype(np.float32)
-        return AudioChunk(
-            stamp_ns=now_ns,
-            arrival_ns=now_ns,
-            samples=samples,
-            sample_rate_hz=self._sample_rate_hz,
-        )
+        return rng.uniform(-1.0, 1.0, shape)
 
 
 LANE = AudioLane

@@ -286,6 +286,27 @@ class GridLane(Lane[ChunkT, Blocks]):
         self.memory.append(slots, runs_ns, rows)
 
     @classmethod
+    @abstractmethod
+    def noise(cls, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Draw the samples of an example, of the size that the sensor gives.
+
+        Args:
+            rng: what is drawn.
+            shape: of the samples.
+        """
+
+    def example(self, now_ns: int) -> ChunkT:
+        """Return a quarter of a second of noise."""
+        grid = cast('GridFrontEnd[ChunkT]', self._front_ends[0]).grid
+        shape = (-(-grid.rate_hz // 4), *grid.sample_shape)
+        return self._sample_type()(
+            stamp_ns=now_ns,
+            arrival_ns=now_ns,
+            samples=self.noise(np.random.default_rng(now_ns), shape).astype(np.float32),
+            sample_rate_hz=grid.rate_hz,
+        )
+
+    @classmethod
     def artificial(cls, config: ModelConfig, scene: Scene) -> Iterator[ChunkT]:
         """Yield noise for ever; see :meth:`Lane.artificial`.
 
@@ -294,9 +315,12 @@ class GridLane(Lane[ChunkT, Blocks]):
             scene: what is sensed, and how often.
         """
         front_end = cast('GridFrontEnd[ChunkT]', cls.front_end(FrontEndSettings(config=config)))
-        make = cast('type[ChunkT]', SPEC[cls.modality].sample_type)
         grid = front_end.grid
-        return noise_chunks(make, grid.rate_hz, scene, shape=grid.sample_shape)
+        return noise_chunks(cls._sample_type(), grid.rate_hz, scene, shape=grid.sample_shape)
+
+    @classmethod
+    def _sample_type(cls) -> type[ChunkT]:
+        return cast('type[ChunkT]', SPEC[cls.modality].sample_type)
 
     def clear(self, slot: int) -> None:
         """Forget everything of one slot; the others and the memory stay."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from activity_recognition.errors import ShapeError
 from activity_recognition.inference.lanes.grid import Grid, GridFrontEnd, GridLane
-from activity_recognition.inference.lanes.lane import FrontEndSettings, LaneContext
+from activity_recognition.inference.lanes.lane import FrontEndSettings
 from activity_recognition.types import InertialChunk, Modality
 
 _QUANTITIES = 6
@@ -68,26 +68,15 @@ class ImuLane(GridLane[InertialChunk]):
     front_end = ImuFrontEnd
     step = 'movement'
 
-    def __init__(self, context: LaneContext, slots: int) -> None:
-        """Allocate the state of ``slots`` streams that have felt nothing.
+    @classmethod
+    def noise(cls, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Draw what an example holds; see :class:`GridLane`.
 
         Args:
-            context: what all lanes of an engine share.
-            slots: number of streams.
+            rng: what is drawn.
+            shape: of the samples.
         """
-        super().__init__(context, slots)
-        self._sample_rate_hz = context.system.config.imu.sample_rate_hz
-
-    def example(self, now_ns: int) -> InertialChunk:
-        """Return a quarter of a second of noise."""
-        noise = np.random.default_rng(now_ns)
-        shape = (self._sample_rate_hz // 4 + 1, _QUANTITIES)
-        return InertialChunk(
-            stamp_ns=now_ns,
-            arrival_ns=now_ns,
-            samples=noise.normal(0.0, 10.0, shape).astype(np.float32),
-            sample_rate_hz=self._sample_rate_hz,
-        )
+        return rng.normal(0.0, 10.0, shape)
 
 
 LANE = ImuLane

@@ -177,7 +177,7 @@ class Lane(ABC, Generic[SampleT, PreparedT]):
         """Encode what different streams bring, in order of their slots, into their state."""
 
     @abstractmethod
-    def example(self, now_ns: int) -> Sample:
+    def example(self, now_ns: int) -> SampleT:
         """Return a made-up sample of this moment, to warm up with.
 
         Noise, because nothing overflows from zeros.
