@@ -217,10 +217,10 @@ def stored_modalities(checkpoint: Path) -> tuple[str, ...]:
     usual = ModelConfig().modalities
     try:
         stored = text_files.read_json_object(checkpoint / 'config.json', ConfigError, what='it')
-        found = build_config(ModelConfig, stored.get('model'), where='model').modalities
+        model = text_files.demand_mapping(stored.get('model'), ConfigError, where='model')
+        return build_config(ModelConfig, model, where='model').modalities
     except ConfigError:
         return usual
-    return found
 
 
 def _plain(value: Any) -> Any:

@@ -288,8 +288,13 @@ def test_the_player_plays_what_the_checkpoint_takes(tmp_path, modalities, expect
     assert named['recorded.image'] == '/camera'
 
 
-def test_of_a_checkpoint_that_cannot_be_read_the_player_expects_the_usual(tmp_path):
-    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x', 'checkpoint': str(tmp_path / 'missing')}
+@pytest.mark.parametrize(
+    'content', [None, '{}', '[]', '{', '{"model": 3}', '{"model": {"modalities": ["touch"]}}']
+)
+def test_of_a_checkpoint_that_cannot_be_read_the_player_expects_the_usual(tmp_path, content):
+    if content is not None:
+        (tmp_path / 'config.json').write_text(content)
+    values = {**defaults(REPLAY_ARGUMENTS), 'bag': 'x', 'checkpoint': str(tmp_path)}
     assert not [key for key in player_spec(values).parameters if 'recorded.' in key]
 
 
