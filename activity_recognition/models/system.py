@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ShapeError
-from activity_recognition.modalities import DECISION_KEYS, SPEC, SPECS, modalities_of
+from activity_recognition.modalities import DECISION_KEYS, SPEC, modalities_of
 from activity_recognition.models.attention import QUERY_CHUNK, ages_s, newest, visible
 from activity_recognition.models.encoders import Encoder, encoder_type
 from activity_recognition.models.fusion import CrossModalAttention, Memory
@@ -59,9 +59,6 @@ BATCH_KEYS = batch_keys(ALL_MODALITIES)
 arrivals and masks (B, T), (B, A), (B, U); decisions (B, Q). A row is one stretch between resets, in
 order of arrival; masks are False for padding and, in the spectrogram, for holes.
 """
-
-PREFIXES = {spec.modality: spec.prefix for spec in SPECS}
-"""How the keys of each modality's stamps, arrivals and mask begin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,11 +18,6 @@ class Status:
         self._status = DiagnosticStatus(name=name, hardware_id=hardware_id)
         self._sentences: list[str] = []
 
-    @property
-    def is_fine(self) -> bool:
-        """Whether nothing was said so far."""
-        return not self._sentences
-
     def warn(self, sentence: str) -> None:
         """Say what impairs the answers."""
         self._raise(DiagnosticStatus.WARN, sentence)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.keypoints import joint_array
-from activity_recognition.models.system import PREFIXES
+from activity_recognition.modalities import SPEC
 from activity_recognition.types import Modality, to_ns
 from factories.bodies import any_body
 from factories.streams import START_NS
@@ -58,13 +58,13 @@ def random_batch(
 
 def remove(batch: dict[str, Tensor], modality: Modality) -> dict[str, Tensor]:
     """Return the batch without any sample of a modality."""
-    keys = {key for key in batch if key.startswith((PREFIXES[modality], PREFIXES[modality] + 's'))}
+    keys = {key for key in batch if key.startswith(SPEC[modality].prefix)}
     return {key: value[:, :0] if key in keys else value for key, value in batch.items()}
 
 
 def mask(batch: dict[str, Tensor], modality: Modality) -> dict[str, Tensor]:
     """Return the batch with all samples of a modality masked."""
-    key = f'{PREFIXES[modality]}_mask'
+    key = SPEC[modality].mask_key
     return {**batch, key: torch.zeros_like(batch[key])}
 
 
