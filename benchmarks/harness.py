@@ -97,11 +97,19 @@ class Rounds:
 
     def wall_s(self, case: str) -> Spread:
         """Return the wall time of a case per step."""
-        return Spread.of([spent[case].wall_s for spent in self._used])
+        return Spread.of(self.walls_s(case))
 
     def cpu_s(self, case: str) -> Spread:
         """Return the CPU time of a case per step."""
-        return Spread.of([spent[case].cpu_s for spent in self._used])
+        return Spread.of(self.cpus_s(case))
+
+    def walls_s(self, case: str) -> list[float]:
+        """Return the wall times of a case per step, of each round."""
+        return [spent[case].wall_s for spent in self._used]
+
+    def cpus_s(self, case: str) -> list[float]:
+        """Return the CPU times of a case per step, of each round."""
+        return [spent[case].cpu_s for spent in self._used]
 
     def wall_ratio(self, case: str, to: str) -> Spread:
         """Return the wall time of one case divided by another's, within rounds."""

@@ -20,11 +20,27 @@ class Part:
     """A script of ours that plays one part; it takes commands line by line and answers in JSON."""
 
     def __init__(
-        self, script: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        script: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        python: Sequence[str] = (sys.executable,),
+        folder: Path | None = None,
     ) -> None:
+        """Start the script.
+
+        Args:
+            script: path of it.
+            arguments: of it.
+            environment: of the process; that of this one where None.
+            python: command that runs a script.
+            folder: in which it runs; this one where None.
+        """
         inherited = os.environ if environment is None else environment
         self._process = subprocess.Popen(
-            [sys.executable, script, *arguments],
+            [*python, script, *arguments],
+            cwd=folder,
             # What a script of ours imports lies beside it.
             env={k: v for k, v in inherited.items() if k != 'PYTHONSAFEPATH'},
             stdin=subprocess.PIPE,
@@ -72,10 +88,18 @@ class Part:
 
 @contextlib.contextmanager
 def part(
-    script: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    script: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    python: Sequence[str] = (sys.executable,),
+    folder: Path | None = None,
 ) -> Iterator[Part]:
-    """Have a script play a part while the block runs; it ends when its input does."""
-    process = Part(script, arguments, environment)
+    """Have a script play a part while the block runs; it ends when its input does.
+
+    The arguments are those of :class:`Part`.
+    """
+    process = Part(script, arguments, environment, python=python, folder=folder)
     try:
         yield process
         process.end()
