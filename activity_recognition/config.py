@@ -6,8 +6,10 @@ YAML files and ROS parameters hold overrides of these defaults and nothing else
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from activity_recognition.channel_choice import MAX_CHANNELS, ChannelChoice
 from activity_recognition.encoder_config import (
@@ -17,7 +19,8 @@ from activity_recognition.encoder_config import (
     VideoConfig,
 )
 from activity_recognition.errors import ConfigError, quoted
-from activity_recognition.model_config import ImuConfig, ModelConfig
+from activity_recognition.modalities import DEFAULT_MODALITIES, SPECS, ModalitySpec, QueueUnit
+from activity_recognition.model_config import ModelConfig
 from activity_recognition.settings import Ranged, setting
 
 __all__ = [
@@ -25,7 +28,6 @@ __all__ = [
     'Architecture',
     'AudioConfig',
     'EngineConfig',
-    'ImuConfig',
     'ModelConfig',
     'RecognizerConfig',
     'SmoothingConfig',
@@ -53,8 +55,8 @@ class SmoothingConfig(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SyncConfig(Ranged):
-    """Admission and the window synchroniser."""
+class AdmissionConfig(Ranged):
+    """Which samples are taken, and when a decision is due."""
 
     decision_rate_hz: float = setting(10.0, live=True, low=0.0, high=240.0)
     """Decisions per second of sensor time; 0 decides at every admitted frame."""
@@ -62,14 +64,35 @@ class SyncConfig(Ranged):
     """A sample this much older than the newest of its modality is a time jump, not a late one."""
     max_frame_rate_hz: float = setting(0.0, live=True, low=0.0, high=240.0)
     """Frames above this rate are skipped before decoding and counted; 0 takes every frame."""
-    queue_frames: int = setting(8, low=1, high=1000)
-    """Frames that may wait for the engine; the oldest is dropped and counted."""
-    queue_audio_s: float = setting(8.0, low=0.1, high=600.0)
-    """Seconds of audio that may wait for the engine."""
-    queue_utterances: int = setting(64, low=1, high=10_000)
-    """Utterances that may wait for the engine."""
-    queue_imu_s: float = setting(8.0, low=0.1, high=600.0, optional_in_checkpoint=True)
-    """Seconds of inertial measurements that may wait for the engine."""
+
+
+def _queue_setting(spec: ModalitySpec) -> tuple[str, type, Any]:
+    """Declare how many samples of a modality may wait for the engine."""
+    queue = spec.queue
+    is_time = queue.unit is QueueUnit.SECONDS
+    declared = setting(
+        queue.default,
+        low=0.1 if is_time else 1,
+        high=queue.longest,
+        optional_in_checkpoint=spec.modality not in DEFAULT_MODALITIES,
+        description=queue.description,
+    )
+    return queue.setting, float if is_time else int, declared
+
+
+_WithQueues: Any = dataclasses.make_dataclass(
+    '_WithQueues',
+    [_queue_setting(spec) for spec in SPECS],
+    bases=(AdmissionConfig,),
+    frozen=True,
+    kw_only=True,
+    slots=True,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncConfig(_WithQueues, AdmissionConfig):  # type: ignore[misc]
+    """Admission and the window synchroniser, with the length of each modality's queue."""
 
 
 BACKENDS = ('auto', 'torch', 'compile', 'onnxruntime', 'onnxruntime-int8', 'cudagraph')

@@ -8,14 +8,15 @@ after it: a decoder in ``sensors``, an encoder in ``models.encoders``, a lane in
 
 from __future__ import annotations
 
-from activity_recognition.config import ModelConfig
 from activity_recognition.modality_spec import (
     ArraySpec,
     ModalitySpec,
     OtherForm,
+    QueueSpec,
     QueueUnit,
     RoleSpec,
 )
+from activity_recognition.model_config import ModelConfig
 from activity_recognition.types import (
     MODALITIES,
     AudioChunk,
@@ -36,6 +37,7 @@ __all__ = [
     'SPECS',
     'ArraySpec',
     'ModalitySpec',
+    'QueueSpec',
     'QueueUnit',
     'Role',
     'RoleSpec',
@@ -79,8 +81,13 @@ SPECS: tuple[ModalitySpec, ...] = (
                 on_other_type="set topics.image_transport to '' or remap image",
             ),
         ),
-        queue_unit=QueueUnit.SAMPLES,
-        queue_setting='queue_frames',
+        queue=QueueSpec(
+            setting='queue_frames',
+            unit=QueueUnit.SAMPLES,
+            default=8,
+            longest=1000,
+            description='Frames that may wait for the engine; the oldest is dropped and counted.',
+        ),
         rate_setting='max_frame_rate_hz',
         triggers_decisions=True,
         longest_gap_s=1.0,
@@ -134,8 +141,13 @@ SPECS: tuple[ModalitySpec, ...] = (
                 'topics.audio_sample_format, audio_sample_rate_hz and audio_num_channels',
             ),
         ),
-        queue_unit=QueueUnit.SECONDS,
-        queue_setting='queue_audio_s',
+        queue=QueueSpec(
+            setting='queue_audio_s',
+            unit=QueueUnit.SECONDS,
+            default=8.0,
+            longest=600.0,
+            description='Seconds of audio that may wait for the engine.',
+        ),
         has_holes=True,
         longest_gap_s=0.5,
         # A stamp tells when a chunk began.
@@ -177,8 +189,13 @@ SPECS: tuple[ModalitySpec, ...] = (
                 'that is read',
             ),
         ),
-        queue_unit=QueueUnit.SAMPLES,
-        queue_setting='queue_utterances',
+        queue=QueueSpec(
+            setting='queue_utterances',
+            unit=QueueUnit.SAMPLES,
+            default=64,
+            longest=10_000,
+            description='Utterances that may wait for the engine.',
+        ),
         may_be_late=True,
         # A speech recogniser takes its time.
         usual_delay_s=(-1.0, 60.0),
@@ -209,8 +226,13 @@ SPECS: tuple[ModalitySpec, ...] = (
                 on_empty='too few came for a chunk; check the driver',
             ),
         ),
-        queue_unit=QueueUnit.SECONDS,
-        queue_setting='queue_imu_s',
+        queue=QueueSpec(
+            setting='queue_imu_s',
+            unit=QueueUnit.SECONDS,
+            default=8.0,
+            longest=600.0,
+            description='Seconds of inertial measurements that may wait for the engine.',
+        ),
         has_holes=True,
         longest_gap_s=0.5,
         # Some samples are collected first, and stamped as the first of them is.

@@ -19,6 +19,20 @@ class QueueUnit(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class QueueSpec:
+    """How many samples of a modality may wait for the engine: a setting of ``SyncConfig``."""
+
+    setting: str
+    """Its name."""
+    unit: QueueUnit
+    default: float
+    longest: float
+    """Largest value; the least is a sample, or a tenth of a second."""
+    description: str
+    """For users, one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RoleSpec:
     """One topic of a modality."""
 
@@ -131,9 +145,8 @@ class ModalitySpec:
     """Field of a sample with what was sensed."""
     roles: tuple[RoleSpec, ...]
     """Its topics, the one with the samples first."""
-    queue_unit: QueueUnit
-    queue_setting: str
-    """Field of ``SyncConfig`` with the length of its queue."""
+    queue: QueueSpec
+    """What may wait for the engine."""
     rate_setting: str = ''
     """Field of ``SyncConfig`` with the rate above which its samples are left out; empty for none.
     Its messages begin with a Header, whose stamp is read before they are decoded."""

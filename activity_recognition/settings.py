@@ -102,23 +102,29 @@ class Ranged:
 
 def field_docstrings(cls: type) -> dict[str, str]:
     """Return the string literal below each field of a class, unwrapped, or its description."""
-    described = {
+    texts = {
         item.name: str(item.metadata['description'])
         for item in dataclasses.fields(cls)
         if 'description' in item.metadata
     }
+    for owner in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(owner):
+            texts.update(_own_docstrings(owner))
+    return texts
+
+
+def _own_docstrings(cls: type) -> dict[str, str]:
+    """Return the string literal below each field that the class itself declares."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    except OSError:  # installed without sources: settings without descriptions
-        return described
+    except OSError:  # made from a table, or installed without sources
+        return {}
     body = typing.cast(ast.ClassDef, tree.body[0]).body
-    result = described
-    for item, text in itertools.pairwise(body):
-        if (
-            isinstance(item, ast.AnnAssign)
-            and isinstance(item.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            result[item.target.id] = ' '.join(str(text.value.value).replace('``', '').split())
-    return result
+    return {
+        item.target.id: ' '.join(str(text.value.value).replace('``', '').split())
+        for item, text in itertools.pairwise(body)
+        if isinstance(item, ast.AnnAssign)
+        and isinstance(item.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }

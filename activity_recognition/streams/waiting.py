@@ -27,7 +27,7 @@ Entry: TypeAlias = tuple[int, Sample]
 """The number of time jumps before a waiting sample, and the sample."""
 
 
-_TIMED = tuple(spec.sample_type for spec in SPECS if spec.queue_unit is QueueUnit.SECONDS)
+_TIMED = tuple(spec.sample_type for spec in SPECS if spec.queue.unit is QueueUnit.SECONDS)
 
 
 def cost_of(sample: Sample) -> int:
@@ -108,8 +108,8 @@ class InputQueue(StampedRing):
             spec: of the modality.
             config: has its queue's length.
         """
-        length = getattr(config, spec.queue_setting)
-        super().__init__(to_ns(length) if spec.queue_unit is QueueUnit.SECONDS else length)
+        length = getattr(config, spec.queue.setting)
+        super().__init__(to_ns(length) if spec.queue.unit is QueueUnit.SECONDS else length)
         self.triggers_decisions = spec.triggers_decisions
         """Whether a decision may be due when a sample comes."""
         self._jumps = 0

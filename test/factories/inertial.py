@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from activity_recognition.config import ImuConfig, ModelConfig, SyncConfig
+from activity_recognition.config import ModelConfig, SyncConfig
+from activity_recognition.model_config import ImuConfig
 from activity_recognition.streams import windows
 from activity_recognition.types import NANOSECONDS, InertialChunk, Window, to_ns
 from factories.networks import TINY

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from activity_recognition.config import ImuConfig, ModelConfig
+from activity_recognition.model_config import ImuConfig, ModelConfig
 from activity_recognition.models.encoders.convolutions import (
     KERNEL,
     STRIDE,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from activity_recognition.config import ImuConfig
 from activity_recognition.inference.lanes.grid import ConvolutionPast
+from activity_recognition.model_config import ImuConfig
 from activity_recognition.models.encoders.imu import LARGEST, STANDARD_GRAVITY
 from activity_recognition.types import Modality
 from factories.inertial import with_imu
