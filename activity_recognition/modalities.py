@@ -239,6 +239,7 @@ SPECS: tuple[ModalitySpec, ...] = (
         usual_delay_s=(-0.25, 1.0),
         prefix='inertial',
         arrays=(ArraySpec(name='inertial_blocks', dtype='float32', dims=4),),
+        table='table of an inertial sensor, .csv: t_s,ax,ay,az,gx,gy,gz',
     ),
 )
 """All modalities, in the order of every array, message and table."""

@@ -164,6 +164,8 @@ class ModalitySpec:
     """How the batch keys of its stamps, arrivals and mask begin."""
     arrays: tuple[ArraySpec, ...]
     """What its encoder takes, beside stamps and mask."""
+    table: str = ''
+    """What a table of its sensor holds, for the option of ``import``; empty where there is none."""
 
     @property
     def name(self) -> str:

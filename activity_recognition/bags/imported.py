@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from functools import partial
 from heapq import merge
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from activity_recognition.bags.labels import read_labels
 from activity_recognition.bags.subtitles import as_utterances, read_subtitles
+from activity_recognition.bags.tables import read_tables
+from activity_recognition.bags.writer import RecordingWriter
 from activity_recognition.errors import RecordingError
-from activity_recognition.types import NANOSECONDS, AudioChunk, Frame, Sample, seconds_between
+from activity_recognition.modalities import DEFAULT_MODALITIES, SPEC, SPECS, QueueUnit
+from activity_recognition.types import NANOSECONDS, Chunk, Sample, seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,18 +24,21 @@ if TYPE_CHECKING:
 
     from activity_recognition.bags.messages import OutgoingMessage
     from activity_recognition.bags.subtitles import Cue
-    from activity_recognition.bags.writer import RecordingWriter
-    from activity_recognition.types import LabelSpan, Utterance
+    from activity_recognition.bags.tables import SensorArrays
+    from activity_recognition.modalities import ModalitySpec
+    from activity_recognition.types import LabelSpan
 
 START_NS = 1_577_836_800 * NANOSECONDS
 """Stamp of an import's start, 2020-01-01 UTC: the same source gives the same recording."""
 TRANSCRIPT_TYPE = 'hri_msgs/msg/LiveSpeech'
 """What transcripts are written as."""
+new_recording = partial(RecordingWriter, transcript_type=TRANSCRIPT_TYPE)
+"""Prepares the recording of an import."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimedMessage:
-    """A message of a topic that holds no samples."""
+    """A message to be written as it is."""
 
     arrival_ns: int
     topic: str
@@ -38,7 +46,7 @@ class TimedMessage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ImportedTexts:
+class FilesBeside:
     """What lies in files beside the source, at times from its start."""
 
     transcript: str | Path | None
@@ -46,17 +54,24 @@ class ImportedTexts:
     labels: str | Path | None
     spans: tuple[LabelSpan, ...] | None
     """None without a label file."""
+    sensors: Mapping[str, SensorArrays]
+    """What other sensors measured, by modality."""
     speech_delay_s: float
 
     @classmethod
     def read(
-        cls, transcript: str | Path | None, labels: str | Path | None, speech_delay_s: float
-    ) -> ImportedTexts:
+        cls,
+        transcript: str | Path | None,
+        labels: str | Path | None,
+        tables: Mapping[str, str | Path] | None,
+        speech_delay_s: float,
+    ) -> FilesBeside:
         """Read the files.
 
         Args:
             transcript: ``.srt`` or ``.vtt`` file; None without.
             labels: label file; None without.
+            tables: of other sensors, by modality; None without.
             speech_delay_s: how long after its end an utterance arrives, seconds.
 
         Raises:
@@ -71,16 +86,32 @@ class ImportedTexts:
             cues=cues,
             labels=labels,
             spans=spans,
+            sensors=read_tables(tables),
             speech_delay_s=speech_delay_s,
         )
 
-    def utterances(self, start_ns: int) -> Iterator[Utterance]:
-        """Yield the utterances, in order of arrival.
+    def with_arrays(self, path: Path, sensors: Mapping[str, SensorArrays]) -> FilesBeside:
+        """Return it with what the source itself has of other sensors.
+
+        Args:
+            path: of the source, to be named.
+            sensors: by modality.
+
+        Raises:
+            RecordingError: there is a table of one of them as well.
+        """
+        for name in sorted(self.sensors.keys() & sensors.keys()):
+            raise RecordingError(f'{path}: has arrays of {name}; leave the table of {name} out')
+        return replace(self, sensors={**self.sensors, **sensors})
+
+    def tracks(self, start_ns: int) -> tuple[Iterator[Sample | TimedMessage], ...]:
+        """Return what belongs into the recording, each in order of arrival.
 
         Args:
             start_ns: stamp of the source's start.
         """
-        return as_utterances(self.cues, start_ns, self.speech_delay_s)
+        measured = (sensor.messages(start_ns) for sensor in self.sensors.values())
+        return as_utterances(self.cues, start_ns, self.speech_delay_s), *measured
 
     def demand_within(self, source: Path, duration_s: float) -> None:
         """Refuse texts that belong to a longer source.
@@ -112,25 +143,28 @@ class WrittenSamples:
     def __init__(self, start_ns: int) -> None:
         self._start_ns = start_ns
         self._end_ns = start_ns
-        self.frames = 0
-        self.audio_s = 0.0
+        self.samples: Counter[str] = Counter()
+        """Number of samples by modality."""
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        """Their length by modality, of those at a fixed rate."""
         self.messages: Counter[str] = Counter()
         """Those that are no samples, by topic."""
 
     @property
     def duration_s(self) -> float:
-        """End of the last frame or audio chunk, seconds from the start."""
+        """End of the last sample that cannot be late, as frames and audio, from the start."""
         return seconds_between(self._end_ns, self._start_ns)
 
     def add(self, sample: Sample | TimedMessage) -> None:
         """Count one sample or message."""
         if isinstance(sample, TimedMessage):
             self.messages[sample.topic] += 1
-        elif isinstance(sample, Frame):
-            self.frames += 1
-            self._end_ns = max(self._end_ns, sample.stamp_ns)
-        elif isinstance(sample, AudioChunk):
-            self.audio_s += len(sample.samples) / sample.sample_rate_hz
+            return
+        spec = SPEC[sample.modality]
+        self.samples[spec.name] += 1
+        if isinstance(sample, Chunk):
+            self.seconds[spec.name] += len(sample.samples) / sample.sample_rate_hz
+        if not spec.may_be_late:
             self._end_ns = max(self._end_ns, sample.end_ns)
 
 
@@ -142,68 +176,73 @@ class ImportedRecording:
     """The recording."""
     duration_s: float
     """End of the last frame or audio chunk."""
-    frames: int
-    audio_s: float
-    """Seconds of audio; 0 without."""
-    utterances: int
+    samples: Mapping[str, int]
+    """Number of samples by modality; 0 where there are none."""
+    seconds: Mapping[str, float]
+    """Their length by modality, of those at a fixed rate."""
     labels: int
     skipped: Mapping[str, int]
     """What could not be used: how many of each kind, as packets that are damaged."""
     messages: Mapping[str, int]
     """Messages that are no samples, by topic."""
 
-    @classmethod
-    def of(
-        cls,
-        path: Path,
-        written: WrittenSamples,
-        texts: ImportedTexts,
-        skipped: Mapping[str, int],
-    ) -> ImportedRecording:
-        """Return what an import brought.
+    def describe(self) -> str:
+        """Return what is in it, in words."""
+        used = [m for m in SPEC if m in DEFAULT_MODALITIES or self.samples[m.value]]
+        parts = [self._amount(SPEC[modality]) for modality in used]
+        parts.append(f'{self.labels} labels')
+        parts += [f'{count} messages of {topic}' for topic, count in self.messages.items()]
+        return ', '.join(parts)
 
-        Args:
-            path: the recording.
-            written: of it, without texts.
-            texts: what lay beside the source.
-            skipped: how many of each kind could not be used.
-        """
-        return cls(
-            path=path,
-            duration_s=written.duration_s,
-            frames=written.frames,
-            audio_s=written.audio_s,
-            utterances=len(texts.cues),
-            labels=len(texts.spans or ()),
-            skipped=dict(skipped),
-            messages=dict(written.messages),
-        )
+    def _amount(self, spec: ModalitySpec) -> str:
+        if spec.queue.unit is QueueUnit.SECONDS:
+            return f'{self.seconds[spec.name]:.2f} s of {spec.name}'
+        return f'{self.samples[spec.name]} {spec.sample_noun}s'
 
 
-def write_tracks(
+def write_import(
     writer: RecordingWriter,
     tracks: Sequence[Iterator[Sample | TimedMessage]],
+    beside: FilesBeside,
     start_ns: int,
+    *,
+    check: Callable[[WrittenSamples], None],
+    skipped: Mapping[str, int] = MappingProxyType({}),
     progress: Callable[[float], None] | None = None,
-) -> WrittenSamples:
-    """Write the samples of all tracks in the order of their arrival.
+) -> ImportedRecording:
+    """Write a recording: the source's tracks and what lies beside it, in order of arrival.
 
     Args:
-        writer: an open recording.
-        tracks: samples or messages, of each track in the order of their arrival.
+        writer: makes the recording.
+        tracks: samples of the source, of each track in the order of their arrival.
+        beside: transcripts, labels and other sensors.
         start_ns: stamp of the source's start.
+        check: raises where what was written is not what it should be; nothing is kept then.
+        skipped: counts by kind what could not be used, while the tracks are read.
         progress: called with the seconds done so far.
     """
     written = WrittenSamples(start_ns)
-    for sample in merge(*tracks, key=attrgetter('arrival_ns')):
-        if isinstance(sample, TimedMessage):
-            writer.write_message(sample.topic, sample.message, sample.arrival_ns)
-        else:
-            writer.write(sample)
-        written.add(sample)
-        if progress is not None:
-            progress(written.duration_s)
-    return written
+    with writer:
+        for sample in merge(*tracks, *beside.tracks(start_ns), key=attrgetter('arrival_ns')):
+            if isinstance(sample, TimedMessage):
+                writer.write_message(sample.topic, sample.message, sample.arrival_ns)
+            else:
+                writer.write(sample)
+            written.add(sample)
+            if progress is not None:
+                progress(written.duration_s)
+        check(written)
+        if beside.spans is not None:
+            writer.set_labels(beside.spans)
+    return ImportedRecording(
+        path=writer.path,
+        duration_s=written.duration_s,
+        samples={spec.name: written.samples[spec.name] for spec in SPECS},
+        seconds={spec.name: written.seconds[spec.name] for spec in SPECS},
+        labels=len(beside.spans or ()),
+        skipped=dict(skipped),
+        messages=dict(written.messages),
+    )
 
 
 def describe_skipped(skipped: Mapping[str, int]) -> str:

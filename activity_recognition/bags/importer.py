@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.imported import (
     START_NS,
-    TRANSCRIPT_TYPE,
+    FilesBeside,
     ImportedRecording,
-    ImportedTexts,
     WrittenSamples,
     describe_skipped,
-    write_tracks,
+    new_recording,
+    write_import,
 )
-from activity_recognition.bags.imu_arrays import InertialArrays
 from activity_recognition.bags.subtitles import SPEECH_DELAY_S
-from activity_recognition.bags.writer import RecordingWriter
 from activity_recognition.errors import RecordingError
+from activity_recognition.types import Modality
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+_TRACKS = (Modality.VIDEO, Modality.AUDIO)
+"""What a clip holds."""
 
 
 def import_clip(
@@ -30,7 +33,7 @@ def import_clip(
     *,
     transcript: str | Path | None = None,
     labels: str | Path | None = None,
-    inertial: str | Path | None = None,
+    tables: Mapping[str, str | Path] | None = None,
     speech_delay_s: float = SPEECH_DELAY_S,
     image: str = 'jpeg',
     jpeg_quality: int = 95,
@@ -51,10 +54,9 @@ def import_clip(
         out: the recording to make, a folder.
         transcript: ``.srt`` or ``.vtt`` file.
         labels: label file (:mod:`activity_recognition.bags.labels`), copied into the recording.
-        inertial: table of an inertial sensor that counts from the same start (docs/data.md).
+        tables: of other sensors, by modality (docs/data.md); they count from the same start.
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
-        image: ``jpeg``, ``png`` or ``raw``. JPEG at quality 95 takes a fifth of raw or less, and a
-            clip has been through lossy coding before.
+        image: ``jpeg``, ``png`` or ``raw``; JPEG at quality 95 takes a fifth of raw or less.
         jpeg_quality: 1 to 100.
         max_height: shrink higher frames to this many pixels.
         audio_channels: which of several audio channels is kept: ``mean``, an index, ``auto``.
@@ -69,36 +71,27 @@ def import_clip(
         MissingExtraError: without PyAV.
     """
     source = Clip(clip, audio_channels=audio_channels)
-    texts = ImportedTexts.read(transcript, labels, speech_delay_s)
-    measured = None if inertial is None else InertialArrays.read(inertial)
-    writer = RecordingWriter(
+    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s)
+    writer = new_recording(
         out,
         start_ns=start_ns,
         storage=storage,
         image=image,
         jpeg_quality=jpeg_quality,
-        transcript_type=TRANSCRIPT_TYPE,
         overwrite=overwrite,
     )
-    tracks = (
-        source.frames(start_ns, max_height=max_height),
-        source.audio(start_ns),
-        texts.utterances(start_ns),
-        measured.messages(start_ns) if measured else iter(()),
+    tracks = (source.frames(start_ns, max_height=max_height), source.audio(start_ns))
+    check = partial(_demand_contents, source, beside)
+    return write_import(
+        writer, tracks, beside, start_ns, check=check, skipped=source.skipped, progress=progress
     )
-    with writer:
-        written = write_tracks(writer, tracks, start_ns, progress)
-        _demand_contents(source, written, texts)
-        if texts.spans is not None:
-            writer.set_labels(texts.spans)
-    return ImportedRecording.of(writer.path, written, texts, source.skipped)
 
 
-def _demand_contents(source: Clip, written: WrittenSamples, texts: ImportedTexts) -> None:
+def _demand_contents(source: Clip, beside: FilesBeside, written: WrittenSamples) -> None:
     """Refuse a clip without contents, and texts that belong to a longer clip."""
     clip = source.path
-    if not written.frames and not written.audio_s:
+    if not any(written.samples[modality.value] for modality in _TRACKS):
         skipped = f' ({describe_skipped(source.skipped)})' if source.skipped else ''
         reason = f'; the first: {source.first_error[:200]}' if source.first_error else ''
         raise RecordingError(f'{clip}: nothing in it could be decoded{skipped}{reason}')
-    texts.demand_within(clip, written.duration_s)
+    beside.demand_within(clip, written.duration_s)

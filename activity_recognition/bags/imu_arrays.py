@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 TOPIC = '/imu/data'
-KEYS = ('imu', 'imu_t_s', 'imu_units')
-"""Names of the arrays: (N, 6) acceleration and angular velocity, (N,) seconds, and their units."""
 UNITS: tuple[Mapping[str, float], ...] = (
     {'m/s^2': 1.0, 'g': 9.80665},
     {'rad/s': 1.0, 'deg/s': np.pi / 180},
@@ -41,6 +39,9 @@ _SPELLINGS = {'m/s²': 'm/s^2', 'm/s2': 'm/s^2', '°/s': 'deg/s', 's': ''}
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class InertialArrays:
     """What an inertial sensor measured."""
+
+    KEYS: ClassVar = ('imu', 'imu_t_s', 'imu_units')
+    """Names of the arrays: (N, 6) acceleration and angular velocity, (N,) seconds, their units."""
 
     values: NDArray[np.float64]
     """(N, 6): acceleration, m/s^2, and angular velocity, rad/s, about x, y and z of the sensor."""
@@ -58,11 +59,11 @@ class InertialArrays:
         Raises:
             RecordingError: naming the array that cannot be used.
         """
-        if not set(KEYS) & set(arrays):
+        if not set(cls.KEYS) & set(arrays):
             return None
-        if missing := sorted(set(KEYS) - set(arrays)):
+        if missing := sorted(set(cls.KEYS) - set(arrays)):
             raise RecordingError(
-                f'{path}: expected {", ".join(KEYS)} together, {", ".join(missing)} is missing'
+                f'{path}: expected {", ".join(cls.KEYS)} together, {", ".join(missing)} is missing'
             )
         values = demand_array(path, 'imu', arrays['imu'], (None, 6)).astype(np.float64)
         if not np.isfinite(values).all():
@@ -114,6 +115,9 @@ class InertialArrays:
             stamp_ns = start_ns + int(since_ns)
             message = inertial_message(kind, values, stamp_ns, 'imu')
             yield TimedMessage(arrival_ns=stamp_ns, topic=TOPIC, message=message)
+
+
+ARRAYS = InertialArrays
 
 
 def _factors(path: Path, units: NDArray[Any]) -> list[float]:

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from activity_recognition.bags import camera_arrays, imu_arrays
+from activity_recognition.bags import camera_arrays
 from activity_recognition.bags.array_checks import demand_array, stamps_of
 from activity_recognition.bags.array_file import read_arrays
 from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.imported import (
     START_NS,
-    TRANSCRIPT_TYPE,
+    FilesBeside,
     ImportedRecording,
-    ImportedTexts,
-    write_tracks,
+    new_recording,
+    write_import,
 )
 from activity_recognition.bags.subtitles import SPEECH_DELAY_S
-from activity_recognition.bags.writer import RecordingWriter
+from activity_recognition.bags.tables import array_keys, in_arrays
 from activity_recognition.errors import RecordingError, quoted
 from activity_recognition.keypoints import (
     SKELETONS,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from activity_recognition.bags.tables import SensorArrays
 
     Arrays = Mapping[str, NDArray[Any]]
 
@@ -65,7 +67,8 @@ class KeyPointArrays:
     """(T,), from the start of the recording, growing."""
     size_px: tuple[int, int]
     """Width and height of the image."""
-    inertial: imu_arrays.InertialArrays | None
+    beside: Mapping[str, SensorArrays]
+    """What the file has of other sensors, by modality."""
 
     @classmethod
     def read(cls, path: str | Path) -> KeyPointArrays:
@@ -92,7 +95,7 @@ class KeyPointArrays:
             scores=_scores(path, arrays.get('scores'), frames, count),
             stamps_ns=stamps_of(path, 't_s', arrays['t_s'], frames),
             size_px=size_px,
-            inertial=imu_arrays.InertialArrays.of(path, arrays),
+            beside=in_arrays(path, arrays),
         )
         found._check_extent()
         return found
@@ -143,7 +146,7 @@ def import_key_points(
     audio: str | Path | None = None,
     transcript: str | Path | None = None,
     labels: str | Path | None = None,
-    inertial: str | Path | None = None,
+    tables: Mapping[str, str | Path] | None = None,
     speech_delay_s: float = SPEECH_DELAY_S,
     audio_channels: str = 'mean',
     storage: str = 'mcap',
@@ -162,7 +165,7 @@ def import_key_points(
         audio: any file with audio that FFmpeg reads; None without.
         transcript: ``.srt`` or ``.vtt`` file; None without.
         labels: label file, copied into the recording; None without.
-        inertial: table of an inertial sensor; None without, or where the arrays have it.
+        tables: of other sensors than those in the arrays, by modality, as ``imu``.
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
         audio_channels: which of several audio channels is kept: ``mean``, an index, ``auto``.
         storage: ``mcap`` or ``sqlite3``.
@@ -177,33 +180,25 @@ def import_key_points(
     """
     source = KeyPointArrays.read(arrays)
     clip = None if audio is None else _with_audio(Clip(audio, audio_channels=audio_channels))
-    texts = ImportedTexts.read(transcript, labels, speech_delay_s)
-    measured = source.inertial
-    if inertial is not None:
-        if measured is not None:
-            raise RecordingError(
-                f'{source.path}: has measurements of an inertial sensor; leave {inertial} out'
-            )
-        measured = imu_arrays.InertialArrays.read(inertial)
-    writer = RecordingWriter(
+    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s).with_arrays(
+        source.path, source.beside
+    )
+    writer = new_recording(
         out,
         start_ns=start_ns,
         storage=storage,
-        transcript_type=TRANSCRIPT_TYPE,
         overwrite=overwrite,
     )
-    tracks = (
-        source.frames(start_ns),
-        clip.audio(start_ns) if clip else iter(()),
-        texts.utterances(start_ns),
-        measured.messages(start_ns) if measured else iter(()),
+    tracks = (source.frames(start_ns), clip.audio(start_ns) if clip else iter(()))
+    return write_import(
+        writer,
+        tracks,
+        beside,
+        start_ns,
+        check=lambda written: beside.demand_within(source.path, written.duration_s),
+        skipped=clip.skipped if clip else {},
+        progress=progress,
     )
-    with writer:
-        written = write_tracks(writer, tracks, start_ns, progress)
-        texts.demand_within(source.path, written.duration_s)
-        if texts.spans is not None:
-            writer.set_labels(texts.spans)
-    return ImportedRecording.of(writer.path, written, texts, clip.skipped if clip else {})
 
 
 def _with_audio(clip: Clip) -> Clip:
@@ -213,7 +208,7 @@ def _with_audio(clip: Clip) -> Clip:
 
 
 def _check_keys(path: Path, arrays: Arrays) -> None:
-    known = (*KEYS, *imu_arrays.KEYS)
+    known = (*KEYS, *array_keys())
     for key in arrays:
         if key not in known:
             near = difflib.get_close_matches(key[:100], known, n=1)

@@ -5,8 +5,8 @@ track that is absent stays absent. Example:
     activity-recognition import clip.mp4 --transcript clip.srt --labels clip.csv --out clip
 Or key points of a body as arrays in a .npz file (docs/data.md), with an audio file beside it:
     activity-recognition import joints.npz --audio room.wav --labels joints.csv --out joints
-What an inertial sensor measured goes with either (--imu). The labels are a table with the header
-start_s,end_s,label; times are seconds from the start.
+Tables of other sensors go with either. The labels are a table with the header start_s,end_s,label;
+times are seconds from the start.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activity_recognition.errors import ConfigError
+from activity_recognition.modalities import SPECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 HELP = 'turn a video file or key points into a recording'
 TAKES_ROS_ARGUMENTS = False
+_WITH_TABLE = tuple(spec for spec in SPECS if spec.table)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--audio', type=Path, help='audio file that goes with key points')
     parser.add_argument('--transcript', type=Path, help='subtitles, .srt or .vtt')
     parser.add_argument('--labels', type=Path, help='table of labels, .csv')
-    parser.add_argument(
-        '--imu', type=Path, help='table of an inertial sensor, .csv: t_s,ax,ay,az,gx,gy,gz'
-    )
+    for spec in _WITH_TABLE:
+        parser.add_argument(f'--{spec.name}', type=Path, help=spec.table)
     parser.add_argument('--out', type=Path, required=True, help='recording to write, a folder')
     parser.add_argument(
         '--image', choices=('jpeg', 'png', 'raw'), help='how frames are kept (default: jpeg)'
@@ -63,11 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     with console.status('importing') as status:
         found = _import(arguments, lambda done_s: status.update(f'importing: {done_s:.0f} s done'))
     skipped = f'; skipped: {describe_skipped(found.skipped)}' if found.skipped else ''
-    others = ''.join(f', {count} messages of {topic}' for topic, count in found.messages.items())
-    print(
-        f'{found.path}: {found.duration_s:.2f} s, {found.frames} frames, {found.audio_s:.2f} s of '
-        f'audio, {found.utterances} utterances, {found.labels} labels{others}{skipped}'
-    )
+    print(f'{found.path}: {found.duration_s:.2f} s, {found.describe()}{skipped}')
     return 0
 
 
@@ -76,10 +73,12 @@ def _import(arguments: argparse.Namespace, progress: Callable[[float], None]) ->
     from activity_recognition.bags.importer import import_clip
     from activity_recognition.bags.keypoint_arrays import SUFFIX, import_key_points
 
+    given = {spec.name: getattr(arguments, spec.name) for spec in _WITH_TABLE}
+    tables = {name: path for name, path in given.items() if path is not None}
     common = {
         'transcript': arguments.transcript,
         'labels': arguments.labels,
-        'inertial': arguments.imu,
+        'tables': tables,
         'audio_channels': arguments.audio_channels,
         'storage': arguments.storage,
         'overwrite': arguments.overwrite,

@@ -94,7 +94,7 @@ def test_a_channel_is_chosen_for_the_recording(tmp_path):
     path = write_wav(tmp_path / 'array.wav', heard, rate_hz)
     for choice, expected in {'mean': 0.25 / 8, '3': 0.25, '0': 0.0, 'auto': 0.25}.items():
         imported = import_clip(path, tmp_path / choice, audio_channels=choice)
-        assert imported.audio_s == pytest.approx(2.0, abs=1e-3)
+        assert imported.seconds['audio'] == pytest.approx(2.0, abs=1e-3)
         with RecordingReader(imported.path) as reader:
             samples = np.concatenate([chunk.samples for chunk in reader.samples()])
         assert np.abs(samples[rate_hz:]).max() == pytest.approx(expected, abs=1e-3)
@@ -124,7 +124,7 @@ def test_sound_that_recordings_cannot_hold_is_refused(tmp_path, channels, rate_h
 def test_sound_that_cannot_be_taken_does_not_cost_the_pictures(tmp_path):
     path = write_media(tmp_path / 'clip.mkv', Pictures(), Tone(codec='pcm_s16le', rate_hz=500))
     imported = import_clip(path, tmp_path / 'out')
-    assert (imported.frames, imported.audio_s) == (25, 0)
+    assert (imported.samples['video'], imported.seconds['audio']) == (25, 0)
     assert set(imported.skipped) == {UNSUPPORTED_AUDIO}
 
 
@@ -145,7 +145,7 @@ def test_numbers_that_are_none_become_silence(tmp_path):
 @pytest.mark.real
 def test_eight_channels_of_a_real_file(shared_case, tmp_path):
     imported = import_clip(shared_case('wav_8_channels') / 'eight.wav', tmp_path / 'out')
-    assert (imported.audio_s, imported.skipped) == (pytest.approx(0.2), {})
+    assert (imported.seconds['audio'], imported.skipped) == (pytest.approx(0.2), {})
     assert imported.duration_s == pytest.approx(0.2, abs=1e-6)
 
 
@@ -228,7 +228,7 @@ def test_pictures_packed_in_pairs_come_in_order(tmp_path):
 @pytest.mark.real
 def test_b_frames_of_a_real_avi(shared_case, tmp_path):
     imported = import_clip(shared_case('h264_b_frames_avi') / 'h264b.avi', tmp_path / 'out')
-    assert (imported.frames, imported.skipped) == (75, {})
+    assert (imported.samples['video'], imported.skipped) == (75, {})
     with RecordingReader(imported.path) as reader:
         frames = [sample for sample in reader.samples() if isinstance(sample, Frame)]
     stamps = [frame.stamp_ns - START_NS for frame in frames]
@@ -314,7 +314,7 @@ def test_joined_files_go_on(tmp_path, suffix, parts, times):
 def test_a_third_matroska_file_is_missed_in_words(tmp_path):
     part = write_media(tmp_path / 'part.mkv', Pictures(count=50), Tone(codec='mp2', seconds=2.0))
     imported = import_clip(join(tmp_path / 'joined.mkv', part, part, part), tmp_path / 'out')
-    assert (imported.frames, imported.skipped) == (100, {UNREAD_PARTS: 1})
+    assert (imported.samples['video'], imported.skipped) == (100, {UNREAD_PARTS: 1})
 
 
 def test_a_matroska_file_without_a_packet_is_not_said_to_be_joined(tmp_path, monkeypatch):
@@ -327,7 +327,7 @@ def test_a_matroska_file_without_a_packet_is_not_said_to_be_joined(tmp_path, mon
 def test_joined_sound_goes_on(tmp_path, suffix, codec):
     part = write_media(tmp_path / f'part{suffix}', Tone(codec=codec, seconds=2.0))
     imported = import_clip(join(tmp_path / f'joined{suffix}', part, part), tmp_path / 'out')
-    assert imported.audio_s == pytest.approx(4.0, abs=0.08)
+    assert imported.seconds['audio'] == pytest.approx(4.0, abs=0.08)
     assert imported.duration_s == pytest.approx(4.0, abs=0.1)
 
 
@@ -342,7 +342,7 @@ def test_a_broadcast_whose_clock_changes_goes_on(tmp_path, starts):
         for start in starts
     ]
     imported = import_clip(join(tmp_path / 'joined.ts', *parts), tmp_path / 'out')
-    assert (imported.frames, imported.skipped) == (50 * len(starts), {})
+    assert (imported.samples['video'], imported.skipped) == (50 * len(starts), {})
     assert imported.duration_s == pytest.approx(2 * len(starts), abs=0.1 * len(starts))
 
 
@@ -530,7 +530,7 @@ def test_a_matrix_that_turns_nothing_is_none(words):
 @pytest.mark.parametrize(('name', 'expected'), [('mirror.mp4', 'GRWB'), ('mirror90.mp4', 'RBGW')])
 def test_mirrored_pictures_of_a_phone(shared_case, tmp_path, name, expected):
     imported = import_clip(shared_case('mirrored') / name, tmp_path / 'out', image='png')
-    assert (imported.frames, imported.skipped) == (75, {})
+    assert (imported.samples['video'], imported.skipped) == (75, {})
     with RecordingReader(imported.path) as reader:
         frames = [sample for sample in reader.samples() if isinstance(sample, Frame)]
     assert corners(frames[0].image) == expected
@@ -603,8 +603,8 @@ def test_a_cover_picture_is_no_video(tmp_path):
         for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
             container.mux(packet)
     imported = import_clip(path, tmp_path / 'out')
-    assert imported.frames == 0
-    assert imported.audio_s == pytest.approx(1.0, abs=0.05)
+    assert imported.samples['video'] == 0
+    assert imported.seconds['audio'] == pytest.approx(1.0, abs=0.05)
 
 
 # What changes inside a file.
@@ -630,7 +630,7 @@ def test_sound_keeps_one_rate(tmp_path):
 @pytest.mark.real
 def test_a_rate_change_of_a_real_file(shared_case, tmp_path):
     imported = import_clip(shared_case('rate_change') / 'rate_change.mp3', tmp_path / 'out')
-    assert imported.audio_s == pytest.approx(2.05, abs=0.01)
+    assert imported.seconds['audio'] == pytest.approx(2.05, abs=0.01)
     assert imported.duration_s == pytest.approx(2.08, abs=0.01)
     assert imported.skipped == {DAMAGED_PACKETS: 1}  # where the files were joined
     with RecordingReader(imported.path) as reader:
@@ -645,7 +645,7 @@ def test_pictures_may_change_their_size(tmp_path):
         for width, height in ((160, 120), (320, 240))
     ]
     imported = import_clip(join(tmp_path / 'both.ts', *parts), tmp_path / 'out')
-    assert (imported.frames, imported.skipped) == (50, {})
+    assert (imported.samples['video'], imported.skipped) == (50, {})
     with RecordingReader(imported.path) as reader:
         shapes = Counter(sample.image.shape for sample in reader.samples())
     assert shapes == {(120, 160, 3): 25, (240, 320, 3): 25}
@@ -660,8 +660,8 @@ def test_of_an_intact_file_nothing_is_skipped(tmp_path, suffix):
         tmp_path / f'whole{suffix}', Pictures(count=50, options=(('bf', '2'),)), Tone(seconds=2.0)
     )
     imported = import_clip(path, tmp_path / 'out')
-    assert (imported.frames, imported.skipped) == (50, {})
-    assert imported.audio_s == pytest.approx(2.0, abs=0.05)
+    assert (imported.samples['video'], imported.skipped) == (50, {})
+    assert imported.seconds['audio'] == pytest.approx(2.0, abs=0.05)
 
 
 @pytest.mark.parametrize(('suffix', 'codec'), [('.mp3', 'libmp3lame'), ('.aac', 'aac')])
@@ -676,7 +676,7 @@ def test_a_file_that_ends_early_gives_what_it_has(tmp_path):
     path = write_media(tmp_path / 'cut.mkv', Pictures(count=50), Tone(seconds=2.0))
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     imported = import_clip(path, tmp_path / 'out')
-    assert 15 < imported.frames < 45
+    assert 15 < imported.samples['video'] < 45
     assert set(imported.skipped) <= {DAMAGED_PACKETS, UNREAD_END}
 
 
@@ -702,7 +702,7 @@ def test_larger_pictures_than_are_taken_are_not_decoded(tmp_path, monkeypatch):
     with pytest.raises(RecordingError, match=r'nothing in it .* \(damaged packets: \d+\)'):
         import_clip(path, tmp_path / 'out')
     monkeypatch.setattr(clip, 'MAX_PIXELS', 320 * 240)
-    assert import_clip(path, tmp_path / 'out').frames == 5
+    assert import_clip(path, tmp_path / 'out').samples['video'] == 5
 
 
 # PyAV is there for clips alone.

@@ -101,8 +101,8 @@ def load(imported, **audio):
 
 def test_picture_and_sound_of_a_clip(clip, tmp_path):
     imported = import_clip(clip(rate_hz=44_100, layout='stereo'), tmp_path / 'out')
-    assert (imported.frames, imported.utterances, imported.labels) == (10, 0, 0)
-    assert imported.audio_s == pytest.approx(1.0, abs=0.06)
+    assert (imported.samples['video'], imported.samples['text'], imported.labels) == (10, 0, 0)
+    assert imported.seconds['audio'] == pytest.approx(1.0, abs=0.06)
     got = load(imported)
     stamps = [frame.stamp_ns - START_NS for frame in got[Frame]]
     assert stamps == [index * 100 * MS for index in range(10)]
@@ -207,7 +207,7 @@ def test_a_transcript_arrives_after_it_was_spoken(clip, tmp_path):
         '1\n00:00:00,100 --> 00:00:00,400\n<i>tea</i>\n\n2\n00:00:00,500 --> 00:00:00,900\nplease\n'
     )
     imported = import_clip(clip(), tmp_path / 'out', transcript=talk, speech_delay_s=0.25)
-    assert imported.utterances == 2
+    assert imported.samples['text'] == 2
     first, second = load(imported)[Utterance]
     assert (first.text, second.text) == ('tea', 'please')
     assert (first.stamp_ns - START_NS, first.arrival_ns - START_NS) == (400 * MS, 650 * MS)
@@ -251,7 +251,7 @@ def test_time_that_goes_back_and_channels_that_change_are_survived(clip, tmp_pat
     ]
     (tmp_path / 'both.ts').write_bytes(b''.join(part.read_bytes() for part in parts))
     imported = import_clip(tmp_path / 'both.ts', tmp_path / 'out')
-    assert (imported.skipped, imported.audio_s) == ({}, pytest.approx(2.0, abs=0.1))
+    assert (imported.skipped, imported.seconds['audio']) == ({}, pytest.approx(2.0, abs=0.1))
     stamps = [chunk.stamp_ns for chunk in load(imported)[AudioChunk]]
     assert stamps == sorted(stamps)
 
@@ -272,7 +272,7 @@ def test_a_damaged_middle_is_skipped_and_counted(clip, tmp_path):
     data[picture : picture + 20] = bytes(20)
     source.write_bytes(data)
     imported = import_clip(source, tmp_path / 'out')
-    assert (imported.frames, imported.skipped) == (9, {'damaged packets': 1})
+    assert (imported.samples['video'], imported.skipped) == (9, {'damaged packets': 1})
     stamps_ms = [(frame.stamp_ns - START_NS) // MS for frame in load(imported)[Frame]]
     assert stamps_ms == [0, 100, 200, 300, 500, 600, 700, 800, 900]
 

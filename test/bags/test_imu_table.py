@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from activity_recognition.bags import RecordingReader, RecordingWriter
+from activity_recognition.bags import RecordingReader, RecordingWriter, import_key_points
 from activity_recognition.bags.imu_arrays import TOPIC, InertialArrays
+from activity_recognition.bags.tables import read_tables
 from activity_recognition.bags.writer import topic_of
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import RecordingError
@@ -118,3 +119,28 @@ def test_else_the_candidates_are_listed(two_sensors):
 def test_a_network_without_it_does_not_mind(two_sensors):
     with RecordingReader.for_model(two_sensors, ModelConfig()) as reader:
         assert reader._wanted.imu == ''
+
+
+def test_a_table_beside_arrays_of_the_same_sensor_is_refused(tmp_path):
+    joints = tmp_path / 'joints.npz'
+    np.savez(
+        joints,
+        joints=np.full((2, 2, 2), [[10.0, 20.0], [90.0, 80.0]]),
+        names=np.array(['nose', 'neck']),
+        t_s=np.arange(2) / 10,
+        image_size=np.array([100, 100]),
+        imu=np.zeros((2, 6)),
+        imu_t_s=np.arange(2) / 10,
+        imu_units=np.array(['g', 'deg/s']),
+    )
+    worn = table(tmp_path, f'{HEADER}\n0,1,2,3,4,5,6\n')
+    with pytest.raises(RecordingError, match='has arrays of imu; leave the table of imu out'):
+        import_key_points(joints, tmp_path / 'out', tables={'imu': worn})
+    found = import_key_points(joints, tmp_path / 'out')
+    assert found.messages == {TOPIC: 2}
+    assert found.describe().endswith(f'0 labels, 2 messages of {TOPIC}')
+
+
+def test_tables_are_of_modalities_that_have_such_a_format(tmp_path):
+    with pytest.raises(RecordingError, match="expected tables of imu, got one of 'audio'"):
+        read_tables({'audio': tmp_path / 'a.csv'})

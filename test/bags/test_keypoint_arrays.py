@@ -60,7 +60,11 @@ def samples_of(recording, kind):
 class TestRecordings:
     def test_joints_are_kept_and_drawn_at_their_times(self, tmp_path):
         found = import_key_points(write(tmp_path / 'a.npz'), tmp_path / 'bag')
-        assert (found.frames, found.duration_s, found.audio_s) == (FRAMES, 1.95, 0)
+        assert (found.samples['video'], found.duration_s, found.seconds['audio']) == (
+            FRAMES,
+            1.95,
+            0,
+        )
         frames = samples_of(tmp_path / 'bag', Frame)
         assert [frame.stamp_ns - START_NS for frame in frames] == [
             index * 50_000_000 for index in range(FRAMES)
@@ -124,8 +128,8 @@ class TestRecordings:
             transcript=tmp_path / 'a.srt',
             labels=tmp_path / 'a.csv',
         )
-        assert (found.frames, found.utterances, found.labels) == (FRAMES, 1, 1)
-        assert found.audio_s == pytest.approx(2.0)
+        assert (found.samples['video'], found.samples['text'], found.labels) == (FRAMES, 1, 1)
+        assert found.seconds['audio'] == pytest.approx(2.0)
         chunks = samples_of(tmp_path / 'bag', AudioChunk)
         late = [chunk for chunk in chunks if chunk.stamp_ns >= START_NS + NANOSECONDS]
         assert all(abs(chunk.samples).max() > 0.4 for chunk in late)

@@ -50,8 +50,8 @@ def test_clips_become_recordings_of_what_they_have(fights, tmp_path, audio, labe
 def test_sound_files_become_recordings_without_pictures(real_recordings, tmp_path):
     path = sorted((real_recordings / 'esc10' / 'clips').glob('*.ogg'))[0]
     imported = import_clip(path, tmp_path / 'out')
-    assert imported.frames == 0
-    assert imported.audio_s == pytest.approx(5.0, abs=0.1)
+    assert imported.samples['video'] == 0
+    assert imported.seconds['audio'] == pytest.approx(5.0, abs=0.1)
     with RecordingReader(imported.path) as reader:
         assert reader.roles.image == ''
         assert {type(sample) for sample in reader.samples()} == {AudioChunk}
