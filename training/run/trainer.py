@@ -36,7 +36,7 @@ from activity_recognition.training.run.processes import Peers, join_processes
 from activity_recognition.training.run.state import Progress, load_state, save_state
 from activity_recognition.training.run.throughput import Throughput
 from activity_recognition.training.run.validation import Validation, validate
-from activity_recognition.types import Modality, seconds_between
+from activity_recognition.types import seconds_between
 
 STATE, BEST = 'state.safetensors', 'best.safetensors'
 """Files of a run: where it stands, and the best weights so far."""
@@ -338,10 +338,9 @@ def _rates(
     system: ActivityRecognitionSystem, config: TrainConfig
 ) -> Iterator[tuple[nn.Module, float]]:
     """Yield the parts of the network with a factor on the learning rate."""
-    if Modality.VIDEO in system.modalities:
-        yield system.video_encoder.pretrained, config.frame_encoder_rate
-    if Modality.TEXT in system.modalities:
-        yield system.text_encoder.encoder, config.text_encoder_rate
+    for encoder in system.encoders.values():
+        if encoder.pretrained is not None and encoder.pretrained_rate:
+            yield encoder.pretrained, getattr(config, encoder.pretrained_rate)
 
 
 def _thinned_samples(part: Mapping[str, Tensor]) -> Tensor:

@@ -23,6 +23,8 @@ class Encoder(nn.Module, ABC):
     """
 
     modality: ClassVar[Modality]
+    pretrained_rate: ClassVar[str] = ''
+    """Setting of a recipe with the factor on the learning rate of :attr:`pretrained`."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Take window and number of tokens from the section of ``config`` named as the modality."""

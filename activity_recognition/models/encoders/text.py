@@ -38,6 +38,7 @@ class TextTransformer(Encoder):
     """
 
     modality = Modality.TEXT
+    pretrained_rate = 'text_encoder_rate'
 
     def __init__(self, config: ModelConfig) -> None:
         """Create the encoder described by ``config.text``, with random weights.

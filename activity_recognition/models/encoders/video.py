@@ -103,6 +103,7 @@ class VideoTransformer(Encoder):
     """
 
     modality = Modality.VIDEO
+    pretrained_rate = 'frame_encoder_rate'
 
     def __init__(self, config: ModelConfig) -> None:
         """Create the encoder described by ``config.video``, with random weights.
