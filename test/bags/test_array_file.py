@@ -218,7 +218,7 @@ def test_damaged_arrays_are_key_points_or_recording_errors(tmp_path):
         try:
             arrays = KeyPointArrays.read(path)
             list(arrays.frames(10**18))
-            if arrays.inertial:
-                list(arrays.inertial.messages(10**18))
+            for sensor in arrays.beside.values():
+                list(sensor.messages(10**18))
         except RecordingError:
             continue
