@@ -3,16 +3,23 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from activity_recognition.modalities import SPECS
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ('activity_recognition', 'training', 'launch', 'config')
-NAMES = re.compile(r'\bimu\b|angular_velocity|linear_acceleration', re.IGNORECASE)
+NAMES = re.compile(
+    # As a word, as part of a name with underscores, and as part of the name of a class.
+    r'(?<![A-Za-z])(imu|IMU)(?![A-Za-z])|Imu(?![a-z])|[Ii]nertial'
+    r'|angular_velocity|linear_acceleration'
+)
 MOST_FILES, MOST_LINES = 12, 300
+ADR = ROOT / 'docs' / 'adr' / '0033-the-fourth-modality.md'
 
 
 def files_of_the_fourth() -> dict[str, str]:
-    """Return path -> text of the files that speak of it."""
+    """Return path -> text of the files that name it, by their name or in their text."""
     found = {}
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob('*')):
@@ -22,14 +29,40 @@ def files_of_the_fourth() -> dict[str, str]:
                 text = path.read_text(encoding='utf-8')
             except UnicodeDecodeError:
                 continue
-            if NAMES.search(text):
+            if NAMES.search(path.stem) or NAMES.search(text):
                 found[str(path.relative_to(ROOT))] = text
     return found
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('queue_imu_s', True),
+        ('ImuConfig', True),
+        ('IMU_TYPE', True),
+        ('an inertial sensor', True),
+        ("'imu'", True),
+        ('simulation', False),
+        ('maximum', False),
+        ('minimum', False),
+        ('SimulatedMuseum', False),
+    ],
+)
+def test_every_way_of_naming_it_is_found(text, expected):
+    assert bool(NAMES.search(text)) is expected
 
 
 def test_the_fourth_modality_is_in_few_files():
     found = files_of_the_fourth()
     assert 6 <= len(found) <= MOST_FILES, sorted(found)
+
+
+def test_they_are_those_that_the_decision_lists():
+    listed = re.findall(r'^\| `(\S+)` \|', ADR.read_text(encoding='utf-8'), re.MULTILINE)
+    expected = {
+        name if name.startswith('training/') else f'activity_recognition/{name}' for name in listed
+    }
+    assert set(files_of_the_fourth()) == expected
 
 
 def test_none_of_these_files_is_long():

@@ -165,7 +165,7 @@ def import_key_points(
         audio: any file with audio that FFmpeg reads; None without.
         transcript: ``.srt`` or ``.vtt`` file; None without.
         labels: label file, copied into the recording; None without.
-        tables: of other sensors than those in the arrays, by modality, as ``imu``.
+        tables: of other sensors than those in the arrays, by modality.
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
         audio_channels: which of several audio channels is kept: ``mean``, an index, ``auto``.
         storage: ``mcap`` or ``sqlite3``.
