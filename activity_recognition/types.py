@@ -214,7 +214,7 @@ class Status(IntEnum):
 
     OK = 0
     UNKNOWN = 1
-    """Inputs are there, but no label is believed enough."""
+    """Inputs are there, but no label is probable enough."""
     NO_DATA = 2
     """No modality delivered anything inside its window."""
 

@@ -144,8 +144,8 @@ def presence_alone(
 
 
 def _by_share(answer: ClipAnswer, counts: Counter[str]) -> ClipAnswer:
-    beliefs = np.array([float(counts[label]) for label in answer.labels])
-    return ClipAnswer(name=answer.name, labels=answer.labels, beliefs={AUDIO: beliefs})
+    probabilities = np.array([float(counts[label]) for label in answer.labels])
+    return ClipAnswer(name=answer.name, labels=answer.labels, probabilities={AUDIO: probabilities})
 
 
 if __name__ == '__main__':

@@ -84,13 +84,13 @@ class ClipAnswer:
 
     name: str
     labels: tuple[str, ...]
-    beliefs: Mapping[Combination, NDArray[np.float64]]
+    probabilities: Mapping[Combination, NDArray[np.float64]]
     """(C,), the mean over the decisions; NaN where nothing was visible in any of them."""
 
     def label(self, combination: Combination) -> str:
         """Return the most probable label, empty where there is none."""
-        beliefs = self.beliefs[combination]
-        return '' if np.isnan(beliefs).any() else self.labels[int(beliefs.argmax())]
+        probabilities = self.probabilities[combination]
+        return '' if np.isnan(probabilities).any() else self.labels[int(probabilities.argmax())]
 
 
 def data_folder(name: str) -> Path | None:
@@ -248,8 +248,10 @@ def answer(checkpoint: Checkpoint, recordings: Sequence[Path], run: FoldRun) -> 
             ClipAnswer(
                 name=recording.recording.name,
                 labels=checkpoint.config.labels,
-                beliefs={
-                    chosen: _mean_belief([p[chosen] for p in predictions], checkpoint.temperature)
+                probabilities={
+                    chosen: _mean_probabilities(
+                        [p[chosen] for p in predictions], checkpoint.temperature
+                    )
                     for chosen in run.combinations
                 },
             )
@@ -261,7 +263,9 @@ def _words(segment: LabelledSegment, checkpoint: Checkpoint) -> LabelledSegment:
     return segment.tokenised(checkpoint.tokenizer)
 
 
-def _mean_belief(predictions: Sequence[Prediction], temperature: float) -> NDArray[np.float64]:
+def _mean_probabilities(
+    predictions: Sequence[Prediction], temperature: float
+) -> NDArray[np.float64]:
     """Average the probabilities (C,) of all decisions at which anything was visible."""
     logits = torch.cat([p.logits[torch.from_numpy(p.anything)] for p in predictions])
     mean: NDArray[np.float64] = (logits.double() / temperature).softmax(-1).mean(0).numpy()

@@ -221,7 +221,7 @@ class IsNone(SituationIs):
 
 
 class IsUnknown(SituationIs):
-    """Whether the recognizer has inputs and believes no label enough."""
+    """Whether the recognizer has inputs and no label is probable enough."""
 
     def __init__(self, name: str, feed: ActivityFeed) -> None:
         """Create the condition.

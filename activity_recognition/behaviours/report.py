@@ -23,7 +23,7 @@ class Situation(Enum):
     NONE = 'none'
     """It watches, and nothing is being done: the label is ``none``."""
     UNKNOWN = 'unknown'
-    """It has inputs, and believes no label enough."""
+    """It has inputs, and no label is probable enough."""
     NO_DATA = 'no_data'
     """It is alive, and no camera, microphone or transcript reaches it."""
     SILENT = 'silent'
@@ -110,6 +110,6 @@ class Observation:
             return 'no data: the recognizer runs, but nothing reaches its inputs'
         if self.situation is Situation.UNKNOWN:
             best = next(iter(self.report.scores), 'the best candidate')
-            return f'unknown: {best} with {self.confidence:.2f} is not believed enough'
+            return f'unknown: {best} with {self.confidence:.2f} is not probable enough'
         held = f'{self.label} with {self.confidence:.2f} for {self.stable_s:.1f} s'
         return f'{held}, {self.age_s:.1f} s old'

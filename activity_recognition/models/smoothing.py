@@ -1,4 +1,4 @@
-"""ActivitySmoothing: from a stream of beliefs to an answer that does not flicker.
+"""ActivitySmoothing: from a stream of probabilities to an answer that does not flicker.
 
 It lives beside the network, which names it as its ``postprocess``, and keeps no memory: a stream's
 memory is a :class:`SmoothingState` that the caller holds and passes in.
@@ -20,7 +20,7 @@ from activity_recognition.types import Status, seconds_between
 class SmoothingState:
     """What the smoothing of one stream remembers."""
 
-    beliefs: deque[NDArray[np.float32]] = field(default_factory=deque)
+    probabilities: deque[NDArray[np.float32]] = field(default_factory=deque)
     """The last decisions' probabilities, oldest first."""
     class_id: int = -1
     """The held class; -1 before the first decision and while UNKNOWN or NO_DATA."""
@@ -30,7 +30,7 @@ class SmoothingState:
 
     def clear(self) -> None:
         """Forget everything."""
-        self.beliefs.clear()
+        self.probabilities.clear()
         self.class_id, self.status, self.since_ns = -1, Status.NO_DATA, None
 
 
@@ -74,14 +74,14 @@ class ActivitySmoothing:
         return SmoothingState()
 
     def no_data(self, t_ns: int, num_activities: int, state: SmoothingState) -> Smoothed:
-        """Answer for a moment at which nothing was there to believe anything from.
+        """Answer for a moment at which nothing was there to decide from.
 
         Args:
             t_ns: stamp of the moment.
             num_activities: number of classes.
             state: memory of the stream, changed in place.
         """
-        state.beliefs.clear()
+        state.probabilities.clear()
         since_ns = self._hold(state, -1, Status.NO_DATA, t_ns)
         nothing = np.zeros(num_activities, np.float32)
         return Smoothed(nothing, -1, Status.NO_DATA, 0.0, since_ns)
@@ -96,11 +96,11 @@ class ActivitySmoothing:
             t_ns: stamp of the decision.
             state: memory of the stream, changed in place.
         """
-        state.beliefs.append(probabilities)
-        while len(state.beliefs) > self.config.window_size:
-            state.beliefs.popleft()
-        mean: NDArray[np.float32] = np.add.reduce(np.array(state.beliefs))
-        mean /= len(state.beliefs)
+        state.probabilities.append(probabilities)
+        while len(state.probabilities) > self.config.window_size:
+            state.probabilities.popleft()
+        mean: NDArray[np.float32] = np.add.reduce(np.array(state.probabilities))
+        mean /= len(state.probabilities)
         class_id = self._choose(mean, t_ns, state)
         confidence = float(mean[class_id])
         if confidence >= self.config.unknown_threshold:

@@ -237,14 +237,14 @@ class ActivityRecognitionSystem(nn.Module):
         state = state if state is not None else self.postprocess.new_state()
         with torch.inference_mode(), autocast or nullcontext():
             output = self.forward_detailed(batch)
-        beliefs = (output.logits[0].double() / temperature).softmax(-1).float().cpu().numpy()
+        probabilities = (output.logits[0].double() / temperature).softmax(-1).float().cpu().numpy()
         present = torch.stack([output.present[m][0] for m in self.modalities]).any(0).tolist()
         times = batch['decision_stamps'][0].tolist()
         answers = [
-            self.postprocess.step(belief, t_ns, state)
+            self.postprocess.step(row, t_ns, state)
             if there
             else self.postprocess.no_data(t_ns, self.config.num_activities, state)
-            for belief, t_ns, there in zip(beliefs, times, present, strict=True)
+            for row, t_ns, there in zip(probabilities, times, present, strict=True)
         ]
         return output.logits, answers
 

@@ -37,16 +37,16 @@ LABELS = ('none', 'greeting', 'fallen')
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Write the checkpoint of a tiny network that believes in one label, whatever it is shown."""
+    """Write the checkpoint of a tiny network that decides for one label, whatever it is shown."""
 
-    def write(believed: str) -> Path:
+    def write(label: str) -> Path:
         config = dataclasses.replace(TINY, labels=LABELS)
         system = make_system(config)
         system.classifier.weight.data.zero_()
         system.classifier.bias.data.fill_(0.0)
-        system.classifier.bias.data[LABELS.index(believed)] = 4.0
-        save_checkpoint(tmp_path / believed, system, tokenizer_for(config))
-        return tmp_path / believed
+        system.classifier.bias.data[LABELS.index(label)] = 4.0
+        save_checkpoint(tmp_path / label, system, tokenizer_for(config))
+        return tmp_path / label
 
     return write
 

@@ -73,8 +73,8 @@ def tones(tmp_path: Path) -> list[RealClip]:
 
 
 def answered(name: str, label: str) -> ClipAnswer:
-    beliefs = np.array([0.2, 0.8] if label == 'b' else [0.8, 0.2])
-    return ClipAnswer(name=name, labels=('a', 'b'), beliefs={fights.AUDIO: beliefs})
+    probabilities = np.array([0.2, 0.8] if label == 'b' else [0.8, 0.2])
+    return ClipAnswer(name=name, labels=('a', 'b'), probabilities={fights.AUDIO: probabilities})
 
 
 def clip(name: str, label: str, *, sound: str = 'audible', group: str = '', fold: int = 1):
@@ -128,7 +128,7 @@ def test_a_network_trained_on_one_fold_answers_for_the_other(tones, tmp_path):
     assert {a.name for a in answers} == {c.name for c in tones if c.fold == 2}
     assert percentages([answers], tones, esc10.AUDIO).mean == 100.0
     for a in answers:
-        assert a.beliefs[esc10.AUDIO].sum() == pytest.approx(1.0)
+        assert a.probabilities[esc10.AUDIO].sum() == pytest.approx(1.0)
         assert a.label(fights.VIDEO) == ''  # nothing is visible, so nothing is answered
 
 

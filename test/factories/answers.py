@@ -153,7 +153,7 @@ def largest_difference(found: Answers, expected: Answers) -> float:
 
 
 def assert_near(found: Answers, expected: Answers) -> float:
-    """Compare what 8-bit weights give: near, and not the same; return the difference of beliefs.
+    """Compare what 8-bit weights give: near, and not the same; return how far probabilities differ.
 
     Where the best class leads clearly it stays the best.
     """

@@ -89,8 +89,8 @@ class TestDecisions:
     def test_probabilities_are_calibrated_and_averaged(self, checkpoint, trace):
         decisions = run(make_engine(checkpoint), trace)
         logits = torch.from_numpy(np.stack([d.logits for d in decisions])).double()
-        beliefs = (logits / checkpoint.temperature).softmax(-1)[-5:].mean(0)
-        np.testing.assert_allclose(decisions[-1].probabilities, beliefs, atol=1e-6)
+        mean = (logits / checkpoint.temperature).softmax(-1)[-5:].mean(0)
+        np.testing.assert_allclose(decisions[-1].probabilities, mean, atol=1e-6)
 
     def test_the_class_is_the_smoothed_one(self, checkpoint, trace):
         plain = SmoothingConfig(
@@ -102,7 +102,7 @@ class TestDecisions:
             assert decision.label == TINY.labels[decision.class_id]
             assert decision.confidence == decision.probabilities.max()
 
-    def test_no_label_without_belief(self, checkpoint, trace):
+    def test_no_label_below_the_threshold(self, checkpoint, trace):
         doubtful = SmoothingConfig(unknown_threshold=1.0)
         for decision in run(make_engine(checkpoint, smoothing=doubtful), trace):
             assert decision.status is Status.UNKNOWN
@@ -190,11 +190,11 @@ class TestEvidence:
     def test_each_modality_answers_with_its_own_head(self, checkpoint, trace):
         decisions = run(make_engine(checkpoint), trace)
         expected = (dense(checkpoint, trace).unimodal.double() / checkpoint.temperature).softmax(-1)
-        for decision, beliefs in zip(decisions, expected, strict=True):
-            for evidence, belief in zip(decision.evidence, beliefs, strict=True):
+        for decision, rows in zip(decisions, expected, strict=True):
+            for evidence, row in zip(decision.evidence, rows, strict=True):
                 if evidence.present:
-                    assert evidence.confidence == pytest.approx(belief.max().item(), abs=1e-5)
-                    assert evidence.label == TINY.labels[int(belief.argmax())]
+                    assert evidence.confidence == pytest.approx(row.max().item(), abs=1e-5)
+                    assert evidence.label == TINY.labels[int(row.argmax())]
 
     @pytest.mark.parametrize('every', [1, 3])
     def test_weights_come_every_so_often_and_are_nan_between(self, checkpoint, trace, every):
@@ -225,9 +225,11 @@ class TestEvidence:
             for w in trace
         ]
         logits = dense(checkpoint, bare).logits[-1]
-        belief = (logits.double() / checkpoint.temperature).softmax(-1)[decision.class_id].item()
+        without = (logits.double() / checkpoint.temperature).softmax(-1)[decision.class_id].item()
         weight = decision.evidence[MODALITIES.index(hidden)].weight
-        assert weight == pytest.approx(decision.probabilities[decision.class_id] - belief, abs=1e-5)
+        assert weight == pytest.approx(
+            decision.probabilities[decision.class_id] - without, abs=1e-5
+        )
 
     def test_the_only_modality_is_weighed_too(self, checkpoint):
         decision = make_engine(checkpoint, evidence_every=1).apply(deciding(0.0, frame_at(0.0)))

@@ -73,7 +73,7 @@ def test_very_many_traces(scene, config, rate_hz, dtype):
     check(config, deciding_trace_of(scene, rate_hz), dtype)
 
 
-def assert_close_in_belief(found: Answers, expected: Answers) -> None:
+def assert_close_in_probability(found: Answers, expected: Answers) -> None:
     """Beliefs within 2e-2, and the same best class where it leads by more than 4e-2."""
     np.testing.assert_array_equal(found.present, expected.present)
     ours = found.logits.double().softmax(-1)
@@ -92,7 +92,7 @@ def test_bfloat16_stays_close(seed, reference):
     trace = trace_of(scene)
     checkpoint = make_checkpoint(TINY, seed=seed)
     found, _ = streamed(checkpoint, trace, precision='bf16')
-    assert_close_in_belief(found, dense(checkpoint, trace, precision=reference))
+    assert_close_in_probability(found, dense(checkpoint, trace, precision=reference))
 
 
 @pytest.mark.gpu
@@ -113,7 +113,7 @@ def test_bfloat16_stays_close_on_cuda(reference):
     checkpoint = make_checkpoint(TINY)
     found, _ = streamed(checkpoint, trace, precision='bf16', device='cuda')
     expected = dense(checkpoint, trace, precision=reference, device='cuda')
-    assert_close_in_belief(found, expected)
+    assert_close_in_probability(found, expected)
 
 
 SETS = [chosen for count in (1, 2, 3) for chosen in itertools.combinations(MODALITIES, count)]

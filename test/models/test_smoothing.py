@@ -17,16 +17,16 @@ def smoothing(**overrides):
     return ActivitySmoothing(config=SmoothingConfig(**{**plain, **overrides}))
 
 
-def play(smooth, beliefs, state=None, *, start_ns=START_NS):
-    """Feed beliefs a tenth of a second apart; None stands for a moment without data."""
+def play(smooth, stream, state=None, *, start_ns=START_NS):
+    """Feed probabilities a tenth of a second apart; None stands for a moment without data."""
     state = state or smooth.new_state()
     answers = []
-    for index, belief in enumerate(beliefs):
+    for index, row in enumerate(stream):
         t_ns = start_ns + to_ns(index * PERIOD_S)
-        if belief is None:
+        if row is None:
             answers.append(smooth.no_data(t_ns, 3, state))
         else:
-            answers.append(smooth.step(np.array(belief, np.float32), t_ns, state))
+            answers.append(smooth.step(np.array(row, np.float32), t_ns, state))
     return answers
 
 
@@ -70,14 +70,14 @@ def test_a_held_label_that_nobody_believes_gives_way_at_once():
     assert labels(answers) == [0, 1, 1]
 
 
-def test_little_belief_is_unknown_at_once():
+def test_a_low_probability_is_unknown_at_once():
     answers = play(smoothing(min_hold_s=10.0, unknown_threshold=0.5), [A, FLAT, B])
     assert [answer.status for answer in answers] == [Status.OK, Status.UNKNOWN, Status.OK]
     assert labels(answers) == [0, -1, 1]
     assert answers[1].confidence == pytest.approx(0.34)
 
 
-def test_belief_that_is_no_number_is_unknown():
+def test_a_probability_that_is_no_number_is_unknown():
     answers = play(smoothing(), [A, (np.nan,) * 3])
     assert answers[1].status is Status.UNKNOWN
     assert answers[1].class_id == -1
@@ -100,8 +100,8 @@ def test_no_data_says_so_and_forgets_the_average():
 @pytest.mark.parametrize('start_ns', [0, START_NS], ids=['simulated', 'epoch'])
 def test_stable_since_is_when_label_and_status_became_what_they_are(start_ns):
     smooth = smoothing(unknown_threshold=0.5)
-    beliefs = [None, None, A, A, FLAT, FLAT, A, B]
-    since = [answer.stable_since_ns for answer in play(smooth, beliefs, start_ns=start_ns)]
+    stream = [None, None, A, A, FLAT, FLAT, A, B]
+    since = [answer.stable_since_ns for answer in play(smooth, stream, start_ns=start_ns)]
     first = [0, 0, 2, 2, 4, 4, 6, 7]
     assert since == [start_ns + to_ns(index * PERIOD_S) for index in first]
 
@@ -153,14 +153,14 @@ configs = st.builds(
 )
 
 
-@given(beliefs=probabilities, config=configs)
+@given(stream=probabilities, config=configs)
 @settings(max_examples=50)
-def test_whatever_comes_the_answer_is_sound(beliefs, config):
-    answers = play(ActivitySmoothing(config=config), beliefs)
-    for belief, answer in zip(beliefs, answers, strict=True):
+def test_whatever_comes_the_answer_is_valid(stream, config):
+    answers = play(ActivitySmoothing(config=config), stream)
+    for row, answer in zip(stream, answers, strict=True):
         assert (answer.status is Status.OK) == (answer.class_id >= 0)
-        assert (answer.status is Status.NO_DATA) == (belief is None)
-        if belief is None:
+        assert (answer.status is Status.NO_DATA) == (row is None)
+        if row is None:
             continue
         assert answer.probabilities.dtype == np.float32
         assert answer.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
@@ -171,10 +171,10 @@ def test_whatever_comes_the_answer_is_sound(beliefs, config):
             assert answer.confidence == answer.probabilities.max() < config.unknown_threshold
 
 
-@given(beliefs=probabilities, config=configs)
+@given(stream=probabilities, config=configs)
 @settings(max_examples=50)
-def test_a_label_changes_only_when_it_may(beliefs, config):
-    answers = play(ActivitySmoothing(config=config), beliefs)
+def test_a_label_changes_only_when_it_may(stream, config):
+    answers = play(ActivitySmoothing(config=config), stream)
     for index in range(1, len(answers)):
         before, after = answers[index - 1], answers[index]
         if (before.status, before.class_id) == (after.status, after.class_id):

@@ -202,9 +202,12 @@ class TestOptimizedForward:
         batch = random_batch(TINY, decisions=6)
         logits, answers = exact_system.optimized_forward(batch)
         torch.testing.assert_close(logits, exact_system(batch).detach(), atol=1e-12, rtol=0)
-        beliefs = logits[0].softmax(-1).float()
+        probabilities = logits[0].softmax(-1).float()
         torch.testing.assert_close(
-            torch.from_numpy(answers[-1].probabilities), beliefs[-5:].mean(0), atol=1e-6, rtol=0
+            torch.from_numpy(answers[-1].probabilities),
+            probabilities[-5:].mean(0),
+            atol=1e-6,
+            rtol=0,
         )
 
     def test_the_state_is_the_callers(self, exact_system):
@@ -213,7 +216,7 @@ class TestOptimizedForward:
         _, first = exact_system.optimized_forward(batch, state)
         _, again = exact_system.optimized_forward(batch, state)
         _, fresh = exact_system.optimized_forward(batch)
-        assert len(state.beliefs) == 4
+        assert len(state.probabilities) == 4
         assert (again[0].probabilities != first[0].probabilities).any()
         assert (fresh[0].probabilities == first[0].probabilities).all()
 

@@ -314,13 +314,13 @@ def test_a_step_that_computes_nothing_is_passed_over_on_cuda(without_tf32, recwa
 @pytest.mark.parametrize('precision', ['bf16', 'fp16'])
 def test_half_precision_stays_close_to_that_of_torch(precision):
     trace = trace_of(TROUBLED)
-    beliefs = []
+    probabilities = []
     for backend in ('cudagraph', 'torch'):
         config = EngineConfig(device='cuda', precision=precision, backend=backend)
         engine = StreamingEngine(make_checkpoint(), engine=config)
         assert engine.backend.name == backend
-        beliefs.append([torch.from_numpy(d.logits).softmax(-1) for d in run(engine, trace)])
-    difference = torch.stack(beliefs[0]) - torch.stack(beliefs[1])
+        probabilities.append([torch.from_numpy(d.logits).softmax(-1) for d in run(engine, trace)])
+    difference = torch.stack(probabilities[0]) - torch.stack(probabilities[1])
     assert difference.abs().max() <= 2e-2
 
 

@@ -29,8 +29,8 @@ def test_it_is_cross_entropy_of_all_decisions():
     loss = DenseLoss(torch.ones(CLASSES), label_smoothing=0.0)
     found = loss(logits, unimodal, present, targets)
 
-    def expected(beliefs: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(beliefs.flatten(0, 1), targets.flatten())
+    def expected(found: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(found.flatten(0, 1), targets.flatten())
 
     torch.testing.assert_close(found['fused'], expected(logits))
     for modality in MODALITIES:

@@ -1,4 +1,4 @@
-"""Unimodal beliefs are drawn to the fused one, and not the other way round."""
+"""Unimodal probabilities are drawn to the fused ones, and not the other way round."""
 
 from __future__ import annotations
 
