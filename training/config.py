@@ -70,8 +70,15 @@ class AugmentationConfig(Ranged):
     """Up to this share of the tokens is lost."""
     word_errors: float = setting(0.0, low=0.0, high=1.0)
     """Up to this share of the tokens is replaced by others."""
+    sensor_turn_deg: float = setting(25.0, low=0.0, high=180.0, optional_in_checkpoint=True)
+    """An inertial sensor is turned on the body by up to this much, about any axis, degrees."""
+    sensor_scale: float = setting(0.05, low=0.0, high=0.5, optional_in_checkpoint=True)
+    """Share by which an inertial sensor's acceleration and angular velocity are scaled at most."""
     clock_skew_s: float = setting(0.0, low=0.0, high=2.0)
     """Stamps of sound and speech are moved by up to this much against the camera's, seconds."""
+    tempo: float = setting(0.0, low=0.0, high=1.0, optional_in_checkpoint=True)
+    """Logarithm of how much faster or slower everything in a crop happens at most, as people
+    differ; leave it at 0 where labels tell how fast something is done."""
 
     @property
     def crops(self) -> bool:
@@ -143,6 +150,9 @@ class TrainConfig(Ranged):
     """Length of a training crop, seconds."""
     frame_rate_hz: float = setting(5.0, low=0.5, high=120.0)
     """Mean rate to which frames of a crop are thinned at random."""
+    timer_rate_hz: float = setting(2.5, low=0.1, high=120.0, optional_in_checkpoint=True)
+    """Decisions a second that a crop is asked for beside those at its frames, so that the network
+    also learns to answer between frames and while none come; the only ones without video."""
     learning_rate: float = setting(1e-3, low=1e-8, high=1.0)
     weight_decay: float = setting(0.05, low=0.0, high=1.0)
     warmup_fraction: float = setting(0.05, low=0.0, high=0.9)

@@ -66,6 +66,39 @@ def test_drop_outs_happen():
     assert max(lost) <= 6
 
 
+def test_a_recipe_says_how_far_a_sensor_is_turned():
+    """Without noise and scale, lengths stay, and what is along one axis shows the angle."""
+    given = crop()
+    given['inertial_blocks'][:] = (100.0, 0, 0, 0, 50.0, 0)
+    given['inertial_mask'][:] = True
+
+    def angles(most_deg: float) -> list[float]:
+        config = AugmentationConfig(sensor_turn_deg=most_deg, sensor_scale=0.0)
+        found = (augment(given, (n,), config, MODEL) for n in range(40))
+        kept = [f['inertial_blocks'][f['inertial_mask']][..., :3] for f in found]
+        means = [values.reshape(-1, 3).mean(axis=0) for values in kept]
+        assert np.linalg.norm(means, axis=1) == pytest.approx(100.0, abs=0.2)
+        return [float(np.degrees(np.arccos(mean[0] / np.linalg.norm(mean)))) for mean in means]
+
+    assert max(angles(0.0)) < 0.2
+    assert max(angles(25.0)) < 25.2
+    assert 30.0 < max(angles(60.0)) < 60.2
+
+
+def test_a_recipe_says_how_far_a_sensor_is_scaled():
+    given = crop()
+    given['inertial_blocks'][:] = (100.0, 0, 0, 0, 50.0, 0)
+    given['inertial_mask'][:] = True
+    config = AugmentationConfig(sensor_turn_deg=0.0, sensor_scale=0.3)
+    ratios = []
+    for n in range(40):
+        found = augment(given, (n,), config, MODEL)
+        kept = found['inertial_blocks'][found['inertial_mask']].reshape(-1, 6).mean(axis=0)
+        ratios.append((kept[0] / 100, kept[4] / 50))
+    assert 0.15 < np.abs(np.array(ratios) - 1).max() < 0.31
+    assert np.ptp(np.array(ratios) @ (1, -1)) > 0.1
+
+
 def test_a_rotation_keeps_lengths():
     turn = rotation(np.random.default_rng(0), 0.4)
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)

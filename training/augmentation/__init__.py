@@ -1,7 +1,8 @@
 """Small seeded changes of a crop that leave its labels true.
 
 Each modality has a module of its name, whose ``augment(crop, config, model, rng)`` returns the
-arrays that it changes.
+arrays that it changes. Where its values themselves change with the tempo, the module has
+``at_tempo(blocks, rate)``.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from numpy.typing import NDArray
 from activity_recognition.config import ModelConfig
 from activity_recognition.modalities import SPECS, ModalitySpec
 from activity_recognition.training.augmentation.clocks import skew_clocks
+from activity_recognition.training.augmentation.tempo import change_tempo
 from activity_recognition.training.config import AugmentationConfig
 
 Arrays = dict[str, NDArray[Any]]
 Augment = Callable[[Arrays, AugmentationConfig, ModelConfig, np.random.Generator], Arrays]
 
-_CLOCKS = 3
-"""Number of the clocks' stream of random numbers; a modality's is its place among the others."""
+_CLOCKS, _TEMPO = 3, 1000
+"""Numbers of the clocks' and the tempo's streams of random numbers; a modality's is its place among
+the others."""
 
 
 def augment(
@@ -40,6 +43,7 @@ def augment(
     """
     if config.strength <= 0:
         return dict(crop)
+    crop = change_tempo(crop, config, np.random.default_rng([*key, _TEMPO]))
     changed = dict(crop)
     for place, spec in enumerate(SPECS):
         if spec.arrays[0].name in crop:

@@ -14,10 +14,6 @@ from numpy.typing import NDArray
 from activity_recognition.config import ModelConfig
 from activity_recognition.training.config import AugmentationConfig
 
-TURN_RAD = np.radians(25.0)
-"""Largest turn of the sensor on the body."""
-SCALE = 0.05
-"""Largest change of a quantity's scale, as a share."""
 NOISE = (0.2, 0.03)
 """Largest standard deviation of noise, m/s² and rad/s."""
 DROP_OUT_BLOCKS = 6
@@ -42,9 +38,9 @@ def augment(
     del model
     blocks, mask = crop['inertial_blocks'], crop['inertial_mask'].copy()
     strength = config.strength
-    turn = rotation(rng, rng.uniform(-1, 1) * TURN_RAD * strength)
+    turn = rotation(rng, rng.uniform(-1, 1) * np.radians(config.sensor_turn_deg) * strength)
     changed = (blocks.reshape(*blocks.shape[:-1], 2, 3) @ turn.T).reshape(blocks.shape)
-    scale = 1 + rng.uniform(-1, 1, 2) * SCALE * strength
+    scale = 1 + rng.uniform(-1, 1, 2) * config.sensor_scale * strength
     changed = changed * np.repeat(scale, 3)
     noise = np.repeat(rng.uniform(0, 1, 2) * NOISE * strength, 3)
     changed = changed + rng.standard_normal(blocks.shape) * noise
@@ -53,6 +49,16 @@ def augment(
         mask[begin : begin + int(rng.integers(1, DROP_OUT_BLOCKS + 1))] = False
     changed[~mask] = 0.0
     return {'inertial_blocks': changed.astype(np.float32), 'inertial_mask': mask}
+
+
+def at_tempo(blocks: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
+    """Return blocks of the same movement done faster: turns are, gravity is not.
+
+    Args:
+        blocks: (A, K, 6), already shortened.
+        rate: how many times as fast.
+    """
+    return blocks * np.repeat([1.0, rate], 3).astype(blocks.dtype)
 
 
 def rotation(rng: np.random.Generator, angle_rad: float) -> NDArray[np.float64]:

@@ -23,10 +23,6 @@ from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import IGNORE
 from activity_recognition.types import NANOSECONDS, Modality, seconds_between, to_ns
 
-TIMER_RATE_HZ = 2.5
-"""Decisions a second beside those at frames, so that the network also learns to answer between
-frames and while none come."""
-
 THINNED = frozenset(spec.modality for spec in SPECS if spec.triggers_decisions)
 """Modalities that cost the most, of which a crop keeps some samples only, and decides at each."""
 
@@ -115,7 +111,7 @@ def cut_crop(
         crop |= _cut(segment, modality, chosen, wide=config.wide_px(model) > 0)
         if modality in plan.hidden:
             crop[spec.mask_key][:] = False
-    stamps, arrivals = _decisions(segment, crop, plan, rng)
+    stamps, arrivals = _decisions(segment, crop, plan, config, rng)
     return {
         **crop,
         'decision_stamps': stamps,
@@ -235,11 +231,15 @@ def _thinned(
 
 
 def _decisions(
-    segment: LabelledSegment, crop: Arrays, plan: CropPlan, rng: np.random.Generator
+    segment: LabelledSegment,
+    crop: Arrays,
+    plan: CropPlan,
+    config: TrainConfig,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return stamps and arrivals (Q,) of decisions: at every kept frame, and by a timer between."""
     last_ns = min(plan.end_ns, segment.end_ns)
-    period_ns = round(NANOSECONDS / TIMER_RATE_HZ)
+    period_ns = round(NANOSECONDS / config.timer_rate_hz)
     first_ns = plan.start_ns + int(rng.random() * period_ns)
     timer = np.arange(first_ns, last_ns, period_ns, dtype=np.int64)
     thinned = [SPEC[m] for m in segment.modalities if m in THINNED]

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
-from activity_recognition.config_io import to_mapping
+from activity_recognition.config_io import to_mapping, to_stored_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import METRICS, save_checkpoint
@@ -234,9 +234,9 @@ def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | Non
         dataset: its recordings.
         frame_encoder: weights to begin with.
     """
-    settings = {k: v for k, v in to_mapping(config).items() if k not in _FREE_SETTINGS}
+    # Runs that were begun before a setting existed go on.
+    settings = {k: v for k, v in to_stored_mapping(config).items() if k not in _FREE_SETTINGS}
     if config.model == ModelChoices():
-        # Runs that were begun before recipes could choose go on.
         del settings['model']
     recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
     start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''

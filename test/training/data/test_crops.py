@@ -181,3 +181,14 @@ def test_batches_are_padded(segment: LabelledSegment):
     assert {key: value.dtype for key, value in batch.items()} == {
         key: value.dtype for key, value in crops[0].items()
     }
+
+
+def test_a_recipe_says_how_often_is_decided_beside_the_frames(segment: LabelledSegment):
+    asked = {}
+    for rate_hz in (2.5, 10.0):
+        config = dataclasses.replace(CONFIG, timer_rate_hz=rate_hz)
+        crop = cut_crop(segment, plan_for(segment), config, TINY)
+        asked[rate_hz] = len(crop['decision_stamps']) - len(crop['frame_stamps'])
+        timer = np.setdiff1d(crop['decision_stamps'], crop['frame_stamps'])
+        assert set(np.diff(timer)) == {to_ns(1 / rate_hz)}
+    assert (asked[2.5], asked[10.0]) == (10, 40)

@@ -12,14 +12,16 @@ from rich.console import Console
 
 from activity_recognition.bags import RecordingReader, find_recordings
 from activity_recognition.config import SmoothingConfig, SyncConfig
+from activity_recognition.config_io import to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, RecordingError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
-from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.data.cache import recording_key
+from activity_recognition.training.data.dataset import Dataset
 from activity_recognition.training.evaluation.scoring import evaluate_recordings
-from activity_recognition.training.run.train import TrainingResult, main_train
+from activity_recognition.training.run.train import TrainingResult, fingerprint, main_train
 
 
 @pytest.fixture(scope='module')
@@ -98,6 +100,20 @@ def test_a_run_with_other_settings_is_refused(
     _, config, out = trained
     with pytest.raises(CheckpointError, match='other settings or other recordings'):
         main_train(dataclasses.replace(config, seed=5), recordings, out)
+
+
+def test_settings_that_came_later_leave_begun_runs_as_they_are():
+    later = {'timer_rate_hz', 'tempo', 'sensor_turn_deg', 'sensor_scale'}
+    stored = to_stored_mapping(TrainConfig())
+    assert not later & {*stored, *stored['augmentation']}
+    nothing = Dataset(labels=('a', 'b'), training=(), validation=(), test=(), skipped=())
+    changed = (
+        TrainConfig(timer_rate_hz=5.0),
+        TrainConfig(augmentation=AugmentationConfig(tempo=0.2)),
+        TrainConfig(augmentation=AugmentationConfig(sensor_turn_deg=10.0)),
+    )
+    prints = {fingerprint(config, nothing) for config in (TrainConfig(), *changed)}
+    assert len(prints) == 4
 
 
 def test_a_damaged_recording_is_named_and_left_out(
