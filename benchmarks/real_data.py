@@ -2,7 +2,7 @@
 
 Clips become recordings, a fold is a folder of recordings with a table of splits, and a network is
 trained on it as on anybody's recordings. A clip's answer is the mean over the probabilities of its
-decisions.
+decisions, or over their logarithms.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,8 @@ class FoldRun:
     cache: Path
     combinations: tuple[Combination, ...]
     """Modalities to answer with."""
+    logarithms: bool = False
+    """Whether a clip's answer is the mean over the logarithms of its decisions' probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -86,6 +88,9 @@ class ClipAnswer:
     labels: tuple[str, ...]
     probabilities: Mapping[Combination, NDArray[np.float64]]
     """(C,), the mean over the decisions; NaN where nothing was visible in any of them."""
+    right: Mapping[Combination, tuple[int, int]] = field(default_factory=dict)
+    """How many of its labelled decisions with anything visible are right, and how many there
+    are."""
 
     def label(self, combination: Combination) -> str:
         """Return the most probable label, empty where there is none."""
@@ -93,11 +98,16 @@ class ClipAnswer:
         return '' if np.isnan(probabilities).any() else self.labels[int(probabilities.argmax())]
 
 
-def data_folder(name: str) -> Path | None:
-    """Return the folder of a data set, None with a word on the terminal where it is absent."""
+def data_folder(name: str, table: str = 'clips.csv') -> Path | None:
+    """Return the folder of a data set, None with a word on the terminal where it is absent.
+
+    Args:
+        name: of the data set and of its folder.
+        table: a file that it has.
+    """
     named = next((os.environ[key] for key in ENVIRONMENT if os.environ.get(key)), None)
     folder = Path(named) if named else ROOT.parent / 'shared' / 'data'
-    if (folder / name / 'clips.csv').is_file():
+    if (folder / name / table).is_file():
         return folder / name
     print(f'{name}: no recordings at {folder}: set {ENVIRONMENT[0]}', file=sys.stderr)
     return None
@@ -205,11 +215,23 @@ def _link(source: str, target: str) -> str:
     return target
 
 
-def run_folds(runs: Sequence[FoldRun], *, console: Console | None = None) -> list[list[ClipAnswer]]:
-    """Train and measure every network, as many at a time as there are cores."""
+def run_folds(
+    runs: Sequence[FoldRun], *, workers: int = 0, console: Console | None = None
+) -> list[list[ClipAnswer]]:
+    """Train and measure every network.
+
+    Args:
+        runs: what to train and measure.
+        workers: how many at a time; 0 takes one per core.
+        console: where to show progress.
+    """
     outcomes = dict(
         spread(
-            run_fold, runs, workers=worker_count(0), description='training folds', console=console
+            run_fold,
+            runs,
+            workers=worker_count(workers),
+            description='training networks',
+            console=console,
         )
     )
     return [outcomes[index] for index in range(len(runs))]
@@ -249,11 +271,14 @@ def answer(checkpoint: Checkpoint, recordings: Sequence[Path], run: FoldRun) -> 
                 name=recording.recording.name,
                 labels=checkpoint.config.labels,
                 probabilities={
-                    chosen: _mean_probabilities(
-                        [p[chosen] for p in predictions], checkpoint.temperature
+                    chosen: mean_probabilities(
+                        [p[chosen] for p in predictions],
+                        checkpoint.temperature,
+                        logarithms=run.logarithms,
                     )
                     for chosen in run.combinations
                 },
+                right={c: count_right([p[c] for p in predictions]) for c in run.combinations},
             )
         )
     return answers
@@ -263,10 +288,33 @@ def _words(segment: LabelledSegment, checkpoint: Checkpoint) -> LabelledSegment:
     return segment.tokenised(checkpoint.tokenizer)
 
 
-def _mean_probabilities(
-    predictions: Sequence[Prediction], temperature: float
+def mean_probabilities(
+    predictions: Sequence[Prediction], temperature: float, *, logarithms: bool = False
 ) -> NDArray[np.float64]:
-    """Average the probabilities (C,) of all decisions at which anything was visible."""
+    """Average the probabilities (C,) of all decisions at which anything was visible.
+
+    Args:
+        predictions: of a clip's segments.
+        temperature: of the network.
+        logarithms: whether to average the logarithms of the probabilities.
+    """
     logits = torch.cat([p.logits[torch.from_numpy(p.anything)] for p in predictions])
-    mean: NDArray[np.float64] = (logits.double() / temperature).softmax(-1).mean(0).numpy()
+    scaled = logits.double() / temperature
+    each = scaled.log_softmax(-1) if logarithms else scaled.softmax(-1)
+    mean: NDArray[np.float64] = each.mean(0).numpy()
     return mean
+
+
+def count_right(predictions: Sequence[Prediction]) -> tuple[int, int]:
+    """Return how many labelled decisions with anything visible are right, and how many there are.
+
+    Args:
+        predictions: of a clip's segments.
+    """
+    right = counted = 0
+    for prediction in predictions:
+        asked = prediction.anything & (prediction.targets >= 0)
+        found = prediction.logits.argmax(-1).numpy()
+        right += int((found == prediction.targets)[asked].sum())
+        counted += int(asked.sum())
+    return right, counted

@@ -40,6 +40,7 @@ STUDIES = (
     'curriculum_study',
     'esc10',
     'fights',
+    'utd_mhad',
     'node_soak',
     'large_pages',
 )
