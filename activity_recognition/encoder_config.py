@@ -217,7 +217,7 @@ class TextConfig(Ranged):
     depth: int = setting(2, low=1, high=64)
     num_heads: int = setting(4, low=1, high=64)
     max_length: int = setting(32, low=4, high=512)
-    """Word pieces per utterance; longer ones keep their end."""
+    """Subword tokens per utterance; longer ones keep their end."""
     window_s: float = setting(20.0, low=0.1, high=600.0)
     max_tokens: int = setting(16, low=1, high=1024)
     """Utterances kept."""

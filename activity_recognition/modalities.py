@@ -181,7 +181,7 @@ SPECS: tuple[ModalitySpec, ...] = (
                 pauses=True,
                 # Words are stamped when they were begun, and recognised long after they have ended.
                 behind_limit_s=60.0,
-                # Unlike images and audio, text is taken apart piece by piece.
+                # Unlike images and audio, text is parsed element by element.
                 max_bytes=1 << 20,
                 on_other_type='set topics.transcript_type and topics.transcript_field to read it',
                 on_empty='none had words: partial results are left out unless '

@@ -119,8 +119,8 @@ class Chunk:
         stamp_ns = self.stamp_ns + begin * NANOSECONDS // self.sample_rate_hz
         return replace(self, stamp_ns=stamp_ns, samples=self.samples[begin:end])
 
-    def pieces(self) -> tuple[Self, ...]:
-        """Return it in pieces of at most a second, each with the chunk's arrival."""
+    def split(self) -> tuple[Self, ...]:
+        """Return it as chunks of at most a second, each with the chunk's arrival."""
         count = len(self.samples)
         # Of equal length: a rest of some samples could lie behind the next chunk's corrected stamp.
         number = -(-count // self.sample_rate_hz)
@@ -177,15 +177,15 @@ def modality_of(sample: Sample) -> Modality:
     return sample.modality
 
 
-def pieces_of(sample: Sample) -> tuple[Sample, ...]:
-    """Return a sample as what the engine takes in one step: long chunks in pieces of a second.
+def split_sample(sample: Sample) -> tuple[Sample, ...]:
+    """Return a sample as what the engine takes in one step: long chunks split into seconds.
 
     So a long message waits like as many short ones, of which the oldest give way where too many
     wait.
     """
     if not isinstance(sample, Chunk) or len(sample.samples) <= sample.sample_rate_hz:
         return (sample,)
-    return sample.pieces()
+    return sample.split()
 
 
 # Moments and windows are made for every message, and a tuple in half the time of a frozen class.

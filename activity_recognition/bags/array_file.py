@@ -34,11 +34,11 @@ MAX_ARRAYS = 64
 """Arrays of a file."""
 
 _SUFFIX = '.npy'
-_PIECE_BYTES = 1024 * 1024
+_BLOCK_BYTES = 1024 * 1024
 _KINDS = 'biufU'
 """Truth values, numbers and texts of fixed length; none of them holds objects."""
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Those that NumPy writes; of the others a piece may unpack to any length."""
+"""Those that NumPy writes; of the others a block may unpack to any length."""
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, OverflowError),
@@ -47,8 +47,8 @@ _DAMAGE = (
 """What zipfile and NumPy raise for damaged files."""
 
 
-class _PiecewiseFile(io.BufferedReader):
-    """A file that is read in pieces only: its directory may claim any length."""
+class _BlockwiseFile(io.BufferedReader):
+    """A file that is read in blocks only: its directory may claim any length."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path, 'rb'))
@@ -58,12 +58,12 @@ class _PiecewiseFile(io.BufferedReader):
         """Return the next bytes, all that are left where ``size`` is negative or None.
 
         Raises:
-            ValueError: they are more than a piece.
+            ValueError: they are more than a block.
         """
         if size is None or size < 0:
             size = max(self._size - self.tell(), 0)
-        if size > _PIECE_BYTES:
-            raise ValueError(f'its directory has more than {_PIECE_BYTES} bytes')
+        if size > _BLOCK_BYTES:
+            raise ValueError(f'its directory has more than {_BLOCK_BYTES} bytes')
         return super().read(size)
 
 
@@ -79,7 +79,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         _check_file(path)
-        with _PiecewiseFile(path) as file, zipfile.ZipFile(file) as archive:
+        with _BlockwiseFile(path) as file, zipfile.ZipFile(file) as archive:
             return dict(_arrays(archive))
     except _DAMAGE as error:
         reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
@@ -113,7 +113,7 @@ def _arrays(archive: zipfile.ZipFile) -> Iterator[tuple[str, NDArray[Any]]]:
         if member.compress_type not in _PACKINGS:
             raise ValueError(f'{quoted(name)} is packed in another way than NumPy does')
         with archive.open(member) as file:
-            content = b''.join(iter(lambda: file.read(_PIECE_BYTES), b''))
+            content = b''.join(iter(lambda: file.read(_BLOCK_BYTES), b''))
         yield name, _array(name, content)
 
 

@@ -14,7 +14,7 @@ from activity_recognition.errors import DecodeError
 from activity_recognition.modalities import SPEC, Role
 from activity_recognition.sensors.decoder_settings import DecoderSettings
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
-from activity_recognition.types import pieces_of
+from activity_recognition.types import split_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,7 +88,7 @@ class ClipReader:
                 self.drops.add(error)
                 continue
             if decoded is not None:
-                yield from pieces_of(decoded)
+                yield from split_sample(decoded)
 
 
 class _Decoding:

@@ -19,7 +19,7 @@ from activity_recognition.sensors.cdr import TypeRegistry, listed_type_name
 from activity_recognition.sensors.decoder_settings import DecoderSettings, SignalHealth
 from activity_recognition.sensors.decoders import Drops, SensorDecoders
 from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES
-from activity_recognition.types import Modality, pieces_of, seconds_between
+from activity_recognition.types import Modality, seconds_between, split_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -217,7 +217,7 @@ class RecordingReader:
                 self.drops.add(error)
                 continue
             if sample is not None:
-                yield from pieces_of(sample)
+                yield from split_sample(sample)
 
     def _check_transcript(self, name: str) -> None:
         """Raise RecordingError where the field that holds the text has to be named."""

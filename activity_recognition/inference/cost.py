@@ -110,7 +110,7 @@ class SampleCost:
     duration_s: float = 0.0
     """Of one sample, seconds; 0 for one of a moment."""
     pieces: int = 1
-    """Word pieces of the longest; 1 for what is not made of words."""
+    """Subword tokens of the longest; 1 for what is not made of words."""
 
     @property
     def spec(self) -> ModalitySpec:

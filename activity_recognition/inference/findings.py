@@ -100,7 +100,7 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
 def _as_of_today(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return one cost as this version has it.
 
-    Before there were backends all was PyTorch, or the device's words told. Schemas 1 and 2 had a
+    Before there were backends all was PyTorch, or the device's name said. Schemas 1 and 2 had a
     key for each of three modalities, and another word for the ablation.
     """
     cost = {'backend': item['device'].partition(' by ')[2] or 'torch', **item}
@@ -248,7 +248,7 @@ def sample_name(item: SampleCost) -> str:
     if item.duration_s:
         return f'{item.duration_s * 1e3:g} ms of {item.modality}'
     noun = item.spec.sample_noun
-    return noun if item.pieces == 1 else f'{noun} of {item.pieces} pieces'
+    return noun if item.pieces == 1 else f'{noun} of {item.pieces} subwords'
 
 
 def _sample_work(item: SampleCost, model: ModelConfig) -> Work:

@@ -129,7 +129,7 @@ def _add_stream(
     np.divide(age_ns, NANOSECONDS, out=view.age_s[row], casting='same_kind')
     view.start.append(start)
     if stored.in_order:
-        # What is seen lies in one piece, up to the end or to the first from the future.
+        # What is seen is contiguous, up to the end or to the first from the future.
         newest = end - 1 - start
         while newest >= first - start and age_ns[newest] < 0:
             newest -= 1
@@ -145,7 +145,7 @@ def _add_stream(
 
 
 class KeyValueRing:
-    """Per slot the newest N rows, in order of arrival and in one piece of memory.
+    """Per slot the newest N rows, in order of arrival and contiguous in memory.
 
     There is room for twice as many: rows are appended until the room is full, then the newest N
     move to its beginning. So what a step sees is a slice, and is not copied for a single stream.

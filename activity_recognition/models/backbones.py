@@ -115,13 +115,13 @@ class Backbone(nn.Module):
 
 
 class TextBackbone(Backbone):
-    """A pretrained network over word pieces."""
+    """A pretrained network over subword tokens."""
 
     def __init__(self, text: TextConfig) -> None:
         """Build the network of ``text.architecture``.
 
         Raises:
-            ConfigError: it is no text encoder, or takes fewer pieces than ``text.max_length``.
+            ConfigError: it is no text encoder, or takes fewer tokens than ``text.max_length``.
         """
         super().__init__(text.architecture, trained_layers=text.trained_layers, owner='text')
         ids = torch.ones(1, text.max_length, dtype=torch.int64)
@@ -131,7 +131,7 @@ class TextBackbone(Backbone):
         except Exception as error:  # every model fails in its own way
             limit = getattr(self.network.config, 'max_position_embeddings', None)
             raise ConfigError(
-                f'text.backbone: expected an encoder that takes {text.max_length} word pieces, '
+                f'text.backbone: expected an encoder that takes {text.max_length} subword tokens, '
                 f'{text.backbone} does not ({_first_line(error)}); it may take {limit}: lower '
                 'text.max_length, or choose another backbone'
             ) from error

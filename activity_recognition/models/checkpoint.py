@@ -197,7 +197,7 @@ def _load_tokenizer(config: ModelConfig, folder: Path) -> TextTokenizer:
     )
     if tokenizer.vocab_size > config.text.vocab_size:
         raise CheckpointError(
-            f'{path}: expected at most text.vocab_size={config.text.vocab_size} word pieces, '
+            f'{path}: expected at most text.vocab_size={config.text.vocab_size} subword tokens, '
             f'got {tokenizer.vocab_size}; tokenizer and weights must come from the same run'
         )
     return tokenizer

@@ -35,7 +35,7 @@ def sample_work(
     Args:
         config: the network.
         modality: one that the network has.
-        length: how much the samples bring: blocks of a spectrogram, word pieces.
+        length: how much the samples bring: blocks of a spectrogram, subword tokens.
         held: tokens in the window, those of this step included; by default as many as are ever
             kept.
 

@@ -60,8 +60,8 @@ def with_backbones(model: ModelConfig) -> ModelConfig:
         )
     if text.backbone:
         architecture = _read_architecture(text.backbone, 'text', 'text_config')
-        pieces = architecture.as_mapping().get('vocab_size', text.vocab_size)
-        text = dataclasses.replace(text, architecture=architecture, vocab_size=pieces)
+        size = architecture.as_mapping().get('vocab_size', text.vocab_size)
+        text = dataclasses.replace(text, architecture=architecture, vocab_size=size)
     return dataclasses.replace(model, video=video, text=text)
 
 
@@ -92,8 +92,8 @@ def read_tokenizer(text: TextConfig) -> TextTokenizer:
     # Where its files are missing, transformers hands out a tokenizer that knows no words.
     if not known / 2 <= tokenizer.vocab_size <= known:
         raise CheckpointError(
-            f'text.backbone {text.backbone}: expected a tokenizer of at most {known} word pieces, '
-            f'as the network has, and not far fewer, got {tokenizer.vocab_size}; take both from '
+            f'text.backbone {text.backbone}: expected a tokenizer of at most {known} subword '
+            f'tokens, as the network has, and not far fewer, got {tokenizer.vocab_size}; take both from '
             'one model, with tokenizer.json'
         )
     return tokenizer

@@ -52,7 +52,7 @@ class Sizes:
     rows: int = 64
     """Of the past and of each memory; no more than the rings have room for is needed, nor less."""
     length: int = 0
-    """How much one stream brings at once, such as blocks of a spectrogram or word pieces; 0 for
+    """How much one stream brings at once, such as blocks of a spectrogram or subword tokens; 0 for
     what is typical of each step."""
     decisions: int = 1
 

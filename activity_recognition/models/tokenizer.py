@@ -1,4 +1,4 @@
-"""Word pieces of transcripts, kept in the checkpoint as ``tokenizer.json``.
+"""Subword tokens of transcripts, kept in the checkpoint as ``tokenizer.json``.
 
 They are trained on the transcripts, or come with a pretrained encoder.
 """
@@ -15,11 +15,11 @@ from activity_recognition.text_files import read_text
 
 PAD, UNKNOWN = '[PAD]', '[UNK]'
 SPECIAL_TOKENS = (PAD, UNKNOWN)
-"""Pieces that stand for no words, with the ids from 0 on."""
+"""Tokens that stand for no words, with the ids from 0 on."""
 
 
 class TextTokenizer:
-    """Turns an utterance into word-piece ids; case and accents are folded."""
+    """Turns an utterance into token ids; case and accents are folded."""
 
     def __init__(self, tokenizer: Tokenizer, *, max_length: int) -> None:
         """Wrap a tokenizer of the ``tokenizers`` library.
@@ -42,15 +42,15 @@ class TextTokenizer:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, text: str) -> list[int]:
-        """Return 1 to ``max_length`` ids; text without a single piece becomes ``[UNK]``."""
-        pieces = self._tokenizer.encode(text, add_special_tokens=False)
+        """Return 1 to ``max_length`` ids; text without a known token becomes ``[UNK]``."""
+        tokens = self._tokenizer.encode(text, add_special_tokens=False)
         around = self._tokenizer.num_special_tokens_to_add(False)
-        pieces.truncate(max(1, self.max_length - around), direction='left')
-        ids: list[int] = self._tokenizer.post_process(pieces, None, True).ids
+        tokens.truncate(max(1, self.max_length - around), direction='left')
+        ids: list[int] = self._tokenizer.post_process(tokens, None, True).ids
         return ids or [int(self._tokenizer.token_to_id(UNKNOWN) or 0)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the words of ids, lower case and without what no piece stands for."""
+        """Return the words of ids, lower case and without what no token stands for."""
         text: str = self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
         return text
 
@@ -82,7 +82,7 @@ class TextTokenizer:
         padding = tokenizer.token_to_id(PAD)
         if own and padding != 0:
             raise CheckpointError(
-                f'{path}: expected the padding piece {PAD} with id 0, got {padding}; '
+                f'{path}: expected the padding token {PAD} with id 0, got {padding}; '
                 'take the tokenizer that was trained with the weights'
             )
         return cls(tokenizer, max_length=max_length)
@@ -93,8 +93,8 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -
 
     Args:
         texts: transcripts.
-        vocab_size: most word pieces.
-        max_length: word pieces of an utterance.
+        vocab_size: largest number of subword tokens.
+        max_length: subword tokens of an utterance.
 
     Raises:
         ConfigError: when ``vocab_size`` cannot hold the characters of the texts.
@@ -103,8 +103,8 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -
         raise ConfigError(f'text.vocab_size must be at least 16, got {vocab_size}')
     normalizer = normalizers.BertNormalizer(lowercase=True)
     texts = sorted({normalizer.normalize_str(text) for text in texts})
-    learner = _word_pieces(models.WordPiece(unk_token=UNKNOWN), normalizer)
-    # The trainer numbers pieces inside words in the order of a hash table, unless told before.
+    learner = _word_piece(models.WordPiece(unk_token=UNKNOWN), normalizer)
+    # The trainer numbers tokens inside words in the order of a hash table, unless they are given.
     inside = sorted({f'##{character}' for text in texts for character in text.replace(' ', '')})
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size,
@@ -119,12 +119,12 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -
             f'text.vocab_size must be at least {len(vocabulary)} to hold the characters of these '
             f'transcripts, got {vocab_size}'
         )
-    # A model of its own has no special pieces, which would be found in what people say.
+    # A model of its own has no special tokens, which would be found in what people say.
     model = models.WordPiece(vocabulary, unk_token=UNKNOWN)
-    return TextTokenizer(_word_pieces(model, normalizer), max_length=max_length)
+    return TextTokenizer(_word_piece(model, normalizer), max_length=max_length)
 
 
-def _word_pieces(model: models.WordPiece, normalizer: normalizers.Normalizer) -> Tokenizer:
+def _word_piece(model: models.WordPiece, normalizer: normalizers.Normalizer) -> Tokenizer:
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

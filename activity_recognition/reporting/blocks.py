@@ -1,4 +1,4 @@
-"""The pieces that reports are built from: a page, tiles, cards, tables of what had to hold.
+"""What reports are built from: a page, tiles, cards, tables of what had to hold.
 
 Texts are escaped here; a parameter called ``content`` or ``body`` is markup already.
 """

@@ -283,7 +283,7 @@ class AudioDecoder:
     def _without_given(self, chunk: AudioChunk) -> AudioChunk:
         """Return what is new in a chunk that overlaps those before, as windows that slide do.
 
-        Of what holds nothing new a piece is left, which admission counts as late.
+        Of what holds nothing new a part is left, which admission counts as late.
         """
         if self._given_until_ns is None:
             return chunk

@@ -34,7 +34,7 @@ CHANGE_AFTER_BLOCKS = 3
 LOUDER_DB = 3.0
 """How much louder a channel of the same group has to be to be preferred."""
 FAINT_DB = 20.0
-"""Where no channels agree, one that is this much quieter than the loudest is passed over."""
+"""Where no channels agree, one that is this much quieter than the loudest is left out."""
 RECOVERED_DB = 14.0
 """It is taken again when it is no more than this much quieter."""
 SILENT_DBFS = -84.0
@@ -194,8 +194,8 @@ class ChannelSelector:
             return np.clip(samples_NC[:, 0], -1.0, 1.0)
         if self._state is None or self._state.channels != channels:
             self._state = self._begin(channels)
-        pieces = list(self._pieces(samples_NC, self._state))
-        return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        parts = list(self._parts(samples_NC, self._state))
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def _candidates(self, channels: int) -> list[int]:
         """Return the channels that the choice may use."""
@@ -217,17 +217,17 @@ class ChannelSelector:
             agree=np.zeros((channels, channels), np.bool_),
         )
 
-    def _pieces(self, samples_NC: Samples, state: _State) -> Iterator[Samples]:
+    def _parts(self, samples_NC: Samples, state: _State) -> Iterator[Samples]:
         """Yield what is chosen of samples, cut where the choice may change."""
         begin = 0
         while begin < len(samples_NC):
             ends = self._ends if not state.blocks else self._ends[-1:]
             end = next(position for position in ends if position > state.position)
-            piece_NC = samples_NC[begin : begin + end - state.position]
-            state.block.gather(piece_NC)
-            yield self._take(piece_NC, state)
-            state.position += len(piece_NC)
-            begin += len(piece_NC)
+            part_NC = samples_NC[begin : begin + end - state.position]
+            state.block.gather(part_NC)
+            yield self._take(part_NC, state)
+            state.position += len(part_NC)
+            begin += len(part_NC)
             if state.position == self._block:
                 self._end_block(state)
             elif state.position == end:
@@ -253,7 +253,7 @@ class ChannelSelector:
             state.chosen = loudest if power_C[loudest] >= _power(SILENT_DBFS) else state.chosen
 
     def _end_block(self, state: _State) -> None:
-        """Take in a complete block, and decide where the next one is taken from."""
+        """Add a complete block, and decide where the next one is taken from."""
         silent_C = np.diagonal(state.block.covariance()) < _power(SILENT_DBFS)
         state.silent_blocks = np.where(silent_C, state.silent_blocks + 1, 0)
         state.memory.add(state.block, keep=self._keep)

@@ -61,7 +61,7 @@ class SensorDecoders:
     ) -> Sample | None:
         """Return the sample in one message; None where it completes none.
 
-        What goes on to the engine goes through :func:`~activity_recognition.types.pieces_of`.
+        What goes on to the engine goes through :func:`~activity_recognition.types.split_sample`.
 
         Args:
             role: what the topic is.

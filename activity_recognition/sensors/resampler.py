@@ -2,7 +2,7 @@
 
 A polyphase windowed-sinc filter (Crochiere and Rabiner, Multirate Digital Signal Processing, 1983;
 Kaiser window). Each output is a fixed tree of element-wise products and sums, so the same input
-gives the same bits in pieces of one sample and in one piece, and an output appears as soon as the
+gives the same bits sample by sample and at once, and an output appears as soon as the
 few milliseconds of input after its own time are there. docs/adr/0010-resampler.md says what else
 was tried.
 

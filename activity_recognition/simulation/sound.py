@@ -192,9 +192,9 @@ class SoundTrack:
         out = np.zeros(round((length_s + _LEAD_S + _TAIL_S) * rate), np.float32)
         for start_s, level_db, sound in self._events(segment, length_s):
             first = max(0, round((segment.start_s + start_s) * rate) - begin)
-            piece = sound[: max(0, len(out) - first)]
+            part = sound[: max(0, len(out) - first)]
             level = 10 ** ((self.acoustics.level_db + level_db) / 20)
-            out[first : first + len(piece)] += np.float32(level) * piece
+            out[first : first + len(part)] += np.float32(level) * part
         return out
 
     def _events(self, segment: Segment, length_s: float) -> list[Event]:

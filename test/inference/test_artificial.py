@@ -96,8 +96,8 @@ def test_an_untrained_network_is_the_presets():
             strict=True,
         )
     )
-    pieces = [len(checkpoint.tokenizer.encode(text)) for text in SENTENCES]
-    assert max(pieces) < checkpoint.config.text.max_length
+    lengths = [len(checkpoint.tokenizer.encode(text)) for text in SENTENCES]
+    assert max(lengths) < checkpoint.config.text.max_length
     assert not math.isnan(checkpoint.temperature)
 
 

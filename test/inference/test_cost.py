@@ -151,7 +151,7 @@ def test_sound_is_told_per_second_of_it(costs):
     assert audio.per_second_s == pytest.approx(audio.timing.wall_s / 0.064)
 
 
-def test_the_longest_sentence_is_told_in_word_pieces(costs):
+def test_the_longest_sentence_is_counted_in_subword_tokens(costs):
     (cost,) = costs
     encode = tokenizer_for(TINY).encode
     assert cost.of(Modality.TEXT).pieces == max(len(encode(text)) for text in SENTENCES)

@@ -159,10 +159,10 @@ class TestWords:
         ids = read_tokenizer(with_names(text=bert).text).encode('hello [SEP] robot')
         assert ids.count(3) == 1
 
-    def test_more_word_pieces_than_it_takes_are_refused(self, bert):
+    def test_more_subword_tokens_than_it_takes_are_refused(self, bert):
         config = with_names(text=bert)
         longer = dataclasses.replace(config.text, max_length=25)
-        with pytest.raises(ConfigError, match=r'takes 25 word pieces.*may take 24: lower'):
+        with pytest.raises(ConfigError, match=r'takes 25 subword tokens.*may take 24: lower'):
             pretrained_system(dataclasses.replace(config, text=longer))
 
     def test_an_image_network_is_no_text_encoder(self, vit):
@@ -353,5 +353,5 @@ class TestWhatIsNotThere:
     def test_a_tokenizer_of_another_network(self, tmp_path):
         text = with_backbones(with_names(text=save_text_backbone(tmp_path))).text
         smaller = Architecture.of({**text.architecture.as_mapping(), 'vocab_size': 10})
-        with pytest.raises(CheckpointError, match='at most 10 word pieces'):
+        with pytest.raises(CheckpointError, match='at most 10 subword tokens'):
             read_tokenizer(dataclasses.replace(text, architecture=smaller))

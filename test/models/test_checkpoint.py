@@ -134,9 +134,9 @@ class TestRoundTrip:
     def test_the_id_changes_with_the_tokenizer(self, saved, folder):
         path = folder / 'tokenizer.json'
         content = json.loads(path.read_text(encoding='utf-8'))
-        pieces = content['model']['vocab']
-        one, other = list(pieces)[-2:]
-        pieces[one], pieces[other] = pieces[other], pieces[one]
+        vocabulary = content['model']['vocab']
+        one, other = list(vocabulary)[-2:]
+        vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
         path.write_text(json.dumps(content), encoding='utf-8')
         assert load_checkpoint(folder).id != load_checkpoint(saved).id
 
@@ -423,13 +423,13 @@ class TestWrongTokenizer:
         (folder / 'tokenizer.json').write_bytes(b'\x80\x04garbage')
         refused(folder, 'expected a tokenizer at', 'copy the whole')
 
-    def test_more_pieces_than_the_network_has(self, folder):
+    def test_more_tokens_than_the_network_has(self, folder):
         path = folder / 'tokenizer.json'
         content = json.loads(path.read_text(encoding='utf-8'))
-        pieces = content['model']['vocab']
-        pieces.update({f'more{index}': len(pieces) + index for index in range(64)})
+        vocabulary = content['model']['vocab']
+        vocabulary.update({f'more{index}': len(vocabulary) + index for index in range(64)})
         path.write_text(json.dumps(content), encoding='utf-8')
-        refused(folder, 'expected at most text.vocab_size=64 word pieces', 'the same run')
+        refused(folder, 'expected at most text.vocab_size=64 subword tokens', 'the same run')
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(folder, small_files):

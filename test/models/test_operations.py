@@ -179,8 +179,8 @@ def test_torch_counts_the_same_for_inertial_measurements(tokens):
 @pytest.mark.parametrize('text', TEXTS)
 def test_torch_counts_the_same_for_an_utterance(text):
     stream = Stream(TINY)
-    pieces = len(stream.checkpoint.tokenizer.encode(text))
-    work = total(sample_work(TINY, Modality.TEXT, length=pieces))
+    tokens = len(stream.checkpoint.tokenizer.encode(text))
+    work = total(sample_work(TINY, Modality.TEXT, length=tokens))
     assert counted(lambda: stream.utterance(text)) == work.operations
 
 
@@ -231,15 +231,15 @@ def test_torch_counts_the_same_for_any_shape(size, width, depth, mels, channels,
 @pytest.mark.parametrize('preset', ['nano', 'small', 'base', 'sound', 'clips', 'joints'])
 def test_parts_have_all_weights_between_them(preset):
     config = load_model_config(preset)
-    pieces = config.text.max_length
+    tokens = config.text.max_length
     parts = [
         *sample_work(config, Modality.VIDEO).values(),
         sample_work(config, Modality.AUDIO)['audio encoder'],
         sample_work(config, Modality.AUDIO)['keys and values'],
-        *sample_work(config, Modality.TEXT, length=pieces).values(),
+        *sample_work(config, Modality.TEXT, length=tokens).values(),
         *decision_work(config).values(),
     ]
-    unread = 4 * (config.text.vocab_size - pieces) * config.text.width
+    unread = 4 * (config.text.vocab_size - tokens) * config.text.width
     assert sum(part.weight_bytes for part in parts) + unread == 4 * weight_count(config)
 
 

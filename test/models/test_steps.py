@@ -103,13 +103,13 @@ def test_utterances(system, steps):
     """However much they are padded."""
     lengths, longest = torch.tensor([5, 2, 1]), TINY.text.max_length
     generator = torch.Generator().manual_seed(0)
-    pieces = torch.randint(0, TINY.text.vocab_size, (B, longest), generator=generator)
+    token_ids = torch.randint(0, TINY.text.vocab_size, (B, longest), generator=generator)
     there = torch.arange(longest) < lengths[:, None]
-    read = system.text_encoder(pieces.unsqueeze(1), there.unsqueeze(1))
+    read = system.text_encoder(token_ids.unsqueeze(1), there.unsqueeze(1))
     expected = remembered(system, Modality.TEXT, read)[:, 0]
-    assert_same(steps.utterance(pieces, there), expected)
+    assert_same(steps.utterance(token_ids, there), expected)
     for row, length in enumerate(lengths.tolist()):
-        alone = pieces[row : row + 1, :length]
+        alone = token_ids[row : row + 1, :length]
         assert_same(steps.utterance(alone, torch.ones_like(alone).bool()), expected[row : row + 1])
 
 

@@ -33,7 +33,7 @@ def test_a_long_utterance_keeps_its_end(tokenizer):
 
 
 @pytest.mark.parametrize('text', ['', '   ', '\n', '\u200b', '語', '🤖'])
-def test_what_has_no_known_piece_is_unknown(tokenizer, text):
+def test_what_has_no_known_token_is_unknown(tokenizer, text):
     assert tokenizer.encode(text) == [1]
 
 

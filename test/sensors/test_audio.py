@@ -13,7 +13,7 @@ from activity_recognition.errors import DecodeError, OutOfOrderError, Unsupporte
 from activity_recognition.sensors import AudioDecoder, AudioFormat
 from activity_recognition.sensors.resampler import filter_bank
 from activity_recognition.streams import WindowSynchronizer
-from activity_recognition.types import NANOSECONDS, AudioChunk, Modality, pieces_of
+from activity_recognition.types import NANOSECONDS, AudioChunk, Modality, split_sample
 
 RATE = 16_000
 START_NS = 1_700_000_000_000_000_000
@@ -414,8 +414,8 @@ def test_any_chunking_of_an_array_gives_the_same_samples(stamped, choice, cuts, 
         return np.concatenate(chunks), audio.chosen_channel
 
     whole, chosen = run([])
-    pieces, also_chosen = run(cuts)
-    np.testing.assert_array_equal(pieces, whole)
+    parts, also_chosen = run(cuts)
+    np.testing.assert_array_equal(parts, whole)
     assert also_chosen == chosen
 
 
@@ -425,11 +425,11 @@ def chunk_of(samples, rate_hz=RATE):
     )
 
 
-@pytest.mark.parametrize(('count', 'pieces'), [(1, 1), (RATE, 1), (RATE + 1, 2), (60 * RATE, 60)])
-def test_long_chunks_go_on_in_pieces_of_a_second(count, pieces):
+@pytest.mark.parametrize(('count', 'number'), [(1, 1), (RATE, 1), (RATE + 1, 2), (60 * RATE, 60)])
+def test_long_chunks_are_split_into_seconds(count, number):
     samples = np.arange(count, dtype=np.float32)
-    got = pieces_of(chunk_of(samples))
-    assert len(got) == pieces
+    got = split_sample(chunk_of(samples))
+    assert len(got) == number
     np.testing.assert_array_equal(np.concatenate([piece.samples for piece in got]), samples)
     lengths = [len(piece.samples) for piece in got]
     assert max(lengths) - min(lengths) <= 1
@@ -469,8 +469,8 @@ def admit(audio, synchronizer, message, arrival_ns):
         chunk = audio.decode(message, arrival_ns)
     except OutOfOrderError:
         return []
-    pieces = pieces_of(chunk) if chunk is not None else ()
-    return [piece for piece in pieces if synchronizer.push(piece)]
+    parts = split_sample(chunk) if chunk is not None else ()
+    return [part for part in parts if synchronizer.push(part)]
 
 
 @pytest.mark.parametrize('rate_hz', [16_000, 44_100])

@@ -40,8 +40,8 @@ def _advice(config: TrainConfig, processes: int) -> str:
     if at_once == 1:
         return found + f'try crop_s {config.crop_s / 2:g}, or a lower frame_rate_hz'
     half = at_once // 2
-    pieces = -(-config.batch_size // (half * processes))
+    accumulation = -(-config.batch_size // (half * processes))
     return found + (
-        f'try accumulation {pieces} (the same batch, {half} crops at a time; the run goes on where '
-        f'it was), or batch_size {half * parts} in a new run'
+        f'try accumulation {accumulation} (the same batch, {half} crops at a time; the run goes on '
+        f'where it was), or batch_size {half * parts} in a new run'
     )

@@ -54,7 +54,7 @@ class CompiledBackend(EagerBackend):
                 "found none; install one, or set engine.backend to 'auto'"
             )
         super().__init__(steps)
-        # In one piece or not at all: past its limit of networks in one process, and where it cannot
+        # As one graph or not at all: past its limit of networks in one process, and where it cannot
         # follow the step, the compiler would run it as it is and say nothing.
         self._compiled = torch.compile(steps.get_submodule(_STEP), dynamic=True, fullgraph=True)
         try:

@@ -70,7 +70,7 @@ class OnnxRuntimeBackend:
             inputs: of the step, in its order.
         """
         try:
-            # Arrays over the tensors' own memory; what does not lie in one piece is copied inside.
+            # Arrays over the tensors' own memory; what is not contiguous is copied inside.
             fed = {
                 name: tensor.numpy()
                 for name, tensor in zip(self._inputs[step], inputs, strict=True)

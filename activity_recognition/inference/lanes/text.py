@@ -1,6 +1,6 @@
 """Utterances: tokenised and encoded by themselves, once.
 
-Shapes: n utterances of all streams, L word pieces.
+Shapes: n utterances of all streams, L subword tokens.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """TextTransformer: every utterance becomes one token.
 
-Shapes: B batch, U utterances, L word pieces, D width.
+Shapes: B batch, U utterances, L subword tokens, D width.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class TextTransformer(Encoder):
-    """A transformer encoder over an utterance's word pieces, averaged to one token.
+    """A transformer encoder over an utterance's subword tokens, averaged to one token.
 
     An utterance is encoded when it arrives and never again.
     """
@@ -81,7 +81,7 @@ class TextTransformer(Encoder):
         """Return the work of one utterance; see :meth:`Encoder.work`.
 
         Args:
-            length: its word pieces.
+            length: its subword tokens.
             held: of no meaning here.
         """
         del held
@@ -109,7 +109,7 @@ class TextTransformer(Encoder):
         if not count:
             return self.norm.weight.new_zeros(batch, 0, self.norm.weight.shape[0])
         flat_mask = token_mask.reshape(batch * count, length).clone()
-        # An empty row is padding; one visible piece keeps its softmax defined.
+        # An empty row is padding; one visible token keeps its softmax defined.
         flat_mask[:, 0] = True
         states = self.encoder(
             input_ids=token_ids.reshape(batch * count, length), attention_mask=flat_mask.long()
@@ -152,7 +152,7 @@ class UtteranceStep(nn.Module):
         """Encode utterances.
 
         Args:
-            token_ids: int64 (B, L), of word pieces.
+            token_ids: int64 (B, L), of subword tokens.
             token_mask: bool (B, L), False for padding.
 
         Returns:

@@ -109,13 +109,13 @@ class ActivityWriter:
         return self._labels.get(label) or _text(label)
 
     def _ranked(self, decision: Decision) -> list[bytes]:
-        """Return two pieces per activity, by falling probability; equal ones by class."""
+        """Return two parts per activity, by falling probability; equal ones by class."""
         order = (-decision.probabilities).argsort(kind='stable').tolist()
         values = decision.probabilities.astype('<f4').tobytes()
-        pieces: list[bytes] = []
+        parts: list[bytes] = []
         for index in order:
-            pieces += (self._scores[index], values[4 * index : 4 * index + 4])
-        return pieces
+            parts += (self._scores[index], values[4 * index : 4 * index + 4])
+        return parts
 
     def _evidence(self, item: ModalityEvidence | None, modality: Modality) -> bytes:
         if item is None or not item.present:

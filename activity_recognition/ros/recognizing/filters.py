@@ -17,7 +17,7 @@ from activity_recognition.modalities import SAMPLE_ROLES, SPECS, Role
 from activity_recognition.sensors import Drops
 from activity_recognition.sensors.cdr_stamps import read_stamp
 from activity_recognition.streams import DropReason
-from activity_recognition.types import NANOSECONDS, Sample, Window, pieces_of
+from activity_recognition.types import NANOSECONDS, Sample, Window, split_sample
 
 try:
     from message_filters import SimpleFilter
@@ -232,8 +232,8 @@ class Decoder(SimpleFilter):
             return
         if sample is not None:
             self.newest_offset_ns = _offset_ns(sample)
-            for piece in pieces_of(sample):
-                self.signalMessage(piece, message.entry_s)
+            for part in split_sample(sample):
+                self.signalMessage(part, message.entry_s)
 
     def _within_rate(self, message: RawMessage) -> bool:
         modality = self._modality

@@ -45,7 +45,7 @@ class InputPast:
     missed: int = 0
     """Published and not received, by the messages' numbers; with those that are lost."""
     samples: int = 0
-    """Received by the synchroniser; long audio chunks come to it in pieces."""
+    """Received by the synchroniser; long audio chunks come to it split."""
     dropped: Mapping[DropReason, int]
     """Received, and dropped by the synchroniser; empty for inputs that give no samples."""
 

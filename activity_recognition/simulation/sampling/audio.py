@@ -23,7 +23,7 @@ def samples(simulation: Simulation) -> Iterator[AudioChunk]:
     config = simulation.config
     rng = stream(config.seed, Stream.TRANSPORT_AUDIO)
     first, newest_ns = 0, 0
-    for values in _pieces(simulation):
+    for values in _messages(simulation):
         chunk = AudioChunk(
             stamp_ns=config.start_ns + first * NANOSECONDS // config.sample_rate_hz,
             arrival_ns=0,
@@ -42,7 +42,7 @@ def samples(simulation: Simulation) -> Iterator[AudioChunk]:
         )
 
 
-def _pieces(simulation: Simulation) -> Iterator[Samples]:
+def _messages(simulation: Simulation) -> Iterator[Samples]:
     """Cut the sound track into messages; the last one may be shorter."""
     size = simulation.config.chunk_samples
     track = SoundTrack(

@@ -71,7 +71,7 @@ def test_nothing_seen_is_finite(system, backend, step):
 
 
 @pytest.mark.parametrize('step', STEPS)
-def test_inputs_in_several_pieces_are_read_and_none_is_written(system, backend, step):
+def test_inputs_that_are_not_contiguous_are_read_and_none_is_written(system, backend, step):
     inputs = example_inputs(system, Sizes(streams=2, decisions=2))[step]
     scattered = [torch.stack((tensor, tensor), -1)[..., 0] for tensor in inputs]
     before = [tensor.clone() for tensor in scattered]

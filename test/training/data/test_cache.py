@@ -71,7 +71,7 @@ def test_arrays_are_those_of_the_dense_trace(work: Preparation):
     assert len(segment.texts) >= 1
     for key in ('frame_mask', 'transcript_mask'):
         assert expected.pop(key).all()
-    # Word pieces are padded to what is needed, not to the longest possible.
+    # Token ids are padded to what is needed, not to the longest possible.
     for key in ('transcript_tokens', 'transcript_token_mask'):
         value, mine = expected.pop(key), segment.arrays[key]
         np.testing.assert_array_equal(value[:, : mine.shape[1]], mine)
