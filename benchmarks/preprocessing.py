@@ -1,6 +1,6 @@
 """In which order, and how much of, should an image be worked on before the network sees it?
 
-Raw images: the package halves a large one, converts its colours and then resizes by area; the
+Raw images: the package reduces a large one to a half, converts its colours and then resizes by area; the
 alternatives leave the first out, convert last, or go through float tensors as training pipelines
 do. JPEG: libjpeg can decode at a half, a quarter or an eighth of the size, and the package has it
 do so where enough is left. Differences are to the image from the first way, in levels of 255.
@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from activity_recognition.inference.resizing import resize_frame, stack_on
 from activity_recognition.sensors.compressed import decode_compressed
-from activity_recognition.sensors.size import LEAST_SIDE_PX, halved
+from activity_recognition.sensors.size import LEAST_SIDE_PX, reduce_resolution
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.types import Frame, Modality
 
@@ -117,7 +117,7 @@ def raw_ways(image: Image, side: int) -> list[Way]:
         return stack_on([rgb], side, torch.device('cpu'))[0].numpy()
 
     def halve_first() -> Image:
-        small = halved(bgr, LEAST_SIDE_PX)
+        small = reduce_resolution(bgr, LEAST_SIDE_PX)
         return _resized(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8), side)
 
     ways = [
@@ -127,7 +127,7 @@ def raw_ways(image: Image, side: int) -> list[Way]:
         Way('convert, then products with weights, as engine.resize: device', on_device),
         Way('to float, then resize (torch, antialiased)', float_first),
     ]
-    if halved(bgr, LEAST_SIDE_PX).shape != bgr.shape:
+    if reduce_resolution(bgr, LEAST_SIDE_PX).shape != bgr.shape:
         ways.append(Way('halve, convert, then resize, as the package', halve_first))
     return ways
 

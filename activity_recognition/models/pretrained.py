@@ -93,8 +93,8 @@ def read_tokenizer(text: TextConfig) -> TextTokenizer:
     if not known / 2 <= tokenizer.vocab_size <= known:
         raise CheckpointError(
             f'text.backbone {text.backbone}: expected a tokenizer of at most {known} subword '
-            f'tokens, as the network has, and not far fewer, got {tokenizer.vocab_size}; take both from '
-            'one model, with tokenizer.json'
+            f'tokens, as the network has, and not far fewer, got {tokenizer.vocab_size}; take '
+            'both from one model, with tokenizer.json'
         )
     return tokenizer
 

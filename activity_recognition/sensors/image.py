@@ -22,7 +22,7 @@ from activity_recognition.sensors.decoder_settings import (
     TopicMessage,
 )
 from activity_recognition.sensors.keypoints import KEY_POINT_TYPES, decode_key_points
-from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, halved
+from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, reduce_resolution
 from activity_recognition.types import Frame
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _decode_raw(message: Message, max_pixels: int, least_side_px: int) -> NDArra
     layout = _layout_of(str(message.encoding))
     pixels = _as_array(message, layout, max_pixels)
     if layout.keeps_pixels_apart:
-        pixels = halved(pixels, least_side_px)
+        pixels = reduce_resolution(pixels, least_side_px)
     if layout.conversion is not None:
         try:
             pixels = cv2.cvtColor(pixels, layout.conversion)
@@ -192,7 +192,7 @@ def _decode_raw(message: Message, max_pixels: int, least_side_px: int) -> NDArra
     if layout.bits == 16:
         pixels = cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
     if not layout.keeps_pixels_apart:
-        pixels = halved(pixels, least_side_px)
+        pixels = reduce_resolution(pixels, least_side_px)
     return np.ascontiguousarray(pixels)
 
 

@@ -1,7 +1,7 @@
-"""How small a camera's image may come: the networks see a small part of a large one's pixels.
+"""Sizes of images: which are refused, and at what reduced resolution large ones are decoded.
 
-A large image is taken at a half, a quarter or an eighth of its size as early as that can be had,
-before anything else is done with every pixel of it. The rule is the same for live topics and
+A large image is reduced to a half, a quarter or an eighth of its size as early as possible, before
+anything else is done with all of its pixels. The rule is the same for live topics and
 recordings, so that both give the same frames.
 """
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_SIDE_PX = 320
-"""Both sides of an image that is taken at a part of its size are at least this long.
+"""Both sides of an image that is decoded at reduced resolution are at least this long.
 
 No preset's network sees more than 224 pixels a side; an image for people is 640 wide.
 """
 
 
-def halved(image: NDArray[np.uint8], least_side_px: int) -> NDArray[np.uint8]:
+def reduce_resolution(image: NDArray[np.uint8], least_side_px: int) -> NDArray[np.uint8]:
     """Return an image at half its size, as often as its sides are even and stay long enough.
 
-    Each pixel is the mean of four. OpenCV averages four pixels several times as fast as it
-    averages areas with parts of pixels in them, which are what is left then.
+    Each pixel is the mean of four. OpenCV averages four pixels several times as fast as areas
+    with parts of pixels in them, which is what remains to be done.
 
     Args:
         image: uint8, (H, W) or (H, W, C).
