@@ -86,7 +86,7 @@ class RecordedConfig(_TopicSettings, Ranged):  # type: ignore[misc]
     """Whether partial results of ``hri_msgs/LiveSpeech`` are utterances, too."""
     audio_channels: str = _as_live('audio_channels')
     """Which of several channels is used: their ``mean``, the channel with an index, or ``auto`` for
-    the loudest of those that hear the same; ``auto-5`` and ``mean-5`` leave channel 5 out."""
+    the loudest of those that agree; ``auto-5`` and ``mean-5`` leave channel 5 out."""
     audio_sample_format: str = _as_live('audio_sample_format')
     """Sample format to assume for audio without AudioInfo, for example S16LE; empty refuses it."""
     audio_sample_rate_hz: int = _as_live('audio_sample_rate_hz')

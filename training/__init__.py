@@ -9,7 +9,7 @@ augmentation    seeded changes of a crop that keep its labels, a module per moda
 sharding        recordings as WebDataset shards, on disk or in object storage, and back
 evaluation      a checkpoint measured on recordings in every respect, and its report
 run             one run: losses, curriculum, trainer, validation, calibration, checkpoint
-preview         pictures of what the network sees and hears, a module per modality
+preview         images of the network inputs, for show, a module per modality
 pretraining     a frame encoder pretrained on single pictures of simulated people
 shipped         the checkpoint that ships with the package, from nothing
 ==============  ==================================================================================

@@ -1,4 +1,4 @@
-"""The newest report and how long ago it was heard: what callbacks write and ticks read."""
+"""The newest report and how long ago it was received: what callbacks write and ticks read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from activity_recognition.types import seconds_between, to_ns
 class ActivityFeed:
     """Caches the newest report; thread-safe, and never waits for one.
 
-    A clock that goes back (a simulation that starts again, a recording that loops) makes worthless
-    what was heard before: everything is forgotten. A step back of less than ``silent_after_s``, as
-    of a clock that is being set, changes nothing.
+    Where the clock goes back (a simulation that starts again, a recording that loops), everything
+    is forgotten. A step back of less than ``silent_after_s``, as of a clock that is being set,
+    changes nothing.
     """
 
     def __init__(self, clock: Callable[[], int], *, silent_after_s: float = 2.0) -> None:
@@ -36,7 +36,7 @@ class ActivityFeed:
         self._silent_after_ns = to_ns(silent_after_s)
         self._lock = threading.Lock()
         self._report: Report | None = None
-        self._heard_ns = clock()
+        self._received_ns = clock()
         self._holds: weakref.WeakSet[Hold] = weakref.WeakSet()
 
     def now_ns(self) -> int:
@@ -44,11 +44,11 @@ class ActivityFeed:
         return self._clock()
 
     def push(self, report: Report) -> None:
-        """Take a report that has just been heard."""
+        """Take a report that has just been received."""
         with self._lock:
             self._forget_if_clock_went_back(self._clock())
             self._report = report
-            self._heard_ns = self._clock()
+            self._received_ns = self._clock()
             for hold in self._holds:
                 hold.update(report)
 
@@ -57,11 +57,11 @@ class ActivityFeed:
         with self._lock:
             now_ns = self._clock()
             self._forget_if_clock_went_back(now_ns)
-            report, heard_ns = self._report, self._heard_ns
-        silence_s = max(0.0, seconds_between(now_ns, heard_ns))
+            report, received_ns = self._report, self._received_ns
+        silence_s = max(0.0, seconds_between(now_ns, received_ns))
         since_stamp_s = seconds_between(now_ns, report.stamp_ns) if report else float('inf')
         age_s = max(since_stamp_s, silence_s)
-        if now_ns - heard_ns > self._silent_after_ns:
+        if now_ns - received_ns > self._silent_after_ns:
             return Observation(situation=Situation.SILENT, age_s=age_s, silence_s=silence_s)
         situation = report.situation if report else Situation.WAITING
         return Observation(situation=situation, report=report, age_s=age_s, silence_s=silence_s)
@@ -81,10 +81,10 @@ class ActivityFeed:
         return hold
 
     def _forget_if_clock_went_back(self, now_ns: int) -> None:
-        clock_began = self._heard_ns == 0 and self._report is None
-        if not clock_began and now_ns >= self._heard_ns - self._silent_after_ns:
+        clock_began = self._received_ns == 0 and self._report is None
+        if not clock_began and now_ns >= self._received_ns - self._silent_after_ns:
             return
         self._report = None
-        self._heard_ns = now_ns
+        self._received_ns = now_ns
         for hold in self._holds:
             hold.clear()

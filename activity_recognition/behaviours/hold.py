@@ -14,8 +14,8 @@ class Hold:
     """Follows whether one of some activities is reported, at enough confidence, in every report.
 
     A run begins with the report that brings label and confidence together. Where the label is known
-    to be older than anything heard against it, the run begins when the label did: who subscribes
-    late, or misses messages, takes the recognizer's word for what it did not hear.
+    to be older than any report against it, the run begins when the label did: who subscribes
+    late, or misses messages, relies on the recognizer's word for what was missed.
     """
 
     def __init__(self, labels: Iterable[str], min_confidence: float) -> None:
@@ -61,8 +61,8 @@ class Hold:
         last = self._newest
         if last is None:
             return stable_since_ns
-        unheard = stable_since_ns > last.stamp_ns  # this label began after the last report
+        unreported = stable_since_ns > last.stamp_ns  # this label began after the last report
         if self._run is None:
-            return stable_since_ns if unheard else report.stamp_ns
-        interrupted = unheard and report.label == last.label
+            return stable_since_ns if unreported else report.stamp_ns
+        interrupted = unreported and report.label == last.label
         return stable_since_ns if interrupted else self._run[0]

@@ -247,7 +247,7 @@ class HasNoData(SituationIs):
 
 
 class IsSilent(SituationIs):
-    """Whether the recognizer itself has not been heard for the feed's ``silent_after_s``."""
+    """Whether the recognizer itself has sent nothing for the feed's ``silent_after_s``."""
 
     def __init__(self, name: str, feed: ActivityFeed) -> None:
         """Create the condition.

@@ -29,7 +29,7 @@ class Situation(Enum):
     SILENT = 'silent'
     """It has not spoken for too long: it is dead, stuck, inactive, or on another topic."""
     WAITING = 'waiting'
-    """Nothing was heard yet, and not for long enough to call it silent."""
+    """Nothing was received yet, and not for long enough to call it silent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,7 @@ class Report:
 
     @property
     def situation(self) -> Situation:
-        """What the report says, once it is heard."""
+        """What the report says, once it is received."""
         if self.status is Status.UNKNOWN:
             return Situation.UNKNOWN
         if self.status is Status.NO_DATA:
@@ -69,9 +69,9 @@ class Observation:
     """None while SILENT or WAITING: what was said before is no longer to be acted on."""
     age_s: float = float('inf')
     """Age of the newest report: the time since the sensor's stamp or, where the sensor's clock
-    is ahead, since it was heard. Infinite before the first report."""
+    is ahead, since it was received. Infinite before the first report."""
     silence_s: float = 0.0
-    """Seconds since something was heard, or since listening began; never negative."""
+    """Seconds since something was received, or since listening began; never negative."""
 
     @property
     def status(self) -> Status | None:
@@ -103,7 +103,7 @@ class Observation:
     def __str__(self) -> str:
         """Return the situation in words, as leaves show it."""
         if self.situation is Situation.SILENT:
-            return f'silent: nothing heard for {self.silence_s:.1f} s; is the recognizer active?'
+            return f'silent: nothing received for {self.silence_s:.1f} s; is the recognizer active?'
         if self.report is None:
             return 'waiting for the first message'
         if self.situation is Situation.NO_DATA:

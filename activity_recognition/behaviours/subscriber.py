@@ -36,7 +36,7 @@ def report_from_message(message: Any) -> Report:
 def matching_qos(offers: Sequence[QoSProfile]) -> QoSProfile:
     """Return reliable and transient local, or what the weakest of some publishers offers.
 
-    The recognizer offers both; a player or a relay of its topic may not, and would never be heard.
+    The recognizer offers both; a player or a relay of its topic may not, and would not be received.
     Although only the newest report is kept, the depth lets an executor that was busy see them all:
     a hold must not miss a dip.
     """

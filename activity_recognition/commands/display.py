@@ -17,7 +17,7 @@ from rich.text import Text
 
 from activity_recognition.console import plain
 from activity_recognition.reporting.metrics import FrameAccount
-from activity_recognition.reporting.run_log import Heard, View
+from activity_recognition.reporting.run_log import ReceivedDecision, View
 from activity_recognition.types import MODALITIES, ModalityEvidence
 
 PLAIN_EVERY_S = 10.0
@@ -145,7 +145,7 @@ class PlainLines(Silence):
         self._console.print(plain(line), soft_wrap=True)
 
 
-def plain_line(view: View, newest: Heard) -> str:
+def plain_line(view: View, newest: ReceivedDecision) -> str:
     """Return a decision in one line.
 
     Args:

@@ -1,9 +1,10 @@
-"""Show what the network sees and hears of labelled recordings: crops as training cuts them.
+"""Draw the network inputs of labelled recordings: crops as training cuts them.
 
-Every crop is a strip: the name of its recording and the seconds of it, its labels, frames at the
-network's resolution, spectrogram and words. They are changed at random as the recipe says; --plain
-leaves them as they are, --only makes some of the changes alone. Frames are black and sound is red
-where they are missing or the recipe hides them.
+Every crop is a strip: the name of its recording and the seconds of it, its labels, and a row per
+modality, such as frames at the network's resolution, the spectrogram and the words. They are
+changed at random as the recipe says; --plain leaves them as they are, --only makes some of the
+changes alone. Where a modality is missing or the recipe hides it, frames are black, and the
+spectrogram or curves are red.
 
 Example:
     activity-recognition show recordings --out crops.png --only mirror word_errors
@@ -22,7 +23,7 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.scratch import scratch_folder
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 
-HELP = 'draw what the network sees and hears of labelled recordings'
+HELP = 'draw the network inputs of labelled recordings'
 TAKES_ROS_ARGUMENTS = False
 
 DROPOUT = 'modality_dropout'

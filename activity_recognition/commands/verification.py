@@ -159,12 +159,14 @@ def over_ros(
         watch = Watch(node, title='', length_s=SECONDS)
         play(live, watch, Silence())
         memory = peak_memory_mib(processes)
-        heard = node.log.heard()
+        received = node.log.received()
         frames = watch.frames
-    latency = distribution([item.latency_s for item in heard])
+    latency = distribution([item.latency_s for item in received])
     return {
-        'decisions': len(heard),
-        'agreement': agreement(output['answers'], [(h.t_ns, h.answer) for h in heard], recording),
+        'decisions': len(received),
+        'agreement': agreement(
+            output['answers'], [(h.t_ns, h.answer) for h in received], recording
+        ),
         'frames': frames,
         'latency': {key: latency[key] for key in ('p50_s', 'p95_s')},
         'seconds': round(time.monotonic() - began_s, 1),
@@ -182,13 +184,13 @@ def peak_memory_mib(processes: Processes) -> dict[str, int]:
 
 
 def agreement(
-    expected: Sequence[Sequence[Any]], heard: Sequence[tuple[int, str]], recording: Path
+    expected: Sequence[Sequence[Any]], received: Sequence[tuple[int, str]], recording: Path
 ) -> float | None:
     """Return the share of moments decided both offline and live that got the same answer.
 
     Args:
         expected: ``[seconds, answer]`` of every decision offline.
-        heard: stamp and answer of every decision live.
+        received: stamp and answer of every decision live.
         recording: what both decided about.
     """
     from activity_recognition.bags import RecordingReader
@@ -198,7 +200,7 @@ def agreement(
     offline = {round(t_s, 3): answer for t_s, answer in expected}
     both = [
         offline[key] == answer
-        for t_ns, answer in heard
+        for t_ns, answer in received
         if (key := round(seconds_between(t_ns, start_ns), 3)) in offline
     ]
     return sum(both) / len(both) if both else None

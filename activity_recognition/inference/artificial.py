@@ -1,6 +1,6 @@
 """An artificial stream like a robot's, and an untrained network for it: what costs are measured on.
 
-Neither weights nor what is seen and heard change what a step costs.
+Neither weights nor the contents of samples change what a step costs.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ FRAMES_PER_ROUND = 10
 EVIDENCE_EVERY = 5
 """Decisions between two modality ablations; divides the frames."""
 UTTERANCE_PERIOD_S = 0.5
-"""Of the stream that is timed, so that there is something to time; robots hear less."""
+"""Of the stream that is timed, so that there is something to time; robots have less."""
 FRAME_RATE_HZ = 10.0
 LEAST_BUSY = 0.9
 """CPU time per wall time below which a round was disturbed, and is left out."""

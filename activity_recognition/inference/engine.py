@@ -114,7 +114,7 @@ class StreamingEngine:
         self._engine.update(smoothing=smoothing, evidence_every=evidence_every)
 
     def reset(self) -> None:
-        """Forget everything that was seen, heard, read and decided."""
+        """Forget all samples and decisions."""
         self._engine.reset(_ONLY)
 
     def warm_up(self) -> None:

@@ -164,7 +164,7 @@ class MultiStreamEngine:
         self._free.append(self._streams.pop(name).slot)
 
     def reset(self, name: str) -> None:
-        """Forget everything that one stream has seen, heard, read and decided.
+        """Forget all samples and decisions of one stream.
 
         Raises:
             ConfigError: there is none of this name.

@@ -182,7 +182,7 @@ class TracedEngine:
         return decisions
 
     def reset(self, name: str) -> None:
-        """Forget everything heard and seen, and write that down."""
+        """Forget all samples, and write that down."""
         self._engine.reset(name)
         self._write({'reset': True, 'samples': []})
 

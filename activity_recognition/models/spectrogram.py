@@ -1,7 +1,7 @@
 """Log-mel blocks: the audio front end that the node and training share.
 
-In numpy, because a robot hears a few columns at a time: for so few, half of PyTorch's time goes to
-calling its operators.
+In numpy, because a robot receives a few columns at a time: for so few, half of PyTorch's time is
+spent on calling its operators.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ SHOWN = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Heard:
+class ReceivedDecision:
     """One published decision."""
 
     t_ns: int
@@ -51,7 +51,7 @@ class Heard:
 class View:
     """What a run looks like at one moment."""
 
-    newest: Heard | None = None
+    newest: ReceivedDecision | None = None
     truth: str | None = None
     """What was true at the time of the newest decision; None when nobody says."""
     elapsed_s: float = 0.0
@@ -79,22 +79,22 @@ class RunLog:
         self._begin()
 
     def _begin(self) -> None:
-        self._heard: deque[Heard] = deque(maxlen=LONGEST)
+        self._received: deque[ReceivedDecision] = deque(maxlen=LONGEST)
         self._right = self._scored = 0
         self._truth: list[tuple[int, str]] = []
         self._weights: dict[str, float] = {}
         self._changes: deque[tuple[int, str]] = deque(maxlen=SHOWN)
 
-    def add_decision(self, heard: Heard) -> None:
+    def add_decision(self, decision: ReceivedDecision) -> None:
         """Take a published decision."""
         with self._lock:
-            self._heard.append(heard)
-            if not self._changes or self._changes[-1][1] != heard.answer:
-                self._changes.append((heard.t_ns, heard.answer))
-            truth = self._truth_at(heard.t_ns)
+            self._received.append(decision)
+            if not self._changes or self._changes[-1][1] != decision.answer:
+                self._changes.append((decision.t_ns, decision.answer))
+            truth = self._truth_at(decision.t_ns)
             self._scored += truth is not None
-            self._right += truth == heard.answer
-            for item in heard.evidence:
+            self._right += truth == decision.answer
+            for item in decision.evidence:
                 if not item.present:
                     self._weights.pop(str(item.modality), None)
                 elif not math.isnan(item.weight):
@@ -124,25 +124,27 @@ class RunLog:
         with self._lock:
             return bool(self._truth) and not self._truth[-1][1]
 
-    def heard(self) -> list[Heard]:
+    def received(self) -> list[ReceivedDecision]:
         """Return all decisions so far."""
         with self._lock:
-            return list(self._heard)
+            return list(self._received)
 
     def view(self) -> View:
         """Return the run as it stands."""
         with self._lock:
-            if not self._heard:
+            if not self._received:
                 return View()
-            origin_ns, newest = self._origin_ns(), self._heard[-1]
+            origin_ns, newest = self._origin_ns(), self._received[-1]
             return View(
                 newest=newest,
                 truth=self._truth_at(newest.t_ns),
                 elapsed_s=seconds_between(newest.t_ns, origin_ns),
-                decisions=len(self._heard),
+                decisions=len(self._received),
                 right=self._right,
                 scored=self._scored,
-                latencies_s=tuple(item.latency_s for item in islice(reversed(self._heard), SHOWN)),
+                latencies_s=tuple(
+                    item.latency_s for item in islice(reversed(self._received), SHOWN)
+                ),
                 weights=dict(self._weights),
                 changes=tuple((seconds_between(t, origin_ns), a) for t, a in self._changes),
             )
@@ -166,8 +168,8 @@ class RunLog:
             conditions: what numbers depend on.
         """
         with self._lock:
-            heard, spans, origin_ns = list(self._heard), self._spans(), self._origin_ns()
-        timed = [(seconds_between(item.t_ns, origin_ns), item) for item in heard]
+            received, spans, origin_ns = list(self._received), self._spans(), self._origin_ns()
+        timed = [(seconds_between(item.t_ns, origin_ns), item) for item in received]
         newest_s = max((t for t, _ in timed), default=0.0)
         spans = [span for span in (_ended(item, newest_s) for item in spans) if span]
         last_s = spans[-1].end_s if spans else newest_s
@@ -194,7 +196,7 @@ class RunLog:
     def _origin_ns(self) -> int:
         if self._truth:
             return self._truth[0][0]
-        return self._heard[0].t_ns if self._heard else 0
+        return self._received[0].t_ns if self._received else 0
 
     def _truth_at(self, t_ns: int) -> str | None:
         """Return what was true at a time; None when nobody knew."""

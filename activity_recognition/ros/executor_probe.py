@@ -61,7 +61,7 @@ def judge(attempt: Attempt) -> str:
 
 
 def attempt(kind: str, limit_s: float) -> bool:
-    """Have an executor do the task in a process that nobody hears and that hears nobody.
+    """Have an executor do the task in a process without communication with others.
 
     Args:
         kind: of executor, ``single`` or ``events``.

@@ -19,7 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from activity_recognition.errors import DecodeError
 from activity_recognition.msg import ActivityStamped
-from activity_recognition.reporting.run_log import Heard, RunLog
+from activity_recognition.reporting.run_log import ReceivedDecision, RunLog
 from activity_recognition.ros.qos import DIAGNOSTICS_QOS, LATCHED_QOS, profile
 from activity_recognition.ros.topic_spec import TRUTH_TOPIC
 from activity_recognition.sensors.activity import evidence_of, nanoseconds_of, status_of
@@ -109,14 +109,14 @@ class MonitorNode(Node):
 
     def _on_activity(self, message: ActivityStamped) -> None:
         try:
-            heard = to_heard(message)
+            received = to_received(message)
         except DecodeError as error:
             self.dropped += 1
             self.get_logger().warning(
                 f'activity: message dropped: {error}', throttle_duration_sec=10.0
             )
             return
-        self.log.add_decision(heard)
+        self.log.add_decision(received)
 
     def _on_truth(self, message: ActivityStamped) -> None:
         label = message.label if message.status == Status.OK else ''
@@ -177,13 +177,13 @@ class Monitor:
             self._node.fail(error)
 
 
-def to_heard(message: ActivityStamped) -> Heard:
+def to_received(message: ActivityStamped) -> ReceivedDecision:
     """Return a published decision without ROS.
 
     Raises:
         DecodeError: for a status or modality that this version does not know.
     """
-    return Heard(
+    return ReceivedDecision(
         t_ns=nanoseconds_of(message.header.stamp),
         status=status_of(message),
         label=message.label,

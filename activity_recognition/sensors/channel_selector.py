@@ -1,6 +1,6 @@
 """Several audio channels -> one: their mean, one of them, or the one with the best signal.
 
-docs/adr/0024-audio-channels.md says what ``auto`` takes for hearing, and why.
+docs/adr/0024-audio-channels.md says when ``auto`` takes channels for microphones, and why.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BLOCK_S = 0.5
 MEMORY_S = 5.0
 """Time constant with which levels and correlations are forgotten."""
 AGREEMENT = 0.6
-"""Least absolute correlation of two channels that are found to hear the same."""
+"""Least absolute correlation of two channels that are found to hold the same."""
 DISAGREEMENT = 0.5
 """Below this absolute correlation they no longer do."""
 CHANGE_AFTER_BLOCKS = 3
@@ -100,7 +100,7 @@ class _State:
     silent_blocks: NDArray[np.int64]
     """Complete blocks in a row in which a channel was silent."""
     agree: NDArray[np.bool_]
-    """Which channels hear the same."""
+    """Which channels hold the same."""
     position: int = 0
     """Samples of the current block so far."""
     blocks: int = 0
@@ -316,7 +316,7 @@ def _power(level_dbfs: float) -> float:
 def _agreement(
     covariance_CC: NDArray[np.float64], before_CC: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Return which channels hear the same, one inverted perhaps; what agreed does so for longer."""
+    """Return which channels hold the same, one inverted perhaps; what agreed does so for longer."""
     power_C = np.diagonal(covariance_CC)
     # Nothing is divided: a channel may be all zeros.
     scale_CC = np.sqrt(power_C[:, None] * power_C)

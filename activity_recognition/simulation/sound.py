@@ -232,10 +232,10 @@ class SoundTrack:
         """Add the background and apply the microphone's gain and limits."""
         loop = self.acoustics.background
         places = np.arange(first, first + len(wet)) % len(loop)
-        heard: Samples = np.clip(self.acoustics.gain * (wet + loop[places]), -1.0, 1.0).astype(
+        recorded: Samples = np.clip(self.acoustics.gain * (wet + loop[places]), -1.0, 1.0).astype(
             np.float32
         )
-        return heard
+        return recorded
 
 
 def _overlay(base: Samples, extra: Samples, offset: int) -> Samples:

@@ -38,7 +38,7 @@ def test_silence_is_not_any_of_them(feed, clock, report):
     assert str(feed.observe()) == 'waiting for the first message'
     clock.set(2.1)
     assert feed.observe().situation is Situation.SILENT
-    assert 'nothing heard for 2.1 s' in str(feed.observe())
+    assert 'nothing received for 2.1 s' in str(feed.observe())
     feed.push(report(2.0, 'greeting'))
     clock.set(4.1)
     assert feed.observe().situation is Situation.ACTIVITY

@@ -16,7 +16,7 @@ from activity_recognition.commands.display import (
     render,
     weight_bar,
 )
-from activity_recognition.reporting.run_log import Heard, View
+from activity_recognition.reporting.run_log import ReceivedDecision, View
 from activity_recognition.reporting.scores import account_frames
 from activity_recognition.types import Modality, ModalityEvidence, Status
 
@@ -29,7 +29,7 @@ EVIDENCE = (
 
 
 def view(answer='walking', truth='walking', elapsed_s=12.0):
-    newest = Heard(
+    newest = ReceivedDecision(
         t_ns=0,
         status=Status.OK,
         label=answer,

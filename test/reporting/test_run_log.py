@@ -8,7 +8,7 @@ import pytest
 
 from activity_recognition.reporting.metrics import write_metrics
 from activity_recognition.reporting.page import render_report
-from activity_recognition.reporting.run_log import SHOWN, Heard, RunLog
+from activity_recognition.reporting.run_log import SHOWN, ReceivedDecision, RunLog
 from activity_recognition.reporting.scores import NO_DATA, UNKNOWN
 from activity_recognition.types import Modality, ModalityEvidence, Status
 
@@ -25,7 +25,7 @@ def heard(t_s, label, *, status=Status.OK, weight=math.nan, present=True, latenc
         confidence=0.6,
         weight=weight,
     )
-    return Heard(
+    return ReceivedDecision(
         t_ns=START_NS + round(t_s * SECOND),
         status=status,
         label=label if status is Status.OK else '',
@@ -84,7 +84,7 @@ def test_views_stay_short(log):
     assert len(log.view().latencies_s) == len(log.view().changes) == SHOWN
 
 
-def test_nothing_heard_is_an_empty_view():
+def test_nothing_received_is_an_empty_view():
     view = RunLog().view()
     assert view.newest is None
     assert (view.decisions, view.scored, view.changes) == (0, 0, ())
@@ -165,4 +165,4 @@ def test_it_is_filled_and_read_by_several_threads():
     while any(thread.is_alive() for thread in threads):
         view = log.view()
         assert view.right == view.scored == view.decisions
-    assert log.view().decisions == len(log.heard()) == 800
+    assert log.view().decisions == len(log.received()) == 800

@@ -1,1 +1,1 @@
-"""Pictures of what the network sees and hears of recordings."""
+"""Images of what the network gets of recordings."""

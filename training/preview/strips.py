@@ -1,4 +1,4 @@
-"""Pictures of what the network really sees and hears of recordings.
+"""Images of what the network gets of recordings.
 
 Each modality is drawn by the module of its name.
 """

@@ -70,7 +70,7 @@ class Verdict:
         return (
             f'failed: the network does not overfit one batch, expected {100 * GOAL:g} %, '
             f'got {found}; try another learning_rate, and look with `activity-recognition show` '
-            'whether the labels fit what is seen and heard'
+            'whether the labels fit the samples'
         )
 
 

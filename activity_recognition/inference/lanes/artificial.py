@@ -59,13 +59,13 @@ def noise_chunks(
     second = np.random.default_rng(scene.seed).standard_normal((rate_hz, *shape)) * 0.1
     # Every message is one slice, also where the noise begins again.
     noise = np.resize(second.astype(np.float32), (rate_hz + size, *shape))
-    heard = 0
+    sent = 0
     while True:
-        first = heard % rate_hz
+        first = sent % rate_hz
         yield sample_type(
-            stamp_ns=scene.after(heard / rate_hz),
-            arrival_ns=scene.after((heard + size) / rate_hz),
+            stamp_ns=scene.after(sent / rate_hz),
+            arrival_ns=scene.after((sent + size) / rate_hz),
             samples=noise[first : first + size],
             sample_rate_hz=rate_hz,
         )
-        heard += size
+        sent += size

@@ -84,7 +84,7 @@ class AudioCNN(ConvolutionalEncoder):
 
     @property
     def receptive_field_s(self) -> float:
-        """How far before its end a token has heard, seconds."""
+        """How far before its end a token has seen, seconds."""
         audio = self.config.audio
         # The two strided convolutions leave out the first column of the oldest block.
         columns = audio.receptive_field_tokens * audio.columns_per_token - 1

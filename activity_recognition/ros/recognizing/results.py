@@ -149,7 +149,7 @@ class Results:
         """Let the publisher of another rate take its place, unless the rate is still changing.
 
         Subscribers need a moment to find a new publisher: one after the other, as somebody draws a
-        slider, they would hear nothing. Call it some times a second.
+        slider, they would receive nothing. Call it some times a second.
         """
         with self._lock:
             settled, self._seen_hz = self._wanted_hz == self._seen_hz, self._wanted_hz

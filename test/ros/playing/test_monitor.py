@@ -104,7 +104,9 @@ def test_it_hears_decisions_truth_and_diagnostics(monkeypatch):
                 status.values = [KeyValue(key='image.published', value=count)]
                 reports.publish(DiagnosticArray(status=[status, other]))
             activity.publish(decision(103, 'walking'))
-            wait_for(lambda: monitor.log.heard() and monitor.status('player', 'playback')[0] == 2)
+            wait_for(
+                lambda: monitor.log.received() and monitor.status('player', 'playback')[0] == 2
+            )
             expected = {'image.published': '2', 'message': 'playing at 1 s', 'level': '1'}
             assert monitor.status('player', 'playback')[1] == expected
             assert monitor.status('/elsewhere/player', 'playback') == (
@@ -145,9 +147,9 @@ def test_a_decision_of_another_version_is_a_counted_drop(world):
         wait_for(activity.get_subscription_count)
         activity.publish(foreign)
         activity.publish(decision(2, 'walking'))
-        wait_for(monitor.log.heard)
+        wait_for(monitor.log.received)
         assert monitor.dropped == 1
-        assert [heard.t_ns for heard in monitor.log.heard()] == [2_000_000_000]
+        assert [decision.t_ns for decision in monitor.log.received()] == [2_000_000_000]
 
 
 def test_what_a_callback_raises_is_raised_where_the_run_is_watched(world):
