@@ -165,7 +165,7 @@ class TopicsConfig(Ranged):
     """Sample rate to assume with ``audio_sample_format``."""
     audio_sample_format: str = ''
     """Sample format to assume until an AudioInfo arrives, for example S16LE; empty assumes nothing
-    and refuses sound that needs one until then, for drivers may send mp3 as well."""
+    and refuses audio that needs one until then, for drivers may send mp3 as well."""
     transcript_type: str = ''
     """Type of the transcript topic, or empty to take what the graph offers."""
     transcript_field: str = ''

@@ -46,7 +46,7 @@ __all__ = [
 
 
 _KEY_POINTS = ('activity_recognition/msg/KeyPoints', 'hri_msgs/msg/Skeleton2D')
-"""The key points of a body, in the place of its picture."""
+"""The key points of a body, in the place of its image."""
 
 SPECS: tuple[ModalitySpec, ...] = (
     ModalitySpec(

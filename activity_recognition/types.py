@@ -82,7 +82,7 @@ class Frame:
     frame_id: str = ''
     """Coordinate frame of the camera (REP 103)."""
     key_points: KeyPoints | None = None
-    """What ``image`` is drawn of, where the source has key points instead of pictures."""
+    """What ``image`` is drawn of, where the source has key points instead of images."""
 
     @property
     def end_ns(self) -> int:

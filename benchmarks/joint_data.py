@@ -33,7 +33,7 @@ IMU_HZ = 50
 JHMDB_HZ = 25
 KINECT_SIZE = (640, 480)
 KINECT_CAMERA = np.array([[525.0, 0, 320], [0, 525, 240], [0, 0, 1]])
-"""What the first Kinect's pictures were taken with, about."""
+"""What the first Kinect's images were taken with, about."""
 KINECT_POSE = np.diag([-1.0, -1, 1, 1])
 """A Kinect's joints have x to its left and y up."""
 JHMDB_SIZE = (320, 240)

@@ -3,7 +3,8 @@
 Raw images: the package reduces a large one to a half, converts its colours and then resizes by
 area; the alternatives leave the first out, convert last, or go through float tensors as training
 pipelines do. JPEG: libjpeg can decode at a half, a quarter or an eighth of the size, and the
-package has it do so where enough is left. Differences are to the image from the first way, in levels of 255.
+package has it do so where enough is left. Differences are to the image from the first way, in
+levels of 255.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ sharding        recordings as WebDataset shards, on disk or in object storage, a
 evaluation      a checkpoint measured on recordings in every respect, and its report
 run             one run: losses, curriculum, trainer, validation, calibration, checkpoint
 preview         images of the network inputs, for show, a module per modality
-pretraining     a frame encoder pretrained on single pictures of simulated people
+pretraining     a frame encoder pretrained on single images of simulated people
 shipped         the checkpoint that ships with the package, from nothing
 ==============  ==================================================================================
 

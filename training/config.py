@@ -75,14 +75,14 @@ class AugmentationConfig(Ranged):
     sensor_scale: float = setting(0.05, low=0.0, high=0.5, optional_in_checkpoint=True)
     """Share by which an inertial sensor's acceleration and angular velocity are scaled at most."""
     clock_skew_s: float = setting(0.0, low=0.0, high=2.0)
-    """Stamps of sound and speech are moved by up to this much against the camera's, seconds."""
+    """Stamps of other sensors are moved by up to this much against the camera's, seconds."""
     tempo: float = setting(0.0, low=0.0, high=1.0, optional_in_checkpoint=True)
     """Logarithm of how much faster or slower everything in a crop happens at most, as people
     differ; leave it at 0 where labels tell how fast something is done."""
 
     @property
     def crops(self) -> bool:
-        """Whether views are cropped from pictures with a margin."""
+        """Whether views are cropped from images with a margin."""
         return self.margin > 0 and self.strength > 0
 
     def wide_px(self, side_px: int) -> int:

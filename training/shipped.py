@@ -189,7 +189,7 @@ def _held_out(work: Path, scale: Scale) -> list[SimulatedRecording]:
 def _origin(pretraining: PretrainConfig, scale: Scale) -> str:
     last = scale.first_training_seed + scale.training_recordings - 1
     return (
-        f'{pretraining.scenes * pretraining.stills_per_scene} pictures of {pretraining.scenes} '
+        f'{pretraining.scenes * pretraining.stills_per_scene} images of {pretraining.scenes} '
         f'simulated rooms (the frame encoder alone, seeds from {FIRST_SEED}), then '
         f'{scale.training_recordings} simulated recordings of {scale.training_s:g} s, '
         f'seeds {scale.first_training_seed} to {last}. No recording of a real person.'

@@ -67,7 +67,7 @@ class RecordingReader:
         Args:
             path: rosbag2 folder, ``.mcap``, ``.db3`` or ROS 1 ``.bag`` file.
             topics: names of the topics; those that are None are found by type in :attr:`roles`.
-            settings: what the samples have to be and what the messages mean; its format of sound
+            settings: what the samples have to be and what the messages mean; its audio format
                 counts where the recording has no AudioInfo.
             types: where types without an embedded definition are looked up.
             needed: modalities whose topics are found by their type; those of others have to be
@@ -306,7 +306,7 @@ class RecordingReader:
     def _first_audio_format(self, names: TopicNames) -> AudioFormat | None:
         """Return the format in the recording's first AudioInfo, wherever it lies.
 
-        It is latched when live: a robot's recogniser has it before the first sound.
+        It is latched when live: a robot's recogniser has it before the first chunk.
         """
         if not names.audio_info:
             return None

@@ -126,7 +126,7 @@ class RecordingWriter:
         self._labels = tuple(spans)
 
     def write(self, sample: Sample) -> None:
-        """Store one sample at its arrival; of a frame with key points, these and no picture.
+        """Store one sample at its arrival; of a frame with key points, these and no image.
 
         Raises:
             RecordingError: when it arrives before the start, when audio changes its rate, or when

@@ -3,7 +3,7 @@
 Recordings are found below --data; of those, the ones that splits.csv calls test, or where it names
 none, all but those that the checkpoint was trained on.
 Labels that the checkpoint does not know count as unknown activities. OUT receives metrics.json,
-pictures, and report.html, which needs nothing else to be shown. docs/metrics.md says what every
+figures, and report.html, which needs nothing else to be shown. docs/metrics.md says what every
 number means. Example:
     activity-recognition evaluate --checkpoint runs/first --data recordings --out reports/first
 

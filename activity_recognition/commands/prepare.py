@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--margin',
         type=float,
-        help="share of the network's picture by which a second copy of every picture is larger, "
+        help="share of the network's image by which a second copy of every image is larger, "
         f"for views to be cropped from; 0 keeps none (default: the recipe's, else {MARGIN:g})",
     )
     parser.add_argument(

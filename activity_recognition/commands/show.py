@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'data', metavar='DATA', help='folder with recordings, or folder or URL of shards'
     )
-    parser.add_argument('--out', type=Path, required=True, help='picture to write, .png')
+    parser.add_argument('--out', type=Path, required=True, help='image to write, .png')
     parser.add_argument(
         '--config', default='nano_simulated', help='name or path of a training recipe'
     )
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the picture."""
+    """Write the image."""
     from activity_recognition.commands.train import load_recipe
     from activity_recognition.console import make_console
     from activity_recognition.training.preview.strips import write_preview

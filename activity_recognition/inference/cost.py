@@ -280,7 +280,7 @@ class _Stream:
         return min(held + FRAMES_PER_ROUND, limit)
 
     def run(self, frames: int, spent: _Round) -> None:
-        """Stream some frames, with the sound, words and decisions of that time."""
+        """Stream some frames, with the other samples and the decisions of that time."""
         for window in islice(self._windows, frames):
             for sample in window.samples:
                 _, wall_s, cpu_s = self._timed(Window(samples=(sample,)))

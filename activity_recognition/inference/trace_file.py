@@ -64,7 +64,7 @@ class SampleId:
     arrival_ns: int
     """As admission made it: later than that of every sample before."""
     digest: str
-    """Of its pixels, sound or words: :func:`digest_of`."""
+    """Of its contents: :func:`digest_of`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

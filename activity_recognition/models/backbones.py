@@ -31,7 +31,7 @@ _NOT_ARCHITECTURE = frozenset(
 def describe_network(settings: Any) -> Architecture:
     """Return the architecture of the encoder in a configuration of transformers.
 
-    Of a network that reads pictures and words (SigLIP, CLIP) the caller passes one half.
+    Of a network that reads images and words (SigLIP, CLIP) the caller passes one half.
     """
     content = _architecture_only(settings.to_dict())
     if 'vision_use_head' in content:
@@ -153,7 +153,7 @@ class PretrainedFrameEncoder(nn.Module):
         """Build the network of ``config.video.architecture``.
 
         Raises:
-            ConfigError: it is no image encoder, or takes no pictures of ``video.input_size_px``.
+            ConfigError: it is no image encoder, or takes no images of ``video.input_size_px``.
         """
         super().__init__()
         video = config.video
@@ -192,9 +192,9 @@ class PretrainedFrameEncoder(nn.Module):
         token: Tensor = self.project(torch.cat((summary, places), dim=-1))
         return token
 
-    def _states(self, pictures: Tensor) -> Tensor:
-        """Return the network's states (B, N, W) of normalised pictures (B, 3, S, S)."""
-        states: Tensor = self.backbone(pixel_values=pictures, **self._options).last_hidden_state
+    def _states(self, images: Tensor) -> Tensor:
+        """Return the network's states (B, N, W) of normalised images (B, 3, S, S)."""
+        states: Tensor = self.backbone(pixel_values=images, **self._options).last_hidden_state
         return states.flatten(2).transpose(1, 2) if states.dim() == 4 else states
 
     def _probe(self, video: VideoConfig) -> tuple[int, int]:
@@ -207,7 +207,7 @@ class PretrainedFrameEncoder(nn.Module):
         except Exception as error:  # every model fails in its own way
             native = getattr(self.backbone.network.config, 'image_size', 'another size')
             raise ConfigError(
-                f'video.input_size_px: {video.backbone} cannot take pictures of '
+                f'video.input_size_px: {video.backbone} cannot take images of '
                 f'{video.input_size_px} px ({_first_line(error)}); it was made for {native}: set '
                 f'video.input_size_px to {native}'
             ) from error
@@ -225,7 +225,7 @@ def _architecture_only(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_size(settings: Any, video: VideoConfig) -> None:
-    """Refuse a picture that patches do not tile: its border would not be seen."""
+    """Refuse an image that patches do not tile: its border would not be seen."""
     patch, size = getattr(settings, 'patch_size', None), video.input_size_px
     if isinstance(patch, int) and (patch < 1 or size % patch):
         fitting = max(patch, size - size % patch) if patch > 0 else size
@@ -236,7 +236,7 @@ def _check_size(settings: Any, video: VideoConfig) -> None:
 
 
 def _position_options(network: nn.Module, video: VideoConfig) -> dict[str, bool]:
-    """Return what makes a network interpolate its positions where pictures are not its size."""
+    """Return what makes a network interpolate its positions where images are not its size."""
     native = getattr(network.config, 'image_size', video.input_size_px)
     sides = set(native) if isinstance(native, (list, tuple)) else {native}
     known = inspect.signature(type(network).forward).parameters

@@ -164,7 +164,7 @@ class FrameEncoder(nn.Module):
 
 
 class Unseen(nn.Module):
-    """Stands in for a frame encoder where single pictures are not to be read: tokens of zeros."""
+    """Stands in for a frame encoder where single images are not to be read: tokens of zeros."""
 
     nothing: Tensor
 
@@ -183,7 +183,7 @@ def make_frame_encoder(config: ModelConfig) -> FrameEncoder | PretrainedFrameEnc
 
     Raises:
         ConfigError: a backbone is named whose architecture is missing, or that does not take
-            pictures of ``input_size_px``.
+            images of ``input_size_px``.
     """
     if not config.video.appearance:
         return Unseen(config)

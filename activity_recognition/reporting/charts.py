@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from activity_recognition.reporting.drawing import box, element, picture, words
+from activity_recognition.reporting.drawing import box, element, figure, words
 from activity_recognition.reporting.metrics import Distribution, FrameAccount
 
 _WIDTH, _HEIGHT = 520.0, 190.0
@@ -20,7 +20,7 @@ def histogram(values: Distribution, *, label: str) -> str:
         values: with the histogram's bins.
         label: for screen readers.
     """
-    return picture(_WIDTH, _HEIGHT, _histogram(values), label=label)
+    return figure(_WIDTH, _HEIGHT, _histogram(values), label=label)
 
 
 def _histogram(values: Distribution) -> Iterator[str]:
@@ -66,7 +66,7 @@ def frame_bar(account: FrameAccount) -> str:
     shares += [(f'dropped: {k}', v, 'var(--against)') for k, v in account['dropped'].items()]
     shares += [('lost', account['lost'], 'var(--bad)')]
     body = _shares(shares, account['published'])
-    return picture(_WIDTH, 26, body, label='Where every frame went')
+    return figure(_WIDTH, 26, body, label='Where every frame went')
 
 
 def _shares(shares: list[tuple[str, int, str]], whole: int) -> Iterator[str]:

@@ -85,9 +85,7 @@ def words(x: float, y: float, text: str, **more: str | float) -> str:
     return element('text', escape(text), x=x, y=y, **more)
 
 
-def picture(
-    width: float, height: float, body: Iterable[str], *, label: str, style: str = ''
-) -> str:
+def figure(width: float, height: float, body: Iterable[str], *, label: str, style: str = '') -> str:
     """Return an ``<svg>`` that scales with the page; ``label`` is for screen readers.
 
     Args:
@@ -95,7 +93,7 @@ def picture(
         height: of the drawing, pixels.
         body: markup.
         label: for screen readers.
-        style: sheet for a picture that stands alone.
+        style: sheet for a figure that stands alone.
     """
     content = (element('style', style) if style else '', *body)
     return element(

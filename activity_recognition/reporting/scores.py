@@ -118,7 +118,7 @@ def distribution(values_s: Sequence[float], *, bins: int = 30) -> Distribution:
     """Summarise durations in seconds; values that are not finite are left out.
 
     The histogram reaches from the smallest value to the 99.5th percentile, the few above it are
-    counted in its last bin, so that one outlier does not flatten the picture.
+    counted in its last bin, so that one outlier does not flatten the figure.
 
     Args:
         values_s: durations.

@@ -8,7 +8,7 @@ VARIABLES = """
   :root { --paper: #14181c; --card: #1b2026; --ink: #e7eaed; --soft: #9aa5b0; --line: #343c45;
     --good: #4cc38a; --bad: #f0705f; --accent: #6ea3ff; --against: #f0a35e; } }
 """
-"""Colours as CSS variables; pictures that stand alone need them too."""
+"""Colours as CSS variables; figures that stand alone need them too."""
 
 CHART = """
 svg { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }

@@ -10,9 +10,9 @@ from statistics import median
 from activity_recognition.reporting.drawing import (
     box,
     element,
+    figure,
     label_colours,
     number,
-    picture,
     words,
 )
 from activity_recognition.reporting.metrics import Answer, EvidencePoint, Timed
@@ -77,7 +77,7 @@ def timeline(metrics: Timed, *, alone: bool = False, labels: Sequence[str] = ())
         strip = _Strip(metrics, index * length, (index + 1) * length, top, labels)
         body.extend(strip.draw())
         top = strip.bottom + 18
-    return picture(
+    return figure(
         WIDTH,
         top - 12,
         body,

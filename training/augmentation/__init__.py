@@ -32,7 +32,7 @@ the others."""
 def augment(
     crop: Arrays, key: tuple[int, ...], config: AugmentationConfig, model: ModelConfig
 ) -> Arrays:
-    """Return a crop with changed frames, sound, words and clocks.
+    """Return a crop with changed samples and clocks.
 
     Args:
         crop: arrays of one crop; left as it is.

@@ -86,7 +86,7 @@ def _mask(
     """Mask bands and intervals with the mean (SpecAugment, Park et al. 2019)."""
     if not blocks.size:
         return blocks
-    picture = torch.from_numpy(blocks.reshape(1, -1, blocks.shape[-1]))
+    spectrogram = torch.from_numpy(blocks.reshape(1, -1, blocks.shape[-1]))
     fill = float(blocks.mean())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**31)))
@@ -96,5 +96,5 @@ def _mask(
         ):
             widest = round(width * config.strength)
             for _ in range(count):
-                picture = torchaudio.functional.mask_along_axis(picture, widest, fill, axis)
-    return picture.numpy().reshape(blocks.shape)
+                spectrogram = torchaudio.functional.mask_along_axis(spectrogram, widest, fill, axis)
+    return spectrogram.numpy().reshape(blocks.shape)

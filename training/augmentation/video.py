@@ -79,8 +79,8 @@ def _view(
 ) -> NDArray[np.float64]:
     """Draw the affine map (2, 3) that crops a view, mirrored or not, and scales it to ``side``.
 
-    The view is a square inside the picture, of any size between the network's and the whole
-    picture, anywhere: the random resized crop of Szegedy et al. 2015, at the picture's own aspect
+    The view is a square inside the image, of any size between the network's and the whole
+    image, anywhere: the random resized crop of Szegedy et al. 2015, at the image's own aspect
     ratio.
     """
     smallest = np.log(side / wide) * min(config.strength, 1.0)
@@ -88,7 +88,7 @@ def _view(
     left, top = rng.uniform(0.0, wide - extent, size=2)
     mirrored = rng.random() < config.mirror
     zoom = side / extent
-    # Pixels are squares, their centres at half numbers from the picture's edge.
+    # Pixels are squares, their centres at half numbers from the image's edge.
     offset = zoom * (0.5 - np.array([left, top])) - 0.5
     if mirrored:
         return np.array([[-zoom, 0.0, side - 1 - offset[0]], [0.0, zoom, offset[1]]])

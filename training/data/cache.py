@@ -58,7 +58,7 @@ class Preparation:
     """Only the parts that shape the network's inputs matter."""
     sync: SyncConfig
     wide_px: int = 0
-    """Side of the larger pictures that crops are cut from, kept beside the network's; 0: none."""
+    """Side of the larger images that crops are cut from, kept beside the network's; 0: none."""
     recorded: RecordedConfig = DEFAULTS
     """Which topics of the recording are used, and what they mean."""
 

@@ -91,7 +91,7 @@ def cost_in_numbers(cost: Cost | None) -> tuple[dict[str, Any], dict[str, Any] |
         'mean': float(latencies_ms.mean()),
         'max': float(latencies_ms.max()),
     }
-    # The few above the last edge are counted in its bin, so that one does not flatten the picture.
+    # The few above the last edge are counted in its bin, so that one does not flatten the figure.
     counts, edges = np.histogram(np.minimum(latencies_ms, tail), _HISTOGRAM_BINS, (0.0, tail))
     return latency, {
         'decisions': len(cost.latencies_s),

@@ -1,4 +1,4 @@
-"""The report's pictures as SVG: confusion, reliability, latency, timelines.
+"""The report's figures as SVG: confusion, reliability, latency, timelines.
 
 Each can stand alone in a file of its own.
 """
@@ -14,8 +14,8 @@ from activity_recognition.reporting import charts, timeline
 from activity_recognition.reporting.drawing import (
     box,
     element,
+    figure,
     label_colours,
-    picture,
     words,
 )
 from activity_recognition.reporting.metrics import Answer, Distribution, Timed
@@ -35,7 +35,7 @@ _SIDE, _GAP = 300.0, 70.0
 _STRIP = 44.0
 
 
-def confusion_picture(
+def confusion_figure(
     labels: Sequence[str], confusion: Sequence[Sequence[int]], *, alone: bool = False
 ) -> str:
     """Draw a confusion matrix (C, C + 1): shares of each row, in percent.
@@ -50,7 +50,7 @@ def confusion_picture(
     cell = min(72.0, (_WIDTH - _GUTTER - _RIGHT) / columns)
     body = list(_confusion(list(labels), counts, cell))
     height = _HEAD + _ROW * len(labels) + 2
-    return picture(_WIDTH, height, body, label='Confusion matrix', style=_style(alone))
+    return figure(_WIDTH, height, body, label='Confusion matrix', style=_style(alone))
 
 
 def _confusion(labels: list[str], counts: Any, cell: float) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _confusion(labels: list[str], counts: Any, cell: float) -> Iterator[str]:
                 yield words(left + cell / 2, middle, f'{share * 100:.0f}', text_anchor='middle')
 
 
-def reliability_picture(calibration: Mapping[str, Any], *, alone: bool = False) -> str:
+def reliability_figure(calibration: Mapping[str, Any], *, alone: bool = False) -> str:
     """Draw accuracy over confidence before and after temperature, and how many decisions each is.
 
     On the diagonal a probability means what it says.
@@ -102,7 +102,7 @@ def reliability_picture(calibration: Mapping[str, Any], *, alone: bool = False) 
         body += _reliability(calibration[kind], title, 40 + place * (_SIDE + _GAP))
     width = 40 + 2 * _SIDE + _GAP + 14
     height = 26 + _SIDE + _STRIP + 40
-    return picture(width, height, body, label='Reliability diagram', style=_style(alone))
+    return figure(width, height, body, label='Reliability diagram', style=_style(alone))
 
 
 def _reliability(found: Mapping[str, Any], title: str, left: float) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _reliability(found: Mapping[str, Any], title: str, left: float) -> Iterator[
     yield words(middle, base + _STRIP + 38, 'confidence', text_anchor='middle', class_='soft')
 
 
-def latency_picture(metrics: Mapping[str, Any], *, alone: bool = False) -> str:
+def latency_figure(metrics: Mapping[str, Any], *, alone: bool = False) -> str:
     """Draw the histogram of the time that a decision takes.
 
     Args:
@@ -175,7 +175,7 @@ def latency_distribution(metrics: Mapping[str, Any]) -> Distribution:
     )
 
 
-def timeline_picture(recording: Decided, labels: Sequence[str], *, alone: bool = False) -> str:
+def timeline_figure(recording: Decided, labels: Sequence[str], *, alone: bool = False) -> str:
     """Draw truth, published answers and confidence of a recording's beginning.
 
     Args:
@@ -233,4 +233,4 @@ def _style(alone: bool) -> str:
 
 
 WANTED = 'svg .wanted { stroke: var(--against); stroke-width: 2; }'
-"""The style of what these pictures have beside those of other reports."""
+"""The style of what these figures have beside those of other reports."""

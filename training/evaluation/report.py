@@ -1,4 +1,4 @@
-"""A report's folder: numbers, pictures, and one HTML page that needs nothing else to be shown."""
+"""A report's folder: numbers, figures, and one HTML page that needs nothing else to be shown."""
 
 from __future__ import annotations
 
@@ -106,15 +106,15 @@ def render(evaluation: Evaluation, checks: Sequence[Check]) -> str:
 def _files(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     metrics, labels = evaluation.metrics, evaluation.metrics['labels']
     fused = metrics['combinations'][fused_name(metrics)]
-    yield 'confusion.svg', figures.confusion_picture(labels, fused['confusion'], alone=True)
+    yield 'confusion.svg', figures.confusion_figure(labels, fused['confusion'], alone=True)
     yield (
         'confusion_smoothed.svg',
-        figures.confusion_picture(labels, fused['smoothed']['confusion'], alone=True),
+        figures.confusion_figure(labels, fused['smoothed']['confusion'], alone=True),
     )
-    yield 'reliability.svg', figures.reliability_picture(metrics['calibration'], alone=True)
-    yield 'latency.svg', figures.latency_picture(metrics, alone=True)
+    yield 'reliability.svg', figures.reliability_figure(metrics['calibration'], alone=True)
+    yield 'latency.svg', figures.latency_figure(metrics, alone=True)
     for place, recording in enumerate(evaluation.decided[:SHOWN_RECORDINGS], start=1):
-        drawn = figures.timeline_picture(recording, labels, alone=True)
+        drawn = figures.timeline_figure(recording, labels, alone=True)
         yield f'timeline_{place}.svg', drawn
 
 
@@ -132,7 +132,7 @@ def _sections(
     yield card('Over time', tables.temporal_table(metrics) + _TEMPORAL)
     yield card(
         'Calibration',
-        f'<div class="picture">{figures.reliability_picture(metrics["calibration"])}</div>'
+        f'<div class="figure">{figures.reliability_figure(metrics["calibration"])}</div>'
         + tables.calibration_table(metrics)
         + _RELIABILITY,
     )
@@ -145,7 +145,7 @@ def _sections(
     yield card('Conditions', definitions(_provenance(metrics)))
 
 
-_LAYOUT = '.picture { max-width: 760px; margin: 0 auto; } ul { margin: 4px 0; }'
+_LAYOUT = '.figure { max-width: 760px; margin: 0 auto; } ul { margin: 4px 0; }'
 
 _INTERVALS = (
     '<p class="soft">Grey numbers: 95 % confidence interval, bootstrap over recordings. A hidden '
@@ -191,7 +191,7 @@ def _headline(metrics: Metrics) -> Iterator[tuple[str, str]]:
 
 def _confusions(metrics: Metrics) -> str:
     fused = metrics['combinations'][fused_name(metrics)]
-    drawn = figures.confusion_picture(metrics['labels'], fused['confusion'])
+    drawn = figures.confusion_figure(metrics['labels'], fused['confusion'])
     return f'{drawn}<p class="soft">{fused["decisions"]} decisions, each for itself.</p>'
 
 
@@ -212,14 +212,14 @@ def _cost(metrics: Metrics) -> str:
     if cost['peak_device_memory_mib'] is not None:
         numbers['peak memory of the device'] = f'{cost["peak_device_memory_mib"]:.0f} MiB'
     return (
-        f'<div class="columns"><div>{figures.latency_picture(metrics)}</div>'
+        f'<div class="columns"><div>{figures.latency_figure(metrics)}</div>'
         f'<div>{definitions(numbers)}</div></div>'
     )
 
 
 def _timeline(recording: Decided, labels: Sequence[str]) -> str:
     """Draw a recording, with the names of its colours: short spans have no room for theirs."""
-    drawn = figures.timeline_picture(recording, labels)
+    drawn = figures.timeline_figure(recording, labels)
     return drawn + key(figures.timeline_colours(recording, labels))
 
 

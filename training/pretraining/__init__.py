@@ -1,1 +1,1 @@
-"""Pretraining of the frame encoder on single pictures of simulated people."""
+"""Pretraining of the frame encoder on single images of simulated people."""

@@ -16,18 +16,18 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.models.frame_encoders import FrameEncoder
 
 _SCALE = 5.0
-"""Keypoints, shares of the picture, have about this inverse spread around its middle."""
+"""Keypoints, shares of the image, have about this inverse spread around its middle."""
 _HUBER = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseOutput:
-    """Beliefs about one batch of pictures."""
+    """Predictions for one batch of images."""
 
     heatmaps: Tensor
     """Logits over patches per keypoint, (B, K, P)."""
     keypoints: Tensor
-    """(B, K, 2), shares of the picture, read from the frame's token."""
+    """(B, K, 2), shares of the image, read from the frame's token."""
     motions: Tensor
     """Logits, (B, M), read from the frame's token."""
 
@@ -59,7 +59,7 @@ class PoseModel(nn.Module):
         self.motion = nn.Linear(width, num_motions)
 
     def forward(self, frames: Tensor) -> PoseOutput:
-        """Look at uint8 pictures (B, S, S, 3)."""
+        """Look at uint8 images (B, S, S, 3)."""
         encoded = self.frame_encoder.encode_patches(frames)
         token = self.norm(self.frame_encoder.read(encoded))
         places = self.keypoints(token).unflatten(-1, (-1, 2))
@@ -70,7 +70,7 @@ class PoseModel(nn.Module):
         )
 
     def losses(self, output: PoseOutput, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``total`` and its parts; keypoints outside the picture have no patch.
+        """Return ``total`` and its parts; keypoints outside the image have no patch.
 
         Args:
             output: of :meth:`forward`.
@@ -92,7 +92,7 @@ class PoseModel(nn.Module):
         }
 
     def _cells(self, keypoints: Tensor) -> Tensor:
-        """Return the patch that holds each keypoint, (B, K); -100 outside the picture."""
+        """Return the patch that holds each keypoint, (B, K); -100 outside the image."""
         cell = (keypoints * self.side).floor().long()
         inside = ((cell >= 0) & (cell < self.side)).all(-1)
         return torch.where(inside, cell[..., 1] * self.side + cell[..., 0], -100)

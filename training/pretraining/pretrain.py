@@ -1,7 +1,7 @@
-"""Pretraining of a frame encoder on single pictures of simulated people.
+"""Pretraining of a frame encoder on single images of simulated people.
 
 A recording shows one room and one person for a minute; a network learns to tell rooms apart from
-that long before it learns to see people. Single pictures of thousands of rooms, each with the truth
+that long before it learns to see people. Single images of thousands of rooms, each with the truth
 about where the joints are, take a network to the people at once.
 """
 
@@ -60,8 +60,8 @@ class Pretrained:
     path: Path
     """Its weights."""
     measures: dict[str, float]
-    """On pictures of other rooms: ``balanced_accuracy`` of the motion from one picture, and
-    ``keypoint_error``, the mean distance along an axis as a share of the picture."""
+    """On images of other rooms: ``balanced_accuracy`` of the motion from one image, and
+    ``keypoint_error``, the mean distance along an axis as a share of the image."""
 
 
 def pretrain(

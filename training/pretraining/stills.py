@@ -1,4 +1,4 @@
-"""Batches of single pictures of simulated people, drawn as they are needed."""
+"""Batches of single images of simulated people, drawn as they are needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StillBatches(Dataset[dict[str, Tensor]]):
     """Batch ``i`` follows from the settings and ``i`` alone, and no two show the same room.
 
     A batch holds ``frames`` uint8 (B, S, S, 3), ``keypoints`` float32 (B, K, 2) as shares of the
-    picture, and ``motions`` int64 (B,), indices of :data:`MOTION_NAMES`.
+    image, and ``motions`` int64 (B,), indices of :data:`MOTION_NAMES`.
     """
 
     config: PretrainConfig
@@ -67,7 +67,7 @@ class StillBatches(Dataset[dict[str, Tensor]]):
         return list(draw_stills(simulation, self.config.stills_per_scene, rng))
 
     def _see(self, still: Still) -> NDArray[np.uint8]:
-        """Return the picture as the network sees it; every other one went through JPEG."""
+        """Return the image as the network sees it; every other one went through JPEG."""
         image = still.image
         if image[0, 0, 0] % 2:
             quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram, low sounds at the bottom; what is missing or hidden is red."""
+"""The log-mel spectrogram, low frequencies at the bottom; what is missing or hidden is red."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def draw(crop: Mapping[str, NDArray[Any]], scale: Scale) -> Image:
         scaled = cv2.resize(levels, (right - left, HEIGHT_PX), interpolation=cv2.INTER_AREA)
         row[:, left:right] = scaled[..., None] if there else (90, 0, 0)
     if not crop['spectrogram_mask'].any():
-        write_text(row, 'no sound', 4, HEIGHT_PX // 2)
+        write_text(row, 'no audio', 4, HEIGHT_PX // 2)
     return row

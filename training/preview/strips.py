@@ -52,7 +52,7 @@ def write_preview(
     count: int,
     console: Console | None = None,
 ) -> tuple[str, ...]:
-    """Write a picture of crops of a run's first epoch, spread over it, one below the other.
+    """Write an image of crops of a run's first epoch, spread over it, one below the other.
 
     Args:
         path: PNG to write.
@@ -66,7 +66,7 @@ def write_preview(
         The recording and the seconds of each crop, as they stand above it.
 
     Raises:
-        RecordingError: no recording can be used, or the picture cannot be written.
+        RecordingError: no recording can be used, or the image cannot be written.
     """
     preset = config.model_config()
     how = preparing(config, preset, cache=cache, console=console)
@@ -86,7 +86,7 @@ def write_preview(
         ]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.vstack(strips)[:, :, ::-1]):
-        raise RecordingError(f'{path}: cannot write the picture; expected a writable .png')
+        raise RecordingError(f'{path}: cannot write the image; expected a writable .png')
     return origins
 
 
@@ -167,7 +167,7 @@ def _drawing(spec: ModalitySpec) -> Draw:
 
 
 def _extent(crop: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
-    """Return when the crop's decisions begin and end; sound and words before them are left out."""
+    """Return when the crop's decisions begin and end; samples before them are left out."""
     stamps = crop['decision_stamps']
     return (int(stamps[0]), int(stamps[-1])) if len(stamps) else (0, 1)
 

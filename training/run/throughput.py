@@ -34,7 +34,7 @@ class Throughput:
 
         Args:
             measures: scalars.
-            frames: pictures that the step has seen.
+            frames: images that the step has seen.
             crops: crops that it has seen.
             recorded_s: recorded time that they span, seconds.
             loading_s: seconds in which it waited for them.

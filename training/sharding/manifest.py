@@ -68,7 +68,7 @@ class Manifest:
     preprocessing: Mapping[str, Any]
     """What made the arrays; see :func:`activity_recognition.training.data.cache.preprocessing`."""
     wide_px: int
-    """Side of the pictures that views are cropped from; 0 where there are none."""
+    """Side of the images that views are cropped from; 0 where there are none."""
     recordings: tuple[ShardedRecording, ...]
     left_out: tuple[tuple[str, str], ...]
     """Recordings that could not be used, and why."""
@@ -94,7 +94,7 @@ class Manifest:
             place: what to call the shards.
             model: the network's settings.
             sync: admission and decision rate.
-            wide_px: side of pictures with a margin; 0 needs none.
+            wide_px: side of images with a margin; 0 needs none.
             recorded: which topics are to be used; settings that have their default are left to
                 the shards.
 
@@ -122,7 +122,7 @@ class Manifest:
                 )
         if wide_px not in (0, self.wide_px):
             raise RecordingError(
-                f'{place}: the recipe crops views from pictures of {wide_px} pixels, these shards '
+                f'{place}: the recipe crops views from images of {wide_px} pixels, these shards '
                 f'hold {self.wide_px or "none with a margin"}; prepare the recordings again with '
                 "the recipe's margin (--margin), or set augmentation.margin to that of the shards"
             )

@@ -34,7 +34,7 @@ class Unpacking:
     recording: ShardedRecording
     cache: Path
     wide_px: int
-    """Side of pictures with a margin; 0 leaves them in the shards."""
+    """Side of images with a margin; 0 leaves them in the shards."""
 
 
 def cache_shards(
@@ -52,7 +52,7 @@ def cache_shards(
         place: folder or URL of the shards.
         recordings: of their manifest.
         cache: where arrays are kept; the same as for recordings that are read directly.
-        wide_px: side of pictures with a margin, as the manifest has it; 0 leaves them out.
+        wide_px: side of images with a margin, as the manifest has it; 0 leaves them out.
         workers: processes; 0 takes one per core.
         console: where to show progress.
 

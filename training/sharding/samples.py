@@ -191,7 +191,7 @@ def _to_npy(values: NDArray[Any]) -> bytes:
 
 
 def _to_png(frames: NDArray[np.uint8]) -> bytes:
-    """Return frames (T, S, S, 3) as one picture (T * S, S)."""
+    """Return frames (T, S, S, 3) as one image (T * S, S)."""
     strip = cv2.cvtColor(frames.reshape(-1, *frames.shape[2:]), cv2.COLOR_RGB2BGR)
     return bytes(cv2.imencode('.png', strip, _PNG)[1])
 
@@ -199,7 +199,7 @@ def _to_png(frames: NDArray[np.uint8]) -> bytes:
 def _from_png(content: bytes, count: int, side: int) -> NDArray[np.uint8]:
     strip = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if strip is None or strip.shape != (count * side, side, 3):
-        raise ValueError(f'expected a picture of {count} frames of {side} pixels, got another')
+        raise ValueError(f'expected an image of {count} frames of {side} pixels, got another')
     return np.asarray(cv2.cvtColor(strip, cv2.COLOR_BGR2RGB), np.uint8).reshape(
         count, side, side, 3
     )

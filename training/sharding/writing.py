@@ -110,7 +110,7 @@ def prepare_shards(
         out: folder or URL for the shards.
         model: decides the preprocessing.
         sync: admission and the decisions' times.
-        wide_px: side of a second, larger copy of each picture to crop views from; 0 makes none.
+        wide_px: side of a second, larger copy of each image to crop views from; 0 makes none.
         recorded: which topics are used and what they mean, where ``splits.csv`` does not say.
         strict: refuse to finish where a recording cannot be used, instead of leaving it out.
         engine: one of :data:`ENGINES`.

@@ -1,4 +1,4 @@
-"""Chunks of sound: put on the grid of the spectrogram as log-mel blocks, and encoded in runs.
+"""Chunks of audio: put on the grid of the spectrogram as log-mel blocks, and encoded in runs.
 
 Shapes: A audio blocks, K columns per block, M mels.
 """

@@ -98,7 +98,7 @@ class AudioCNN(ConvolutionalEncoder):
 
     @classmethod
     def steps(cls) -> tuple[StepSpec, ...]:
-        """Return the step of the next blocks of sound."""
+        """Return the step of the next blocks of audio."""
         return (_CHUNK,)
 
     def work(self, *, length: int, held: int) -> dict[str, Work]:

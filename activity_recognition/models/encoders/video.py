@@ -110,7 +110,7 @@ class VideoTransformer(Encoder):
 
         Raises:
             ConfigError: a backbone is named whose architecture is missing, or that does not take
-                pictures of ``input_size_px``.
+                images of ``input_size_px``.
         """
         super().__init__(config)
         self.frame_encoder: nn.Module
