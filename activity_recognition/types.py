@@ -148,7 +148,7 @@ class InertialChunk(Chunk):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
-    """One recognised stretch of speech."""
+    """One recognised utterance."""
 
     modality: ClassVar[Modality] = Modality.TEXT
     stamp_ns: int
@@ -261,7 +261,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class LabelSpan:
-    """A labelled stretch of a recording, seconds from the recording's start."""
+    """A labelled span of a recording, seconds from the recording's start."""
 
     start_s: float
     end_s: float

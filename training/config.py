@@ -64,7 +64,7 @@ class AugmentationConfig(Ranged):
     """Bands hidden (SpecAugment), each up to ``mel_mask_bins`` mels wide."""
     mel_mask_bins: int = setting(8, low=1, high=256)
     time_masks: int = setting(0, low=0, high=32)
-    """Stretches hidden (SpecAugment), each up to ``time_mask_columns`` of 10 ms long."""
+    """Intervals hidden (SpecAugment), each up to ``time_mask_columns`` of 10 ms long."""
     time_mask_columns: int = setting(40, low=1, high=10_000)
     word_loss: float = setting(0.1, low=0.0, high=1.0)
     """Up to this share of the tokens is lost."""

@@ -162,7 +162,7 @@ def _span(row: list[str]) -> LabelSpan:
 
 
 def make_span(start_s: float, end_s: float, label: str) -> LabelSpan:
-    """Return a labelled stretch whose times and label can be used.
+    """Return a labelled span whose times and label can be used.
 
     Args:
         start_s: seconds from the recording's start.

@@ -56,7 +56,7 @@ BATCH_KEYS = batch_keys(ALL_MODALITIES)
 
 ``frames`` (B, T, S, S, 3), or key points (B, T, J, 3), float32 or wider; ``spectrograms``
 (B, A, columns, mels), log-mel blocks, float32 or wider; ``transcript_tokens`` (B, U, L); stamps,
-arrivals and masks (B, T), (B, A), (B, U); decisions (B, Q). A row is one stretch between resets, in
+arrivals and masks (B, T), (B, A), (B, U); decisions (B, Q). A row is one segment between resets, in
 order of arrival; masks are False for padding and, in the spectrogram, for holes.
 """
 

@@ -19,7 +19,7 @@ class LabelScore(TypedDict):
 
     label: str
     support: int
-    """Decisions that fell on this label's stretches."""
+    """Decisions that fell on this label's spans."""
     recall: float | None
     """Share of them that named it; None without support."""
     precision: float | None
@@ -30,9 +30,9 @@ class Scores(TypedDict):
     """Decisions against the truth."""
 
     decisions: int
-    """Decisions that fell on a labelled stretch."""
+    """Decisions that fell on a labelled span."""
     unscored: int
-    """Decisions outside every labelled stretch."""
+    """Decisions outside every labelled span."""
     accuracy: float | None
     balanced_accuracy: float | None
     """Mean recall over the labels that occur in the truth."""
@@ -109,7 +109,7 @@ class Timed(TypedDict):
 
     duration_s: float
     truth: list[tuple[float, float, str]]
-    """Start, end and label of every labelled stretch."""
+    """Start, end and label of every labelled span."""
     answers: list[Answer]
     evidence: dict[str, list[EvidencePoint]]
     """By modality; may be empty."""

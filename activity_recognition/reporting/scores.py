@@ -1,4 +1,4 @@
-"""Decisions against labelled stretches: confusion, recall, balanced accuracy, percentiles."""
+"""Decisions against labelled spans: confusion, recall, balanced accuracy, percentiles."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def answer_of(status: int, label: str) -> str:
 
 
 class Truth:
-    """Looks up the label at a moment of the recording; stretches are half open, [start, end)."""
+    """Looks up the label at a moment of the recording; spans are half open, [start, end)."""
 
     def __init__(self, spans: Iterable[LabelSpan]) -> None:
         self.spans = tuple(sorted(spans))
         self._starts = [span.start_s for span in self.spans]
 
     def at(self, t_s: float) -> str | None:
-        """Return the label at ``t_s`` seconds, None outside every stretch."""
+        """Return the label at ``t_s`` seconds, None outside every span."""
         place = bisect_right(self._starts, t_s) - 1
         if place < 0 or t_s >= self.spans[place].end_s:
             return None

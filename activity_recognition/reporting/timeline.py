@@ -23,9 +23,9 @@ from activity_recognition.types import LabelSpan
 WIDTH = 1100.0
 _GUTTER, _RIGHT = 92.0, 22.0
 _LETTER = 6.4
-"""Mean width of a letter of 11 px, to know which names fit into their stretch."""
+"""Mean width of a letter of 11 px, to know which names fit into their span."""
 STRIP_S = 150.0
-"""Longest stretch of time in one strip; longer runs continue below."""
+"""Longest time in one strip; longer runs continue below."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from activity_recognition.ros.message_types import message_class
 from activity_recognition.ros.qos import offered_qos
 
 TRUTH_TOPIC = 'activity_truth'
-"""What was really going on, as ActivityStamped: one message at the start of every stretch."""
+"""What was really going on, as ActivityStamped: one message at the start of every labelled span."""
 TRUTH_TYPE = 'activity_recognition/msg/ActivityStamped'
 
 

@@ -14,18 +14,18 @@ BACKLOG_S = 1.0
 """Audio that may wait in queues: arrivals late by less may still catch up."""
 
 MEASURED_SPAN_S = 0.5
-"""Least length of the stretches over which the rate is measured."""
+"""Least length of the spans over which the rate is measured."""
 MEASURED_SPANS = 20
-"""Stretches kept; their median is the rate."""
+"""Spans kept; their median is the rate."""
 LEAST_SPANS = 4
-"""Stretches before which nothing is said."""
+"""Spans before which nothing is said."""
 
 
 class RateMeter:
     """The rate at which samples come by their stamps, whatever rate is declared.
 
-    It is the median over stretches of at least half a second, so that a hole here and there, a
-    jump, or jitter does not count. Where most stretches have holes, the rate is lower than true.
+    It is the median over spans of at least half a second, so that a hole here and there, a
+    jump, or jitter does not count. Where most spans have holes, the rate is lower than true.
     """
 
     def __init__(self) -> None:

@@ -84,9 +84,9 @@ class SimulationConfig:
     """What the person may do, labels of ``ACTIVITIES``."""
     min_segment_s: float = 8.0
     max_segment_s: float = 18.0
-    """Shortest and longest stretch of one activity, seconds."""
+    """Shortest and longest segment of one activity, seconds."""
     min_spoken_segment_s: float = 12.0
-    """Shortest stretch of an activity that only words distinguish, seconds: they come late."""
+    """Shortest segment of an activity that only words distinguish, seconds: they come late."""
     min_transcript_delay_s: float = 0.3
     max_transcript_delay_s: float = 3.0
     """Range of the speech recogniser's delay after the last word, seconds; most are short."""

@@ -13,7 +13,7 @@ from activity_recognition.types import LabelSpan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Segment:
-    """One stretch of one activity, seconds from the recording's start."""
+    """One segment of one activity, seconds from the recording's start."""
 
     index: int
     start_s: float

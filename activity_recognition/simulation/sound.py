@@ -163,7 +163,7 @@ class SoundTrack:
     acoustics: Acoustics
 
     def blocks(self) -> Iterator[Samples]:
-        """Yield consecutive stretches of the signal, in [-1, 1], of varying length.
+        """Yield consecutive blocks of the signal, in [-1, 1], of varying length.
 
         Together they have exactly ``config.sample_count`` samples.
         """
@@ -219,7 +219,7 @@ class SoundTrack:
         return events
 
     def _speak(self, rng: Rng, item: Spoken, segment: Segment) -> Event:
-        """Return the voice of one stretch of speech."""
+        """Return the voice of one utterance."""
         rate = self.config.sample_rate_hz
         pitch = float(rng.uniform(95, 230)) if item.from_radio else self.acoustics.pitch_hz
         sound = timbre.voice(rng, rate, item.end_s - item.start_s, pitch)

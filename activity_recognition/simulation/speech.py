@@ -22,7 +22,7 @@ from activity_recognition.simulation.script import Segment
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spoken:
-    """A stretch of speech, seconds from the recording's start."""
+    """An utterance, seconds from the recording's start."""
 
     start_s: float
     end_s: float
@@ -97,7 +97,7 @@ def _unrelated(rng: np.random.Generator, segment: Segment) -> Spoken:
 
 
 def transcribe(config: SimulationConfig, spoken: tuple[Spoken, ...]) -> tuple[Transcript, ...]:
-    """Draw words, recogniser errors and delays for every stretch of speech.
+    """Draw words, recogniser errors and delays for every utterance.
 
     Args:
         config: of the recording.

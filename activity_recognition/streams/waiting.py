@@ -147,7 +147,7 @@ _make_window = partial(tuple.__new__, Window)
 
 @dataclass(slots=True)
 class Segment:
-    """What waited of one stretch between two time jumps."""
+    """What waited between two time jumps."""
 
     number: int
     """Time jumps before it."""

@@ -109,7 +109,7 @@ def dense(
     precision: str = 'fp32',
     device: str = 'cpu',
 ) -> Answers:
-    """Return what ``forward`` over each stretch between resets answers to the same trace."""
+    """Return what ``forward`` over each segment between resets answers to the same trace."""
     system = checkpoint.system.to(device)
     dtype = system.classifier.weight.dtype
     logits, unimodal, present = [], [], []

@@ -17,7 +17,7 @@ from activity_recognition.training.config import AugmentationConfig
 NOISE = (0.2, 0.03)
 """Largest standard deviation of noise, m/s² and rad/s."""
 DROP_OUT_BLOCKS = 6
-"""Longest stretch that goes missing."""
+"""Longest run of blocks that goes missing."""
 DROP_OUT_CHANCE = 0.25
 
 

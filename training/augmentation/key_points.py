@@ -30,7 +30,7 @@ def change_points(
     zoom = np.exp(rng.uniform(-1, 1) * config.zoom * strength)
     shift = rng.uniform(-1, 1, size=2) * config.shift * strength
     lean = np.radians(rng.uniform(-1, 1) * config.lean_deg * strength)
-    stretch = np.exp(rng.normal(size=(len(joints), 2)) * config.proportions * strength)
+    scale = np.exp(rng.normal(size=(len(joints), 2)) * config.proportions * strength)
     noise = rng.uniform() * config.joint_noise * strength
     if rng.random() < config.mirror:
         points = mirrored(points, joints)
@@ -39,7 +39,7 @@ def change_points(
     middle = places.sum(axis=1, keepdims=True, where=seen) / np.maximum(
         seen.sum(axis=1, keepdims=True), 1
     )
-    about = (places - middle) * stretch
+    about = (places - middle) * scale
     turn = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
     about = about @ turn.T + rng.normal(size=about.shape) * noise * _height(about, seen)
     kept = seen & ~_lost(seen.shape, config.joint_loss * strength, rng)

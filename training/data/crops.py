@@ -50,7 +50,7 @@ def plan_epoch(
 ) -> list[list[CropPlan]]:
     """Plan the batches of one epoch.
 
-    Every segment gives as many crops as fit into it, one at random in each stretch of equal
+    Every segment gives as many crops as fit into it, one at random in each part of equal
     length, so that an epoch passes over the recordings about once. Crops without video share
     batches: those cost next to nothing, while one frame in a batch would pad all its rows.
 
@@ -155,7 +155,7 @@ def _content(segment: LabelledSegment, name: str, *, wide: bool) -> NDArray[Any]
 
 
 def _crop_starts(segment: LabelledSegment, crop_s: float, rng: np.random.Generator) -> list[int]:
-    """Draw where crops begin; a stretch shorter than a crop gives one that holds all of it."""
+    """Draw where crops begin; a segment shorter than a crop gives one that holds all of it."""
     starts = []
     for begin_ns, end_ns in segment.busy:
         spare_ns = end_ns - begin_ns - to_ns(crop_s)

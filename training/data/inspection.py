@@ -180,7 +180,7 @@ def _inspect(work: _Work) -> RecordingInspection:
     scan = find_labels(work.recording)
     problems = [Problem(text=text, fatal=True) for text in scan.problems]
     if not scan.spans and not scan.problems:
-        text = f'{scan.path}: expected labelled stretches, found none'
+        text = f'{scan.path}: expected labelled spans, found none'
         problems.append(Problem(text=text, fatal=True))
     try:
         with one_thread(), RecordingReader.of(work.recording, work.recorded) as reader:
@@ -217,7 +217,7 @@ class _SampleWatch:
         self._sync = sync
         self.counts: Counter[Modality] = Counter()
         self.seen: dict[Modality, list[tuple[int, int]]] = {m: [] for m in ALL_MODALITIES}
-        """Stretches in which a modality delivers, [start, end] of stamps."""
+        """Intervals in which a modality delivers, [start, end] of stamps."""
         self._gaps: defaultdict[Modality, list[tuple[int, int]]] = defaultdict(list)
         self._resets: list[int] = []
         self._arrivals: dict[Modality, tuple[int, int]] = {}
@@ -260,15 +260,15 @@ class _SampleWatch:
         first_ns, _ = self._arrivals.get(modality, (sample.arrival_ns, 0))
         self._arrivals[modality] = first_ns, sample.arrival_ns
         start_ns, end_ns = _span_ns(sample)
-        stretches, limit_s = self.seen[modality], GAP_S.get(modality)
-        if stretches and limit_s is not None:
-            last_ns = stretches[-1][1]
+        intervals, limit_s = self.seen[modality], GAP_S.get(modality)
+        if intervals and limit_s is not None:
+            last_ns = intervals[-1][1]
             if 0 <= start_ns - last_ns <= to_ns(limit_s):
-                stretches[-1] = (stretches[-1][0], max(last_ns, end_ns))
+                intervals[-1] = (intervals[-1][0], max(last_ns, end_ns))
                 return
             if start_ns > last_ns:
                 self._gaps[modality].append((last_ns, start_ns))
-        stretches.append((start_ns, end_ns))
+        intervals.append((start_ns, end_ns))
 
     def problems(self) -> Iterator[Problem]:
         """Say what is lost or out of time."""
@@ -386,15 +386,15 @@ def _coverage(
     covered: defaultdict[tuple[str, Modality], float] = defaultdict(float)
     for span in spans:
         first_ns, last_ns = start_ns + to_ns(span.start_s), start_ns + to_ns(span.end_s)
-        for modality, stretches in seen.items():
+        for modality, intervals in seen.items():
             shared = [
                 seconds_between(min(last_ns, end), max(first_ns, begin))
-                for begin, end in stretches
+                for begin, end in intervals
                 if begin <= last_ns and end >= first_ns
             ]
             if modality not in GAP_S and shared:
                 shared = [span.end_s - span.start_s]
-            # After a clock jump stretches may lie over each other.
+            # After a clock jump intervals may lie over each other.
             covered[span.label, modality] += min(sum(shared), span.end_s - span.start_s)
     return dict(covered)
 

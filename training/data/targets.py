@@ -26,11 +26,11 @@ def label_seconds(spans: Iterable[LabelSpan]) -> dict[str, float]:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LabelTrack:
-    """Labelled stretches of one recording, in order and without overlap."""
+    """Labelled spans of one recording, in order and without overlap."""
 
     starts_ns: NDArray[np.int64]
     ends_ns: NDArray[np.int64]
-    """A stretch holds its start and not its end."""
+    """A span holds its start and not its end."""
     classes: NDArray[np.int64]
 
     @classmethod

@@ -21,7 +21,7 @@ _RIDGE = 1e-2
 """Weight of the offsets' mean square, so that classes told apart perfectly keep finite ones."""
 
 SUPPORT = 3
-"""Stretches in which every class must occur for offsets to be fitted."""
+"""Labelled spans in which every class must occur for offsets to be fitted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -304,7 +304,7 @@ def _text(value: Any) -> str:
 
 
 def label_rows(spans: Iterable[LabelSpan]) -> list[list[Any]]:
-    """Return start, end and label of each labelled stretch, seconds."""
+    """Return start, end and label of each labelled span, seconds."""
     return [[span.start_s, span.end_s, span.label] for span in spans]
 
 

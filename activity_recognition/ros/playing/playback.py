@@ -85,7 +85,7 @@ class Playback:
 
     @property
     def position_s(self) -> float:
-        """How far into the source's stretch it is, seconds."""
+        """How far into the part to play it is, seconds."""
         length_ns = self._source.end_ns - self._source.begin_ns
         return min(max(self._pacer.now_ns() - self._round_track_ns, 0), length_ns) / NANOSECONDS
 

@@ -35,7 +35,7 @@ RATE_TOLERANCE = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InputPast:
-    """What became of one input's messages in a stretch of time."""
+    """What became of one input's messages in some time."""
 
     received: int
     lost: int

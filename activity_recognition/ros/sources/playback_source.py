@@ -67,9 +67,9 @@ def truth_messages(
     """Yield one ActivityStamped where a label begins, and one without a label where none follows.
 
     Args:
-        spans: stretches in order, seconds from ``start_ns``.
+        spans: in order, seconds from ``start_ns``.
         start_ns: start of the recording.
-        begin_ns: a stretch that is going on at this time begins then.
+        begin_ns: a span that is going on at this time begins then.
         end_ns: what begins later is left out, what ends later ends then.
     """
     ended_ns: int | None = None

@@ -80,7 +80,7 @@ class RecordingSource:
         """Open the recording.
 
         Raises:
-            RecordingError: no recording given, a damaged one, or nothing in the stretch to play.
+            RecordingError: no recording given, a damaged one, or nothing in the part to play.
         """
         if not config.bag:
             raise RecordingError('no recording to play: set the parameter bag to its path')
@@ -137,7 +137,7 @@ class RecordingSource:
         return list(newest.values())
 
     def messages(self) -> Iterator[TimedMessage]:
-        """Yield the records of the stretch to play, the truth before what it is the truth of."""
+        """Yield the records of the part to play, the truth before what it is the truth of."""
         truth = truth_messages(
             self._spans,
             start_ns=self._reader.start_ns,

@@ -58,14 +58,14 @@ def test_kappa_is_symmetric_and_at_most_one(pairs: list[tuple[int, int]]):
 
 
 def test_only_decisions_with_both_modalities_count():
-    stretch = make_result(
+    segment = make_result(
         [0, 0, 1, 1, -100],
         [0, 0, 1, 0, 1],
         smoothed=[0, 0, 1, 1, 1],
         own={'video': [0, 1, 1, 0, 1], 'audio': [0, 0, 1, 1, 1], 'text': [2, 2, 2, 2, 2]},
         absent={'text': [0, 1, 2, 3, 4], 'audio': [2]},
     )
-    found = measure_agreement([stretch], 3)
+    found = measure_agreement([segment], 3)
     pair = found['pairs']['video+audio']
     assert pair['decisions'] == 4
     assert pair['agreement'] == 0.5
@@ -79,8 +79,8 @@ def test_only_decisions_with_both_modalities_count():
 
 
 def test_all_three_agree_where_all_say_the_same():
-    stretch = make_result([0, 1, 2], [0, 1, 2], own={'text': [0, 1, 1]})
-    found = measure_agreement([stretch], 3)['all']
+    segment = make_result([0, 1, 2], [0, 1, 2], own={'text': [0, 1, 1]})
+    found = measure_agreement([segment], 3)['all']
     assert found['where_they_agree']['decisions'] == 2
     assert found['where_they_differ']['decisions'] == 1
     assert found['agreement'] == pytest.approx(2 / 3)

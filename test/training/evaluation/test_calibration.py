@@ -82,8 +82,8 @@ def test_the_sums_give_the_error_of_torchmetrics(rows: list[tuple[float, float, 
 def test_temperature_makes_overconfidence_honest():
     """Half of what is claimed with 98 % is right: a high temperature claims less."""
     probabilities = np.array([[0.98, 0.01, 0.01]] * 20, dtype=np.float32)
-    stretch = make_result([0, 1] * 10, [0] * 20, probabilities=probabilities)
-    found = predictions_of([stretch], 6.0)
+    segment = make_result([0, 1] * 10, [0] * 20, probabilities=probabilities)
+    found = predictions_of([segment], 6.0)
     sums = {kind: calibration_sums(value)[None] for kind, value in found.items()}
     measures = measure_calibration(found, sums, 6.0)
     assert measures['before']['ece'] == pytest.approx(0.48, abs=1e-3)
@@ -96,9 +96,9 @@ def test_temperature_makes_overconfidence_honest():
 
 
 def test_only_what_is_visible_and_known_counts():
-    stretch = make_result([0, -100, 3, 1], [0, 0, 0, 1])
-    stretch.anything[3] = False
-    assert predictions_of([stretch], 1.0)['after'].truth.tolist() == [0]
+    segment = make_result([0, -100, 3, 1], [0, 0, 0, 1])
+    segment.anything[3] = False
+    assert predictions_of([segment], 1.0)['after'].truth.tolist() == [0]
 
 
 def test_without_decisions_there_is_nothing():

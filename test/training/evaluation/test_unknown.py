@@ -61,10 +61,10 @@ def test_without_unknown_ones_there_is_nothing():
 
 def test_labels_beyond_those_known_are_unknown():
     probabilities = np.array([[0.9, 0.05, 0.05]] * 3 + [[0.4, 0.3, 0.3]] * 2, dtype=np.float32)
-    stretch = make_result(
+    segment = make_result(
         [0, 0, -100, 3, 4], [0] * 5, smoothed=[0, -1, 0, -1, 0], probabilities=probabilities
     )
-    found = measure_unknown([stretch], ['running', 'singing'])
+    found = measure_unknown([segment], ['running', 'singing'])
     assert found['labels'] == ['running', 'singing']
     assert found['decisions'] == 2
     assert found['auroc'] == 1.0
