@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from activity_recognition import text_files
+from activity_recognition.checkpoint_folder import CONFIG, checkpoint_folder
 from activity_recognition.config import Architecture, ModelConfig
 from activity_recognition.errors import QUOTE_LIMIT, ConfigError, quoted
 
@@ -210,13 +211,14 @@ def to_stored_mapping(config: Any) -> dict[str, Any]:
 
 
 def stored_modalities(checkpoint: Path) -> tuple[str, ...]:
-    """Return the names of the modalities that a checkpoint folder takes, without loading it.
+    """Return the names of the modalities that a checkpoint takes, without loading it.
 
     Of a folder that cannot be read these are the usual ones: whoever loads it says what is wrong.
     """
     usual = ModelConfig().modalities
     try:
-        stored = text_files.read_json_object(checkpoint / 'config.json', ConfigError, what='it')
+        path = checkpoint_folder(checkpoint) / CONFIG
+        stored = text_files.read_json_object(path, ConfigError, what='it')
         model = text_files.demand_mapping(stored.get('model'), ConfigError, where='model')
         return build_config(ModelConfig, model, where='model').modalities
     except ConfigError:

@@ -134,7 +134,8 @@ _MODEL_ARGUMENTS = (
     Argument(
         name='checkpoint',
         default=None,
-        description='Checkpoint folder; without it that of params_file, else the one shipped.',
+        description='Checkpoint folder, or that of a training run; without it that of params_file, '
+        'else the one shipped.',
     ),
     Argument(
         name='device',

@@ -28,7 +28,10 @@ LAYERS = [
     {'modality_spec'},
     {'model_config', 'types'},
     {'encoder_config'},
-    {'settings', 'channel_choice', 'console', 'scratch', 'text_files', 'keypoints'},
+    {
+        *('settings', 'channel_choice', 'console', 'scratch', 'text_files', 'keypoints'),
+        'checkpoint_folder',
+    },
     {'errors', 'entry', 'cache_dir', '__init__'},
 ]
 """From the top; those on a line do not know each other."""

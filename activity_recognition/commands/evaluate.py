@@ -121,17 +121,6 @@ def run(arguments: argparse.Namespace) -> int:
     return _conclude(checks, left_open(evaluation.metrics, acceptance))
 
 
-def checkpoint_folder(path: Path | None) -> Path:
-    """Return the checkpoint's folder: of a run, what it ended with; of None, the one shipped."""
-    from activity_recognition.models.checkpoint import CONFIG, default_checkpoint
-    from activity_recognition.training.config import CHECKPOINT
-
-    if path is None:
-        return default_checkpoint()
-    inside = path / CHECKPOINT
-    return inside if not (path / CONFIG).exists() and inside.is_dir() else path
-
-
 def _limits(gate: Path | None) -> Acceptance:
     from activity_recognition.config_io import shipped_file
     from activity_recognition.training.evaluation.gate import ACCEPTANCE, read_acceptance
@@ -167,7 +156,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
     from activity_recognition.commands.machine import conditions
     from activity_recognition.config import EngineConfig
     from activity_recognition.console import make_console
-    from activity_recognition.models.checkpoint import load_checkpoint
+    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
     from activity_recognition.training.evaluation.measuring import (
         EvaluationConfig,
         evaluate_checkpoint,
@@ -185,7 +174,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
         engine=EngineConfig(device=arguments.device),
     )
     refuse_to_replace(arguments.out, overwrite=arguments.overwrite)
-    checkpoint = load_checkpoint(checkpoint_folder(arguments.checkpoint))
+    checkpoint = load_checkpoint(arguments.checkpoint or default_checkpoint())
     console = make_console(quiet=arguments.quiet)
     with scratch_folder() as temporary:
         evaluation = evaluate_checkpoint(

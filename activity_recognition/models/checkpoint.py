@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from activity_recognition.checkpoint_folder import CONFIG, checkpoint_folder, explain_folder
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import build_config, to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, quoted
@@ -37,7 +38,7 @@ from activity_recognition.text_files import TEXT_LIMIT, read_json_object
 SCHEMA_VERSION = 1
 """Version of the folder's layout; another one is refused."""
 
-WEIGHTS, CONFIG, TOKENIZER = 'model.safetensors', 'config.json', 'tokenizer.json'
+WEIGHTS, TOKENIZER = 'model.safetensors', 'tokenizer.json'
 METRICS, CARD = 'metrics.json', 'README.md'
 _AGAIN = 'copy the whole folder again, or train again'
 
@@ -111,13 +112,13 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path | str) -> Checkpoint:
-    """Read a checkpoint folder.
+    """Read a checkpoint folder, or that of the training run which ended with it.
 
     Raises:
-        CheckpointError: a file is missing or damaged, the schema is another one, or the weights do
+        CheckpointError: there is none, a file is missing or damaged, the schema is another one, or the weights do
             not fit the configuration.
     """
-    folder = Path(folder)
+    folder = checkpoint_folder(folder)
     settings = _read_settings(folder)
     config, temperature = _parse_settings(settings, folder / CONFIG)
     system = _build(config, folder)
@@ -204,12 +205,10 @@ def _load_tokenizer(config: ModelConfig, folder: Path) -> TextTokenizer:
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise CheckpointError(
-            f'expected a checkpoint folder at {folder}, found none; '
-            f'train one or leave the checkpoint empty for the one shipped with the package'
-        )
-    missing = [name for name in (WEIGHTS, CONFIG, TOKENIZER) if not (folder / name).is_file()]
+    files = (WEIGHTS, CONFIG, TOKENIZER)
+    missing = [name for name in files if not (folder / name).is_file()]
+    if len(missing) == len(files):
+        raise explain_folder(folder)
     if missing:
         raise CheckpointError(
             f'expected a checkpoint at {folder}, found no {", no ".join(missing)}; {_AGAIN}'

@@ -12,8 +12,7 @@ import torch
 import yaml
 
 from activity_recognition.bags import RecordingWriter
-from activity_recognition.commands.evaluate import checkpoint_folder
-from activity_recognition.models.checkpoint import default_checkpoint, save_checkpoint
+from activity_recognition.models.checkpoint import save_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
 from factories.networks import TINY, make_system, tokenizer_for
 from factories.shards import prepare
@@ -265,9 +264,3 @@ def test_the_node_decides_what_the_network_decides(start, run_folder, data, tmp_
     assert live['largest_difference'] < 1e-4
     assert live['samples']['video']['recorded'] == 36
     assert '(cpu, fp32) by ' in live['device']
-
-
-def test_a_run_stands_for_its_checkpoint(run_folder):
-    assert checkpoint_folder(run_folder) == run_folder / 'checkpoint'
-    assert checkpoint_folder(run_folder / 'checkpoint') == run_folder / 'checkpoint'
-    assert checkpoint_folder(None) == default_checkpoint()
