@@ -65,25 +65,28 @@ def load_config(cls: type[T], path: Path | str) -> T:
     return build_config(cls, read_yaml(path), where=str(path))
 
 
-def build_config(cls: type[T], overrides: Mapping[str, Any], *, where: str = 'config') -> T:
+def build_config(
+    cls: type[T], overrides: Mapping[str, Any], *, where: str = 'config', stored: bool = False
+) -> T:
     """Build ``cls`` from nested overrides.
 
     Args:
         cls: a dataclass, for example :class:`activity_recognition.config.ModelConfig`.
         overrides: nested mapping of field names to values.
         where: what to call the source in errors.
+        stored: whether a checkpoint holds them; see :func:`build_stored_config`.
 
     Raises:
         ConfigError: unknown key, wrong type, or value out of range.
     """
     hints = typing.get_type_hints(cls)
     fields = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = _unnamed_settings(fields.values(), hints) if stored else {}
     for key, value in overrides.items():
         if key not in fields:
             raise ConfigError(unknown_key(str(key), fields, where))
         try:
-            values[key] = _convert(hints[key], value, f'{where}: {key}')
+            values[key] = _convert(hints[key], value, f'{where}: {key}', stored=stored)
         except ConfigError as error:
             advice = fields[key].metadata.get('advice')
             if not advice:
@@ -106,7 +109,7 @@ def unknown_key(key: str, known: typing.Iterable[str], where: str) -> str:
     return f'{where}: unknown key {quoted(key)}; {hint}'
 
 
-def _convert(expected: Any, value: Any, where: str) -> Any:
+def _convert(expected: Any, value: Any, where: str, *, stored: bool = False) -> Any:
     """Return ``value`` as the annotated type, or refuse it; only integers widen to floats."""
     if expected is Architecture:
         if not isinstance(value, Mapping):
@@ -115,7 +118,7 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(expected):
         if not isinstance(value, Mapping):
             raise ConfigError(f'{where}: expected a mapping, got {quoted(value)}')
-        return build_config(typing.cast(type[Any], expected), value, where=where)
+        return build_config(typing.cast(type[Any], expected), value, where=where, stored=stored)
     origin = typing.get_origin(expected)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
@@ -124,7 +127,7 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
         # Only its number says which of several mappings is wrong.
         numbered = dataclasses.is_dataclass(inner)
         return tuple(
-            _convert(inner, item, f'{where}[{number}]' if numbered else where)
+            _convert(inner, item, f'{where}[{number}]' if numbered else where, stored=stored)
             for number, item in enumerate(value)
         )
     if origin in (types.UnionType, typing.Union):
@@ -203,11 +206,44 @@ def to_stored_mapping(config: Any) -> dict[str, Any]:
     stored = {}
     for item in dataclasses.fields(config):
         value = getattr(config, item.name)
-        if item.metadata.get('optional_in_checkpoint') and value == item.default:
+        if item.metadata.get('optional_in_checkpoint') and value == _unnamed(item):
             continue
         nested = dataclasses.is_dataclass(value) and not isinstance(value, Architecture)
         stored[item.name] = to_stored_mapping(value) if nested else _plain(value)
     return stored
+
+
+def build_stored_config(cls: type[T], stored: Mapping[str, Any], *, where: str) -> T:
+    """Build what :func:`to_stored_mapping` wrote, now or in an older version.
+
+    Args:
+        cls: a configuration.
+        stored: what a checkpoint holds of it.
+        where: what to call the source in errors.
+
+    Raises:
+        ConfigError: unknown key, wrong type, or value out of range.
+    """
+    return build_config(cls, stored, where=where, stored=True)
+
+
+def _unnamed_settings(
+    fields: typing.Iterable[dataclasses.Field[Any]], hints: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a checkpoint has of the settings that it does not name."""
+    values: dict[str, Any] = {}
+    for item in fields:
+        if dataclasses.is_dataclass(hints[item.name]):
+            if hints[item.name] is not Architecture:
+                values[item.name] = build_config(hints[item.name], {}, stored=True)
+        elif item.metadata.get('optional_in_checkpoint'):
+            values[item.name] = _unnamed(item)
+    return values
+
+
+def _unnamed(item: dataclasses.Field[Any]) -> Any:
+    """Return what a checkpoint has that does not name an optional setting."""
+    return item.metadata.get('unnamed_in_checkpoint', item.default)
 
 
 def stored_modalities(checkpoint: Path) -> tuple[str, ...]:
@@ -220,7 +256,7 @@ def stored_modalities(checkpoint: Path) -> tuple[str, ...]:
         path = checkpoint_folder(checkpoint) / CONFIG
         stored = text_files.read_json_object(path, ConfigError, what='it')
         model = text_files.demand_mapping(stored.get('model'), ConfigError, where='model')
-        return build_config(ModelConfig, model, where='model').modalities
+        return build_stored_config(ModelConfig, model, where='model').modalities
     except ConfigError:
         return usual
 

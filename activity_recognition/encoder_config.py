@@ -38,6 +38,10 @@ class Architecture:
         return content
 
 
+EXPOSURES = ('normalise', 'none')
+"""Values of ``video.exposure``."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoConfig(Ranged):
     """VideoTransformer: one token per frame, then causal attention over time."""
@@ -89,6 +93,15 @@ class VideoConfig(Ranged):
     lacks is missing. ``width`` is then that of a hidden layer, and each frame is also compared with
     one ``motion_span_s`` earlier. Empty for a network that sees pixels."""
 
+    exposure: str = setting('normalise', unnamed_in_checkpoint='none')
+    """Whether images are brought to about the same brightness first: ``normalise``, by a bounded
+    gain of each, or ``none``, as in checkpoints that do not name it. Key points are left alone."""
+
+    @property
+    def exposes(self) -> bool:
+        """Whether the brightness of images is normalised."""
+        return self.exposure == 'normalise' and not self.key_points
+
     @property
     def patch_size_px(self) -> int:
         """Pixels of the input per spatial token and side."""
@@ -111,6 +124,10 @@ class VideoConfig(Ranged):
         """Check that patches tile the image and heads tile the width."""
         Ranged.__post_init__(self)
         self._check_positive('stem_channels', 'motion_channels')
+        if self.exposure not in EXPOSURES:
+            raise ConfigError(
+                f'video.exposure must be one of {", ".join(EXPOSURES)}, got {quoted(self.exposure)}'
+            )
         if not self.appearance:
             self._check_motion_alone()
         if self.key_points:

@@ -40,6 +40,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     optional_in_checkpoint: bool = False,
+    unnamed_in_checkpoint: Any = None,
     advice: str = '',
     description: str = '',
 ) -> Any:
@@ -52,6 +53,8 @@ def setting(
         high: largest accepted value, if it has one.
         optional_in_checkpoint: whether older checkpoints lack it; the default is what they do. A
             checkpoint that has the default does not name it.
+        unnamed_in_checkpoint: where that is not the default, what checkpoints do that do not name
+            it; implies ``optional_in_checkpoint``.
         advice: what to say where a value of another type is set.
         description: for users, where the field is not written in a class with a text below it.
     """
@@ -59,7 +62,10 @@ def setting(
         'live': live,
         'low': low,
         'high': high,
-        'optional_in_checkpoint': optional_in_checkpoint,
+        'optional_in_checkpoint': optional_in_checkpoint or unnamed_in_checkpoint is not None,
+        'unnamed_in_checkpoint': default
+        if unnamed_in_checkpoint is None
+        else unnamed_in_checkpoint,
         'advice': advice,
     }
     if description:

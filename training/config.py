@@ -18,6 +18,7 @@ from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentationConfig(Ranged):
     """How far crops are changed at random while training; labels must stay true."""
@@ -36,9 +37,11 @@ class AugmentationConfig(Ranged):
     at least the network's size are cropped from them instead of ``shift`` and ``zoom``: what they
     show are pixels of the camera, never a repeated border."""
     contrast: float = setting(0.25, low=0.0, high=2.0)
-    """Logarithm of the largest gain."""
+    """Logarithm of the largest gain about the mean level of the crop's frames; black stays black,
+    and white white."""
     brightness: float = setting(20.0, low=0.0, high=255.0)
-    """Largest offset, levels of 255."""
+    """By about how much mid-grey may change, levels of 255: by a gain and a gamma, so that darker
+    levels change less and black stays black."""
     colour: float = setting(0.0, low=0.0, high=1.0)
     """Logarithm of the largest gain of one colour."""
     lean_deg: float = setting(8.0, low=0.0, high=180.0)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.config_io import build_config, to_mapping
+from activity_recognition.config_io import build_config, build_stored_config, to_mapping
 from activity_recognition.errors import ConfigError, printable
 from activity_recognition.inference.cost import Cost, MeasureConfig, SampleCost
 from activity_recognition.inference.sizing import (
@@ -76,7 +76,7 @@ def findings(record: Mapping[str, Any], sizing: SizingConfig, *, cores: int | No
     try:
         costs = [build_config(Cost, _as_of_today(item), where='costs') for item in record['costs']]
         models = {
-            name: build_config(ModelConfig, item, where=name)
+            name: build_stored_config(ModelConfig, item, where=name)
             for name, item in record['models'].items()
         }
         measured = build_config(MeasureConfig, record['settings'], where='settings')

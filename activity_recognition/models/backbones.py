@@ -17,6 +17,7 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
 from activity_recognition.config import Architecture, ModelConfig, TextConfig, VideoConfig
 from activity_recognition.errors import ConfigError
+from activity_recognition.models.exposure import expose
 
 _NOT_ARCHITECTURE = frozenset(
     (
@@ -167,6 +168,7 @@ class PretrainedFrameEncoder(nn.Module):
         )
         settings = self.backbone.network.config
         _check_size(settings, video)
+        self._exposes = video.exposes
         self._options = _position_options(self.backbone.network, video)
         mean, std = (torch.tensor(v).view(3, 1, 1) for v in (video.image_mean, video.image_std))
         # Rebuilt from the configuration, so no weights.
@@ -184,7 +186,8 @@ class PretrainedFrameEncoder(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
-        x = frames.permute(0, 3, 1, 2).to(self.mean.dtype)
+        levels = expose(frames, self.mean.dtype) if self._exposes else frames.to(self.mean.dtype)
+        x = levels.permute(0, 3, 1, 2)
         encoded = self.norm(self._states((x - self.mean) * self.scale))
         patches = encoded[:, self._first_patch :]
         summary = encoded[:, 0] if self._first_patch else patches.mean(1)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from activity_recognition.checkpoint_folder import CONFIG, checkpoint_folder, explain_folder
 from activity_recognition.config import ModelConfig
-from activity_recognition.config_io import build_config, to_stored_mapping
+from activity_recognition.config_io import build_stored_config, to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, quoted
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
@@ -165,7 +165,7 @@ def _parse_settings(settings: Mapping[str, Any], path: Path) -> tuple[ModelConfi
         model = settings['model']
         if not isinstance(model, dict):
             raise ConfigError(f'model: expected an object, got {quoted(model)}')
-        config = build_config(ModelConfig, model, where='model')
+        config = build_stored_config(ModelConfig, model, where='model')
         if missing := _missing_keys(to_stored_mapping(config), model):
             raise ConfigError(f'missing {", ".join(missing)}')
         temperature = float(settings['calibration']['temperature'])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.models.exposure import exposed
 from activity_recognition.models.motion import (
     AT_ONCE,
     FULL_SCALE,
@@ -142,7 +143,7 @@ class MotionDirections(FrameComparison):
         """
         greys = grey_levels(frames, self.dtype)
         earlier, found = self.recall(greys, stamps_ns, states)
-        votes = self.votes(greys, earlier)
+        votes = self.votes(greys, earlier, self.gain(frames))
         averaged = []
         for new, there, stamp_ns, state in zip(votes, found, stamps_ns, states, strict=True):
             kept = state.votes
@@ -155,18 +156,19 @@ class MotionDirections(FrameComparison):
             averaged.append(torch.stack(past).mean(0))
         return self.read(torch.stack(averaged))
 
-    def votes(self, grey: Tensor, earlier: Tensor) -> Tensor:
+    def votes(self, grey: Tensor, earlier: Tensor, gain: Tensor | None = None) -> Tensor:
         """Return what changed in each cell between frames (N, S, S).
 
         Args:
             grey: levels of the frames, (N, S, S).
             earlier: levels of the frames compared with, (N, S, S).
+            gain: of both frames, (N,).
 
         Returns:
             (N, C, G, G), levels: for each direction its share of the change, and last all of it.
         """
-        right, down = _gradients((grey + earlier) / 2)
-        change = grey - earlier
+        right, down = _gradients(exposed((grey + earlier) / 2, gain))
+        change = exposed(grey - earlier, gain)
         products = (right * right, right * down, down * down, right * change, down * change)
         means = F.adaptive_avg_pool2d(torch.stack((*products, change.abs()), dim=1), CELLS)
         xx, xy, yy, xt, yt, changed = means.unbind(1)
@@ -215,7 +217,7 @@ class MotionDirections(FrameComparison):
         size = (len(frames), stop - start, DIRECTIONS + 1, CELLS, CELLS)
         result = torch.zeros(size, dtype=self.dtype, device=frames.device)
         for some in self.pairs(frames, index, found[:, start:stop], first=start):
-            result[some.row, some.place - start] = self.votes(some.grey, some.earlier)
+            result[some.row, some.place - start] = self.votes(some.grey, some.earlier, some.gain)
         return result
 
     def _averaged(self, votes: Tensor, stamps_ns: Tensor, found: Tensor, newest: int) -> Tensor:

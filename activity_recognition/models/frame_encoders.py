@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from activity_recognition.config import ModelConfig, VideoConfig
 from activity_recognition.models.attention import FeedForward, split_projections
 from activity_recognition.models.backbones import PretrainedFrameEncoder
+from activity_recognition.models.exposure import expose
 from activity_recognition.models.work import (
     BLOCK_WEIGHTS,
     PER_MULTIPLY_ADD,
@@ -103,6 +104,7 @@ class FrameEncoder(nn.Module):
         video = config.video
         self.scale = PIXEL_SCALE
         self._size_px = video.input_size_px
+        self._exposes = video.exposes
         self.stem = PatchStem(video)
         self.summary = nn.Parameter(torch.zeros(1, 1, video.width))
         self.position = nn.Parameter(torch.randn(1, video.num_patches + 1, video.width) * 0.02)
@@ -143,8 +145,10 @@ class FrameEncoder(nn.Module):
 
     def encode_patches(self, frames: Tensor) -> Tensor:
         """Encode uint8 images (B, S, S, 3) to a summary and patches row by row, (B, 1 + P, W)."""
-        x = frames.permute(0, 3, 1, 2).to(self.position.dtype)
-        x = x - PIXEL_MEAN
+        levels = (
+            expose(frames, self.position.dtype) if self._exposes else frames.to(self.position.dtype)
+        )
+        x = levels.permute(0, 3, 1, 2).sub_(PIXEL_MEAN)  # in a copy of the frames
         if self.scale != 1.0:
             x = x / self.scale
         patches = self.stem(x).flatten(2).transpose(1, 2)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.models.exposure import exposed, exposure_gain
 from activity_recognition.models.work import (
     PER_MULTIPLY_ADD,
     Work,
@@ -54,6 +55,8 @@ class Pairs(NamedTuple):
     """(N, S, S), levels."""
     earlier: Tensor
     """(N, S, S), levels."""
+    gain: Tensor | None
+    """(N,), of both; None leaves them."""
 
 
 class FrameComparison(nn.Module):
@@ -72,6 +75,15 @@ class FrameComparison(nn.Module):
         span_s = config.video.motion_span_s
         self.span_ns = to_ns(span_s)
         self.longest_ns = to_ns(span_s * LONGEST)
+        self._exposes = config.video.exposes
+
+    def gain(self, frames: Tensor) -> Tensor | None:
+        """Return the gain (N,) of uint8 frames (N, S, S, 3), None where their exposure stays.
+
+        An earlier frame gets that of the one it is compared with, or all that stands still would
+        change when something bright enters.
+        """
+        return exposure_gain(frames) if self._exposes else None
 
     def recall(
         self, greys: Tensor, stamps_ns: Sequence[int], states: Sequence[MotionState]
@@ -154,11 +166,13 @@ class FrameComparison(nn.Module):
         """
         for row, offset in (part.unbind(-1) for part in wanted.nonzero().split(AT_ONCE)):
             place = offset + first
+            images = frames[row, place]
             yield Pairs(
                 row=row,
                 place=place,
-                grey=grey_levels(frames[row, place], self.dtype),
+                grey=grey_levels(images, self.dtype),
                 earlier=grey_levels(frames[row, index[row, place]], self.dtype),
+                gain=self.gain(images),
             )
 
     @property
@@ -217,7 +231,7 @@ class MotionEncoder(FrameComparison):
         """
         index, found = self.earlier(stamps_ns, mask)
         tokens = [
-            self.encode(some.grey, some.earlier, found[some.row, some.place])
+            self.encode(some.grey, some.earlier, found[some.row, some.place], some.gain)
             for some in self.pairs(frames, index, mask)
         ]
         return torch.cat(tokens)
@@ -236,17 +250,21 @@ class MotionEncoder(FrameComparison):
         earlier, found = self.recall(greys, stamps_ns, states)
         # Pinned, or a GPU would make the host wait for all that it was asked before.
         there = torch.tensor(found, pin_memory=greys.is_cuda)
-        return self.encode(greys, earlier, there.to(greys.device, non_blocking=True))
+        there = there.to(greys.device, non_blocking=True)
+        return self.encode(greys, earlier, there, self.gain(frames))
 
-    def encode(self, grey: Tensor, earlier: Tensor, found: Tensor) -> Tensor:
+    def encode(
+        self, grey: Tensor, earlier: Tensor, found: Tensor, gain: Tensor | None = None
+    ) -> Tensor:
         """Encode differences of (N, S, S) to (N, D), of nothing where ``found`` (N,) is False.
 
         Args:
             grey: levels of the frames, (N, S, S).
             earlier: levels of the frames compared with, (N, S, S).
             found: whether there is an earlier frame, bool (N,).
+            gain: of both frames, (N,).
         """
-        change = (grey - earlier) * found[:, None, None].to(grey.dtype)
+        change = exposed(grey - earlier, gain) * found[:, None, None].to(grey.dtype)
         x = self.convolutions(torch.stack((change, change.abs()), dim=1))
         pooled = torch.cat((x.mean((-2, -1)), x.amax((-2, -1))), dim=-1)
         token: Tensor = self.project(pooled)

@@ -14,6 +14,7 @@ from activity_recognition.config import Architecture
 from activity_recognition.errors import CheckpointError, ConfigError, MissingExtraError
 from activity_recognition.models import pretrained
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
+from activity_recognition.models.exposure import expose
 from activity_recognition.models.pretrained import read_tokenizer, with_backbones
 from activity_recognition.models.system import ActivityRecognitionSystem
 from factories.backbones import (
@@ -74,19 +75,24 @@ class TestImages:
         torch.testing.assert_close(tokens[1:2], alone, atol=1e-5, rtol=1e-5)
         assert (tokens[0] - tokens[1]).abs().max() > 1e-3
 
+    @pytest.mark.parametrize('exposure', ['none', 'normalise'])
     @pytest.mark.parametrize('kind', ['vit', 'dinov2'])
-    def test_the_network_sees_what_its_own_library_would_show_it(self, kind, tmp_path):
+    def test_the_network_sees_what_its_own_library_would_show_it(self, kind, exposure, tmp_path):
         name = save_image_backbone(tmp_path, kind)
         side = 56 if kind == 'dinov2' else 32
-        encoder = pretrained_system(with_names(image=name, input_size_px=side))
+        config = with_names(image=name, input_size_px=side)
+        video = dataclasses.replace(config.video, exposure=exposure)
+        encoder = pretrained_system(dataclasses.replace(config, video=video))
         reference = AutoModel.from_pretrained(name).eval()
         mean, std = (torch.tensor(NORMALISATION[k]) for k in ('image_mean', 'image_std'))
-        shown = (pictures(2, side) / 255 - mean) / std
+        images = pictures(2, side) // 2
+        levels = images if exposure == 'none' else expose(images)
+        shown = (levels / 255 - mean) / std
         seen = []
         frames = encoder.video_encoder.frame_encoder
         frames.norm.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
         with torch.no_grad():
-            frames(pictures(2, side))
+            frames(images)
             expected = reference(pixel_values=shown.permute(0, 3, 1, 2)).last_hidden_state
         torch.testing.assert_close(seen[0], expected, atol=1e-5, rtol=1e-5)
 

@@ -17,6 +17,9 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.training.augmentation.key_points import change_points
 from activity_recognition.training.config import AugmentationConfig
 
+_MID_GREY = 127.5
+_LEAST_GAMMA = 0.2
+
 
 def augment(
     crop: Mapping[str, NDArray[Any]],
@@ -53,7 +56,7 @@ def change_frames(
         transform = _view(frames.shape[1], side, config, rng)
     else:
         transform = _placement(side, config, rng)
-    tones = _tones(config, rng)
+    tones = _tones(_mean_level(frames), config, rng)
     changed = np.empty((len(frames), side, side, 3), dtype=np.uint8)
     for source, target in zip(frames, changed, strict=True):
         moved = cv2.warpAffine(source, transform, (side, side), borderMode=cv2.BORDER_REPLICATE)
@@ -95,11 +98,53 @@ def _view(
     return np.array([[zoom, 0.0, offset[0]], [0.0, zoom, offset[1]]])
 
 
-def _tones(config: AugmentationConfig, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw the table (256, 1, 3) that changes contrast, brightness and the colours' balance."""
+def _mean_level(frames: NDArray[np.uint8]) -> float:
+    """Return about the mean level of frames (T, W, W, 3), from some of their pixels."""
+    return float(frames[:, ::4, ::4].mean()) if len(frames) else _MID_GREY
+
+
+def _tones(mean: float, config: AugmentationConfig, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw the table (256, 1, 3) that changes contrast, brightness and the colours' balance.
+
+    Black stays black, so that a dark recording keeps what it shows. Contrast leaves white as well.
+
+    Args:
+        mean: level of the frames, about which contrast changes.
+        config: how far tones may change.
+        rng: what is drawn.
+    """
     gain = np.exp(rng.uniform(-1, 1) * config.contrast * config.strength)
-    offset = rng.uniform(-1, 1) * config.brightness * config.strength
+    change = rng.uniform(-1, 1) * config.brightness * config.strength / _MID_GREY
     balance = np.exp(rng.uniform(-1, 1, size=3) * config.colour * config.strength)
-    levels = (np.arange(256) - 127.5) * gain + 127.5 + offset
-    coloured = levels[:, None, None] * balance
+    levels = _brightened(_contrasted(np.arange(256) / 255, mean / 255, gain), change, rng)
+    coloured = 255 * levels[:, None, None] * balance
     return np.clip(np.round(coloured), 0, 255).astype(np.uint8)
+
+
+def _contrasted(levels: NDArray[np.float64], mean: float, gain: float) -> NDArray[np.float64]:
+    """Change contrast by a gain at the mean, less towards black and white, which stay.
+
+    Args:
+        levels: 0 to 1.
+        mean: of the frames, 0 to 1.
+        gain: above 0.
+    """
+    middle = min(max(mean, 1 / 255), 254 / 255)
+    below = middle * (np.minimum(levels, middle) / middle) ** gain
+    above = 1 - (1 - middle) * ((1 - np.maximum(levels, middle)) / (1 - middle)) ** gain
+    return np.where(levels < middle, below, above)
+
+
+def _brightened(
+    levels: NDArray[np.float64], change: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Change mid-grey by about a share of itself: partly by a gain, partly by a gamma.
+
+    Args:
+        levels: 0 to 1.
+        change: logarithm of the change of mid-grey.
+        rng: draws how much of it is the gain's.
+    """
+    by_gain = rng.random() * change
+    gamma = 1 - (change - by_gain) / np.log(2)
+    return np.exp(by_gain) * levels ** max(gamma, _LEAST_GAMMA)

@@ -23,6 +23,7 @@ from activity_recognition.recorded import DEFAULTS, NONE, RecordedConfig
 from activity_recognition.sensors import SignalHealth
 from activity_recognition.streams import windows
 from activity_recognition.training.data.clock_findings import ClockWatch
+from activity_recognition.training.data.light_findings import LightWatch
 from activity_recognition.training.data.places import BagFolder
 from activity_recognition.training.data.splits import settings_of
 from activity_recognition.training.data.targets import label_seconds
@@ -225,6 +226,7 @@ class _SampleWatch:
         self._signal_problems: dict[tuple[Modality, str], str] = {}
         """The first of each kind."""
         self._clocks = ClockWatch()
+        self._light = LightWatch()
         self._stamps = _StampWatch(to_ns(sync.reset_after_s))
 
     def run(self) -> None:
@@ -257,6 +259,7 @@ class _SampleWatch:
         modality = modality_of(sample)
         self.counts[modality] += 1
         self._clocks.add(sample)
+        self._light.add(sample)
         first_ns, _ = self._arrivals.get(modality, (sample.arrival_ns, 0))
         self._arrivals[modality] = first_ns, sample.arrival_ns
         start_ns, end_ns = _span_ns(sample)
@@ -286,6 +289,8 @@ class _SampleWatch:
         for sentence in self._signal_problems.values():
             yield Problem(text=f'{path}: {sentence}')
         for text in self._clocks.problems(path, jumps=bool(self._resets)):
+            yield Problem(text=text)
+        for text in self._light.problems(path):
             yield Problem(text=text)
         for text in self._stamps.problems():
             yield Problem(text=f'{path}: {text}')

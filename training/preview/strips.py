@@ -19,6 +19,7 @@ from rich.console import Console
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.modalities import SPECS, ModalitySpec
+from activity_recognition.models.exposure import exposed_images
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.config import TrainConfig
@@ -100,9 +101,11 @@ def _choose(segments: Sequence[LabelledSegment], config: TrainConfig, count: int
 def _changed_crop(
     segment: LabelledSegment, plan: CropPlan, config: TrainConfig, model: ModelConfig
 ) -> Arrays:
-    """Cut a crop and change it as training does."""
-    crop = cut_crop(segment, plan, config, model)
-    return augment(crop, plan.key, config.augmentation, model)
+    """Cut a crop and change it as training does; images as the network's first layers see them."""
+    crop = augment(cut_crop(segment, plan, config, model), plan.key, config.augmentation, model)
+    if 'frames' in crop:
+        crop['frames'] = exposed_images(crop['frames'], model.video)
+    return crop
 
 
 def _origin(data: Path | str, recording: PreparedRecording, plan: CropPlan) -> str:

@@ -253,3 +253,58 @@ def test_without_strength_no_margin_is_needed():
     assert AugmentationConfig(margin=0.5, strength=0.0).wide_px(128) == 0
     assert AugmentationConfig(margin=0.125).wide_px(128) == 144
     assert AugmentationConfig().wide_px(128) == 0
+
+
+def _scene(median: float) -> np.ndarray:
+    """Frames with shadows and lamps, as cameras see rooms: log-normal levels about a median."""
+    rng = np.random.default_rng(int(median))
+    levels = median * np.exp(rng.normal(0.0, 0.8, (4, 48, 48, 1)))
+    return np.clip(np.round(levels), 0, 255).astype(np.uint8).repeat(3, axis=-1)
+
+
+@pytest.mark.parametrize('median', [12, 30, 60, 110, 170])
+def test_tones_lose_no_shadows(median: float):
+    """Of an even offset, or a contrast about mid-grey, dark crops became half black."""
+    still = {'shift': 0.0, 'zoom': 0.0, 'mirror': 0.0, 'colour': 0.1}
+    frames = _scene(median)
+    black, white = np.mean(frames == 0), np.mean(frames == 255)
+    for seed in range(40):
+        changed = change_frames(
+            frames, AugmentationConfig(**still), np.random.default_rng(seed), 48
+        )
+        assert np.mean(changed == 0) - black <= 0.03
+        assert np.mean(changed == 255) - white <= 0.25
+        assert not changed[frames == 0].any()
+
+
+def test_brightness_changes_mid_grey_by_about_so_many_levels():
+    grey = np.full((1, 8, 8, 3), 128, np.uint8)
+    only = AugmentationConfig(
+        shift=0.0, zoom=0.0, mirror=0.0, colour=0.0, contrast=0.0, brightness=20.0
+    )
+    found = [
+        int(change_frames(grey, only, np.random.default_rng(seed), 8)[0, 0, 0, 0]) - 128
+        for seed in range(200)
+    ]
+    assert -21 <= min(found) <= -15
+    assert 15 <= max(found) <= 24
+    assert abs(np.mean(found)) < 3
+
+
+def test_contrast_changes_about_the_mean_of_the_frames():
+    """Black, white and the mean stay; levels beside the mean come closer or part."""
+    frames = np.full((1, 64, 64, 3), 40, np.uint8)
+    frames[0, 1::8, 1::8], frames[0, 2::8, 2::8] = 36, 44
+    frames[0, 3, 3], frames[0, 5, 5] = 0, 255
+    only = AugmentationConfig(
+        shift=0.0, zoom=0.0, mirror=0.0, colour=0.0, contrast=0.8, brightness=0.0
+    )
+    distances = []
+    for seed in range(30):
+        changed = change_frames(frames, only, np.random.default_rng(seed), 64)[0]
+        assert changed[0, 1, 0] == pytest.approx(40, abs=1)
+        assert changed[3, 3, 0] == 0
+        assert changed[5, 5, 0] == 255
+        distances.append(int(changed[2, 2, 0]) - int(changed[1, 1, 0]))
+    assert min(distances) <= 5
+    assert max(distances) >= 14

@@ -391,3 +391,39 @@ def test_a_definition_that_is_too_expensive_costs_its_own_recording_alone(copies
     (copies / 'dear.labels.csv').write_text('start_s,end_s,label\n0,0.5,none\n')
     found = look(copies)
     assert [r.recording.name for r in found.damaged] == ['dear.mcap']
+
+
+def write_lit(path: Path, level: int) -> None:
+    """Record two seconds of a room at about a brightness, with its label."""
+    noise = np.random.default_rng(level).integers(-9, 10, (20, 48, 64, 3))
+    with RecordingWriter(path) as writer:
+        for number, image in enumerate(np.clip(level + noise, 0, 255).astype(np.uint8)):
+            stamp_ns = START_NS + to_ns(number / 10)
+            writer.write(Frame(stamp_ns=stamp_ns, arrival_ns=stamp_ns, image=image))
+    labels_path(path).write_text('start_s,end_s,label\n0,1.9,none\n', encoding='utf-8')
+
+
+def test_dark_and_dazzled_recordings_are_named_with_their_brightness(tmp_path: Path):
+    for level in (0, 20, 36, 60, 120, 180, 240):
+        write_lit(tmp_path / f'lit_{level:03}', level)
+    named = [text for text in texts(look(tmp_path)).splitlines() if 'brightness' in text]
+    dark, bright = named[:3], named[3:]
+    for level, text in zip((0, 20, 36), dark, strict=True):
+        assert f'lit_{level:03}: the images are dark' in text
+        assert 'record with more light or a longer exposure' in text
+    assert 'their median brightness is 20 of 255' in dark[1]
+    [text] = bright
+    assert 'lit_240: the images are too bright, their median brightness is 240 of 255' in text
+
+
+@pytest.mark.real
+def test_clips_of_surveillance_cameras_are_not_called_dark(real_recordings: Path):
+    from activity_recognition.bags import ClipReader
+    from activity_recognition.config import ModelConfig
+    from activity_recognition.training.data.light_findings import LightWatch
+
+    for name in ('fi074', 'fi146', 'nofi147'):  # the darkest of 300
+        clip, watch = real_recordings / 'fights' / 'clips' / f'{name}.mp4', LightWatch()
+        for sample in ClipReader(clip, ModelConfig()).samples():
+            watch.add(sample)
+        assert not list(watch.problems(clip))
