@@ -38,7 +38,7 @@ CALLED = {BOTH: 'both', JOINTS: 'joints', IMU: 'imu'}
 NETWORKS = (BOTH, JOINTS, IMU)
 """What the networks of a seed take in."""
 SHARED, ALONE = 'one network of both', 'a network of its own'
-EPOCHS_ALONE = {JOINTS: 42, IMU: 50}
+EPOCHS_ALONE = {JOINTS: 30, IMU: 50}
 ON_THIGH = frozenset({'jog', 'walk', 'sit_to_stand', 'stand_to_sit', 'lunge', 'squat'})
 """Actions 22 to 27, with the sensor on the thigh instead of the wrist."""
 IMU_WANTED, JOINTS_WANTED = 84.0, 80.0
