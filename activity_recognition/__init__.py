@@ -1,3 +1,3 @@
-"""What people around a robot are doing, told while it happens."""
+"""Recognises what the people around a robot are doing, while it happens."""
 
 __version__ = '0.1.0'

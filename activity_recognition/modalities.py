@@ -1,4 +1,4 @@
-"""The modalities as data: whatever tells one from another outside its own modules.
+"""The modalities as data: whatever distinguishes them outside their own modules.
 
 What a modality's topics, queue, batch keys and settings are called and how it is admitted stands
 here once; the rest of the package derives it. Code of its own has each modality in modules named
@@ -150,7 +150,7 @@ SPECS: tuple[ModalitySpec, ...] = (
         ),
         has_holes=True,
         longest_gap_s=0.5,
-        # A stamp tells when a chunk began.
+        # A stamp says when a chunk began.
         usual_delay_s=(-0.25, 2.0),
         prefix='spectrogram',
         arrays=(ArraySpec(name='spectrograms', dtype='float32', dims=4),),

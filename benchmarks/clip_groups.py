@@ -11,9 +11,9 @@ from real_data import TRAINED_ON_ONLY, RealClip
 
 
 def assign_folds(clips: Sequence[RealClip], folds: int, *, seed: int) -> list[RealClip]:
-    """Deal whole groups to folds so that kinds of clips are shared out evenly.
+    """Assign whole groups to folds so that kinds of clips are shared out evenly.
 
-    A kind is a label with or without audible sound. The largest groups are dealt first, each to the
+    A kind is a label with or without audible sound. The largest groups come first, each goes to the
     fold that lacks most of it. Clips without a group stay outside.
     """
     groups: defaultdict[str, Counter[tuple[str, bool]]] = defaultdict(Counter)
@@ -23,11 +23,11 @@ def assign_folds(clips: Sequence[RealClip], folds: int, *, seed: int) -> list[Re
     order = sorted(groups)
     random.Random(seed).shuffle(order)
     order.sort(key=lambda name: -groups[name].total())
-    dealt = [Counter[tuple[str, bool]]() for _ in range(folds)]
+    assigned = [Counter[tuple[str, bool]]() for _ in range(folds)]
     fold_of: dict[str, int] = {}
     for name in order:
-        chosen = min(range(folds), key=lambda fold: _crowding(dealt[fold], groups[name]))
-        dealt[chosen] += groups[name]
+        chosen = min(range(folds), key=lambda fold: _crowding(assigned[fold], groups[name]))
+        assigned[chosen] += groups[name]
         fold_of[name] = chosen + 1
     return [replace(clip, fold=fold_of.get(clip.group, TRAINED_ON_ONLY)) for clip in clips]
 

@@ -24,7 +24,7 @@ PRESETS = ('nano', 'small')
 WANTED_S = 2 / RATE_HZ
 START_LIMIT_S = 300.0
 SETTLING_S = 5.0
-"""Before measuring: longer than the window of sight."""
+"""Before measuring: longer than the window of video."""
 LEAST_ANSWERED = 0.9
 """Share of images with an answer below which the latency says nothing."""
 SCRIPT = str(Path(__file__).with_name('ros_parts.py'))

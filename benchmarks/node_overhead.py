@@ -149,14 +149,14 @@ class Node:
         return '/transcript', bytes(self._maker.transcript(sample).cdr)
 
     def take(self, message: tuple[str, bytes]) -> Spent:
-        """Hand a message to its callback; return the time until it was dealt with."""
+        """Hand a message to its callback; return the time until it was processed."""
         topic, cdr = message
         receive = self._callbacks[topic]
         self._applied.clear()
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         receive(cdr)
         if not self._applied.wait(ANSWER_LIMIT_S):
-            raise RuntimeError(f'the node did not deal with a message on {topic}')
+            raise RuntimeError(f'the node did not process a message on {topic}')
         spent = Spent(wall_s=self._end_s - wall_s, cpu_s=self._end_cpu_s - cpu_s)
         report = self._worker.report()
         if report.errors or self._decided != (topic == '/image'):

@@ -203,7 +203,7 @@ def play_counted(
         spin: lets callbacks run for a short while.
         received: how many images have come so far.
         decided: how many answers have been given so far.
-        is_busy: whether an image that has come is still being dealt with.
+        is_busy: whether an image that has come is still being processed.
     """
     say(ready=True)
     before = (0, 0, 0.0)

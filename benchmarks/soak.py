@@ -46,7 +46,7 @@ class Outcome:
     broken: int = 0
     """Decisions that are not finite."""
     covered_s: float = 0.0
-    """Simulated time that was dealt with."""
+    """Simulated time that was processed."""
     took_s: float = 0.0
 
 

@@ -21,7 +21,7 @@ from activity_recognition.models.steps import step_specs
 from activity_recognition.types import Window, to_ns
 
 FILL_S = 5.0
-"""Seconds of input before measuring: longer than the windows of sight and sound."""
+"""Seconds of input before measuring: longer than the windows of video and audio."""
 
 
 OFFSET_S = 0.017

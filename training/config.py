@@ -26,8 +26,8 @@ class AugmentationConfig(Ranged):
     strength: float = setting(1.0, low=0.0, high=2.0)
     """Factor on all ranges, but not on chances and numbers; 0 changes nothing."""
     mirror: float = setting(0.5, low=0.0, high=1.0)
-    """Chance that frames are mirrored; 0 where labels tell left from right. Of key points, left and
-    right joints change places."""
+    """Chance that frames are mirrored; 0 where labels distinguish left from right. Of key points,
+    left and right joints change places."""
     shift: float = setting(0.06, low=0.0, high=0.5)
     """Frames are moved by up to this share of their side."""
     zoom: float = setting(0.1, low=0.0, high=1.0)
@@ -78,7 +78,7 @@ class AugmentationConfig(Ranged):
     """Stamps of other sensors are moved by up to this much against the camera's, seconds."""
     tempo: float = setting(0.0, low=0.0, high=1.0, optional_in_checkpoint=True)
     """Logarithm of how much faster or slower everything in a crop happens at most, as people
-    differ; leave it at 0 where labels tell how fast something is done."""
+    differ; leave it at 0 where labels say how fast something is done."""
 
     @property
     def crops(self) -> bool:

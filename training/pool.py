@@ -114,7 +114,7 @@ def worker_context(module: str) -> ForkServerContext:
 def init_worker(_worker: int = 0) -> None:
     """Leave Ctrl-C to the parent, and end when it does; run first in a worker process.
 
-    A parent that is killed tells its workers nothing: they would wait for work for ever, and keep
+    A parent that is killed sends its workers nothing: they would wait for work for ever, and keep
     open what they inherited.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,6 +1,6 @@
 """Recordings: reading, writing, labels, and importing ordinary videos; all through rosbags."""
 
-from activity_recognition.bags.advice import passed_over
+from activity_recognition.bags.advice import unread_files
 from activity_recognition.bags.clip_reader import ClipReader
 from activity_recognition.bags.imported import ImportedRecording
 from activity_recognition.bags.importer import import_clip
@@ -37,8 +37,8 @@ __all__ = [
     'label_files',
     'labels_path',
     'load_labels',
-    'passed_over',
     'read_labels',
     'scan_labels',
+    'unread_files',
     'write_labels',
 ]

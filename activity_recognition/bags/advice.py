@@ -82,12 +82,12 @@ def explain(error: Exception, path: Path) -> str:
     )
 
 
-def passed_over(folder: Path) -> list[str]:
+def unread_files(folder: Path) -> list[str]:
     """Say of what lies at and below a folder which recordings are not read, and why.
 
     These are compressed and unfinished files, and split recordings without their metadata.
     """
-    return sorted(_passed_over(folder, frozenset()))
+    return sorted(_unread_files(folder, frozenset()))
 
 
 def unread_file(path: Path) -> str | None:
@@ -129,7 +129,7 @@ def without_metadata(folder: Path) -> str | None:
     )
 
 
-def _passed_over(path: Path, above: frozenset[Path]) -> Iterator[str]:
+def _unread_files(path: Path, above: frozenset[Path]) -> Iterator[str]:
     if path.is_file():
         if reason := unread_file(path):
             yield reason
@@ -141,7 +141,7 @@ def _passed_over(path: Path, above: frozenset[Path]) -> Iterator[str]:
             yield reason
         for entry in path.iterdir():
             if not entry.name.startswith('.'):
-                yield from _passed_over(entry, above | {real})
+                yield from _unread_files(entry, above | {real})
 
 
 def _kind(path: Path) -> tuple[str, str]:

@@ -20,7 +20,7 @@ KEYS = ('camera', 'camera_pose')
 """Names of the arrays: (3, 3) matrix of the camera, pixels, and (4, 4) where it is, metres."""
 _FARTHEST_M = 200.0
 _LOOKED_AT = 1000
-"""Frames that tell whether joints are in metres."""
+"""Frames that show whether joints are in metres."""
 _TURN_TOLERANCE = 1e-3
 
 

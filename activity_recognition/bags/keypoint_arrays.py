@@ -126,7 +126,7 @@ class KeyPointArrays:
         seen = np.asarray(np.isfinite(self.joints_px).all(axis=2))
         if not seen.any():
             raise RecordingError(
-                f'{self.path}: joints: none lies in sight of the camera in any frame; joints have '
+                f'{self.path}: joints: none lies in view of the camera in any frame; joints have '
                 'x to the right, y down and z ahead of it, or camera_pose says how they lie'
             )
         low = np.where(seen[..., None], self.joints_px, np.inf).min(axis=1)

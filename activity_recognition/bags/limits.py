@@ -1,7 +1,7 @@
 """Guards for readers of recordings: what they allocate follows from a file's real size.
 
 A recording says how long its records are, what its chunks unpack to, and where they lie. Here that
-is held against the file before anything is read, so that a flipped bit, or a file made to exhaust
+is compared with the file before anything is read, so that a flipped bit, or a file made to exhaust
 the machine, is refused. The bounds are in :mod:`activity_recognition.bags.unpacking`.
 """
 
@@ -163,7 +163,7 @@ def check_tables(database: sqlite3.Connection) -> None:
 
 
 class BoundedRosbag1Reader(Rosbag1Reader):
-    """rosbags' reader of ROS 1 bags; the bag's index is held against the file."""
+    """rosbags' reader of ROS 1 bags; the bag's index is compared with the file."""
 
     def __init__(self, path: Path) -> None:
         """Take the path of a bag.

@@ -2,12 +2,12 @@
 
 A parser of our own, after trying pysubs2 1.8, webvtt-py 0.6 and srt 3.5: all three find cues by
 their times, as done here, but pysubs2 and webvtt-py delete words in angle brackets (an address, a
-``<3``) and pass over a cue whose times are malformed without a word, srt reads no WebVTT, and none
-tells the line of a cue, removes what rolling captions repeat, or refuses times that run backwards.
+``<3``) and skip a cue whose times are malformed without notice, srt reads no WebVTT, and none
+says the line of a cue, removes what rolling captions repeat, or refuses times that run backwards.
 
 Writers keep few rules: empty lines are missing between cues, and stand inside of them. So only a
 line of times begins a cue; what follows up to the next one is its text, less the next one's
-identifier. Nothing is passed over without a word: what is no cue is an error with its line.
+identifier. Nothing is skipped silently: what is no cue is an error with its line.
 """
 
 from __future__ import annotations

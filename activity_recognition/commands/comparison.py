@@ -134,7 +134,7 @@ def _tolerance(*records: Mapping[str, Any]) -> float:
 
 
 def _largest_difference(before: list[list[float]], now: list[list[float]]) -> float:
-    """Return the largest difference; NaN where there is one, which ``max`` would pass over."""
+    """Return the largest difference; NaN where there is one, which ``max`` would skip."""
     differences = [
         abs(a - b)
         for row_before, row_now in zip(before, now, strict=True)

@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--overwrite', action='store_true', help='replace a report that OUT already holds'
     )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
-    add_recorded_options(parser, before="what the checkpoint's training was told")
+    add_recorded_options(parser, before="what the checkpoint's training used")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,8 +3,8 @@
 Writes one graph per step of the network and steps.json, which says what goes in and comes out. By
 default they go to this machine's cache, where every engine with `engine.backend` 'auto' finds them;
 --out writes them elsewhere: the folder `onnx` inside a checkpoint is found as well. The graphs are
-held against PyTorch before the command says that it is done, those of 8-bit weights only as near as
-8 bits can be. Example:
+compared with PyTorch before the command says that it is done, those of 8-bit weights only as near
+as 8 bits can be. Example:
     activity-recognition export
     activity-recognition export --checkpoint runs/mine --int8
 """

@@ -123,12 +123,12 @@ def timed_by(found: Findings) -> str:
     for cost in found.costs:
         of_backend.setdefault(cost.backend, []).append(f'{cost.network} with {cost.threads}')
     backends = sorted(of_backend)
-    told = backends[0]
+    timed = backends[0]
     if len(backends) > 1:
-        told = '; '.join(f'{name} ({", ".join(of_backend[name])} thread(s))' for name in backends)
+        timed = '; '.join(f'{name} ({", ".join(of_backend[name])} thread(s))' for name in backends)
     if found.measured.exported:
         return (
-            f'Timed by {told}, from steps exported for it: the node takes these times with a '
+            f'Timed by {timed}, from steps exported for it: the node takes these times with a '
             'checkpoint that `activity-recognition export` exported; `bench --backend torch` '
             'times one that was not.'
         )
@@ -138,7 +138,7 @@ def timed_by(found: Findings) -> str:
             'by ONNX Runtime where that is faster: `bench --backend auto` exports what it '
             'measures, half a minute for each network, and times that.'
         )
-    return f'Timed by {told}; `bench --backend torch` times PyTorch alone.'
+    return f'Timed by {timed}; `bench --backend torch` times PyTorch alone.'
 
 
 def sentences(found: Findings) -> list[str]:

@@ -19,7 +19,7 @@ from activity_recognition.settings import Ranged, setting
 FRAME_RATES_HZ = (30.0, 15.0, 10.0, 5.0, 2.0, 1.0)
 """Rates that are proposed, the best first."""
 STREAM_RATES_HZ = (10.0, 15.0, 30.0)
-"""Rates that numbers of streams are told for."""
+"""Rates for which numbers of streams are given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

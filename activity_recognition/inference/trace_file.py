@@ -143,7 +143,7 @@ class TracedEngine:
             engine: what decides, for a single stream; touched by one thread.
             path: the file; its folder has to exist.
             smoothing: what the engine smooths with.
-            on_problem: told once why nothing more is written, in the thread that writes.
+            on_problem: called once with why nothing more is written, in the thread that writes.
 
         Raises:
             ConfigError: the file cannot be opened.

@@ -1,7 +1,7 @@
 """A body's key points drawn as a figure, for networks that see pixels.
 
 Left and right limbs have colours of their own, and thickness follows the body's size, so that the
-drawing tells what a photograph would: which limb is where, how near, and how it moves.
+drawing shows what a photograph would: which limb is where, how near, and how it moves.
 """
 
 from __future__ import annotations

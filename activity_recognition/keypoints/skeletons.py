@@ -74,7 +74,7 @@ LIMBS: tuple[tuple[str, ...], ...] = (
     ('shoulder', 'elbow', 'wrist', 'hand'),
 )
 """Joints of legs and arms, from the trunk outwards, without their side; a next one that is missing
-is passed over."""
+is left out."""
 _PARTS = {part for limb in LIMBS for part in limb} | {'eye', 'ear'}
 _MIDDLES = {'nose', 'head', 'neck', 'spine', 'hip_centre'}
 _SYNONYMS = {

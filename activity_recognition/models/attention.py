@@ -46,7 +46,7 @@ class AgeBias(nn.Module):
 
 
 class AgeEmbedding(nn.Module):
-    """A vector that tells how old a modality's newest token is; see :class:`AgeBias`."""
+    """A vector that says how old a modality's newest token is; see :class:`AgeBias`."""
 
     def __init__(self, width: int, horizon_s: float) -> None:
         """Create the embedding for ages in [0, ``horizon_s``] seconds, initially zero.

@@ -26,7 +26,7 @@ _NOT_ARCHITECTURE = frozenset(
         *('use_kernels', 'adapter_kwargs', 'custom_pipelines'),
     )
 )
-"""Entries that tell of code, kernels, files or heads; beside all that begin with ``_``."""
+"""Entries about code, kernels, files or heads; beside all that begin with ``_``."""
 
 
 def describe_network(settings: Any) -> Architecture:

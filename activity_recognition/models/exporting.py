@@ -1,7 +1,7 @@
 """The steps as ONNX files: for ONNX Runtime here, and for programs without Python or PyTorch.
 
 A folder holds one graph per step and ``steps.json``, which says what they were made from and what
-goes in and comes out. What the graphs compute, and what their caller keeps between calls, is told
+goes in and comes out. What the graphs compute, and what their caller keeps between calls, is said
 in :mod:`activity_recognition.models.steps`.
 """
 
@@ -195,7 +195,7 @@ def _export(
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of the error at the bottom; those above it tell of the exporter."""
+    """Return the first line of the error at the bottom; those above it speak of the exporter."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines()
@@ -203,7 +203,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _free(spec: StepSpec) -> tuple[Any, ...]:
-    """Return which sizes may change, as ``torch.export`` wants to be told."""
+    """Return which sizes may change, in the form that ``torch.export`` takes."""
     counts = [dict.fromkeys(range(entry.free), torch.export.Dim.DYNAMIC) for entry in spec.inputs]
     if spec.variadic_from is None:
         return tuple(counts)

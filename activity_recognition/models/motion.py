@@ -67,7 +67,7 @@ class FrameComparison(nn.Module):
     """
 
     project: nn.Linear
-    """The last layer, to a token; its weights tell the precision."""
+    """The last layer, to a token; its weights have the precision."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Take the span from ``config.video``."""

@@ -100,7 +100,7 @@ def read_tokenizer(text: TextConfig) -> TextTokenizer:
 
 
 def _source(name: str, owner: str) -> dict[str, Any]:
-    """Return the arguments that tell transformers where to look.
+    """Return the arguments that say where to look.
 
     Raises:
         ConfigError: the name is neither a folder nor a name on the hub.
@@ -178,7 +178,7 @@ def _normalisation(found: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[f
 def _load_weights(backbone: Backbone, name: str, architecture: Architecture, owner: str) -> None:
     settings = network_settings(architecture, f'{owner}.architecture')
     with _refusals(name, owner, 'weights of its architecture, model.safetensors'):
-        found, told = AutoModel.from_pretrained(
+        found, report = AutoModel.from_pretrained(
             **_source(name, owner),
             config=settings,
             use_safetensors=True,
@@ -186,7 +186,7 @@ def _load_weights(backbone: Backbone, name: str, architecture: Architecture, own
             output_loading_info=True,
             **head_options(settings),
         )
-    if missing := sorted(told['missing_keys']):
+    if missing := sorted(report['missing_keys']):
         raise CheckpointError(
             f'{owner}.backbone {name}: expected all weights of its architecture, {len(missing)} '
             f'are missing, for example {missing[0]}; save it whole with save_pretrained'

@@ -58,7 +58,7 @@ class View:
     decisions: int = 0
     right: int = 0
     scored: int = 0
-    """Decisions at whose time somebody told the truth."""
+    """Decisions at whose time the truth was known."""
     latencies_s: tuple[float, ...] = ()
     """Of the latest decisions."""
     weights: dict[str, float] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class View:
 class RunLog:
     """Collects decisions and truth; thread-safe.
 
-    Time begins with the first truth, or with the first decision where nobody tells the truth. When
+    Time begins with the first truth, or with the first decision where no truth is published. When
     the truth goes back in time, a recording has begun again, and so does the log.
     """
 
@@ -114,7 +114,7 @@ class RunLog:
 
     @property
     def truth_known(self) -> bool:
-        """Whether anybody has told the truth yet."""
+        """Whether the truth has been published yet."""
         with self._lock:
             return bool(self._truth)
 

@@ -3,7 +3,7 @@
 The trial takes seconds where it fails, so no node waits for it: one that starts on an installation
 of rclpy without a verdict starts the trial beside itself and spins a SingleThreadedExecutor; later
 ones find the verdict in a file of the user's cache. A trial that is given up, or that a busy
-machine made too slow to tell anything, leaves no verdict: the next start tries again.
+machine made too slow to show anything, leaves no verdict: the next start tries again.
 """
 
 from __future__ import annotations

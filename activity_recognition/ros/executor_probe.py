@@ -1,7 +1,7 @@
 """Finds out, in processes of its own, whether EventsExecutor works in this installation.
 
 It is said to halve the executor's cost (rclpy#1391). In some releases its ``spin`` delivers nothing
-and never returns, which only trying can tell. SingleThreadedExecutor does the same task first:
+and never returns, which only a trial shows. SingleThreadedExecutor does the same task first:
 where the machine is too slow even for that, nothing is said of EventsExecutor.
 """
 
@@ -26,7 +26,7 @@ SLOWER = 5.0
 _PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 Attempt = Callable[[str, float], bool]
-"""Has an executor, ``single`` or ``events``, do the task within seconds; tells whether it did.
+"""Has an executor, ``single`` or ``events``, do the task within seconds; prints whether it did.
 
 Raises subprocess.TimeoutExpired when the time is over.
 """
@@ -45,7 +45,7 @@ def main(path: Path) -> None:
 
 
 def judge(attempt: Attempt) -> str:
-    """Return whether EventsExecutor works or fails; nothing where that cannot be told now."""
+    """Return whether EventsExecutor works or fails; nothing where that is open now."""
     began_s = time.monotonic()
     try:
         able = attempt('single', LIMIT_S)

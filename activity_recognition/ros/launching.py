@@ -120,7 +120,7 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
         *_listener(values, use_sim_time=False),
         _go_on_after(simulate, [*warnings, player]),
         _end_with(watch, 'monitor', at_end='the demo has ended'),
-        # It stays until it is told to end.
+        # It stays until it is asked to end.
         _end_with(player, 'the player'),
         simulate,
         watch,
@@ -294,7 +294,7 @@ def _activate_once_configured(
 ) -> RegisterEventHandler:
     """Return what activates a node after its first attempt to be configured, and never again.
 
-    Where that fails, ``on_refusal`` is told in a sentence and says what to do. Whatever that comes
+    Where that fails, ``on_refusal`` gets a sentence that says what to do. Whatever that comes
     to, the node is the operator's from then on.
     """
 

@@ -4,7 +4,7 @@ A participant has a segment, ``fastrtps_<16 digits>``, and ports, ``fastrtps_por
 with a lock file ``…_el`` or ``…_sl`` that it holds by flock(2) as long as it lives. What a killed
 process leaves may stay for ever: a segment of the shipped profile is 64 MiB. The kernel gives up
 the locks of a process that ends, so a lock that can be taken is one that nobody holds; also across
-containers that share ``/dev/shm``, which process ids do not tell. Fast DDS judges in the same way.
+containers that share ``/dev/shm``, which process ids do not show. Fast DDS judges in the same way.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _segment(folder: Path, name: str, now_s: float) -> Segment | None:
 
 @contextmanager
 def _try_locks(paths: Iterable[Path]) -> Iterator[bool]:
-    """Hold the locks of some files while the block runs, and tell whether all were to be had.
+    """Hold the locks of some files while the block runs, and yield whether all could be had.
 
     A file that may not be read, or that is no file, counts as locked.
     """

@@ -91,7 +91,7 @@ KNOWN_DEFINITIONS: dict[str, dict[str, str]] = {
 """Type of a topic -> the definitions it is closed over.
 
 Two packages are called ``audio_common_msgs`` and disagree on ``AudioData`` and ``AudioInfo``
-(ros-drivers and mgonzs13); a topic's type tells which of the two it comes from.
+(ros-drivers and mgonzs13); a topic's type says which of the two it comes from.
 """
 
 OTHER_RELEASES = {

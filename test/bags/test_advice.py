@@ -1,4 +1,4 @@
-"""What cannot be read is named, with the tool of its own kind; what is passed over, too."""
+"""What cannot be read is named, with the tool of its own kind; what is skipped, too."""
 
 import gzip
 import shutil
@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from rosbags.rosbag2.reader import zstd
 
-from activity_recognition.bags import RecordingReader, passed_over
+from activity_recognition.bags import RecordingReader, unread_files
 from activity_recognition.errors import RecordingError
 from factories.mcap import STORE, ros2_channel, write_mcap
 
@@ -94,7 +94,7 @@ def test_compressed_and_unfinished_files_are_named(word, bag, tmp_path):
     shutil.copy(bag, folder / 'd.bag.active')
     (folder / 'notes.txt.gz').write_bytes(b'x')
     (folder / '.hidden.mcap.zst').write_bytes(b'x')
-    found = passed_over(folder)
+    found = unread_files(folder)
     assert [reason.partition(': not read')[0].removeprefix(f'{folder}/') for reason in found] == [
         'c.bag.gz', 'd.bag.active', 'day/a.mcap.zst', 'day/b.db3.zstd',
     ]  # fmt: skip
@@ -107,14 +107,14 @@ def test_compressed_and_unfinished_files_are_named(word, bag, tmp_path):
 def test_messages_that_sqlite_has_not_put_in_yet_are_named(ros2_bag, tmp_path):
     image = ros2_bag.image(START_NS)
     folder = ros2_bag.write(tmp_path / 'bag', [('/cam', START_NS, image)], 'sqlite3')
-    assert passed_over(tmp_path) == []
+    assert unread_files(tmp_path) == []
     database = sqlite3.connect(folder / 'bag.db3', isolation_level=None)
     database.execute('PRAGMA journal_mode = wal')
     database.execute("INSERT INTO messages(topic_id, timestamp, data) VALUES (1, 5, x'00')")
-    (reason,) = passed_over(tmp_path)
+    (reason,) = unread_files(tmp_path)
     assert 'messages of bag.db3, which was not closed' in reason
     database.close()
-    assert passed_over(tmp_path) == []
+    assert unread_files(tmp_path) == []
 
 
 def test_a_split_recording_without_metadata_is_one_sentence(word, tmp_path):
@@ -122,20 +122,20 @@ def test_a_split_recording_without_metadata_is_one_sentence(word, tmp_path):
     folder.mkdir()
     for number in range(3):
         write_mcap(folder / f'day_{number}.mcap', [word])
-    (reason,) = passed_over(tmp_path)
+    (reason,) = unread_files(tmp_path)
     assert f'`ros2 bag reindex {folder}`' in reason
     assert '3 files, day_0.mcap to day_2.mcap' in reason
     assert refusal(folder) == reason
     # Recordings of their own are no parts of one.
     (folder / 'day_1.labels.csv').touch()
-    assert passed_over(tmp_path) == []
+    assert unread_files(tmp_path) == []
 
 
 def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
     (tmp_path / 'day').mkdir()
     (tmp_path / 'day' / 'a.mcap.zst').touch()
     (tmp_path / 'day' / 'up').symlink_to(tmp_path)
-    (reason,) = passed_over(tmp_path)
+    (reason,) = unread_files(tmp_path)
     assert reason.startswith(f'{tmp_path}/day/a.mcap.zst')
 
 
@@ -150,6 +150,6 @@ def test_shared_recordings_of_ros1_and_without_metadata(shared_case):
     assert [sample.stamp_ns for sample in samples] == [START_NS + k * 10**8 for k in range(20)]
     assert samples[0].image[0, 0].tolist() == [220, 30, 30]
     folder = shared_case('split_without_metadata') / 'split_nometa'
-    (reason,) = passed_over(folder)
+    (reason,) = unread_files(folder)
     assert reason.startswith(f'{folder}: 2 files, x_0.mcap to x_1.mcap')
     assert f'`ros2 bag reindex {folder}`' in reason

@@ -4,8 +4,8 @@ The bounds are counts, not choices: each is the most that any step of its kind t
 rounds of steps that every ring moves its rows, when it was written down. Operators are counted as
 the dispatcher sees them in inference mode (:class:`Operations`), from the sample to the state or
 the decision: all of them, with views; and those of them that take memory. The front end, which is
-numpy, is not seen by it. Who makes a step dearer on purpose raises its bound; who makes it cheaper
-lowers it.
+numpy, is not seen by it. Who makes a step more expensive on purpose raises its bound; who makes it
+cheaper lowers it.
 """
 
 import gc

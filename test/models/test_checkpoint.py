@@ -307,7 +307,7 @@ class TestWrongConfiguration:
 
 
 class TestMemory:
-    """What a configuration asks for is held against the weights before it is allocated."""
+    """What a configuration asks for is compared with the weights before it is allocated."""
 
     @pytest.fixture(autouse=True)
     def little_memory(self):

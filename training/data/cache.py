@@ -78,7 +78,7 @@ class PreparedRecording:
     dropped: int
     """Messages that could not be decoded."""
     spans: tuple[LabelSpan, ...] | None = None
-    """Its labels where shards tell them; None reads them where the recording keeps them."""
+    """Its labels where shards have them; None reads them where the recording keeps them."""
     recorded: RecordedConfig = DEFAULTS
     """Which of its topics were used, and what they mean."""
     modalities: tuple[Modality, ...] = DEFAULT_MODALITIES

@@ -27,7 +27,7 @@ DRIFT_S = 0.1
 _JITTERS = 4.0
 """Typical deviations that a drift is above at least."""
 _ENOUGH = 8
-"""Samples from which a drift can be told."""
+"""Samples from which a drift can be measured."""
 _SIMULATED_S = 1e8
 """Clocks of simulators begin at 0; stamps up to this, three years, are taken for such."""
 

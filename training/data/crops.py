@@ -51,7 +51,7 @@ def plan_epoch(
     """Plan the batches of one epoch.
 
     Every segment gives as many crops as fit into it, one at random in each part of equal
-    length, so that an epoch passes over the recordings about once. Crops without video share
+    length, so that an epoch covers the recordings about once. Crops without video share
     batches: those cost next to nothing, while one frame in a batch would pad all its rows.
 
     Args:

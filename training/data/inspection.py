@@ -248,10 +248,10 @@ class _SampleWatch:
         declared_hz, measured_hz = health.declared_rate_hz, health.measured_rate_hz
         self._signal_problems.pop((modality, 'rate'), None)
         if declared_hz and measured_hz and abs(measured_hz / declared_hz - 1) > RATE_TOLERANCE:
-            told = SPEC[modality].roles[-1].message_types[0].rpartition('/')[2]
+            source = SPEC[modality].roles[-1].message_types[0].rpartition('/')[2]
             self._signal_problems[modality, 'rate'] = (
                 f'{modality} rate: {declared_hz} samples a second are declared, but by their '
-                f'stamps {measured_hz:.0f} come: the {told} or the stamps are wrong, or messages '
+                f'stamps {measured_hz:.0f} come: the {source} or the stamps are wrong, or messages '
                 'are missing'
             )
 

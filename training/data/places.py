@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from activity_recognition.bags import find_recordings, label_files, passed_over
+from activity_recognition.bags import find_recordings, label_files, unread_files
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
 from activity_recognition.errors import RecordingError
 from activity_recognition.scratch import scratch_folder
@@ -91,7 +91,7 @@ class BagFolder:
         """
         self.folder = folder
         self.found: Sequence[Path] = find_recordings(folder)
-        self.unread: Sequence[str] = passed_over(folder)
+        self.unread: Sequence[str] = unread_files(folder)
         self.locations: Sequence[RecordingLocation] = [
             RecordingLocation(name=self._name(path), path=path) for path in self.found
         ]

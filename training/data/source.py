@@ -87,7 +87,7 @@ class RecordingSource(Protocol):
         ...
 
     def below(self, text: str) -> str:
-        """Name recordings in a text by their paths below the place: a report tells no more."""
+        """Name recordings in a text by their paths below the place: a report says no more."""
         ...
 
 

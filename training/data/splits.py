@@ -181,7 +181,7 @@ def draw_validation(
 ) -> set[str]:
     """Draw the groups to validate with, so that every label is shared out as asked.
 
-    Iterative stratification (Sechidis et al. 2011): the rarest label is dealt first, each of its
+    Iterative stratification (Sechidis et al. 2011): the rarest label is assigned first, each of its
     groups to the side that still lacks most of it.
 
     Args:

@@ -111,7 +111,7 @@ def read_acceptance(path: Path) -> Acceptance:
 def check(metrics: Mapping[str, Any], acceptance: Acceptance) -> list[Check]:
     """Compare the metrics of a report with what is demanded.
 
-    What was not measured has not been reached; but what this report cannot tell is left out:
+    What was not measured has not been reached; but what this report cannot say is left out:
     :func:`left_open`.
 
     Args:

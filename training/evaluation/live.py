@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from activity_recognition.training.evaluation.measuring import Decided
 
 Play = Callable[[Path, RecordedConfig], Path]
-"""Plays a recording, its topics read as told, into a node; returns the trace that it wrote."""
+"""Plays a recording, read as the settings say, into a node; returns the trace that it wrote."""
 
 KINDS = ('decisions', 'smoothed')
 _SAME_FRAME_S = 1e-3

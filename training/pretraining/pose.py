@@ -36,7 +36,7 @@ class PoseModel(nn.Module):
     """A frame encoder with heads that only pretraining needs.
 
     Every patch says which joints lie in it, with a softmax over patches per joint (as keypoints in
-    He et al. 2017, "Mask R-CNN"); the token tells where all joints are, and the motion.
+    He et al. 2017, "Mask R-CNN"); the token says where all joints are, and the motion.
     """
 
     def __init__(self, config: ModelConfig, num_keypoints: int, num_motions: int) -> None:

@@ -20,7 +20,7 @@ from activity_recognition.types import Modality
 def class_weights(counts: Sequence[int] | NDArray[np.int64]) -> Tensor:
     """Return float32 weights (C,) by the square root of the inverse frequency.
 
-    Their mean over the counted decisions is 1; a class that never occurs weighs nothing.
+    Their mean over the counted decisions is 1; a class that never occurs has no weight.
     """
     number = torch.as_tensor(np.asarray(counts), dtype=torch.float64)
     weight = torch.where(number > 0, number.clamp(min=1).rsqrt(), 0.0)

@@ -83,11 +83,11 @@ class TrainingLoss(nn.Module):
         if 'agreement' in counts:
             terms['agreement'] = self_distillation_kl(*probabilities, counts['agreement'])
             parts.append((settings.agreement_weight, terms['agreement']))
-        weighed = [weight * term for weight, term in parts if weight]
+        weighted = [weight * term for weight, term in parts if weight]
         # Whatever wraps modules looks for the parameters behind everything that comes out.
         return {
             **{name: term.detach() for name, term in terms.items()},
-            'total': torch.stack(weighed).sum(),
+            'total': torch.stack(weighted).sum(),
         }
 
     def counts(

@@ -67,7 +67,7 @@ def join_processes(precision: Precision) -> Accelerator:
 
 
 class Peers:
-    """What the processes of a run tell each other."""
+    """What the processes of a run send each other."""
 
     def __init__(self, accelerator: Accelerator | None) -> None:
         """Speak through ``accelerator``; None is alone."""

@@ -26,7 +26,7 @@ def self_distillation_kl(
     """Return the mean Kullback-Leibler divergence of the unimodal heads from the fused one.
 
     A scalar. The fused head is the teacher: no gradient flows into it. It knows more than any
-    single modality, and would otherwise be drawn to what the worst of them can tell (compare
+    single modality, and would otherwise be drawn to what the worst of them can know (compare
     self-distillation, Zhang et al. 2019, "Be Your Own Teacher").
 
     Args:

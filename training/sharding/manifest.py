@@ -130,7 +130,7 @@ class Manifest:
     def of_rank(self, rank: int, count: int) -> tuple[ShardedRecording, ...]:
         """Return the recordings whose shards process ``rank`` of ``count`` reads.
 
-        Every recording belongs to one process; the largest are dealt first, each to whoever has
+        Every recording belongs to one process; the largest are assigned first, each to whoever has
         least, so that the shares are about equal.
 
         Args:

@@ -208,8 +208,8 @@ def make_shards(work: Sharding) -> Outcome:
             )
     except (ActivityRecognitionError, OSError) as error:
         # Where the recording lay for the moment is nobody's business, and another place next time.
-        told = str(error) if path is None else str(error).replace(str(path), name)
-        return Outcome(name=name, problem=told)
+        problem = str(error) if path is None else str(error).replace(str(path), name)
+        return Outcome(name=name, problem=problem)
     _clear(store, name)
     shards = _write(store, name, to_samples(name, key, arrays, spans), work.shard_bytes)
     made = ShardedRecording(

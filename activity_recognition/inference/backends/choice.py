@@ -134,13 +134,13 @@ def _fastest(
     except (BackendError, RuntimeError) as error:  # CUDA's own errors are RuntimeErrors
         return Choice(backend=eager, reason=f'torch: {error}')
     faster = {step: other if t[rival] < t[TORCH] else eager for step, t in times_s.items()}
-    told = ', '.join(
+    measured = ', '.join(
         f'{step} {faster[step].name} ({t[TORCH] * 1e3:.2f} and {t[rival] * 1e3:.2f} ms)'
         for step, t in times_s.items()
     )
     return Choice(
         backend=MixedBackend(faster),
-        reason=f'the faster of torch and {rival} for each step: {told}',
+        reason=f'the faster of torch and {rival} for each step: {measured}',
         times_s=times_s,
     )
 

@@ -213,7 +213,7 @@ class _Loading:
         except Exception as error:
             self.result.set_exception(error)
         except BaseException as error:
-            # A library that exits ends this thread alone: without a result nobody would be told.
+            # A library that exits ends this thread alone: without a result nobody would know.
             self.result.set_exception(RuntimeError(f'loading ended by {error!r}'))
 
 

@@ -1,4 +1,4 @@
-"""Limits: read strictly, and held against a report."""
+"""Limits: read strictly, and compared with a report."""
 
 from __future__ import annotations
 

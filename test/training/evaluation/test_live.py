@@ -1,4 +1,4 @@
-"""What a node decided, held against forward on what it admitted, and against the truth."""
+"""What a node decided, compared with forward on what it admitted, and with the truth."""
 
 from __future__ import annotations
 

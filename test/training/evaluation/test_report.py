@@ -152,8 +152,8 @@ def test_the_page_survives_a_report_without_cost(evaluation: Evaluation, checks:
     assert 'Not measured.' in html
 
 
-def test_the_confusion_picture_shows_shares_of_rows():
-    drawn = figures.confusion_picture(('a', 'b'), [[3, 1, 0], [0, 0, 4]])
+def test_the_confusion_figure_shows_shares_of_rows():
+    drawn = figures.confusion_figure(('a', 'b'), [[3, 1, 0], [0, 0, 4]])
     root = ET.fromstring(drawn)
     texts = [item.text for item in root.iter() if item.tag.endswith('text')]
     assert texts.count('75') == texts.count('25') == texts.count('100') == 1
@@ -174,7 +174,7 @@ def test_a_label_has_the_same_colour_in_every_timeline(evaluation: Evaluation):
     labels = evaluation.metrics['labels']
     colours: dict[str, set[str]] = {}
     for recording in evaluation.decided:
-        drawn = figures.timeline_picture(recording, labels)
+        drawn = figures.timeline_figure(recording, labels)
         for fill, label in re.findall(r'<rect[^>]*fill="(#[^"]*)"[^>]*><title>(\w+):', drawn):
             colours.setdefault(label, set()).add(fill)
     assert set(labels) <= set(colours)
