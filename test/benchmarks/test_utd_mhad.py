@@ -134,7 +134,7 @@ def test_networks_of_one_modality_are_trained_without_stages():
     assert [c.seed for c in (both, joints, imu)] == [2, 2, 2]
     assert both.model_config().modalities == ('video', 'imu')
     assert both.model_config().video.key_points
-    assert [stage.epochs for stage in both.stages] == [28, 14]
+    assert [stage.epochs for stage in both.stages] == [24, 20]
     assert (joints.stages, joints.epochs, imu.epochs) == ((), 30, 50)
     assert imu.model_config().modalities == ('imu',)
     assert imu.augmentation == joints.augmentation == both.augmentation
