@@ -364,7 +364,7 @@ def _problem(text: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
 
 
 def read_rows(
-    path: Path | str, error: Error, *, what: str
+    path: Path | str, error: Error, *, what: str, delimiters: str = ','
 ) -> tuple[list[tuple[int, list[str]]], str | None]:
     """Read a CSV file as far as it is one; UTF-16 with a byte order mark is taken, too.
 
@@ -372,13 +372,17 @@ def read_rows(
         path: the file.
         error: raised where it cannot be read at all.
         what: to call it in messages.
+        delimiters: that may part its columns; the one that occurs most often in the first line
+            does.
 
     Returns:
         The rows, each with its last line, counted from 1, and what ended them early: a sentence
         with the line, or None.
     """
     text = read_text(path, error, what=what, utf16=True)
-    rows = csv.reader(io.StringIO(text, newline=''), strict=True)
+    first = text.partition('\n')[0]
+    delimiter = max(delimiters, key=first.count)
+    rows = csv.reader(io.StringIO(text, newline=''), strict=True, delimiter=delimiter)
     found: list[tuple[int, list[str]]] = []
     try:
         for row in rows:

@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import merge
 from operator import attrgetter
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from activity_recognition.bags.labels import read_labels
-from activity_recognition.bags.subtitles import as_utterances, read_subtitles
+from activity_recognition.bags.labels import LATEST_S, read_labels
+from activity_recognition.bags.subtitles import Cue, as_utterances, read_subtitles
 from activity_recognition.bags.tables import read_tables
 from activity_recognition.bags.writer import RecordingWriter
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import RecordingError, quoted
 from activity_recognition.modalities import DEFAULT_MODALITIES, SPEC, SPECS, QueueUnit
-from activity_recognition.types import NANOSECONDS, Chunk, Sample, seconds_between
+from activity_recognition.text_files import label_fault
+from activity_recognition.types import (
+    NANOSECONDS,
+    Chunk,
+    LabelSpan,
+    Sample,
+    seconds_between,
+    to_ns,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from activity_recognition.bags.messages import OutgoingMessage
-    from activity_recognition.bags.subtitles import Cue
     from activity_recognition.bags.tables import SensorArrays
     from activity_recognition.modalities import ModalitySpec
-    from activity_recognition.types import LabelSpan
 
 START_NS = 1_577_836_800 * NANOSECONDS
 """Stamp of an import's start, 2020-01-01 UTC: the same source gives the same recording."""
 TRANSCRIPT_TYPE = 'hri_msgs/msg/LiveSpeech'
 """What transcripts are written as."""
+HEARD_S = 2.0
+"""How long a recording with one label lasts after its last words have arrived, seconds: what is
+decided with them comes after that."""
+LAST_FRAME_S = 0.05
+"""By so much the one label of a recording reaches beyond its last frame, so that it counts."""
+Transcript = str | Path | Sequence[Cue]
+"""A file of subtitles, or what it would hold."""
 new_recording = partial(RecordingWriter, transcript_type=TRANSCRIPT_TYPE)
 """Prepares the recording of an import."""
 
@@ -57,30 +71,48 @@ class FilesBeside:
     sensors: Mapping[str, SensorArrays]
     """What other sensors measured, by modality."""
     speech_delay_s: float
+    label: str = ''
+    """Of the whole recording; empty without."""
 
     @classmethod
     def read(
         cls,
-        transcript: str | Path | None,
+        transcript: Transcript | None,
         labels: str | Path | None,
         tables: Mapping[str, str | Path] | None,
         speech_delay_s: float,
+        label: str = '',
     ) -> FilesBeside:
         """Read the files.
 
         Args:
-            transcript: ``.srt`` or ``.vtt`` file; None without.
+            transcript: ``.srt`` or ``.vtt`` file, or what such a file would hold; None without.
             labels: label file; None without.
             tables: of other sensors, by modality; None without.
             speech_delay_s: how long after its end an utterance arrives, seconds.
+            label: of the whole recording, in place of a file; empty without.
 
         Raises:
-            RecordingError: a file cannot be used, or the delay is negative.
+            RecordingError: a file cannot be used, the delay is negative, or there are a label and
+                a label file.
         """
+        if label and labels is not None:
+            raise RecordingError(
+                f'{labels}: expected a label file or one label, got also {quoted(label)}'
+            )
+        if label and (fault := label_fault(label)):
+            raise RecordingError(fault)
         spans = read_labels(labels) if labels is not None else None
-        cues = read_subtitles(transcript) if transcript is not None else ()
-        if speech_delay_s < 0:
-            raise RecordingError(f'speech_delay_s must not be negative, got {speech_delay_s}')
+        if not 0 <= speech_delay_s < LATEST_S:
+            raise RecordingError(
+                f'speech_delay_s must not be negative, nor above {LATEST_S:g}, got '
+                f'{speech_delay_s:g}'
+            )
+        cues: tuple[Cue, ...] = ()
+        if isinstance(transcript, (str, Path)):
+            cues = read_subtitles(transcript)
+        elif transcript is not None:
+            cues, transcript = tuple(sorted(transcript, key=lambda cue: cue.end_s)), None
         return cls(
             transcript=transcript,
             cues=cues,
@@ -88,6 +120,7 @@ class FilesBeside:
             spans=spans,
             sensors=read_tables(tables),
             speech_delay_s=speech_delay_s,
+            label=label,
         )
 
     def with_arrays(self, path: Path, sensors: Mapping[str, SensorArrays]) -> FilesBeside:
@@ -125,8 +158,9 @@ class FilesBeside:
         """
         for cue in self.cues:
             if cue.start_s > duration_s:
+                where = f'{self.transcript}:{cue.line}' if self.transcript else 'transcript'
                 raise RecordingError(
-                    f'{self.transcript}:{cue.line}: starts at {cue.start_s} s, after the end of '
+                    f'{where}: starts at {cue.start_s} s, after the end of '
                     f'{source} at {duration_s:.3f} s'
                 )
         for span in self.spans or ():
@@ -135,6 +169,25 @@ class FilesBeside:
                     f'{self.labels}: {span.label!r} starts at {span.start_s} s, after the end of '
                     f'{source} at {duration_s:.3f} s'
                 )
+
+    def finish(self, writer: RecordingWriter, start_ns: int, duration_s: float) -> None:
+        """Give a recording its labels once everything else is written.
+
+        One label holds from the start to the end, which is late enough for words to be heard.
+
+        Args:
+            writer: of the recording.
+            start_ns: stamp of its start.
+            duration_s: of what it holds, without texts.
+        """
+        if self.spans is not None:
+            writer.set_labels(self.spans)
+        elif self.label:
+            heard_s = [cue.end_s + self.speech_delay_s + HEARD_S for cue in self.cues]
+            end_s = max([duration_s + LAST_FRAME_S, *heard_s])
+            if self.cues:
+                writer.write_end(start_ns + to_ns(end_s))
+            writer.set_labels([LabelSpan(start_s=0.0, end_s=end_s, label=self.label)])
 
 
 class WrittenSamples:
@@ -232,14 +285,13 @@ def write_import(
             if progress is not None:
                 progress(written.duration_s)
         check(written)
-        if beside.spans is not None:
-            writer.set_labels(beside.spans)
+        beside.finish(writer, start_ns, written.duration_s)
     return ImportedRecording(
         path=writer.path,
         duration_s=written.duration_s,
         samples={spec.name: written.samples[spec.name] for spec in SPECS},
         seconds={spec.name: written.seconds[spec.name] for spec in SPECS},
-        labels=len(beside.spans or ()),
+        labels=len(beside.spans or ()) + bool(beside.label),
         skipped=dict(skipped),
         messages=dict(written.messages),
     )

@@ -10,6 +10,7 @@ from activity_recognition.bags.imported import (
     START_NS,
     FilesBeside,
     ImportedRecording,
+    Transcript,
     WrittenSamples,
     describe_skipped,
     new_recording,
@@ -31,8 +32,9 @@ def import_clip(
     clip: str | Path,
     out: str | Path,
     *,
-    transcript: str | Path | None = None,
+    transcript: Transcript | None = None,
     labels: str | Path | None = None,
+    label: str = '',
     tables: Mapping[str, str | Path] | None = None,
     speech_delay_s: float = SPEECH_DELAY_S,
     image: str = 'jpeg',
@@ -52,8 +54,9 @@ def import_clip(
     Args:
         clip: any file FFmpeg reads.
         out: the recording to make, a folder.
-        transcript: ``.srt`` or ``.vtt`` file.
+        transcript: ``.srt`` or ``.vtt`` file, or what such a file would hold.
         labels: label file (:mod:`activity_recognition.bags.labels`), copied into the recording.
+        label: of the whole recording, in place of a label file.
         tables: of other sensors, by modality (docs/data.md); they count from the same start.
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
         image: ``jpeg``, ``png`` or ``raw``; JPEG at quality 95 takes a fifth of raw or less.
@@ -71,7 +74,7 @@ def import_clip(
         MissingExtraError: without PyAV.
     """
     source = Clip(clip, audio_channels=audio_channels)
-    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s)
+    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s, label)
     writer = new_recording(
         out,
         start_ns=start_ns,

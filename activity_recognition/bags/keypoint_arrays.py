@@ -20,6 +20,7 @@ from activity_recognition.bags.imported import (
     START_NS,
     FilesBeside,
     ImportedRecording,
+    Transcript,
     new_recording,
     write_import,
 )
@@ -144,8 +145,9 @@ def import_key_points(
     out: str | Path,
     *,
     audio: str | Path | None = None,
-    transcript: str | Path | None = None,
+    transcript: Transcript | None = None,
     labels: str | Path | None = None,
+    label: str = '',
     tables: Mapping[str, str | Path] | None = None,
     speech_delay_s: float = SPEECH_DELAY_S,
     audio_channels: str = 'mean',
@@ -163,8 +165,9 @@ def import_key_points(
         arrays: ``.npz`` file (docs/data.md).
         out: the recording to make, a folder.
         audio: any file with audio that FFmpeg reads; None without.
-        transcript: ``.srt`` or ``.vtt`` file; None without.
+        transcript: ``.srt`` or ``.vtt`` file, or what such a file would hold; None without.
         labels: label file, copied into the recording; None without.
+        label: of the whole recording, in place of a label file.
         tables: of other sensors than those in the arrays, by modality.
         speech_delay_s: how long a speech recogniser is taken to need after an utterance's end.
         audio_channels: which of several audio channels is kept: ``mean``, an index, ``auto``.
@@ -180,7 +183,7 @@ def import_key_points(
     """
     source = KeyPointArrays.read(arrays)
     clip = None if audio is None else _with_audio(Clip(audio, audio_channels=audio_channels))
-    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s).with_arrays(
+    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s, label).with_arrays(
         source.path, source.beside
     )
     writer = new_recording(

@@ -102,10 +102,10 @@ class MessageMaker:
         """
         return cast('OutgoingMessage', getattr(self, role.value)(sample_rate_hz))
 
-    def start(self, start_ns: int) -> OutgoingMessage:
-        """Return the time a recording starts, builtin_interfaces/Time."""
+    def time(self, time_ns: int) -> OutgoingMessage:
+        """Return the time a recording starts or ends, builtin_interfaces/Time."""
         kind = self._types.resolve(_TIME)
-        return OutgoingMessage(kind, kind.serialise(_time(kind, start_ns)))
+        return OutgoingMessage(kind, kind.serialise(_time(kind, time_ns)))
 
     def image(self, frame: Frame) -> OutgoingMessage:
         """Return a frame as Image ``rgb8``, or as CompressedImage the way image_transport does.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from activity_recognition.bags.channels import READABLE_ENCODINGS, ROS1
 from activity_recognition.bags.storage import open_storage, readable, with_valid_times
-from activity_recognition.bags.topics import Topic, TopicNames, choose_topics, place_of
+from activity_recognition.bags.topics import END_TOPIC, Topic, TopicNames, choose_topics, place_of
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, DecodeError, RecordingError
 from activity_recognition.modalities import DEFAULT_MODALITIES, modalities_of
@@ -171,6 +171,11 @@ class RecordingReader:
     def end_ns(self) -> int:
         """Record time of the last message."""
         return self._open.end_ns
+
+    @property
+    def until_ns(self) -> int | None:
+        """How long decisions go on after the last sample; None: not at all."""
+        return self.end_ns if any(topic.name == END_TOPIC for topic in self.topics) else None
 
     @property
     def duration_s(self) -> float:

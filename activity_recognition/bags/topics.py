@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from activity_recognition.recorded import RecordedConfig
     from activity_recognition.types import Modality
 
+START_TOPIC = '/recording/start'
+"""One time at the very start, so that the recording starts there whatever else it holds."""
+END_TOPIC = '/recording/end'
+"""One time at the end of a recording that is to last longer than what it holds."""
 _LISTED = 30
 """Topics that an error speaks of."""
 

@@ -19,6 +19,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from activity_recognition.bags.labels import write_labels
 from activity_recognition.bags.messages import IMAGE_FORMATS, MessageMaker
 from activity_recognition.bags.storage import METADATA, writable
+from activity_recognition.bags.topics import END_TOPIC, START_TOPIC
 from activity_recognition.errors import RecordingError
 from activity_recognition.modalities import ROLE_SPEC, SPEC, ModalitySpec, Role
 from activity_recognition.scratch import scratch_folder
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 KEY_POINTS_TOPIC = '/camera/key_points'
 """Key points in the place of images."""
-START_TOPIC = '/recording/start'
-"""One time at the very start, so that the recording starts there whatever else it holds."""
 
 _STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 _FOREVER = QosTime(2147483647, 4294967295)
@@ -153,6 +152,14 @@ class RecordingWriter:
         self._begin(arrival_ns)
         self._put(topic, message, arrival_ns)
 
+    def write_end(self, end_ns: int) -> None:
+        """Let the recording last longer than what it holds: decisions go on until then.
+
+        Args:
+            end_ns: not before anything else arrives.
+        """
+        self.write_message(END_TOPIC, self._messages.time(end_ns), end_ns)
+
     def _begin(self, arrival_ns: int) -> None:
         """Start the recording with what arrives first."""
         if self._start_ns is None:
@@ -163,7 +170,7 @@ class RecordingWriter:
                 f'recording, {self._start_ns} ns'
             )
         if not self._connections:
-            self._put(START_TOPIC, self._messages.start(self._start_ns), self._start_ns)
+            self._put(START_TOPIC, self._messages.time(self._start_ns), self._start_ns)
 
     def _check_rate(self, spec: ModalitySpec, rate_hz: int) -> None:
         """Refuse samples at a second rate; describe those at the first, where a topic does it."""

@@ -209,3 +209,86 @@ def test_train_refuses_an_empty_folder_in_words(command, tmp_path):
     status, _, err = command('train', 'smoke', *words)
     assert status == 1
     assert str(tmp_path / 'data') in err
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """A folder with two clips, one torn, and a table of them."""
+    folder = tmp_path / 'clips'
+    folder.mkdir()
+    write_media(folder / 'seen.mp4', Pictures(count=5, fps=10, size=(64, 48)))
+    (folder / 'torn.mp4').write_bytes(b'no video')
+    text = 'clip,label,transcript,loudness\nseen.mp4,calm,,1\ntorn.mp4,calm,,2\n,fight,help,3\n'
+    (folder / 'clips.csv').write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize('name', ['clips.csv', ''])
+def test_a_table_of_clips_becomes_a_folder_of_recordings(command, clips, tmp_path, name):
+    out = tmp_path / 'data'
+    status, printed, err = command('import', clips / name, '--out', out, '--speech-delay', 1.5)
+    assert status == 0
+    assert printed == (
+        f'{out}: 2 clips imported, 0 were there already, 1 left out; labels: calm 1, fight 1; '
+        'imported now: 0.4 s, 5 frames, 0.00 s of audio, 1 utterances, 2 labels\n'
+    )
+    assert f'left out: {clips / "clips.csv"}:3: {clips / "torn.mp4"}: cannot read' in err
+    assert 'columns that are not used: loudness' in err
+    (words,) = out.glob('words_*')
+    assert read_labels(labels_path(words))[0].end_s == pytest.approx(4 / 15 + 1.5 + 2.0)
+    assert command('check', out)[0] == 0
+    status, printed, _ = command('import', clips / name, '--out', out, '--speech-delay', 1.5)
+    assert '0 clips imported, 2 were there already, 1 left out' in printed
+    assert command('import', clips, '--out', out, '--speech-delay', 1.5, '--strict')[0] == 1
+
+
+def test_a_table_in_which_nothing_can_be_used_is_an_error(command, tmp_path):
+    (tmp_path / 'clips.csv').write_text('clip,label\ngone.mp4,x\n')
+    status, _, err = command('import', tmp_path, '--out', tmp_path / 'data')
+    assert status == 1
+    assert 'none of the clips can be used; ' in err
+    assert "clips.csv:2: clip: there is no file 'gone.mp4'" in err
+
+
+def test_options_of_one_clip_do_not_go_with_a_table(command, clips, tmp_path):
+    words = ('import', clips, '--out', tmp_path / 'data', '--label', 'x')
+    status, _, err = command(*words)
+    assert status == 2
+    assert '--label is for a single clip; a table of clips has a column label' in err
+
+
+def test_one_clip_may_have_one_label(command, clips, tmp_path):
+    out = tmp_path / 'one'
+    words = ('import', clips / 'seen.mp4', '--out', out, '--label', 'calm')
+    assert command(*words)[0] == 0
+    (span,) = read_labels(labels_path(out))
+    assert (span.start_s, span.end_s, span.label) == (0.0, pytest.approx(0.45), 'calm')
+    (tmp_path / 'spans.csv').write_text('start_s,end_s,label\n0,1,calm\n')
+    status, _, err = command(*words, '--labels', tmp_path / 'spans.csv', '--overwrite')
+    assert status == 1
+    assert "expected a label file or one label, got also 'calm'" in err
+
+
+def test_ctrl_c_keeps_the_clips_that_are_done(start, command, tmp_path):
+    folder, out = tmp_path / 'clips', tmp_path / 'data'
+    folder.mkdir()
+    for index in range(200):
+        count = 5 if index < 3 else 600
+        name = folder / f'{index:03d}.mp4'
+        if index < 4:
+            write_media(name, Pictures(count=count, fps=10, size=(320, 240)))
+        else:
+            name.hardlink_to(folder / '003.mp4')
+    rows = [f'{index:03d}.mp4,x' for index in range(200)]
+    (folder / 'clips.csv').write_text('\n'.join(['clip,label', *rows]))
+    process = start('import', folder, '--out', out, '--quiet')
+    while not (out / '002' / 'metadata.yaml').exists():
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    check_ends_in_time(seconds_of(lambda: process.wait(PATIENCE_S)))
+    assert process.returncode == 130
+    done = sorted(path.name for path in out.iterdir() if path.name[0] != '.')
+    assert 3 <= len(done) < 200
+    (folder / 'clips.csv').write_text('\n'.join(['clip,label', *rows[:3]]))
+    _, printed, _ = command('import', folder, '--out', out, '--quiet')
+    assert '0 clips imported, 3 were there already' in printed

@@ -40,6 +40,15 @@ def test_sound_alone_and_words_alone_are_decided_by_the_timer():
     assert decisions_of(windows([words(0), words(500)], SyncConfig())) == [150, 250, 350, 450]
 
 
+def test_a_recording_that_lasts_longer_is_decided_about_to_its_end():
+    trace = list(windows([words(0)], SyncConfig(), until_ns=at(450)))
+    assert decisions_of(trace) == [150, 250, 350]
+    assert [len(window.samples) for window in trace] == [1, 0, 0]
+    frames = [frame(0), frame(100)]
+    assert decisions_of(windows(frames, SyncConfig(), until_ns=at(400))) == [0, 100, 250, 350]
+    assert decisions_of(windows(frames, SyncConfig(), until_ns=at(100))) == [0, 100]
+
+
 def test_a_node_that_never_hears_anything_decides_at_its_timer():
     synchronizer = WindowSynchronizer(SyncConfig(decision_rate_hz=10.0))
     for now in range(0, 1000, 50):

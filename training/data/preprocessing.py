@@ -71,7 +71,7 @@ def preprocess_recording(
     """
     wide: list[NDArray[np.uint8]] = []
     with one_thread(), RecordingReader.for_model(recording, model, sync, recorded) as reader:
-        admitted: Iterable[Window] = windows(reader.samples(), sync)
+        admitted: Iterable[Window] = windows(reader.samples(), sync, until_ns=reader.until_ns)
         if wide_px:
             admitted = _keeping_wide(admitted, wide_px, wide)
         parts = trace.segments(admitted, model)

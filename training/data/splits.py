@@ -5,7 +5,9 @@ Whole recordings are split, never windows of one, and recordings of one group st
 
 from __future__ import annotations
 
+import csv
 import difflib
+import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from activity_recognition.bags.labels import name_first
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
 from activity_recognition.errors import QUOTE_LIMIT, ConfigError, RecordingError, printable, quoted
 from activity_recognition.recorded import SETTINGS, RecordedConfig, Setting, read_setting
+from activity_recognition.scratch import writing
 from activity_recognition.text_files import exists, read_rows
 
 Key = TypeVar('Key')
@@ -85,6 +88,41 @@ def scan_splits(folder: Path) -> tuple[dict[Path, Assignment], list[str]]:
     if ended:
         problems.append(ended)
     return table, list(name_first([*problems, *_parted_groups(table, path)], path))
+
+
+def update_splits(folder: Path, rows: Mapping[str, tuple[str, str]]) -> None:
+    """Put recordings into ``splits.csv`` of a folder; what it says of others stays.
+
+    Args:
+        folder: of the recordings.
+        rows: split and group by the recording's name, its path below the folder.
+
+    Raises:
+        RecordingError: there is a table already, and it cannot be read.
+        OutputError: it cannot be written.
+    """
+    path = folder / SPLITS_FILE
+    header: list[str] = [*REQUIRED, 'group']
+    table: dict[str, dict[str, str]] = {}
+    if exists(path):
+        _, problems = scan_splits(folder)
+        if problems:
+            raise RecordingError(problems[0])
+        (_, first), *others = read_rows(path, RecordingError, what='the splits')[0]
+        found = [name.strip() for name in first]
+        header = found if 'group' in found else [*found, 'group']
+        said = [dict(zip(found, cells, strict=True)) for _, cells in others if any(cells)]
+        table = {row['recording'].strip(): row for row in said}
+    for name, (split, group) in rows.items():
+        table[name] = {**table.get(name, {}), 'recording': name, 'split': split, 'group': group}
+    text = io.StringIO(newline='')
+    writer = csv.DictWriter(text, header, restval='', lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(table.values())
+    with writing(path, 'the splits'):
+        partial = path.with_name(f'.{path.name}.partial')
+        partial.write_text(text.getvalue(), encoding='utf-8')
+        partial.replace(path)
 
 
 def _wrong_header(header: Sequence[str]) -> str:

@@ -1,0 +1,238 @@
+"""Clips of a table, or of folders named like labels -> labelled recordings, in one process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from activity_recognition.bags import import_clip, import_key_points
+from activity_recognition.bags.imported import ImportedRecording, Transcript, describe_skipped
+from activity_recognition.bags.keypoint_arrays import SUFFIX as KEY_POINTS
+from activity_recognition.bags.subtitles import SPEECH_DELAY_S, Cue
+from activity_recognition.bags.words import import_words
+from activity_recognition.errors import (
+    ActivityRecognitionError,
+    ConfigError,
+    MissingExtraError,
+    OutputError,
+    RecordingError,
+)
+from activity_recognition.scratch import writing
+from activity_recognition.text_files import exists, read_json_object
+from activity_recognition.training.data.clip_table import ClipList, ClipRow
+from activity_recognition.training.data.splits import update_splits
+
+MEMORY = '.imported.json'
+"""File beside the recordings that says what each was made of."""
+_UNFINISHED = ''
+"""In place of a digest: whatever lies there is made again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportSettings:
+    """How clips become recordings, where the table does not say."""
+
+    image: str = 'jpeg'
+    """``jpeg``, ``png`` or ``raw``."""
+    max_height: int | None = None
+    """Shrink higher frames to this, pixels."""
+    audio_channels: str = 'mean'
+    speech_delay_s: float = SPEECH_DELAY_S
+    storage: str = 'mcap'
+
+
+@dataclass(slots=True)
+class ImportedClips:
+    """What the import of many clips brought."""
+
+    imported: dict[str, ImportedRecording] = field(default_factory=dict)
+    """By name."""
+    kept: list[str] = field(default_factory=list)
+    """Recordings that were there already, of the same clips."""
+    problems: list[str] = field(default_factory=list)
+    """Why each clip that could not be used could not: a sentence, with file and line."""
+    labels: Counter[str] = field(default_factory=Counter)
+    """Recordings there now with each label of a whole clip."""
+
+    def describe(self) -> str:
+        """Return what is in those that were made now, in words."""
+        each = list(self.imported.values())
+        total = ImportedRecording(
+            path=Path(),
+            duration_s=sum(one.duration_s for one in each),
+            samples=_sum(one.samples for one in each),
+            seconds=_sum(one.seconds for one in each),
+            labels=sum(one.labels for one in each),
+            skipped=_sum(one.skipped for one in each),
+            messages=_sum(one.messages for one in each),
+        )
+        skipped = f'; skipped: {describe_skipped(total.skipped)}' if total.skipped else ''
+        return f'{total.duration_s:.1f} s, {total.describe()}{skipped}'
+
+
+def _sum(parts: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        for name, value in part.items():
+            total[name] += value
+    return total
+
+
+def import_clips(
+    clips: ClipList,
+    out: Path,
+    *,
+    settings: ImportSettings | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, str], None] | None = None,
+) -> ImportedClips:
+    """Make a recording of every clip, and ``splits.csv`` where splits or groups are given.
+
+    A clip that cannot be used is left out and named; the others are imported. A recording that is
+    there already is kept as long as its clip, its row and the settings are the same, and made
+    again where they are not.
+
+    Args:
+        clips: what to import.
+        out: folder of the recordings.
+        settings: how.
+        overwrite: make all of them again, also those that something else made.
+        progress: called with how many clips are done, and the name of the next.
+
+    Raises:
+        RecordingError: ``out`` holds a table of splits that cannot be read.
+        OutputError: the recordings cannot be written.
+        ConfigError: a setting is wrong.
+        MissingExtraError: without PyAV.
+    """
+    settings = settings or ImportSettings()
+    found = ImportedClips(problems=list(clips.problems))
+    memory = _Memory(out)
+    for done, row in enumerate(clips.rows):
+        if progress is not None:
+            progress(done, row.name)
+        _take(row, out, settings, memory, found, overwrite=overwrite)
+    if clips.has_splits:
+        there = {*found.imported, *found.kept}
+        rows = {row.name: (row.split, row.group) for row in clips.rows if row.name in there}
+        update_splits(out, rows)
+    return found
+
+
+def _take(
+    row: ClipRow,
+    out: Path,
+    settings: ImportSettings,
+    memory: _Memory,
+    found: ImportedClips,
+    *,
+    overwrite: bool,
+) -> None:
+    """Import one clip unless it is there, or say what is wrong with it."""
+    try:
+        digest = _digest(row, settings)
+        known = memory.digests.get(row.name)
+        there = exists(out / row.name)
+        if there and known == digest and not overwrite:
+            found.kept.append(row.name)
+        elif there and known is None and not overwrite:
+            raise RecordingError(
+                f'{out / row.name} exists and was not made from a table or folder of clips; '
+                'remove it, or replace it with --overwrite'
+            )
+        else:
+            memory.save(row.name, _UNFINISHED)
+            found.imported[row.name] = _import(row, out / row.name, settings, replace=there)
+            memory.save(row.name, digest)
+        found.labels[row.label] += bool(row.label)
+    except (ConfigError, MissingExtraError, OutputError):
+        raise
+    except (ActivityRecognitionError, OSError) as error:
+        text = str(error)
+        found.problems.append(text if text.startswith(row.where) else f'{row.where}: {text}')
+
+
+def _import(
+    row: ClipRow, out: Path, settings: ImportSettings, *, replace: bool
+) -> ImportedRecording:
+    words: Transcript | None = row.subtitles
+    if row.words:
+        words = [Cue(start_s=row.start_s, end_s=row.end_s, text=row.words, line=0)]
+    delay_s = settings.speech_delay_s if row.speech_delay_s is None else row.speech_delay_s
+    if row.clip is None:
+        if words is None or row.audio or row.tables or row.labels:
+            raise RecordingError('expected words and a label, and no other file, without a clip')
+        return import_words(
+            words,
+            out,
+            label=row.label,
+            speech_delay_s=delay_s,
+            storage=settings.storage,
+            overwrite=replace,
+        )
+    common = {
+        'transcript': words,
+        'labels': row.labels,
+        'label': row.label,
+        'tables': row.tables,
+        'speech_delay_s': delay_s,
+        'audio_channels': settings.audio_channels,
+        'storage': settings.storage,
+        'overwrite': replace,
+    }
+    if row.clip.suffix.lower() == KEY_POINTS:
+        return import_key_points(row.clip, out, audio=row.audio, **common)  # type: ignore[arg-type]
+    if row.audio is not None:
+        raise RecordingError(f'audio goes with key points ({KEY_POINTS}); a clip has its own')
+    return import_clip(
+        row.clip,
+        out,
+        image=settings.image,
+        max_height=settings.max_height,
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def _digest(row: ClipRow, settings: ImportSettings) -> str:
+    """Return what changes with the files, what the row says of them, and the settings.
+
+    Neither where the row stands, nor split and group: these go to the table of splits alone.
+    """
+    said = {**asdict(row), 'where': '', 'split': '', 'group': ''}
+    files = [row.clip, row.labels, row.subtitles, row.audio, *row.tables.values()]
+    states = [(s.st_size, s.st_mtime_ns) for f in files if f is not None for s in [f.stat()]]
+    content = json.dumps([said, states, asdict(settings)], sort_keys=True, default=str)
+    return hashlib.blake2b(content.encode(errors='surrogatepass'), digest_size=16).hexdigest()
+
+
+class _Memory:
+    """Remembers what recordings were made of, so that none is made twice."""
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / MEMORY
+        self.digests: dict[str, str] = {}
+        if exists(self._path):
+            advice = f'remove it, and replace the recordings in {out} with --overwrite'
+            stored = read_json_object(
+                self._path, RecordingError, what='what was imported', advice=advice
+            )
+            self.digests = {name: str(digest) for name, digest in stored.items()}
+
+    def save(self, name: str, digest: str) -> None:
+        """Write down what a recording is made of; a kill at any time leaves nothing unknown.
+
+        Args:
+            name: of the recording.
+            digest: of what it is made of.
+        """
+        self.digests[name] = digest
+        partial = self._path.with_name(f'{MEMORY}.partial')
+        with writing(self._path, 'what was imported'):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(self.digests, indent=0), encoding='utf-8')
+            partial.replace(self._path)
