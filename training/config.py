@@ -6,6 +6,7 @@ The recipes in ``config/train`` and ``config/pretraining`` hold overrides of the
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +130,11 @@ class ModelChoices(Ranged):
 
     modalities: tuple[str, ...] = ()
     """What the network takes in, such as ``[audio]``; empty leaves it to the preset."""
+    hidden_dim: int | None = setting(None, optional_in_checkpoint=True)
+    """Width of every modality's tokens and of the fusion; None leaves it to the preset."""
+    text_width: int | None = setting(None, optional_in_checkpoint=True)
+    """Width of the text encoder."""
+    dropout: float | None = setting(None, optional_in_checkpoint=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,6 +204,10 @@ class TrainConfig(Ranged):
     """What balanced accuracy must gain to count."""
     stages: tuple[StageConfig, ...] = ()
     """A curriculum, in order; none trains everything at once for ``epochs``."""
+    sized_to_clips: tuple[str, ...] = setting((), optional_in_checkpoint=True)
+    """Settings that follow from the number of clips per label, by the rule in docs/training.md:
+    ``epochs``, ``weight_decay``, ``model.hidden_dim`` and others. What the recipe says of them does
+    not count; of ``epochs``, the stages get the shares that they have there."""
     device: str = 'auto'
     precision: str = 'auto'
     num_threads: int = setting(0, low=0, high=1024)
@@ -221,9 +231,48 @@ class TrainConfig(Ranged):
         Raises:
             ConfigError: there is no such preset, or what is said of it does not fit.
         """
-        preset = load_model_config(self.preset)
-        modalities = self.model.modalities or preset.modalities
-        return dataclasses.replace(preset, modalities=modalities)
+        preset, said = load_model_config(self.preset), self.model
+        chosen: dict[str, Any] = {
+            name: value
+            for name in ('hidden_dim', 'dropout')
+            if (value := getattr(said, name)) is not None
+        }
+        if said.text_width is not None:
+            chosen['text'] = dataclasses.replace(preset.text, width=said.text_width)
+        modalities = said.modalities or preset.modalities
+        return dataclasses.replace(preset, modalities=modalities, **chosen)
+
+    def as_given(self, given: Mapping[str, Any]) -> TrainConfig:
+        """Return the settings with nothing in the way of those that somebody gave by name.
+
+        A setting that is given does not follow from the number of clips, and ``epochs`` are those
+        of all stages together.
+
+        Args:
+            given: nested mapping of names to values, which these settings have already.
+        """
+        named = set(_dotted_names(given))
+        rest = tuple(name for name in self.sized_to_clips if name not in named)
+        result = dataclasses.replace(self, sized_to_clips=rest)
+        return (
+            result.with_epochs(self.epochs)
+            if {'epochs', 'stages'} & named == {'epochs'}
+            else result
+        )
+
+    def with_epochs(self, epochs: int) -> TrainConfig:
+        """Return the settings with so many epochs over all stages, which keep their shares of them.
+
+        Args:
+            epochs: in all; a stage has one at least.
+        """
+        total, done, before, stages = sum(s.epochs for s in self.stages), 0, 0, []
+        for stage in self.stages:
+            before += stage.epochs
+            share = max(1, round(epochs * before / total) - done)
+            done += share
+            stages.append(dataclasses.replace(stage, epochs=share))
+        return dataclasses.replace(self, epochs=epochs, stages=tuple(stages))
 
     def wide_px(self, model: ModelConfig) -> int:
         """Return the side of frames with their margin, pixels; 0 where ``model`` needs none."""
@@ -238,6 +287,15 @@ class TrainConfig(Ranged):
             ConfigError: what the stage replaces lies outside its range.
         """
         return dataclasses.replace(self, stages=(), **stage.overrides())
+
+
+def _dotted_names(values: Mapping[str, Any], prefix: str = '') -> Iterator[str]:
+    """Yield the dotted names of the values in nested mappings."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _dotted_names(value, f'{prefix}{name}.')
+        else:
+            yield f'{prefix}{name}'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

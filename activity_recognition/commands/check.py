@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activity_recognition.commands.options import add_recorded_options, recorded_overrides
+from activity_recognition.commands.recipes import add_recipe_options
+from activity_recognition.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--jobs', type=int, default=0, help='processes; 0 takes one per core')
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recipe_options(parser)
     add_recorded_options(parser)
 
 
@@ -69,9 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _recorded(arguments: argparse.Namespace) -> RecordedConfig:
-    from activity_recognition.commands.train import load_recipe
+    from activity_recognition.commands.recipes import load_recipe
     from activity_recognition.recorded import DEFAULTS
 
+    if arguments.overrides and not arguments.config:
+        raise ConfigError('--set replaces settings of a recipe; name one with --config')
     if arguments.config:
         return load_recipe(arguments).recorded
     return DEFAULTS.with_overrides(recorded_overrides(arguments))

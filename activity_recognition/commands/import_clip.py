@@ -14,8 +14,9 @@ for each label, gives a folder of recordings, ready for check, train and evaluat
     activity-recognition import clips.csv --out recordings
     activity-recognition import clips/ --out recordings
 The table has the columns clip and label, and if wanted recording, transcript, start_s, end_s,
-speech_delay_s, labels, audio, split, group (or source), and those of other sensors' tables. Clips that cannot be used are left
-out and named. Started again, it makes what is missing or has changed; --overwrite makes all again.
+speech_delay_s, labels, audio, split, group (or source), and the names of other sensors' tables.
+Clips that cannot be used are left out and named. Started again, it makes what is missing or has
+changed; --overwrite makes all again.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 
 from activity_recognition.commands.options import add_recorded_options
+from activity_recognition.commands.recipes import add_recipe_options
 
 HELP = 'make shards of labelled recordings to train on'
 TAKES_ROS_ARGUMENTS = False
@@ -51,12 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a recording that gives more goes into several shards (default: 256)',
     )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recipe_options(parser)
     add_recorded_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare, and say what was left out and where the shards are."""
-    from activity_recognition.commands.train import load_recipe
+    from activity_recognition.commands.recipes import load_recipe
     from activity_recognition.config import SyncConfig
     from activity_recognition.console import PlainConsole
     from activity_recognition.errors import ConfigError

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from activity_recognition.commands.options import add_recorded_options
+from activity_recognition.commands.recipes import add_recipe_options
 from activity_recognition.config_io import build_config, to_mapping, unknown_key
 from activity_recognition.errors import ConfigError
 from activity_recognition.scratch import scratch_folder
@@ -51,12 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--plain', action='store_true', help='change nothing at random')
     parser.add_argument('--cache', type=Path, help='prepared recordings (default: not kept)')
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recipe_options(parser)
     add_recorded_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the image."""
-    from activity_recognition.commands.train import load_recipe
+    from activity_recognition.commands.recipes import load_recipe
     from activity_recognition.console import make_console
     from activity_recognition.training.preview.strips import write_preview
 

@@ -1,10 +1,11 @@
 """Train a network on labelled recordings.
 
-CONFIG is a name of a file under config/train, for example nano_simulated, or a path to a .yaml
-file. Recordings are found below --data: rosbag2 folders with a labels.csv, or bag files with a
+CONFIG is the name of a recipe (below), or a path to a .yaml file; --set replaces single settings
+of it. Recordings are found below --data: rosbag2 folders with a labels.csv, or bag files with a
 .labels.csv beside them; or --data is the folder or URL of shards that `prepare` made. The run ends
 with the checkpoint OUT/checkpoint; one that was interrupted goes on where it was. Examples:
     activity-recognition train nano_simulated --data recordings --out runs/first
+    activity-recognition train few_clips --data recordings --out runs/first --set epochs=3
     activity-recognition train nano_simulated --data recordings --out runs/first --overfit-one-batch
     torchrun --nproc-per-node 2 -m activity_recognition train nano_simulated --data ... --out ...
 """
@@ -15,7 +16,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from activity_recognition.commands.options import add_recorded_options, recorded_overrides
+from activity_recognition.commands.options import add_recorded_options
+from activity_recognition.commands.recipes import add_recipe_options, load_recipe, recipe_list
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +30,7 @@ TAKES_ROS_ARGUMENTS = False
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run."""
+    parser.epilog = f'recipes (docs/training.md says which to take):\n{recipe_list()}'
     parser.add_argument('config', metavar='CONFIG', help='name or path of a training recipe')
     parser.add_argument(
         '--data', required=True, help='folder with recordings, or folder or URL of shards'
@@ -49,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--tensorboard', action='store_true', help='write OUT/tensorboard beside OUT/log.jsonl'
     )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
+    add_recipe_options(parser)
     add_recorded_options(parser)
 
 
@@ -100,31 +104,3 @@ def _console(arguments: argparse.Namespace) -> Console | None:
     from activity_recognition.console import make_console
 
     return make_console(quiet=arguments.quiet)
-
-
-def load_recipe(arguments: argparse.Namespace) -> TrainConfig:
-    """Return the recipe that a command is given, with its options of how recordings are read.
-
-    Raises:
-        ConfigError: when there is no such recipe, or something in it is wrong.
-    """
-    import dataclasses
-
-    from activity_recognition.config_io import load_config
-    from activity_recognition.training.config import TrainConfig
-
-    config = load_config(TrainConfig, recipe(arguments.config))
-    recorded = config.recorded.with_overrides(recorded_overrides(arguments))
-    return dataclasses.replace(config, recorded=recorded)
-
-
-def recipe(name: str) -> Path:
-    """Return the file of a training recipe, by name or path.
-
-    Raises:
-        ConfigError: when a name stands for no shipped file.
-    """
-    from activity_recognition.config_io import shipped_file
-
-    path = Path(name)
-    return path if path.suffix in ('.yaml', '.yml') else shipped_file(f'train/{name}.yaml')

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from activity_recognition.bags import RecordingReader, labels_path, read_labels
-from activity_recognition.commands.train import recipe
+from activity_recognition.commands.recipes import recipe
 from activity_recognition.config_io import shipped_file
 from activity_recognition.errors import ConfigError
 from activity_recognition.types import Frame
@@ -199,8 +199,12 @@ def test_import_refuses_what_is_no_clip(command, tmp_path):
 def test_recipes_are_found_by_name_and_path(tmp_path):
     assert recipe('smoke') == shipped_file('train/smoke.yaml')
     assert recipe('mine/own.yaml').name == 'own.yaml'
-    with pytest.raises(ConfigError, match=r'train/unheard_of\.yaml'):
+    with pytest.raises(ConfigError, match=r"got 'unheard_of'; recipes are\n") as caught:
         recipe('unheard_of')
+    for path in shipped_file('train/smoke.yaml').parent.glob('*.yaml'):
+        first = path.read_text(encoding='utf-8').splitlines()[0]
+        assert f'{path.stem} ' in str(caught.value)
+        assert first.removeprefix('# ') in str(caught.value)
 
 
 def test_train_refuses_an_empty_folder_in_words(command, tmp_path):

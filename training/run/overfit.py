@@ -20,6 +20,7 @@ from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import IGNORE
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.batches import load_batch
+from activity_recognition.training.run.clip_sizing import size_to_data
 from activity_recognition.training.run.objective import TrainingModel
 from activity_recognition.training.run.optimisation import make_optimiser
 from activity_recognition.training.run.out_of_memory import explain_out_of_memory
@@ -101,6 +102,7 @@ def check_overfit(
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     dataset = read_dataset(config, model, data, cache=cache, strict=strict, console=console)
+    config, model = size_to_data(config, dataset, console)
     tokenizer, model = fit_to_data(model, dataset)
     sources = open_sources(dataset, tokenizer)
     config = plain_settings(config)

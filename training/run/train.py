@@ -38,6 +38,7 @@ from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION
 from activity_recognition.training.evaluation.scoring import measure_segments
 from activity_recognition.training.run.card import write_card
+from activity_recognition.training.run.clip_sizing import size_to_data
 from activity_recognition.training.run.curriculum import Curriculum
 from activity_recognition.training.run.fit_calibration import (
     Calibration,
@@ -48,6 +49,7 @@ from activity_recognition.training.run.fit_calibration import (
 from activity_recognition.training.run.losses import class_weights
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
 from activity_recognition.training.run.processes import choose_own_precision, join_processes
+from activity_recognition.training.run.recipe_file import RECIPE, write_recipe
 from activity_recognition.training.run.state import read_progress
 from activity_recognition.training.run.trainer import STATE, Sources, Trainer
 from activity_recognition.training.run.validation import validate
@@ -114,6 +116,7 @@ def main_train(
         dataset = read_dataset(
             config, model, data, cache=cache or out / 'cache', strict=strict, console=console
         )
+    config, model = size_to_data(config, dataset, console)
     tokenizer, model = fit_to_data(model, dataset)
     run = _Run(
         config=config,
@@ -293,6 +296,8 @@ class _Run:
         )
         if resume and there:
             trainer.resume()
+        if self.accelerator.is_main_process:
+            write_recipe(self.out / RECIPE, self.config)
         # Nobody may save before all have looked.
         self.accelerator.wait_for_everyone()
         return trainer

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from activity_recognition.bags import RecordingReader, find_recordings
 from activity_recognition.config import SmoothingConfig, SyncConfig
-from activity_recognition.config_io import to_stored_mapping
+from activity_recognition.config_io import load_config, to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, RecordingError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
@@ -149,3 +149,32 @@ def test_one_label_is_not_enough(
         labels.write_text('start_s,end_s,label\n0,9,typing\n', encoding='utf-8')
     with pytest.raises(RecordingError, match='at least two labels, got typing'):
         main_train(dataclasses.replace(tiny_train, preset=tiny_preset), data, tmp_path / 'run')
+
+
+def test_a_run_is_sized_to_its_clips_and_says_so(
+    recordings: Path, tiny_preset: str, tmp_path: Path
+):
+    config = TrainConfig(
+        preset=tiny_preset,
+        sized_to_clips=('model.hidden_dim', 'weight_decay'),
+        epochs=1,
+        crop_s=4.0,
+        validation_fraction=0.34,
+        device='cpu',
+        num_threads=1,
+        num_workers=1,
+    )
+    with (tmp_path / 'told').open('w') as file:
+        result = main_train(
+            config, recordings, tmp_path / 'run', console=Console(file=file, width=200)
+        )
+    told = (tmp_path / 'told').read_text()
+    assert 'clips per label: model.hidden_dim 32, weight_decay 0.3' in told
+    assert load_checkpoint(result.checkpoint).config.hidden_dim == 32
+    settings = result.metrics['training']['settings']
+    assert (settings['weight_decay'], settings['model']['hidden_dim']) == (0.3, 32)
+    again = load_config(TrainConfig, tmp_path / 'run' / 'recipe.yaml')
+    assert again.weight_decay == 0.3
+    assert again.sized_to_clips == ()
+    # The recipe of the run goes on with it: these are its settings.
+    assert main_train(again, recordings, tmp_path / 'run').metrics == result.metrics
