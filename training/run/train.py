@@ -276,9 +276,8 @@ class _Run:
             CheckpointError: the folder holds another run.
         """
         identity = fingerprint(self.config, self.dataset, self.frame_encoder)
-        state = self.out / STATE
-        there = state.exists()
-        if there and read_progress(state).fingerprint != identity:
+        there = (self.out / STATE).exists()
+        if there and read_progress(self.out / STATE).fingerprint != identity:
             raise CheckpointError(
                 f'{self.out} holds a run with other settings or other recordings; '
                 'choose another folder, or remove it'
