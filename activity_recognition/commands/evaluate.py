@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from activity_recognition.commands.options import (
     add_recorded_options,
@@ -35,7 +35,10 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
+    from rich.table import Table
 
     from activity_recognition.reporting.metrics import Check
     from activity_recognition.training.evaluation.gate import Acceptance
@@ -187,6 +190,8 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
             play=_player(arguments, checkpoint.path, temporary / 'live', console),
         )
     _say_what_to_know(evaluation, console)
+    if console is not None:
+        console.print(_scores(evaluation.metrics))
     return evaluation
 
 
@@ -205,13 +210,45 @@ def _player(
 
 def _say_what_to_know(evaluation: Evaluation, console: Console | None) -> None:
     """Name what could not be used, and what the numbers do not stand for."""
-    from activity_recognition.training.evaluation.cautions import cautions
+    from activity_recognition.training.evaluation.cautions import cautions, smoothing_advice
 
     if console is None:
         return
-    data = evaluation.metrics['data']
-    for sentence in (*(f'left out: {reason}' for reason in data['skipped']), *cautions(data)):
+    data, advice = evaluation.metrics['data'], smoothing_advice(evaluation.metrics)
+    left_out = [f'left out: {reason}' for reason in data['skipped']]
+    for sentence in (*left_out, *cautions(data), *filter(None, [advice])):
         console.print(sentence, style='yellow', markup=False, highlight=False)
+
+
+def _scores(metrics: Mapping[str, Any]) -> Table:
+    """Return the balanced accuracy of every combination: of decisions, smoothed, of whole clips."""
+    from rich.table import Table
+
+    clips, intervals = metrics['clips'], metrics['confidence_intervals']['combinations']
+    table = Table('modalities', box=None, pad_edge=False)
+    heads = ['decisions', 'smoothed', *([f'{clips["clips"]} clips'] if clips else [])]
+    for head in heads:
+        table.add_column(f'{head}, %', justify='right')
+    for name, found in metrics['combinations'].items():
+        cells = [_percent(found), _percent(found['smoothed'])]
+        if clips:
+            interval = intervals[name]['clips']['balanced_accuracy']
+            low_high = (
+                ''
+                if interval is None
+                else ' ({:.0f}–{:.0f})'.format(*(100 * bound for bound in interval))
+            )
+            cells.append(f'{_percent(found["clips"])}{low_high}')
+        table.add_row(name, *cells)
+    table.caption = 'balanced accuracy' + (
+        f', {clips["decisions_per_clip"]["median"]:g} decisions a clip' if clips else ''
+    )
+    return table
+
+
+def _percent(scores: Mapping[str, Any]) -> str:
+    value = scores['balanced_accuracy']
+    return '–' if value is None else f'{100 * value:.1f}'
 
 
 def _write(arguments: argparse.Namespace, evaluation: Evaluation, checks: list[Check]) -> Path:
@@ -233,9 +270,12 @@ def _conclude(checks: list[Check], left_open: list[str]) -> int:
     console = PlainConsole()
     console.print(table)
     live = [name for name in left_open if name.startswith('live_')]
-    absent = [name for name in left_open if name not in live]
+    steady = [name for name in left_open if name == 'changes_ratio']
+    absent = [name for name in left_open if name not in (*live, *steady)]
     if live:
         console.print(f'not looked at without --live: {", ".join(live)}')
+    if steady:
+        console.print(f'not looked at, every recording has one label: {", ".join(steady)}')
     if absent:
         console.print(f'not looked at, the checkpoint has no such input: {", ".join(absent)}')
     return 0 if all(item['passed'] for item in checks) else 1

@@ -14,6 +14,7 @@ import yaml
 from activity_recognition.bags import RecordingWriter
 from activity_recognition.models.checkpoint import save_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
+from factories.media import Pictures, write_media
 from factories.networks import TINY, make_system, tokenizer_for
 from factories.shards import prepare
 from factories.timing import PATIENCE_S
@@ -264,3 +265,43 @@ def test_the_node_decides_what_the_network_decides(start, run_folder, data, tmp_
     assert live['largest_difference'] < 1e-4
     assert live['samples']['video']['recorded'] == 36
     assert '(cpu, fp32) by ' in live['device']
+
+
+def test_a_run_stands_for_its_checkpoint(run_folder):
+    assert checkpoint_folder(run_folder) == run_folder / 'checkpoint'
+    assert checkpoint_folder(run_folder / 'checkpoint') == run_folder / 'checkpoint'
+    assert checkpoint_folder(None) == default_checkpoint()
+
+
+def test_clips_are_scored_as_wholes(command, run_folder, tmp_path):
+    """From a table to a report: the table on the terminal, the page, the gate."""
+    write_media(tmp_path / 'a.mp4', Pictures(count=8, fps=10, size=(64, 48)))
+    write_media(tmp_path / 'b.mp4', Pictures(count=12, fps=10, size=(64, 48)))
+    rows = 'a.mp4,walking,,1\nb.mp4,none,,2\n,walking,over there,1\n'
+    (tmp_path / 'clips.csv').write_text(f'clip,label,transcript,source\n{rows}')
+    recordings, out = tmp_path / 'recordings', tmp_path / 'report'
+    assert command('import', tmp_path, '--out', recordings, '--quiet')[0] == 0
+    words = ('evaluate', '--checkpoint', run_folder, '--data', recordings, '--out', out)
+    wanted = limits(tmp_path / 'limits.yaml', changes_ratio={'at_most': 2})
+    quick = [word for word in QUICK if word != '--quiet']
+    status, printed, told = command(*words, *quick, '--gate', wanted)
+    assert status == 0
+    assert 'not looked at, every recording has one label: changes_ratio' in printed
+    assert '3 clips, %' in told
+    assert 'try the parameters smoothing.window_size' in ' '.join(told.split())
+    metrics = json.loads((out / 'metrics.json').read_text())
+    assert metrics['clips'] == {
+        'clips': 3,
+        'groups': 2,
+        'others': 0,
+        'decisions_per_clip': {'least': 8.0, 'median': 12.0, 'most': 19.0},
+        'seconds': {'least': 0.7, 'median': 1.1, 'most': pytest.approx(1.8)},
+    }
+    assert metrics['confidence_intervals']['drawn'] == 2
+    by_label = {found['clip']['label']: found for found in metrics['recordings']}
+    assert (by_label['walking']['group'], by_label['none']['group']) == ('1', '2')
+    seen, heard = (metrics['combinations'][name]['clips'] for name in ('video', 'text'))
+    assert seen['clips'] == heard['clips'] == 3
+    # What cannot be seen or heard is not answered.
+    assert [sum(row[-1] for row in found['confusion']) for found in (seen, heard)] == [1, 2]
+    assert 'Whole clips' in (out / 'report.html').read_text()

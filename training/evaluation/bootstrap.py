@@ -1,6 +1,7 @@
 """Confidence intervals by the bootstrap over recordings (Efron 1979, percentile method).
 
-Decisions of one recording are anything but independent, so whole recordings are drawn. Everything
+Decisions of one recording are anything but independent, so whole recordings are drawn, and where
+they belong to groups, as clips cut from one video, whole groups. Everything
 that gets an interval is a function of sums over recordings, which makes a resample a weighted sum.
 
 N resamples, R recordings.
@@ -8,7 +9,7 @@ N resamples, R recordings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,27 +31,35 @@ class Bootstrap:
 
     weights: NDArray[np.float64]
     """(N, R), how often each recording was drawn."""
+    drawn: int
+    """How many there are of what is drawn: groups, and recordings in none."""
 
     @classmethod
-    def draw(cls, recordings: int, *, resamples: int, seed: int) -> Bootstrap:
-        """Draw ``resamples`` times as many recordings as there are.
+    def draw(
+        cls, recordings: int, *, resamples: int, seed: int, groups: Sequence[str] = ()
+    ) -> Bootstrap:
+        """Draw ``resamples`` times as many recordings, or groups of them, as there are.
 
         Args:
             recordings: how many there are.
             resamples: how often to draw.
             seed: of the draws.
+            groups: R names; recordings of one name are drawn together, those without one alone.
         """
+        names = [name or f'\0{place}' for place, name in enumerate(groups or [''] * recordings)]
+        place_of = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        places = [place_of[name] for name in names]
         rng = np.random.default_rng(seed)
-        chances = np.full(recordings, 1 / max(recordings, 1))
-        drawn = rng.multinomial(recordings, chances, size=resamples)
-        return cls(weights=drawn.astype(np.float64))
+        chances = np.full(len(place_of), 1 / max(len(place_of), 1))
+        drawn = rng.multinomial(len(place_of), chances, size=resamples)
+        return cls(weights=drawn.astype(np.float64)[:, places], drawn=len(place_of))
 
     def intervals(
         self, statistic: Statistic, sums: NDArray[Any]
     ) -> dict[str, tuple[float, float] | None]:
         """Return the interval of each of a statistic's values.
 
-        None with fewer than two recordings, and where no resample defines the value.
+        None with fewer than two recordings or groups, and where no resample defines the value.
 
         Args:
             statistic: of sums over recordings.
@@ -61,7 +70,7 @@ class Bootstrap:
 
     def _interval(self, values: NDArray[np.float64]) -> tuple[float, float] | None:
         values = values[np.isfinite(values)]
-        if self.weights.shape[1] < 2 or not len(values):
+        if self.drawn < 2 or not len(values):
             return None
         low, high = known(np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
         return low, high

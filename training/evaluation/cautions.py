@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from activity_recognition.streams.schedule import IDLE_RATE_HZ
 
 
 def assurance(data: Mapping[str, Any]) -> str:
@@ -53,3 +56,30 @@ def cautions(data: Mapping[str, Any]) -> Iterator[str]:
             'What a decision costs was not measured: shards no longer hold what sensors sent; '
             'measure the recordings that they were made of'
         )
+
+
+def smoothing_advice(metrics: Mapping[str, Any]) -> str:
+    """Say which smoothing suits clips that end before the usual one answers; empty otherwise.
+
+    A new answer comes when the average of the last decisions and the minimum hold have passed. With
+    less than three times that, a first answer that was wrong is what a clip is mostly given.
+
+    Args:
+        metrics: of a report.
+    """
+    if not metrics.get('clips'):
+        return ''
+    length_s = metrics['clips']['seconds']['median']
+    sync, smoothing = metrics['settings']['sync'], metrics['settings']['smoothing']
+    rate_hz = sync['decision_rate_hz'] or IDLE_RATE_HZ
+    settled_s = smoothing['window_size'] / rate_hz + smoothing['min_hold_s']
+    window = max(1, min(smoothing['window_size'], int(length_s * rate_hz / 5)))
+    hold_s = min(smoothing['min_hold_s'], math.floor(length_s / 7.5 * 20) / 20)
+    is_other = (window, hold_s) != (smoothing['window_size'], smoothing['min_hold_s'])
+    if length_s > 3 * settled_s - 1e-6 or not is_other:
+        return ''
+    return (
+        f'Half of the clips last {length_s:.1f} s or less, and smoothing takes up to '
+        f'{settled_s:.1f} s to change an answer: for activities that short, try the parameters '
+        f'smoothing.window_size {window} and smoothing.min_hold_s {hold_s:g} of the node'
+    )

@@ -47,6 +47,8 @@ class Limit:
 _OF_MODALITIES = {f'{spec.name}_macro_f1': f'combinations/{spec.name}' for spec in SPECS}
 """Limits on each modality alone, by their names."""
 
+_CHANGES = 'changes_ratio'
+
 PATHS = {
     # Of the decisions by themselves, with everything that is there.
     'fused_accuracy': 'combinations/{fused}/accuracy',
@@ -58,7 +60,7 @@ PATHS = {
     'edit_score': 'temporal/smoothed/edit_score',
     'f1_at_50': 'temporal/smoothed/f1_at_50',
     # Changes of the published answer for each change of the truth.
-    'changes_ratio': 'temporal/smoothed/changes_ratio',
+    _CHANGES: 'temporal/smoothed/changes_ratio',
     'onset_p95_s': 'temporal/smoothed/onset_s/p95',
     'ece': 'calibration/after/ece',
     'unknown_auroc': 'unknown/auroc',
@@ -137,7 +139,7 @@ def check(metrics: Mapping[str, Any], acceptance: Acceptance) -> list[Check]:
 def left_open(metrics: Mapping[str, Any], acceptance: Acceptance) -> list[str]:
     """Return the limits that a report cannot be compared with.
 
-    Nothing was played, or the checkpoint has no such modality.
+    Nothing was played, the checkpoint has no such modality, or the truth never changes.
 
     Args:
         metrics: of a report.
@@ -149,7 +151,15 @@ def left_open(metrics: Mapping[str, Any], acceptance: Acceptance) -> list[str]:
     if combinations := metrics.get('combinations'):
         absent = [n for n, p in _OF_MODALITIES.items() if p.split('/')[1] not in combinations]
         names += absent
+    if is_of_clips(metrics):
+        names.append(_CHANGES)
     return [name for name in names if name in acceptance]
+
+
+def is_of_clips(metrics: Mapping[str, Any]) -> bool:
+    """Return whether every recording has one label, so that the truth never changes."""
+    clips = metrics.get('clips')
+    return clips is not None and not clips['others']
 
 
 def _look_up(metrics: Mapping[str, Any], path: str) -> float | None:

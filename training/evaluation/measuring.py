@@ -21,13 +21,17 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.recorded import DEFAULTS, RecordedConfig, Setting
-from activity_recognition.training.config import CHECKPOINT
 from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.data.source import SHARDS, Preparing
 from activity_recognition.training.evaluation import calibration
+from activity_recognition.training.evaluation.about import about_recording, checkpoint_name
 from activity_recognition.training.evaluation.agreement import measure_agreement
 from activity_recognition.training.evaluation.bootstrap import LEVEL, Bootstrap
-from activity_recognition.training.evaluation.classification import known, overall_scores
+from activity_recognition.training.evaluation.clips import (
+    ClipAnswer,
+    answer_clip,
+    summarise_clips,
+)
 from activity_recognition.training.evaluation.combinations import (
     combination_intervals,
     count,
@@ -103,9 +107,13 @@ class Decided:
 
     name: str
     start_ns: int
+    group: str = ''
+    """Of which it is one recording; empty where it belongs to none."""
+    clip: ClipAnswer | None = None
+    """As a whole, with everything that it has; None where it has not one label."""
     spans: tuple[LabelSpan, ...]
     counts: Mapping[Combination, Mapping[str, NDArray[np.int64]]]
-    """Confusion before and after smoothing, (C, C + 1), per combination, all modalities first."""
+    """Confusion of :func:`count`, (C, C + 1), per combination, all modalities first."""
     results: tuple[SegmentResult, ...]
     """With everything that the recording has."""
     dropped: int
@@ -263,12 +271,14 @@ def _decide_one(
         )
         for combination, result in decided.items():
             results[combination].append(result)
-    num_classes = len(checkpoint.config.labels)
+    num_classes, temperature = len(checkpoint.config.labels), checkpoint.temperature
     return Decided(
         name=recordings.names[recording.recording],
+        group=recordings.groups.get(recording.recording, ''),
+        clip=answer_clip(results[combinations[0]], temperature),
         start_ns=recording.start_ns,
         spans=recordings.spans[recording.recording],
-        counts={c: count(found, num_classes) for c, found in results.items()},
+        counts={c: count(found, num_classes, temperature) for c, found in results.items()},
         results=tuple(results[combinations[0]]),
         dropped=recording.dropped,
     )
@@ -316,7 +326,7 @@ def measure_sections(
         'detection': measure_detection(results, labels),
         'latency_ms': latency,
         'cost': cost_numbers,
-        'confidence_intervals': _intervals(sums, len(decided), config),
+        'confidence_intervals': _intervals(sums, [r.group for r in decided], config),
     }
 
 
@@ -338,10 +348,13 @@ def _sum_up(decided: Sequence[Decided], temperature: float) -> _Sums:
     )
 
 
-def _intervals(sums: _Sums, recordings: int, config: EvaluationConfig) -> dict[str, Any]:
-    bootstrap = Bootstrap.draw(recordings, resamples=config.resamples, seed=config.seed)
+def _intervals(sums: _Sums, groups: Sequence[str], config: EvaluationConfig) -> dict[str, Any]:
+    bootstrap = Bootstrap.draw(
+        len(groups), resamples=config.resamples, seed=config.seed, groups=groups
+    )
     return {
         'level': LEVEL,
+        'drawn': bootstrap.drawn,
         'resamples': config.resamples,
         'seed': config.seed,
         'combinations': {
@@ -387,11 +400,13 @@ def _about(
     """Return what the numbers depend on."""
     settings = {item.name: getattr(config, item.name) for item in dataclasses.fields(config)}
     nested = ('sync', 'smoothing', 'engine')
+    about = [about_recording(recording, checkpoint.config.labels) for recording in decided]
     return {
-        'recordings': [_about_recording(recording) for recording in decided],
+        'recordings': about,
+        'clips': summarise_clips(about),
         'labels': list(checkpoint.config.labels),
         'checkpoint': {
-            'name': _checkpoint_name(checkpoint.path),
+            'name': checkpoint_name(checkpoint.path),
             'id': checkpoint.id,
             'temperature': checkpoint.temperature,
             'weights': sum(p.numel() for p in checkpoint.system.parameters()),
@@ -414,25 +429,5 @@ def _about(
                 for key, value in settings.items()
             },
             'recorded': _recorded(checkpoint, config).overrides,
-        },
-    }
-
-
-def _checkpoint_name(path: Path) -> str:
-    """Return the name of a checkpoint's folder, or of the run whose checkpoint it is."""
-    run = path.parent.name if path.name == CHECKPOINT else ''
-    return run or path.name or str(path)
-
-
-def _about_recording(recording: Decided) -> dict[str, Any]:
-    counts = next(iter(recording.counts.values()))
-    return {
-        'name': recording.name,
-        'seconds': recording.seconds,
-        'decisions': int(counts['decisions'].sum()),
-        'undecodable': recording.dropped,
-        **{name: known(value) for name, value in overall_scores(counts['decisions']).items()},
-        'smoothed': {
-            name: known(value) for name, value in overall_scores(counts['smoothed']).items()
         },
     }

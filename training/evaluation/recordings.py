@@ -31,6 +31,8 @@ class Recordings:
     prepared: tuple[PreparedRecording, ...]
     spans: Mapping[Path, tuple[LabelSpan, ...]]
     """The labels of each."""
+    groups: Mapping[Path, str]
+    """The group of each that has one."""
     unknown_labels: tuple[str, ...]
     """Labels that the checkpoint lacks."""
     split: str
@@ -71,7 +73,7 @@ def choose_recordings(
         RecordingError: no recording can be used, none is of the split, ``strict`` and one cannot
             be used, or a shard is damaged.
     """
-    history = source.history(keys or {})
+    history, table = source.history(keys or {}), source.table()
     chosen, split = _of_split(source, split, history)
     spans, skipped = usable_labels(source, chosen)
     prepared, damaged = source.prepare(list(spans))
@@ -84,6 +86,7 @@ def choose_recordings(
         names={item.recording: source.below(str(item.recording)) for item in prepared},
         prepared=tuple(prepared),
         spans=spans,
+        groups={path: table[path].group for path in spans if path in table},
         unknown_labels=tuple(sorted(occurring - set(labels))),
         split=split,
         num_training_recordings=len(keys or {}),

@@ -23,7 +23,7 @@ from activity_recognition.reporting.blocks import (
 from activity_recognition.reporting.metrics import Check
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.training.evaluation import figures, tables
-from activity_recognition.training.evaluation.cautions import assurance, cautions
+from activity_recognition.training.evaluation.cautions import assurance, cautions, smoothing_advice
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
 from activity_recognition.training.evaluation.schema import (
     METRICS,
@@ -126,6 +126,8 @@ def _sections(
     yield tiles(_headline(metrics))
     yield card('Acceptance', checks_table(checks) + _cautions(metrics))
     yield card('With and without each modality', tables.combinations_table(metrics) + _INTERVALS)
+    if metrics['clips']:
+        yield card('Whole clips', tables.clips_table(metrics) + _CLIPS)
     yield card('Confusion with all modalities', _confusions(metrics), wide=True)
     yield card('Per label, all modalities', tables.labels_table(metrics))
     yield card('Do the modalities agree?', tables.agreement_table(metrics) + _AGREEMENT)
@@ -148,9 +150,15 @@ def _sections(
 _LAYOUT = '.figure { max-width: 760px; margin: 0 auto; } ul { margin: 4px 0; }'
 
 _INTERVALS = (
-    '<p class="soft">Grey numbers: 95 % confidence interval, bootstrap over recordings. A hidden '
-    'modality is masked; the questions stay the same. Macro F1 is the mean over the labels that '
-    'occur or were decided: one that never occurs counts as 0 as soon as it is decided once.</p>'
+    '<p class="soft">Grey numbers: 95 % confidence interval, bootstrap over recordings or their '
+    'groups. A hidden modality is masked; the questions stay the same. Macro F1 is the mean over '
+    'the labels that occur or were decided: one that never occurs counts as 0 as soon as it is '
+    'decided once.</p>'
+)
+_CLIPS = (
+    '<p class="soft">Recordings with one label, each answered once: by the mean log-probability of '
+    'its decisions at which something is visible. Where nothing is, there is no answer, and it '
+    'counts as a miss.</p>'
 )
 _AGREEMENT = (
     '<p class="soft">Each modality by its own head, where the modalities named are present. '
@@ -234,6 +242,7 @@ def _skipped(metrics: Metrics) -> str:
 def _cautions(metrics: Metrics) -> str:
     data = metrics['data']
     sentences = [*filter(None, [assurance(data)]), *cautions(data)]
+    sentences += filter(None, [smoothing_advice(metrics)])
     return ''.join(f'<p class="soft">{escape(sentence)}.</p>' for sentence in sentences)
 
 

@@ -29,12 +29,12 @@ METRICS, REPORT = 'metrics.json', 'report.html'
 
 SECTIONS = (
     *('schema_version', 'combinations', 'agreement', 'temporal', 'calibration', 'unknown'),
-    *('detection', 'latency_ms', 'cost', 'live', 'confidence_intervals', 'recordings', 'labels'),
-    *('checkpoint', 'data', 'settings', 'conditions'),
+    *('detection', 'latency_ms', 'cost', 'live', 'confidence_intervals', 'recordings', 'clips'),
+    *('labels', 'checkpoint', 'data', 'settings', 'conditions'),
 )
 """Keys of the file, in order."""
 
-_LATER = ('live',)
+_LATER = ('live', 'clips')
 """Sections that came without a new version: a report of before lacks them."""
 
 Metrics = dict[str, Any]

@@ -99,7 +99,7 @@ def measure_segments(
     """
     labels = system.config.labels
     chosen = combinations or combinations_of(system.modalities)
-    counts = {c: [count([], len(labels))] for c in chosen}
+    counts = {c: [count([], len(labels), temperature)] for c in chosen}
     with make_progress(console) as bar:
         task = bar.add_task('deciding', total=len(segments), note='')
         for segment in segments:
@@ -112,7 +112,7 @@ def measure_segments(
                 combinations=chosen,
             )
             for combination, result in results.items():
-                counts[combination].append(count([result], len(labels)))
+                counts[combination].append(count([result], len(labels), temperature))
             bar.advance(task)
     return measure({c: stacked(found) for c, found in counts.items()}, labels)
 

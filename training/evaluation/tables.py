@@ -70,6 +70,32 @@ def combinations_table(metrics: Metrics) -> str:
     return table(head, rows)
 
 
+def clips_table(metrics: Metrics) -> str:
+    """Return how many whole clips are answered rightly with each combination of modalities."""
+    intervals = metrics['confidence_intervals']['combinations']
+    rows = []
+    for name, found in metrics['combinations'].items():
+        whole = found['clips']
+        between = spread(intervals[name]['clips']['balanced_accuracy'])
+        rows.append(
+            (
+                escape(name.replace('+', ' + ')),
+                f'{meter(whole["balanced_accuracy"])}{percent(whole["balanced_accuracy"])}{between}',
+                percent(whole['accuracy']),
+                *(percent(whole['per_class'][label]['recall']) for label in metrics['labels']),
+            )
+        )
+    head = ('modalities', 'balanced accuracy', 'accuracy', *map(escape, metrics['labels']))
+    clips = metrics['clips']
+    each = clips['decisions_per_clip']
+    note = (
+        f'<p class="soft">{clips["clips"]} clips of {clips["groups"]} groups, with '
+        f'{each["least"]:.0f} to {each["most"]:.0f} decisions each, {each["median"]:g} in the '
+        f'middle. Columns of labels: share of their clips that is right.</p>'
+    )
+    return table(head, rows) + note
+
+
 def labels_table(metrics: Metrics) -> str:
     """Return precision, recall and F1 of each label with everything that is there."""
     fused = metrics['combinations'][fused_name(metrics)]
@@ -211,11 +237,21 @@ def recordings_table(metrics: Metrics) -> str:
             f'{meter(found["accuracy"])}{percent(found["accuracy"])}',
             percent(found['macro_f1']),
             percent(found['smoothed']['accuracy']),
+            *([_whole(found['clip'])] if metrics['clips'] else []),
         )
         for found in metrics['recordings']
     ]
-    head = ('recording', 'length', 'decisions', 'accuracy', 'macro F1', 'smoothed accuracy')
+    head = ['recording', 'length', 'decisions', 'accuracy', 'macro F1', 'smoothed accuracy']
+    head += ['as a whole'] if metrics['clips'] else []
     return table(head, rows)
+
+
+def _whole(clip: Metrics | None) -> str:
+    """Return what a recording was answered as a whole, and its label where that is another."""
+    if clip is None:
+        return '–'
+    answer = 'no answer' if clip['answer'] is None else escape(clip['answer'])
+    return answer if clip['answer'] == clip['label'] else f'{answer}, is {escape(clip["label"])}'
 
 
 def live_table(metrics: Metrics) -> str:

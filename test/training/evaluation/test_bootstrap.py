@@ -47,3 +47,35 @@ def test_one_recording_gives_no_interval():
 def test_what_is_undefined_everywhere_has_none():
     undefined = np.full((3, 2), np.nan)
     assert Bootstrap.draw(3, resamples=10, seed=0).intervals(mean, undefined) == {'mean': None}
+
+
+def test_recordings_of_a_group_are_drawn_together():
+    bootstrap = Bootstrap.draw(5, resamples=200, seed=0, groups=['a', 'a', '', 'b', ''])
+    assert bootstrap.drawn == 4
+    np.testing.assert_array_equal(bootstrap.weights[:, 0], bootstrap.weights[:, 1])
+    assert (bootstrap.weights[:, 2] != bootstrap.weights[:, 4]).any()
+    assert (bootstrap.weights[:, [0, 2, 3, 4]].sum(axis=1) == 4).all()
+
+
+def test_groups_of_one_change_nothing():
+    alone = Bootstrap.draw(5, resamples=20, seed=3).weights
+    np.testing.assert_array_equal(
+        alone, Bootstrap.draw(5, resamples=20, seed=3, groups=['', 'a', 'b', '', 'c']).weights
+    )
+
+
+def test_one_group_gives_no_interval():
+    bootstrap = Bootstrap.draw(3, resamples=10, seed=0, groups=['a', 'a', 'a'])
+    assert bootstrap.intervals(mean, sums_of([0.5, 0.1, 0.2])) == {'mean': None}
+
+
+def test_groups_widen_the_interval():
+    """Ten copies of each of ten values are ten values."""
+    values = np.repeat(np.random.default_rng(0).normal(size=10), 10)
+    groups = [str(place // 10) for place in range(100)]
+    alone = Bootstrap.draw(100, resamples=2000, seed=0)
+    together = Bootstrap.draw(100, resamples=2000, seed=0, groups=groups)
+    narrow, wide = (
+        np.diff(drawn.intervals(mean, sums_of(values))['mean']) for drawn in (alone, together)
+    )
+    assert wide > 2.5 * narrow
