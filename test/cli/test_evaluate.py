@@ -267,12 +267,6 @@ def test_the_node_decides_what_the_network_decides(start, run_folder, data, tmp_
     assert '(cpu, fp32) by ' in live['device']
 
 
-def test_a_run_stands_for_its_checkpoint(run_folder):
-    assert checkpoint_folder(run_folder) == run_folder / 'checkpoint'
-    assert checkpoint_folder(run_folder / 'checkpoint') == run_folder / 'checkpoint'
-    assert checkpoint_folder(None) == default_checkpoint()
-
-
 def test_clips_are_scored_as_wholes(command, run_folder, tmp_path):
     """From a table to a report: the table on the terminal, the page, the gate."""
     write_media(tmp_path / 'a.mp4', Pictures(count=8, fps=10, size=(64, 48)))
