@@ -23,6 +23,7 @@ from record import ROOT, Provenance
 from rich.console import Console
 
 from activity_recognition.bags import import_clip, write_labels
+from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.config import EngineConfig, SyncConfig
 from activity_recognition.config_io import load_config, shipped_file
 from activity_recognition.errors import RecordingError
@@ -39,7 +40,7 @@ from activity_recognition.training.evaluation.predict import (
     predict_segment,
 )
 from activity_recognition.training.pool import spread, worker_count
-from activity_recognition.training.run.train import CHECKPOINT, main_train
+from activity_recognition.training.run.train import main_train
 from activity_recognition.types import LabelSpan
 
 ENVIRONMENT = ('ACTIVITY_RECOGNITION_DATA', 'AR_REAL_DATA')
@@ -240,7 +241,7 @@ def run_folds(
 def run_fold(run: FoldRun) -> list[ClipAnswer]:
     """Train one network and answer for the clips that it never saw."""
     main_train(run.config, run.data, run.out, cache=run.cache)
-    checkpoint = load_checkpoint(run.out / CHECKPOINT)
+    checkpoint = load_checkpoint(run.out / OF_RUN)
     lines = (run.data / SPLITS_FILE).read_text(encoding='utf-8').splitlines()[1:]
     held_out = [line.removesuffix(',test') for line in lines if line.endswith(',test')]
     return answer(checkpoint, [run.data / name for name in held_out], run)

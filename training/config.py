@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from activity_recognition.checkpoint_folder import OF_RUN as CHECKPOINT
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import ConfigError

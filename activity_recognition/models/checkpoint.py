@@ -115,8 +115,8 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
     """Read a checkpoint folder, or that of the training run which ended with it.
 
     Raises:
-        CheckpointError: there is none, a file is missing or damaged, the schema is another one, or the weights do
-            not fit the configuration.
+        CheckpointError: there is none, a file is missing or damaged, the schema is another one, or
+            the weights do not fit the configuration.
     """
     folder = checkpoint_folder(folder)
     settings = _read_settings(folder)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from activity_recognition.training.config import CHECKPOINT
+from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.training.evaluation.classification import known, overall_scores
 from activity_recognition.training.evaluation.clips import about_clip
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def checkpoint_name(path: Path) -> str:
     """Return the name of a checkpoint's folder, or of the run whose checkpoint it is."""
-    run = path.parent.name if path.name == CHECKPOINT else ''
+    run = path.parent.name if path.name == OF_RUN else ''
     return run or path.name or str(path)
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
 from activity_recognition.config_io import to_mapping, to_stored_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
@@ -31,7 +32,7 @@ from activity_recognition.models.pretrained import (
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.text_files import read_json_object
-from activity_recognition.training.config import CHECKPOINT, ModelChoices, TrainConfig
+from activity_recognition.training.config import ModelChoices, TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.source import Preparing
@@ -303,7 +304,7 @@ class _Run:
 
     def finish(self, trainer: Trainer, origin: str) -> TrainingResult:
         """Let the main process write the checkpoint; the others wait for it."""
-        path = self.out / CHECKPOINT
+        path = self.out / OF_RUN
         if self.accelerator.is_main_process:
             self._write(path, trainer, origin)
         self.accelerator.wait_for_everyone()
