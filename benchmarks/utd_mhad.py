@@ -370,8 +370,8 @@ NOTES = (
     'trained on subjects 1, 3 and 5, clips of subject 7 right, in %: imu by a network of its own '
     '84.3, as outside; one network of both, joints lost more often and frames thinned less (its '
     'first stage 28, its second 14 epochs), 93.5 for both, 79.6 joints, 75.0 imu; as it is now '
-    '94.4, 78.7, 81.5 (outside 97.2, 89.8, 81.5). When this recipe was written it was known what the '
-    'network outside reaches on even subjects; nothing was changed for it.',
+    '94.4, 78.7, 81.5 (outside 97.2, 89.8, 81.5). When this recipe was written it was known what '
+    'the network outside reaches on even subjects; nothing was changed for it.',
 )
 
 
