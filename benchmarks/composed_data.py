@@ -1,6 +1,7 @@
 """A set of three modalities composed of real joints, real audio and written requests.
 
-    tools/run python benchmarks/composed_data.py ../shared/data --per-class 25 --out recordings
+    tools/run python benchmarks/composed_data.py ../shared/data --per-class 25 --out composed
+    tools/run activity-recognition import composed --out recordings
 
 A clip has the joints of an action (UTD-MHAD), a sound (ESC-10) and a request, as
 ``composed_words.yaml`` pairs them, each of them missing in a quarter of the clips; 27 % of the
@@ -14,22 +15,14 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import yaml
-from joint_data import JointClip, utd_mhad
-
-from activity_recognition.bags import KeyPointArrays, RecordingWriter
-from activity_recognition.bags.clip import Clip
-from activity_recognition.bags.imported import START_NS, TRANSCRIPT_TYPE, write_tracks
-from activity_recognition.training.data.splits import SPLITS_FILE
-from activity_recognition.types import AudioChunk, LabelSpan, Utterance, to_ns
+from joint_data import utd_mhad
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / 'composed_set.csv'
@@ -41,11 +34,19 @@ TESTED_PER_CLASS = 40
 MISSING = 0.25
 REPLACED = 0.27
 SEED = 0
-LENGTH_S = 3.0
-"""Of a clip without joints; one with them is as long as they are."""
 SPOKEN_FROM_S = 0.2
 S_PER_CHARACTER = 0.05
-RECOGNISED_AFTER_S = 0.3
+COLUMNS = (
+    'recording',
+    'clip',
+    'audio',
+    'label',
+    'transcript',
+    'start_s',
+    'end_s',
+    'split',
+    'group',
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,78 +170,53 @@ def read_clips(*, per_class: int = PER_CLASS) -> list[ComposedClip]:
     taken: list[ComposedClip] = []
     counts: defaultdict[str, int] = defaultdict(int)
     for row in _rows(TABLE):
-        clip = ComposedClip(**{**row, 'group': int(row['group'])})
+        group = int(row.pop('group'))
+        clip = ComposedClip(group=group, **row)
         counts[clip.label] += not clip.is_tested_on
         if clip.is_tested_on or counts[clip.label] <= per_class:
             taken.append(clip)
     return taken
 
 
-def write_recording(clip: ComposedClip, data: Path, folder: Path) -> Path:
-    """Write a recording with its label, ``folder/<clip>``; one that is there already is kept.
+def write_table(clips: Sequence[ComposedClip], data: Path, folder: Path) -> Path:
+    """Write the table and the files of joints that `import` makes recordings of; return the table.
 
     Args:
-        clip: what it is made of.
+        clips: its rows.
         data: folder of the data sets.
-        folder: of the recordings.
+        folder: where the table and the files of joints go.
     """
-    out = folder / clip.clip
-    if (out / 'labels.csv').is_file():
-        return out
-    arrays = _joints(data)[clip.joints] if clip.joints else None
-    length_s = LENGTH_S if arrays is None else arrays.duration_s
-    writer = RecordingWriter(
-        out, start_ns=START_NS, transcript_type=TRANSCRIPT_TYPE, overwrite=True
-    )
-    with writer, tempfile.TemporaryDirectory() as workspace:
-        frames = iter(()) if arrays is None else arrays.read(Path(workspace)).frames(START_NS)
-        tracks = (frames, _audio(clip, data, length_s), _utterances(clip))
-        write_tracks(writer, tracks, START_NS)
-        writer.set_labels([LabelSpan(start_s=0.0, end_s=length_s, label=clip.label)])
-    return out
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {clip.joints for clip in clips}
+    arrays = {c.name: c.arrays for c in utd_mhad(data / 'utd_mhad') if c.name in wanted}
+    for name, of in arrays.items():
+        # The inertial sensor beside the joints is no part of the set.
+        kept = {key: values for key, values in of.items() if not key.startswith('imu')}
+        np.savez(folder / f'{name}.npz', **kept)
+    sounds = {path.stem: path.resolve() for path in (data / 'esc10' / 'clips').iterdir()}
+    table = folder / 'clips.csv'
+    with table.open('w', encoding='utf-8', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(_row(clip, sounds) for clip in clips)
+    return table
 
 
-@dataclass(frozen=True, slots=True)
-class _Joints:
-    """Joints alone of a recording, without the inertial sensor beside them."""
-
-    clip: JointClip
-
-    @property
-    def duration_s(self) -> float:
-        return float(np.asarray(self.clip.arrays['t_s'])[-1])
-
-    def read(self, workspace: Path) -> KeyPointArrays:
-        path = workspace / 'joints.npz'
-        np.savez(path, **{k: v for k, v in self.clip.arrays.items() if not k.startswith('imu')})
-        return KeyPointArrays.read(path)
-
-
-@cache
-def _joints(data: Path) -> dict[str, _Joints]:
-    return {clip.name: _Joints(clip) for clip in utd_mhad(data / 'utd_mhad')}
-
-
-def _audio(clip: ComposedClip, data: Path, length_s: float) -> Iterator[AudioChunk]:
-    if not clip.sound:
-        return
-    (path,) = (data / 'esc10' / 'clips').glob(f'{clip.sound}.*')
-    for chunk in Clip(path).audio(START_NS):
-        if chunk.end_ns > START_NS + to_ns(length_s):
-            return
-        yield chunk
-
-
-def _utterances(clip: ComposedClip) -> Iterator[Utterance]:
-    if clip.request:
-        begin_ns = START_NS + to_ns(SPOKEN_FROM_S)
-        end_ns = begin_ns + to_ns(S_PER_CHARACTER * len(clip.request))
-        yield Utterance(
-            stamp_ns=end_ns,
-            arrival_ns=end_ns + to_ns(RECOGNISED_AFTER_S),
-            start_ns=begin_ns,
-            text=clip.request,
-        )
+def _row(clip: ComposedClip, sounds: Mapping[str, Path]) -> dict[str, object]:
+    sound = sounds[clip.sound] if clip.sound else ''
+    joints = f'{clip.joints}.npz' if clip.joints else ''
+    end_s = SPOKEN_FROM_S + S_PER_CHARACTER * len(clip.request)
+    return {
+        'recording': clip.clip,
+        'clip': joints or sound,
+        'audio': sound if joints else '',
+        'label': clip.label,
+        'transcript': clip.request,
+        'start_s': f'{SPOKEN_FROM_S:g}' if clip.request else '',
+        'end_s': f'{end_s:g}' if clip.request else '',
+        'split': 'test' if clip.is_tested_on else 'train',
+        'group': f'group_{clip.group}',
+    }
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -252,20 +228,15 @@ def main(argv: list[str] | None = None) -> int:
     """Write the recordings and the table of their splits, or draw the clips again."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
     parser.add_argument('data', type=Path, help='folder of the data sets')
-    parser.add_argument('--out', type=Path, help='folder of recordings')
+    parser.add_argument('--out', type=Path, help='folder for the table and its files')
     parser.add_argument('--per-class', type=int, default=PER_CLASS, help='clips to train on')
     parser.add_argument('--draw', action='store_true', help=f'write {TABLE.name} again')
     chosen = parser.parse_args(argv)
     if chosen.draw:
         TABLE.write_text(table_text(draw(chosen.data)), encoding='utf-8')
     if chosen.out:
-        rows = ['recording,split,group']
-        for clip in read_clips(per_class=chosen.per_class):
-            write_recording(clip, chosen.data, chosen.out)
-            split = 'test' if clip.is_tested_on else 'train'
-            rows.append(f'{clip.clip},{split},{clip.group}')
-        (chosen.out / SPLITS_FILE).write_text('\n'.join(rows) + '\n', encoding='utf-8')
-        print(f'{chosen.out}: {len(rows) - 1} recordings')
+        clips = read_clips(per_class=chosen.per_class)
+        print(f'{write_table(clips, chosen.data, chosen.out)}: {len(clips)} clips')
     return 0
 
 

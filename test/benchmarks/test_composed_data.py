@@ -8,6 +8,8 @@ import yaml
 from composed_data import MISSING, PER_CLASS, REPLACED, TABLE, TEST_GROUP, TESTED_PER_CLASS
 
 from activity_recognition.bags import RecordingReader
+from activity_recognition.cli import main as run
+from activity_recognition.types import MODALITIES, Modality
 
 
 @pytest.fixture(scope='module')
@@ -80,16 +82,18 @@ def test_sounds_and_requests_of_other_classes(clips, real_recordings):
 
 
 @pytest.mark.real
-def test_a_recording_holds_what_its_clip_says(clips, real_recordings, tmp_path):
+def test_recordings_hold_what_their_clips_say(clips, real_recordings, tmp_path):
     whole = next(c for c in clips if c.joints and c.sound and c.request)
+    noise = next(c for c in clips if c.sound and not c.joints and not c.request)
     words = next(c for c in clips if c.request and not c.joints and not c.sound)
+    table = composed_data.write_table([whole, noise, words], real_recordings, tmp_path / 'table')
+    run(['import', str(table), '--out', str(tmp_path / 'recordings')])
     held = {}
-    for clip in (whole, words):
-        path = composed_data.write_recording(clip, real_recordings, tmp_path)
+    for clip in (whole, noise, words):
+        path = tmp_path / 'recordings' / clip.clip
         with RecordingReader(path) as reader:
-            held[clip.clip] = {topic.type_name for topic in reader.topics if topic.count}
+            held[clip.clip] = {sample.modality for sample in reader.samples()}
         assert (path / 'labels.csv').read_text(encoding='utf-8').count(clip.label) == 1
-    assert 'activity_recognition/msg/KeyPoints' in held[whole.clip]
-    assert 'hri_msgs/msg/LiveSpeech' in held[whole.clip]
-    assert 'activity_recognition/msg/KeyPoints' not in held[words.clip]
-    assert 'hri_msgs/msg/LiveSpeech' in held[words.clip]
+    assert held[whole.clip] == set(MODALITIES)
+    assert held[noise.clip] == {Modality.AUDIO}
+    assert held[words.clip] == {Modality.TEXT}
