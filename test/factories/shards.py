@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from activity_recognition.config import SyncConfig
+from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.inference.precision import Precision
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
@@ -39,7 +39,9 @@ def load(data: Path | str, cache: Path, **changes: object) -> Dataset:
     return load_dataset(open_source(data, how), **splitting)
 
 
-def batches_of(dataset: Dataset, *, margin: float = MARGIN) -> list[dict[str, np.ndarray]]:
+def batches_of(
+    dataset: Dataset, *, margin: float = MARGIN, model: ModelConfig = TINY
+) -> list[dict[str, np.ndarray]]:
     """Return the batches of an epoch as a run would get them."""
     config = TrainConfig(
         crop_s=4.0,
@@ -47,7 +49,7 @@ def batches_of(dataset: Dataset, *, margin: float = MARGIN) -> list[dict[str, np
         batch_size=3,
         augmentation=AugmentationConfig(margin=margin, noise_db=20.0),
     )
-    tokenizer, model = fit_to_data(TINY, dataset)
+    tokenizer, model = fit_to_data(model, dataset)
     segments = open_sources(dataset, tokenizer).training
     precision = Precision(device=torch.device('cpu'), dtype=torch.float32)
     return [

@@ -11,7 +11,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from activity_recognition.errors import (
     printable,
 )
 from activity_recognition.inference.trace import SegmentArrays
-from activity_recognition.modalities import DEFAULT_MODALITIES, modalities_of
+from activity_recognition.modalities import DEFAULT_MODALITIES, SPECS, modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.sensors.size import LEAST_SIDE_PX
@@ -140,15 +141,46 @@ def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
         model: of the network.
         sync: admission and the decisions' times.
     """
-    digest = hashlib.blake2b(
-        json.dumps(preprocessing(model, sync), sort_keys=True).encode(), digest_size=16
-    )
+    return _keys(recording, [model], sync)[0]
+
+
+def possible_keys(recording: Path, model: ModelConfig, sync: SyncConfig) -> list[str]:
+    """Return the keys that a recording has for a network, or had in shards that it was trained on.
+
+    These may hold more modalities than the network has.
+
+    Args:
+        recording: rosbag2 folder or bag file.
+        model: of the network.
+        sync: admission and the decisions' times.
+    """
+    others = [spec.name for spec in SPECS if spec.name not in model.modalities]
+    more = [added for count in range(len(others) + 1) for added in combinations(others, count)]
+    models = [
+        replace(
+            model,
+            modalities=tuple(s.name for s in SPECS if s.name in (*model.modalities, *added)),
+        )
+        for added in more
+    ]
+    return _keys(recording, models, sync)
+
+
+def _keys(recording: Path, models: Sequence[ModelConfig], sync: SyncConfig) -> list[str]:
+    made = [json.dumps(preprocessing(model, sync), sort_keys=True) for model in models]
+    digests = [hashlib.blake2b(text.encode(), digest_size=16) for text in made]
     labels = label_files(recording)
     for file in _files(recording):
         if file not in labels:
-            digest.update(f'{file.name}\0{file.stat().st_size}\0'.encode())
-            _update_with_file(digest, file)
-    return digest.hexdigest()
+            for digest in digests:
+                digest.update(f'{file.name}\0{file.stat().st_size}\0'.encode())
+            _update_with_file(digests, file)
+    return [digest.hexdigest() for digest in digests]
+
+
+_OF_VIDEO = ('input_size_px', 'least_side_px', 'key_points')
+_MODALITIES = 'modalities'
+"""Keys of :func:`preprocessing` about frames, and about which modalities there are."""
 
 
 def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
@@ -172,9 +204,25 @@ def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         'audio': to_mapping(model.audio),
         # What older recordings, shards and checkpoints do not know has its default there.
         'sync': to_stored_mapping(sync),
-        **({} if usual else {'modalities': list(model.modalities)}),
+        **({} if usual else {_MODALITIES: list(model.modalities)}),
         **{name: to_mapping(getattr(model, name)) for name in others},
     }
+
+
+def for_modalities(made: Mapping[str, Any], modalities: Sequence[str]) -> dict[str, Any]:
+    """Return what of :func:`preprocessing` the arrays of some modalities depend on.
+
+    Args:
+        made: what it returned for a network.
+        modalities: names; where that network lacks one of them, nothing is left out.
+    """
+    has = made.get(_MODALITIES, [modality.value for modality in DEFAULT_MODALITIES])
+    if not set(modalities) <= set(has):
+        return dict(made)
+    others = {spec.name for spec in SPECS} - set(modalities)
+    dropped = {*others, *(_OF_VIDEO if Modality.VIDEO.value in others else ())}
+    kept = {name: value for name, value in made.items() if name not in dropped}
+    return {**kept, _MODALITIES: list(modalities)}
 
 
 def cache_folder(cache: Path, key: str, wide_px: int, recorded: RecordedConfig = DEFAULTS) -> Path:
@@ -295,10 +343,11 @@ def _files(recording: Path) -> list[Path]:
     return sorted(path for path in recording.rglob('*') if path.is_file())
 
 
-def _update_with_file(digest: hashlib.blake2b, path: Path) -> None:
+def _update_with_file(digests: Sequence[hashlib.blake2b], path: Path) -> None:
     with path.open('rb') as file:
         while block := file.read(1 << 20):
-            digest.update(block)
+            for digest in digests:
+                digest.update(block)
 
 
 def _write_segment(folder: Path, segment: SegmentArrays) -> None:

@@ -21,7 +21,7 @@ from activity_recognition.training.data.cache import (
     Preparation,
     PreparedRecording,
     cache_recording,
-    recording_key,
+    possible_keys,
 )
 from activity_recognition.training.data.places import BagFolder
 from activity_recognition.training.data.splits import SPLITS_FILE, Assignment, settings_of
@@ -125,9 +125,10 @@ class BagSource:
             # One that cannot be read is named where it is prepared.
             with suppress(ActivityRecognitionError, OSError):
                 # Training has the node's admission, whatever is measured with here.
-                split = keys.get(recording_key(path, self._how.model, SyncConfig()))
-                if split is not None:
-                    history[path] = split
+                possible = possible_keys(path, self._how.model, SyncConfig())
+                known = [keys[key] for key in possible if key in keys]
+                if known:
+                    history[path] = known[0]
         return history
 
     def labels(self, chosen: Sequence[Path]) -> tuple[dict[Path, tuple[LabelSpan, ...]], list[str]]:

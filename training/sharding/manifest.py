@@ -16,7 +16,7 @@ from activity_recognition.errors import ConfigError, RecordingError, quoted
 from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.text_files import parse_json
-from activity_recognition.training.data.cache import preprocessing
+from activity_recognition.training.data.cache import for_modalities, preprocessing
 from activity_recognition.training.data.store import Store, is_below, is_url
 from activity_recognition.types import LabelSpan
 
@@ -88,7 +88,7 @@ class Manifest:
         wide_px: int,
         recorded: RecordedConfig = DEFAULTS,
     ) -> None:
-        """Make sure that these shards are a network's inputs.
+        """Make sure that these shards hold a network's inputs; others may lie beside them.
 
         Args:
             place: what to call the shards.
@@ -101,12 +101,13 @@ class Manifest:
         Raises:
             RecordingError: they were prepared for another one.
         """
-        wanted = preprocessing(model, sync)
-        keys = wanted.keys() | self.preprocessing.keys()
-        differing = sorted(k for k in keys if wanted.get(k) != self.preprocessing.get(k))
+        wanted = for_modalities(preprocessing(model, sync), model.modalities)
+        made = for_modalities(self.preprocessing, model.modalities)
+        keys = wanted.keys() | made.keys()
+        differing = sorted(k for k in keys if wanted.get(k) != made.get(k))
         if differing:
             found = ', '.join(
-                f'{key} = {_said(self.preprocessing, key)} where {_said(wanted, key)} is needed'
+                f'{key} = {_said(made, key)} where {_said(wanted, key)} is needed'
                 for key in differing
             )
             raise RecordingError(

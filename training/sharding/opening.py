@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from activity_recognition.modalities import modalities_of
 from activity_recognition.recorded import RecordedConfig
 from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.data.source import (
@@ -99,7 +101,9 @@ class ShardSource:
             workers=self._how.workers,
             console=self._how.console,
         )
-        return prepared, []
+        # What shards hold of other modalities is left alone.
+        used = modalities_of(self._how.model)
+        return [dataclasses.replace(recording, modalities=used) for recording in prepared], []
 
     def below(self, text: str) -> str:
         """Return the text: shards know no more than what lies below their place."""

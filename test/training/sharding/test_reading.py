@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from activity_recognition.bags import RecordingWriter
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
+from activity_recognition.modalities import SPEC, SPECS
+from activity_recognition.training.data.dataset import load_dataset
+from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.data.store import Store
 from activity_recognition.training.sharding.manifest import (
     Manifest,
@@ -23,8 +26,10 @@ from activity_recognition.training.sharding.manifest import (
     holds_shards,
     read_manifest,
 )
-from activity_recognition.types import Frame, LabelSpan, to_ns
-from factories.shards import batches_of, contents, load, prepare
+from activity_recognition.training.sharding.opening import open_source
+from activity_recognition.types import Frame, LabelSpan, Modality, to_ns
+from factories.networks import TINY, with_modalities
+from factories.shards import MARGIN, WIDE_PX, batches_of, contents, load, prepare
 
 
 def upload(folder: Path, url: str) -> None:
@@ -174,7 +179,7 @@ def test_shards_for_another_network_are_refused(recordings: Path, tmp_path: Path
 
 def test_another_margin_is_refused(recordings: Path, tmp_path: Path):
     prepare(recordings, tmp_path / 'shards')
-    with pytest.raises(RecordingError, match='pictures of 36 pixels, these shards hold 40'):
+    with pytest.raises(RecordingError, match='images of 36 pixels, these shards hold 40'):
         load(tmp_path / 'shards', tmp_path / 'cache', wide_px=36)
     assert load(tmp_path / 'shards', tmp_path / 'cache', wide_px=0).training
 
@@ -205,3 +210,60 @@ def test_a_rank_that_does_not_exist_has_no_share():
 def test_a_manifest_is_read_as_it_was_written(recordings: Path, tmp_path: Path):
     made = prepare(recordings, tmp_path / 'shards').manifest
     assert read_manifest(Store(tmp_path / 'shards')) == dataclasses.replace(made)
+
+
+SUBSETS = (('video', 'text'), ('audio',), ('text',), ('video', 'audio'))
+
+
+@pytest.mark.parametrize('names', SUBSETS, ids='+'.join)
+def test_a_network_of_some_of_the_modalities_takes_these_arrays(
+    recordings: Path, tmp_path: Path, names: tuple[str, ...]
+):
+    prepare(recordings, tmp_path / 'shards')
+    model = with_modalities(*names)
+    wide_px = WIDE_PX if 'video' in names else 0
+    how = Preparing(
+        model=model, sync=SyncConfig(), cache=tmp_path / 'cache', workers=1, wide_px=wide_px
+    )
+    dataset = load_dataset(open_source(tmp_path / 'shards', how), validation_fraction=0.34, seed=0)
+    whole = load(tmp_path / 'shards', tmp_path / 'cache')
+    for some, every in zip(dataset.training, whole.training, strict=True):
+        opened = some.segments(dataset.labels), every.segments(whole.labels)
+        for mine, other in zip(*opened, strict=True):
+            assert [m.value for m in mine.modalities] == list(names)
+            for modality in mine.modalities:
+                for key in SPEC[modality].stored_keys:
+                    np.testing.assert_array_equal(mine.arrays[key], other.arrays[key])
+    for batch in batches_of(dataset, model=model, margin=MARGIN if wide_px else 0.0):
+        taken = {key for spec in SPECS for key in spec.time_keys if key in batch}
+        assert taken == {key for name in names for key in SPEC[Modality(name)].time_keys}
+
+
+def test_shards_without_a_modality_are_refused_for_a_network_with_it(recordings, tmp_path):
+    prepare(recordings, tmp_path / 'shards', model=with_modalities('audio'), wide_px=0)
+    with pytest.raises(
+        RecordingError, match=r"modalities = \['audio'\] where \['video', 'audio', 'text'\]"
+    ):
+        load(tmp_path / 'shards', tmp_path / 'cache')
+
+
+def test_settings_of_a_modality_that_is_not_used_do_not_matter(recordings, tmp_path):
+    louder = dataclasses.replace(TINY, audio=dataclasses.replace(TINY.audio, num_mels=8))
+    prepare(recordings, tmp_path / 'shards', model=louder)
+    manifest = read_manifest(Store(tmp_path / 'shards'))
+    manifest.demand('shards', with_modalities('video', 'text'), SyncConfig(), WIDE_PX)
+    with pytest.raises(RecordingError, match='audio = '):
+        manifest.demand('shards', with_modalities('video', 'audio'), SyncConfig(), WIDE_PX)
+
+
+@pytest.mark.parametrize('names', [('video', 'text'), ('audio',)], ids='+'.join)
+def test_what_was_trained_on_in_shards_is_known_among_recordings(
+    recordings: Path, tmp_path: Path, names: tuple[str, ...]
+):
+    """Also where the shards hold more modalities than the network that was trained on them."""
+    result = prepare(recordings, tmp_path / 'shards')
+    keys = {entry.key: 'train' for entry in result.manifest.recordings[:2]}
+    how = Preparing(model=with_modalities(*names), sync=SyncConfig(), cache=tmp_path / 'cache')
+    known = open_source(recordings, how).history(keys)
+    expected = [entry.name for entry in result.manifest.recordings[:2]]
+    assert sorted(path.name for path in known) == expected
