@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import ConfigError
@@ -17,6 +18,9 @@ from activity_recognition.modalities import modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
+
+CHECKPOINT = OF_RUN
+"""Folder below a run that holds its result."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,8 +2,8 @@
 
 Every crop is a strip: the name of its recording and the seconds of it, its labels, and a row per
 modality, such as frames at the network's resolution, the spectrogram and the words. They are
-changed at random as the recipe says; --plain leaves them as they are, --only makes some of the
-changes alone. Where a modality is missing or the recipe hides it, frames are black, and the
+changed at random as the recipe says; --plain changes, hides and thins nothing, at even places;
+--only makes some of the changes alone. Where a modality is missing or the recipe hides it, frames are black, and the
 spectrogram or curves are red.
 
 Example:
@@ -71,9 +71,6 @@ def run(arguments: argparse.Namespace) -> int:
         config = dataclasses.replace(config, seed=arguments.seed)
     if arguments.only:
         config = alone(config, arguments.only)
-    if arguments.plain:
-        still = dataclasses.replace(config.augmentation, strength=0.0)
-        config = dataclasses.replace(config, augmentation=still)
     with scratch_folder() as scratch:
         write_preview(
             arguments.out,
@@ -81,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.data,
             cache=arguments.cache or scratch,
             count=arguments.count,
+            plain=arguments.plain,
             console=make_console(quiet=arguments.quiet),
         )
     print(arguments.out)

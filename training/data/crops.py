@@ -81,8 +81,28 @@ def plan_epoch(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
+def plan_regularly(segments: Sequence[LabelledSegment], config: TrainConfig) -> list[CropPlan]:
+    """Plan crops at even places, with every modality; nothing is drawn.
+
+    Args:
+        segments: what is cut from, in this order.
+        config: length of crops.
+    """
+    length_ns = to_ns(config.crop_s)
+    return [
+        CropPlan(segment=index, start_ns=start_ns, end_ns=start_ns + length_ns, key=())
+        for index, segment in enumerate(segments)
+        for start_ns in _crop_starts(segment, config.crop_s, None)
+    ]
+
+
 def cut_crop(
-    segment: LabelledSegment, plan: CropPlan, config: TrainConfig, model: ModelConfig
+    segment: LabelledSegment,
+    plan: CropPlan,
+    config: TrainConfig,
+    model: ModelConfig,
+    *,
+    at_random: bool = True,
 ) -> Arrays:
     """Cut the arrays of one crop: the keys of the network's ``forward`` without a batch axis.
 
@@ -95,17 +115,19 @@ def cut_crop(
         plan: what to cut.
         config: how to thin frames, and which decisions count.
         model: its windows matter.
+        at_random: whether frames are thinned and decisions come at random, as in training; all
+            frames and regular decisions otherwise.
     """
-    rng = np.random.default_rng(plan.key)
+    rng = np.random.default_rng(plan.key) if at_random else None
     crop: Arrays = {}
     for modality in segment.modalities:
         spec = SPEC[modality]
-        if modality in THINNED:
+        if modality in THINNED and rng is not None:
             chosen = _thinned(segment, modality, plan, config, rng)
         else:
-            window_ns = to_ns(getattr(model, spec.name).window_s)
+            before_s = 0.0 if modality in THINNED else getattr(model, spec.name).window_s
             arrivals = segment.arrays[spec.arrivals_key]
-            chosen = _arrived(arrivals, plan.start_ns - window_ns, plan.end_ns)
+            chosen = _arrived(arrivals, plan.start_ns - to_ns(before_s), plan.end_ns)
         if modality in plan.hidden and not spec.has_holes:
             chosen = chosen[:0]
         crop |= _cut(segment, modality, chosen, wide=config.wide_px(model) > 0)
@@ -154,7 +176,9 @@ def _content(segment: LabelledSegment, name: str, *, wide: bool) -> NDArray[Any]
     return segment.arrays[name]
 
 
-def _crop_starts(segment: LabelledSegment, crop_s: float, rng: np.random.Generator) -> list[int]:
+def _crop_starts(
+    segment: LabelledSegment, crop_s: float, rng: np.random.Generator | None
+) -> list[int]:
     """Draw where crops begin; a segment shorter than a crop gives one that holds all of it."""
     starts = []
     for begin_ns, end_ns in segment.busy:
@@ -163,7 +187,8 @@ def _crop_starts(segment: LabelledSegment, crop_s: float, rng: np.random.Generat
             starts.append(begin_ns)
             continue
         count = max(1, round(seconds_between(end_ns, begin_ns) / crop_s))
-        places = (np.arange(count) + rng.random(count)) / count
+        within = np.full(count, 0.5) if rng is None else rng.random(count)
+        places = (np.arange(count) + within) / count
         starts += [begin_ns + int(place * spare_ns) for place in places]
     return starts
 
@@ -235,12 +260,12 @@ def _decisions(
     crop: Arrays,
     plan: CropPlan,
     config: TrainConfig,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return stamps and arrivals (Q,) of decisions: at every kept frame, and by a timer between."""
     last_ns = min(plan.end_ns, segment.end_ns)
     period_ns = round(NANOSECONDS / config.timer_rate_hz)
-    first_ns = plan.start_ns + int(rng.random() * period_ns)
+    first_ns = plan.start_ns + (0 if rng is None else int(rng.random() * period_ns))
     timer = np.arange(first_ns, last_ns, period_ns, dtype=np.int64)
     thinned = [SPEC[m] for m in segment.modalities if m in THINNED]
     stamps = np.concatenate([*(crop[spec.stamps_key] for spec in thinned), timer])

@@ -5,6 +5,7 @@ Each modality is drawn by the module of its name.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -22,9 +23,15 @@ from activity_recognition.modalities import SPECS, ModalitySpec
 from activity_recognition.models.exposure import exposed_images
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.training.augmentation import augment
-from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.data.cache import PreparedRecording
-from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop, plan_epoch
+from activity_recognition.training.data.crops import (
+    Arrays,
+    CropPlan,
+    cut_crop,
+    plan_epoch,
+    plan_regularly,
+)
 from activity_recognition.training.data.dataset import load_dataset
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.preview.canvas import (
@@ -51,6 +58,7 @@ def write_preview(
     *,
     cache: Path,
     count: int,
+    plain: bool = False,
     console: Console | None = None,
 ) -> tuple[str, ...]:
     """Write an image of crops of a run's first epoch, spread over it, one below the other.
@@ -61,6 +69,8 @@ def write_preview(
         data: folder with labelled recordings, or folder or URL of shards.
         cache: where prepared recordings are kept.
         count: crops.
+        plain: whether to leave crops as they are, whole, at even places, instead of changing,
+            hiding and thinning at random.
         console: where to show progress.
 
     Returns:
@@ -75,11 +85,11 @@ def write_preview(
     tokenizer, model = fit_to_data(preset, dataset)
     segments = open_sources(dataset, tokenizer).training
     owners = [recording for recording in dataset.training for _ in recording.texts]
-    shown = _choose(segments, config, count)
+    shown = _choose(segments, config, count, plain=plain)
     origins = tuple(_origin(data, owners[plan.segment], plan) for plan in shown)
     strips: list[Image] = []
     for plan, origin in zip(shown, origins, strict=True):
-        crop = _changed_crop(segments[plan.segment], plan, config, model)
+        crop = _changed_crop(segments[plan.segment], plan, config, model, plain=plain)
         strips += [
             _headline(origin),
             preview(crop, model.labels, tokenizer, joints=model.video.joints),
@@ -91,18 +101,33 @@ def write_preview(
     return origins
 
 
-def _choose(segments: Sequence[LabelledSegment], config: TrainConfig, count: int) -> list[CropPlan]:
+def _choose(
+    segments: Sequence[LabelledSegment], config: TrainConfig, count: int, *, plain: bool
+) -> list[CropPlan]:
     """Return crops from all of an epoch; one batch would show crops with video or crops without."""
-    plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch]
+    if plain:
+        plans = plan_regularly(segments, config)
+    else:
+        plans = [plan for batch in plan_epoch(segments, config, 0) for plan in batch]
     count = min(count, len(plans))
     return [plans[place * len(plans) // count] for place in range(count)]
 
 
 def _changed_crop(
-    segment: LabelledSegment, plan: CropPlan, config: TrainConfig, model: ModelConfig
+    segment: LabelledSegment,
+    plan: CropPlan,
+    config: TrainConfig,
+    model: ModelConfig,
+    *,
+    plain: bool,
 ) -> Arrays:
     """Cut a crop and change it as training does; images as the network's first layers see them."""
-    crop = augment(cut_crop(segment, plan, config, model), plan.key, config.augmentation, model)
+    if plain:
+        still = dataclasses.replace(config, augmentation=AugmentationConfig(strength=0.0))
+        crop = cut_crop(segment, plan, still, model, at_random=False)
+    else:
+        crop = cut_crop(segment, plan, config, model)
+        crop = augment(crop, plan.key, config.augmentation, model)
     if 'frames' in crop:
         crop['frames'] = exposed_images(crop['frames'], model.video)
     return crop

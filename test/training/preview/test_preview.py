@@ -14,7 +14,7 @@ from activity_recognition.cli import main
 from activity_recognition.commands.show import alone
 from activity_recognition.errors import ConfigError
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
-from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop
+from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop, plan_regularly
 from activity_recognition.training.preview.canvas import COLUMNS, FRAME_PX
 from activity_recognition.training.preview.strips import preview, write_preview
 from activity_recognition.types import Modality, to_ns
@@ -158,3 +158,67 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path: Path, capsys: pytest.Ca
     assert '--out must name a .png file, got x.jpg' in capsys.readouterr().err
     assert main(['show', str(tmp_path), '--out', 'x.png', '--count', '0']) == 2
     assert '--count must be at least 1' in capsys.readouterr().err
+
+
+RESTLESS = AugmentationConfig(
+    strength=2.0, margin=0.3, mel_shift=4.0, mel_masks=2, word_errors=0.5, clock_skew_s=1.0
+)
+"""Changes more than any recipe."""
+
+
+def test_plain_crops_are_the_same_whatever_is_drawn(
+    recordings: Path, tmp_path: Path, tiny_preset: str
+):
+    """Nothing is hidden, thinned, moved or changed, so that two seeds show the same."""
+    shown = []
+    for seed in (0, 1):
+        config = TrainConfig(
+            preset=tiny_preset,
+            crop_s=4.0,
+            frame_rate_hz=1.0,
+            num_workers=1,
+            seed=seed,
+            modality_dropout=0.9,
+            modalities_at_once=1,
+            augmentation=RESTLESS,
+        )
+        out = tmp_path / f'{seed}.png'
+        cache = tmp_path / 'cache'
+        origins = write_preview(out, config, recordings, cache=cache, count=6, plain=True)
+        assert len(origins) == 6
+        assert not [origin for origin in origins if 'hidden' in origin]
+        shown.append((origins, out.read_bytes()))
+        assert write_preview(out, config, recordings, cache=cache, count=6) != origins
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize('modalities', [('audio', 'imu'), ('video',), ('audio', 'text')])
+def test_plain_crops_of_any_modalities_are_whole(modalities: tuple[str, ...]):
+    segment = make_segment()
+    model = dataclasses.replace(TINY, modalities=modalities)
+    config = TrainConfig(crop_s=4.0, frame_rate_hz=1.0, modality_dropout=1.0)
+    plans = plan_regularly([segment], config)
+    assert plans == plan_regularly([segment], dataclasses.replace(config, seed=9))
+    for plan in plans:
+        assert not plan.hidden
+        crop = cut_crop(segment, plan, config, model, at_random=False)
+        arrived = segment.arrays['frame_arrivals']
+        inside = (arrived >= plan.start_ns) & (arrived < plan.end_ns)
+        np.testing.assert_array_equal(crop['frame_arrivals'], arrived[inside])
+        assert np.diff(crop['decision_arrivals']).min() >= 0
+
+
+def test_the_command_shows_plain_crops_alike(recordings: Path, tmp_path: Path, tiny_preset: str):
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text(
+        f'preset: {tiny_preset}\ncrop_s: 4.0\nmodality_dropout: 0.9\nmodalities_at_once: 1\n'
+        'num_workers: 1\n',
+        encoding='utf-8',
+    )
+    pictures = []
+    for seed in ('3', '4'):
+        out = tmp_path / f'{seed}.png'
+        words = ('show', str(recordings), '--out', str(out), '--config', str(recipe), '--quiet')
+        assert main([*words, '--plain', '--seed', seed]) == 0
+        pictures.append(out.read_bytes())
+    assert pictures[0] == pictures[1]
