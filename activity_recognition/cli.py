@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 from activity_recognition import __version__
@@ -33,7 +37,8 @@ COMMANDS = {
 """Commands and their modules under ``activity_recognition.commands``."""
 
 ROS_ARGS = '--ros-args'
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
 _DESCRIPTION = """\
 Recognises what a person is doing while it happens, for a robot: from camera, microphone and speech
 transcripts, over ROS 2."""
@@ -42,7 +47,12 @@ _EPILOG = f"""\
 health hand what follows {ROS_ARGS} on to their node, for example:
 {ROS_ARGS} -p sync.decision_rate_hz:=5.0
 The exit status is 0 on success, 1 when something cannot be used or done, 2 for a wrong argument or
-configuration, {INTERRUPTED} when it was interrupted."""
+configuration, {INTERRUPTED} after Ctrl-C and {TERMINATED} after SIGTERM, which ends a command as
+Ctrl-C does."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what is under way is saved, reported and cleaned up as after Ctrl-C."""
 
 
 class Command(Protocol):
@@ -72,13 +82,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if ros and not command.TAKES_ROS_ARGUMENTS:
         instead = getattr(command, 'INSTEAD_OF_ROS_ARGUMENTS', 'leave them out')
         parser.error(f'{arguments.command} takes no {ROS_ARGS}: {instead}')
+    arguments.given = given
     try:
-        return command.run(arguments)
+        with _terminable():
+            return command.run(arguments)
     except ActivityRecognitionError as error:
         _say(arguments.command, str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _say(arguments.command, 'interrupted')
+    except Terminated as end:
+        _say(arguments.command, str(end) or 'terminated')
+        return TERMINATED
+    except KeyboardInterrupt as end:
+        _say(arguments.command, str(end) or 'interrupted')
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output is gone; Python would complain once more at its own end.
@@ -92,6 +107,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Files without bounds, and names that no locale can write.
         _say(arguments.command, f'{type(error).__name__}: {str(error) or "not enough"}')
         return ActivityRecognitionError.exit_code
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, unless somebody handles or ignores it."""
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated
 
 
 def _escape_what_cannot_be_encoded() -> None:

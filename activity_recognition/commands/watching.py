@@ -39,7 +39,8 @@ class Watch:
             player: the node that plays, likewise.
         """
         self._node = node
-        self._recognizer, self._player = recognizer, player
+        self.recognizer, self._player = node.full_name(recognizer), player
+        """Full name of the node that decides."""
         self._title = title
         self._length_s = length_s
         self._reports = 0
@@ -58,14 +59,19 @@ class Watch:
         """Where the frames went so far; None where no player or no recogniser reports."""
         from activity_recognition.ros.accounting import IMAGE_PART, image_account
 
-        return image_account(self._played(), self._node.status(self._recognizer, IMAGE_PART)[1])
+        return image_account(self._played(), self._node.status(self.recognizer, IMAGE_PART)[1])
 
     @property
     def engine(self) -> dict[str, str]:
         """What the recogniser says of what decides; empty where it says nothing."""
         from activity_recognition.ros.accounting import ENGINE_PART
 
-        return self._node.status(self._recognizer, ENGINE_PART)[1]
+        return self._node.status(self.recognizer, ENGINE_PART)[1]
+
+    @property
+    def recognizer_there(self) -> bool:
+        """Whether the node that decides is there, or another one that publishes decisions."""
+        return self._node.sees(self.recognizer)
 
     @property
     def player_state(self) -> str:
@@ -114,7 +120,7 @@ class Watch:
         """Return the newest account of the recogniser's first input, and how many there were."""
         from activity_recognition.ros.accounting import INPUT_PARTS
 
-        accounts = (self._node.status(self._recognizer, part) for part in INPUT_PARTS)
+        accounts = (self._node.status(self.recognizer, part) for part in INPUT_PARTS)
         return next((account for account in accounts if account[0]), (0, {}))
 
 

@@ -49,7 +49,9 @@ class MonitorNode(Node):
         self._lock = threading.Lock()
         self._statuses: dict[str, dict[str, str]] = {}
         self._reports: dict[str, int] = {}
-        self.create_subscription(ActivityStamped, 'activity', self._on_activity, DECISIONS_QOS)
+        self._decisions = self.create_subscription(
+            ActivityStamped, 'activity', self._on_activity, DECISIONS_QOS
+        )
         self.create_subscription(ActivityStamped, TRUTH_TOPIC, self._on_truth, LATCHED_QOS)
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, DIAGNOSTICS_QOS
@@ -64,10 +66,24 @@ class MonitorNode(Node):
             node: its name: one in the monitor's namespace, or a full one.
             part: what the status speaks of, for example ``image``.
         """
-        full = node if node.startswith('/') else f'{self.get_namespace().rstrip("/")}/{node}'
-        name = f'{full}: {part}'
+        name = f'{self.full_name(node)}: {part}'
         with self._lock:
             return self._reports.get(name, 0), dict(self._statuses.get(name, {}))
+
+    def full_name(self, node: str) -> str:
+        """Return a node's full name, of one in the monitor's namespace where it has none."""
+        return node if node.startswith('/') else f'{self.get_namespace().rstrip("/")}/{node}'
+
+    def sees(self, node: str) -> bool:
+        """Return whether a node is there, or any that publishes decisions.
+
+        Args:
+            node: its full name.
+        """
+        if self.count_publishers(self._decisions.topic_name):
+            return True
+        found = self.get_node_names_and_namespaces()
+        return node in {f'{namespace.rstrip("/")}/{name}' for name, namespace in found}
 
     def call(self, function: Callable[[], T]) -> T:
         """Run a function in the thread that spins this node and return what it gives.

@@ -146,6 +146,43 @@ def test_a_monitor_of_nothing_ends_in_time_and_writes_its_page(start, tmp_path, 
     assert json.loads((tmp_path / 'seen' / 'metrics.json').read_text())['answers'] == []
 
 
+def test_a_monitor_beside_nobody_gives_up_in_words(start, tmp_path, namespace):
+    words = ('--patience', 1, '--report', tmp_path / 'seen', '--ros-args', '-r')
+    process = start('monitor', *words, f'__ns:=/{namespace}')
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    (line,) = errors.splitlines()
+    assert line.startswith(f'monitor: no node /{namespace}/recognizer came within 1 s')
+    assert 'activity-recognition run or replay' in line
+    assert (tmp_path / 'seen' / 'report.html').is_file()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_monitor_that_is_ended_writes_its_page(start, tmp_path, namespace, number):
+    words = ('--report', tmp_path / 'seen', '--ros-args', '-r')
+    process = start('monitor', *words, f'__ns:=/{namespace}')
+    assert process.stdout.readline() == 'waiting for decisions\n'
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    assert out.splitlines() == [str(tmp_path / 'seen' / 'report.html')]
+    assert json.loads((tmp_path / 'seen' / 'metrics.json').read_text())['answers'] == []
+
+
+def test_a_monitor_ends_after_the_recogniser_that_it_watched(start, checkpoint, namespace):
+    """One that fails, or is killed, says no more that everything is worked off."""
+    recogniser = start('run', '--checkpoint', checkpoint, '--namespace', namespace)
+    monitor = start('monitor', '--patience', 2, '--ros-args', '-r', f'__ns:=/{namespace}')
+    with closing(Ears(namespace)) as ears:
+        assert ears.heard.wait(PATIENCE_S), 'it did not become active'
+    assert monitor.stdout.readline() == 'waiting for decisions\n'
+    assert monitor.poll() is None
+    recogniser.send_signal(signal.SIGTERM)
+    _, errors = monitor.communicate(timeout=PATIENCE_S)
+    assert monitor.returncode == 0, errors
+    assert f'monitor: the node /{namespace}/recognizer ended 2 s ago' in errors
+
+
 @pytest.fixture
 def recording(tmp_path):
     path = tmp_path / 'recording'

@@ -1,16 +1,19 @@
-"""Ctrl-C between steps and not within one."""
+"""Ctrl-C and SIGTERM between steps and not within one."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+Handler = Callable[[int, FrameType | None], object] | int | None
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interruption:
-    """Raises KeyboardInterrupt at once, but for what runs inside :meth:`held`.
+    """Lets a signal raise KeyboardInterrupt at once, but for what runs inside :meth:`held`.
 
     A forward pass may be given up anywhere; an optimiser that has stepped half of the weights may
     not. Outside the main thread, where Python delivers no signals, it does nothing.
@@ -18,19 +21,24 @@ class Interruption:
 
     def __init__(self) -> None:
         self._held = False
-        self._pending = False
+        self._pending: int | None = None
+        self._previous: dict[int, Handler] = {}
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle SIGINT while the block runs, then give it back to whoever had it."""
+        """Handle SIGINT, and SIGTERM where somebody does, until the block ends."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        previous = signal.signal(signal.SIGINT, self._on_signal)
+        self._previous = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number, handler in self._previous.items():
+            if number == signal.SIGINT or callable(handler):
+                signal.signal(number, self._on_signal)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -40,12 +48,19 @@ class Interruption:
             yield
         finally:
             self._held = False
-        if self._pending:
-            self._pending = False
-            raise KeyboardInterrupt
+        if self._pending is not None:
+            number, self._pending = self._pending, None
+            self._interrupt(number, None)
 
-    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        del signum, frame
-        if not self._held:
-            raise KeyboardInterrupt
-        self._pending = True
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._held:
+            self._pending = number
+        else:
+            self._interrupt(number, frame)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Raise what the handler of before raises, or else KeyboardInterrupt."""
+        handler = self._previous[number]
+        if callable(handler):
+            handler(number, frame)
+        raise KeyboardInterrupt
