@@ -40,6 +40,8 @@ STILL = AugmentationConfig(
     proportions=0.0,
     joint_noise=0.0,
     joint_loss=0.0,
+    sensor_turn_deg=0.0,
+    sensor_scale=0.0,
 )
 """Everything that a recipe without overrides changes, off."""
 
