@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Protocol
 
 from activity_recognition import __version__
+from activity_recognition.entry import wait_passively
 from activity_recognition.errors import MESSAGE_LIMIT, ActivityRecognitionError, printable
 
 COMMANDS = {
@@ -72,6 +73,7 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; its errors and those of files are sentences."""
+    wait_passively()
     _escape_what_cannot_be_encoded()
     given = list(sys.argv[1:] if argv is None else argv)
     given, ros = split_ros_arguments(given)

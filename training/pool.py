@@ -1,4 +1,4 @@
-"""Work spread over processes, with a progress bar, that ends promptly on Ctrl-C."""
+"""Work spread over processes, with its progress shown, that ends promptly on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from datetime import timedelta
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -26,8 +29,93 @@ Item = TypeVar('Item')
 Result = TypeVar('Result')
 
 
+ALIVE_S = 20.0
+"""Without a terminal, a line is written where the last one is older than this."""
+_LOOK_S = 8.0
+"""How often it is looked where nothing is reported, so that no 30 s go by without a line."""
+
+
+class ProgressLines(Progress):
+    """Progress where there is no terminal: a plain line every :data:`ALIVE_S`, and at the end.
+
+    Lines are written by whatever reports progress, and by a thread where nothing does for long.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        """Show progress on ``console``.
+
+        Args:
+            console: where to.
+            clock: seconds, rising.
+        """
+        self._clock, self._said_s = clock, clock()
+        super().__init__(console=console, disable=True, get_time=clock)
+        self._ended = threading.Event()
+        self._lock_of_lines = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to write lines."""
+        super().start()
+        threading.Thread(target=self._stay_alive, daemon=True).start()
+
+    def _stay_alive(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            self.refresh()
+
+    def update(self, task_id: TaskID, **values: Any) -> None:  # type: ignore[override]
+        """Note progress; see :meth:`rich.progress.Progress.update`.
+
+        Args:
+            task_id: of the task.
+            values: what has changed of it.
+        """
+        super().update(task_id, **values)
+        self.refresh()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Note progress; see :meth:`rich.progress.Progress.advance`.
+
+        Args:
+            task_id: of the task.
+            advance: by how much.
+        """
+        super().advance(task_id, advance)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Write a line if the last one was long ago."""
+        with self._lock_of_lines:
+            if self._clock() - self._said_s >= ALIVE_S:
+                self._say()
+
+    def stop(self) -> None:
+        """Write the last line."""
+        super().stop()
+        if not self._ended.is_set():
+            self._ended.set()
+            with self._lock_of_lines:
+                self._say()
+
+    def _say(self) -> None:
+        self._said_s = self._clock()
+        for task in self.tasks:
+            share = '' if task.total is None else f' {task.percentage:.0f} %,'
+            left_s = None if task.finished else task.time_remaining
+            left = '' if left_s is None else f', about {timedelta(seconds=int(left_s))} left'
+            note = f'; {task.fields["note"]}' if task.fields.get('note') else ''
+            gone = timedelta(seconds=int(task.elapsed or 0))
+            text = f'{task.description}:{share} {gone} gone{left}{note}'
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def make_progress(console: Console | None) -> Progress:
-    """Return a progress display with elapsed and remaining time; None shows nothing."""
+    """Return a display of progress with elapsed and remaining time.
+
+    Args:
+        console: where to show it, as plain lines where it is no terminal; None shows nothing.
+    """
+    if console is not None and (not console.is_terminal or console.is_dumb_terminal):
+        return ProgressLines(console)
     return Progress(
         TextColumn('{task.description}', markup=False),
         BarColumn(),

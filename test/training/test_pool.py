@@ -1,14 +1,24 @@
 """Work in other processes comes back whole, and errors come back as they are."""
 
+import io
 import math
 import multiprocessing
+import queue
 import subprocess
 import sys
+import types
 
 import pytest
 from rich.console import Console
 
-from activity_recognition.training.pool import spread, worker_count
+from activity_recognition.training import pool
+from activity_recognition.training.pool import (
+    ALIVE_S,
+    ProgressLines,
+    make_progress,
+    spread,
+    worker_count,
+)
 from factories.timing import PATIENCE_S
 
 
@@ -67,3 +77,49 @@ def test_nothing_to_do_is_done():
 def test_zero_workers_are_one_per_core():
     assert worker_count(0) >= 1
     assert worker_count(3) == 3
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_without_a_terminal_lines_say_how_far_the_work_is():
+    clock, written = Clock(), io.StringIO()
+    console = Console(file=written, width=40)
+    with ProgressLines(console, clock) as progress:
+        task = progress.add_task('training [/x]', total=200, note='')
+        for done in range(1, 101):
+            clock.now_s += 1.0
+            progress.update(task, completed=done, note=f'epoch 1, loss {done}')
+    lines = written.getvalue().splitlines()
+    assert len(lines) == 100 // ALIVE_S + 1
+    assert lines[0] == 'training [/x]: 10 %, 0:00:20 gone, about 0:03:00 left; epoch 1, loss 20'
+    assert lines[-1].startswith('training [/x]: 50 %, 0:01:40 gone')
+
+
+def test_a_line_comes_also_where_nothing_is_reported(monkeypatch):
+    """One recording, or a validation, may take minutes."""
+    monkeypatch.setattr(pool, '_LOOK_S', 0.01)
+    clock, written = Clock(), queue.SimpleQueue()
+    console = Console(file=types.SimpleNamespace(write=written.put, flush=lambda: None))
+    with ProgressLines(console, clock) as progress:
+        progress.add_task('reading recordings', total=3, note='0 of 3')
+        clock.now_s += ALIVE_S
+        line = written.get(timeout=PATIENCE_S)
+    assert line.strip() == 'reading recordings: 0 %, 0:00:20 gone; 0 of 3'
+
+
+def test_short_work_is_one_line_and_a_terminal_has_its_bar():
+    written = io.StringIO()
+    with make_progress(Console(file=written)) as progress:
+        progress.add_task('counting', total=3, note='0 of 3')
+    assert written.getvalue() == 'counting: 0 %, 0:00:00 gone; 0 of 3\n'
+    assert isinstance(progress, ProgressLines)
+    assert not isinstance(make_progress(Console(force_terminal=True)), ProgressLines)
+    assert not isinstance(make_progress(None), ProgressLines)
