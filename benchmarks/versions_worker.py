@@ -3,6 +3,7 @@
 It has no imports of this folder: what it needs of the benchmarks is that version's own.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -18,10 +19,15 @@ from activity_recognition.inference.artificial import untrained_checkpoint
 
 def main() -> None:
     """Time as many steps as each line of the input says."""
-    preset, backend, rate_hz, seed = sys.argv[1:]
-    checkpoint = untrained_checkpoint(preset, seed=int(seed))
-    engine = make_engine(checkpoint, threads=1, backend=backend)
-    step = steady(engine, frame_rate_hz=float(rate_hz), seed=int(seed))
+    parser = argparse.ArgumentParser(description='Timed by versions.py.')
+    parser.add_argument('preset')
+    parser.add_argument('backend')
+    parser.add_argument('rate_hz', type=float)
+    parser.add_argument('seed', type=int)
+    chosen = parser.parse_args()
+    checkpoint = untrained_checkpoint(chosen.preset, seed=chosen.seed)
+    engine = make_engine(checkpoint, threads=1, backend=chosen.backend)
+    step = steady(engine, frame_rate_hz=chosen.rate_hz, seed=chosen.seed)
     say(package=activity_recognition.__file__)
     for line in sys.stdin:
         spent = stopwatch(step, int(line))

@@ -62,7 +62,7 @@ class ProgressLines(Progress):
         while not self._ended.wait(_LOOK_S):
             self.refresh()
 
-    def update(self, task_id: TaskID, **values: Any) -> None:  # type: ignore[override]
+    def update(self, task_id: TaskID, **values: Any) -> None:
         """Note progress; see :meth:`rich.progress.Progress.update`.
 
         Args:

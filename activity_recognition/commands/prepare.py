@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     from activity_recognition.config import SyncConfig
     from activity_recognition.console import PlainConsole
     from activity_recognition.errors import ConfigError
-    from activity_recognition.training.config import with_margin
+    from activity_recognition.training.augmentation_config import with_margin
     from activity_recognition.training.sharding.writing import prepare_shards
 
     config = load_recipe(arguments)

@@ -3,8 +3,8 @@
 Every crop is a strip: the name of its recording and the seconds of it, its labels, and a row per
 modality, such as frames at the network's resolution, the spectrogram and the words. They are
 changed at random as the recipe says; --plain changes, hides and thins nothing, at even places;
---only makes some of the changes alone. Where a modality is missing or the recipe hides it, frames are black, and the
-spectrogram or curves are red.
+--only makes some of the changes alone. Where a modality is missing or the recipe hides it, frames
+are black, and the spectrogram or curves are red.
 
 Example:
     activity-recognition show recordings --out crops.png --only mirror word_errors
@@ -22,7 +22,8 @@ from activity_recognition.commands.recipes import add_recipe_options
 from activity_recognition.config_io import build_config, to_mapping, unknown_key
 from activity_recognition.errors import ConfigError
 from activity_recognition.scratch import scratch_folder
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 
 HELP = 'draw the network inputs of labelled recordings'
 TAKES_ROS_ARGUMENTS = False

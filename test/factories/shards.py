@@ -9,7 +9,8 @@ import torch
 
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.inference.precision import Precision
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
 from activity_recognition.training.data.dataset import Dataset, load_dataset
 from activity_recognition.training.data.source import Preparing

@@ -8,7 +8,7 @@ from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.augmentation.imu import rotation
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 from activity_recognition.training.data.preprocessing import preprocess_recording
 from activity_recognition.training.preview.canvas import Scale
 from activity_recognition.training.preview.imu import COLOURS, HEIGHT_PX, draw

@@ -19,7 +19,7 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.modalities import SPECS, ModalitySpec
 from activity_recognition.training.augmentation.clocks import skew_clocks
 from activity_recognition.training.augmentation.tempo import change_tempo
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 
 Arrays = dict[str, NDArray[Any]]
 Augment = Callable[[Arrays, AugmentationConfig, ModelConfig, np.random.Generator], Arrays]

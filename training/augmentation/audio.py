@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 
 _DB = np.log(10) / 10
 """Natural logarithm of a power per decibel."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.modalities import SPECS
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 from activity_recognition.types import to_ns
 
 _MOVED = tuple(spec for spec in SPECS if not spec.triggers_decisions)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.config import ModelConfig
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 
 NOISE = (0.2, 0.03)
 """Largest standard deviation of noise, m/s² and rad/s."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.keypoints.skeletons import other_side
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 
 
 def change_points(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.modalities import DECISION_KEYS, SPECS, ModalitySpec
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 
 Arrays = dict[str, NDArray[Any]]
 Int64 = NDArray[np.int64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.models.tokenizer import SPECIAL_TOKENS
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 
 
 def augment(

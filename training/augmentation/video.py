@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.training.augmentation.key_points import change_points
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 
 _MID_GREY = 127.5
 _LEAST_GAMMA = 0.2

@@ -23,7 +23,8 @@ from activity_recognition.modalities import SPECS, ModalitySpec
 from activity_recognition.models.exposure import exposed_images
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.training.augmentation import augment
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.data.crops import (
     Arrays,

@@ -14,7 +14,8 @@ from torch import Tensor
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.pretrained import with_backbones
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import IGNORE

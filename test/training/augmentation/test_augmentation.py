@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from activity_recognition.models.spectrogram import FLOOR, MEAN, SCALE
 from activity_recognition.training.augmentation import augment as augment_to
 from activity_recognition.training.augmentation.video import change_frames
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.types import to_ns
 from factories.networks import TINY

@@ -8,7 +8,7 @@ import pytest
 from activity_recognition.keypoints import SKELETONS, joint_array
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.augmentation.key_points import change_points, mirrored
-from activity_recognition.training.config import AugmentationConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
 from factories.bodies import body
 from factories.networks import KEYED
 

@@ -8,7 +8,8 @@ import pytest
 from activity_recognition.modalities import DECISION_KEYS, SPEC
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.augmentation.tempo import change_tempo
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop
 from activity_recognition.types import Modality, to_ns
 from factories.networks import TINY

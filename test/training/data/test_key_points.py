@@ -12,7 +12,8 @@ from activity_recognition.errors import RecordingError
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.keypoints import draw_figure, joint_array
 from activity_recognition.sensors.size import LEAST_SIDE_PX
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import preprocessing
 from activity_recognition.training.data.crops import CropPlan, cut_crop
 from activity_recognition.training.data.preprocessing import preprocess_recording

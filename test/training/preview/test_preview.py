@@ -13,7 +13,8 @@ import pytest
 from activity_recognition.cli import main
 from activity_recognition.commands.show import alone
 from activity_recognition.errors import ConfigError
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import Arrays, CropPlan, cut_crop, plan_regularly
 from activity_recognition.training.preview.canvas import COLUMNS, FRAME_PX
 from activity_recognition.training.preview.strips import preview, write_preview

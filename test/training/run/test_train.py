@@ -17,7 +17,8 @@ from activity_recognition.errors import CheckpointError, ConfigError, RecordingE
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import recording_key
 from activity_recognition.training.data.dataset import Dataset
 from activity_recognition.training.evaluation.scoring import evaluate_recordings

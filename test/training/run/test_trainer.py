@@ -15,7 +15,8 @@ import torch
 from activity_recognition.config import EngineConfig
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import choose_precision
-from activity_recognition.training.config import AugmentationConfig, TrainConfig
+from activity_recognition.training.augmentation_config import AugmentationConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
 from activity_recognition.training.run import trainer as trainer_module
 from activity_recognition.training.run.batches import load_batch
