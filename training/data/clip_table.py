@@ -66,6 +66,8 @@ class ClipRow:
     """What other sensors measured, by modality."""
     split: str = ''
     group: str = ''
+    is_named: bool = False
+    """Whether the table names the recording."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,6 +212,7 @@ def _row(cells: Sequence[str], header: Sequence[str], table: Path, line: int) ->
         speech_delay_s=_seconds(row, 'speech_delay_s'),
         split=row.get('split', ''),
         group=row.get('group', ''),
+        is_named=bool(row.get('recording')),
     )
 
 
@@ -279,7 +282,7 @@ def _name(row: Mapping[str, str]) -> str:
 
 
 class _Names:
-    """Refuses two recordings at one place, and a clip that comes twice."""
+    """Refuses two recordings at one place, and a clip that comes twice by mistake."""
 
     def __init__(self) -> None:
         self._rows: dict[str, ClipRow] = {}
@@ -289,9 +292,9 @@ class _Names:
 
     def take(self, row: ClipRow) -> None:
         """Note a row; raises RecordingError where another one has its clip or its name."""
-        if row.clip is not None and row.clip.resolve() in self._clips:
-            before = self._clips[row.clip.resolve()].where
-            raise RecordingError(f'{quoted(row.clip.name)} stands in {before} already')
+        before = self._clips.get(row.clip.resolve()) if row.clip is not None else None
+        if before is not None:
+            _refuse_repeated(row, before)
         above = [path.as_posix() for path in PurePath(row.name).parents if path.name]
         taken = (self._rows.get(name) for name in (row.name, *above))
         other = next(filter(None, (*taken, self._folders.get(row.name))), None)
@@ -304,6 +307,21 @@ class _Names:
         self._folders.update(dict.fromkeys(above, row))
         if row.clip is not None:
             self._clips[row.clip.resolve()] = row
+
+
+def _refuse_repeated(row: ClipRow, before: ClipRow) -> None:
+    """Refuse a clip that another row has, unless its recording is named and of the same split."""
+    clip = quoted(row.clip.name if row.clip else '')
+    if not row.is_named:
+        raise RecordingError(
+            f'{clip} stands in {before.where} already; where two recordings of it are wanted, name '
+            'them in the column recording'
+        )
+    if row.split != before.split:
+        raise RecordingError(
+            f'{clip} is in the split {quoted(row.split)} here and in {quoted(before.split)} in '
+            f'{before.where}: what is trained on would be tested'
+        )
 
 
 def _refuse_parted_groups(rows: Sequence[ClipRow]) -> None:

@@ -158,6 +158,21 @@ def test_no_two_recordings_lie_at_one_place(folder: Path, rows: str, fault: str)
     assert f'clips.csv:{fault}' in problem
 
 
+def test_a_clip_serves_several_recordings_of_one_split_that_are_named(folder: Path):
+    header = 'clip,label,recording,transcript,split\n'
+    found = table(folder, f'{header}a.mp4,x,one,hi,train\na.mp4,x,two,ho,train\n')
+    assert [row.name for row in found.rows] == ['one', 'two']
+    assert found.problems == ()
+
+
+def test_a_clip_is_not_trained_on_and_tested(folder: Path):
+    header = 'clip,label,recording,split\n'
+    found = table(folder, f'{header}a.mp4,x,one,train\na.mp4,x,two,test\n')
+    assert [row.name for row in found.rows] == ['one']
+    (problem,) = found.problems
+    assert "3: 'a.mp4' is in the split 'test' here and in 'train' in " in problem
+
+
 def test_clips_may_lie_elsewhere_and_their_recordings_do_not(folder: Path):
     inner = folder / 'tables'
     inner.mkdir()
