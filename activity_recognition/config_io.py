@@ -11,9 +11,9 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from activity_recognition import text_files
 from activity_recognition.checkpoint_folder import CONFIG, checkpoint_folder
@@ -153,6 +153,34 @@ def _float(value: int, where: str) -> float:
 def to_mapping(config: Any) -> dict[str, Any]:
     """Return a dataclass as a nested mapping that YAML and JSON can hold; tuples become lists."""
     return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
+
+
+class Difference(NamedTuple):
+    """A setting whose value differs; None stands for one that is not there."""
+
+    name: str
+    """Dotted."""
+    found: Any
+    wanted: Any
+
+
+def differences(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ''
+) -> Iterator[Difference]:
+    """Yield the settings that differ between two nested mappings, by name.
+
+    Args:
+        found: one of them.
+        wanted: the other.
+        prefix: begins every name.
+    """
+    for name in sorted({*found, *wanted}):
+        values = found.get(name), wanted.get(name)
+        inner = [value if isinstance(value, Mapping) else {} for value in values if value]
+        if inner and all(inner):
+            yield from differences(*(value or {} for value in values), prefix=f'{prefix}{name}.')
+        elif values[0] != values[1]:
+            yield Difference(f'{prefix}{name}', *values)
 
 
 def nested(values: Mapping[str, Any], *, where: str = 'parameters') -> dict[str, Any]:

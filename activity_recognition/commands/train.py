@@ -13,6 +13,7 @@ with the checkpoint OUT/checkpoint; one that was interrupted goes on where it wa
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,23 +82,37 @@ def _check(config: TrainConfig, arguments: argparse.Namespace) -> int:
 def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
     from accelerate import PartialState
 
+    from activity_recognition.checkpoint_folder import RUN_STATE
+    from activity_recognition.training.run.resuming import explain_interruption, saved_ns
     from activity_recognition.training.run.train import main_train
 
-    result = main_train(
-        config,
-        arguments.data,
-        arguments.out,
-        resume=not arguments.restart,
-        cache=arguments.cache,
-        strict=arguments.strict,
-        tensorboard=arguments.tensorboard,
-        console=_console(arguments),
-    )
+    state = arguments.out / RUN_STATE
+    before_ns = saved_ns(state)
+    try:
+        result = main_train(
+            config,
+            arguments.data,
+            arguments.out,
+            resume=not arguments.restart,
+            cache=arguments.cache,
+            strict=arguments.strict,
+            tensorboard=arguments.tensorboard,
+            console=_console(arguments),
+        )
+    except KeyboardInterrupt as end:
+        sentence = explain_interruption(state, before_ns, _command(arguments))
+        raise type(end)(sentence) from None
     processes = PartialState()
     if processes.is_main_process:
         print(result.checkpoint)
     processes.destroy_process_group()
     return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """Return the command that goes on with a run, as a shell takes it."""
+    words = [word for word in arguments.given if word != '--restart']
+    return shlex.join(['activity-recognition', *words])
 
 
 def _console(arguments: argparse.Namespace) -> Console | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -47,12 +48,71 @@ class Progress:
     """Validations in a row that gained nothing over it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrozenWeights:
+    """Weights that a run never changes: each start has them from where they come from.
+
+    So they are in no file of a run but its checkpoint.
+    """
+
+    keys: frozenset[str] = frozenset()
+    """Of the state of all modules, each after the module's name."""
+    digest: str = ''
+    """Of their values; empty without any."""
+
+    @classmethod
+    def of(cls, modules: Mapping[str, nn.Module]) -> FrozenWeights:
+        """Find the weights without gradients; before anything is trained.
+
+        Args:
+            modules: by name.
+        """
+        digest = hashlib.sha256()
+        keys = set()
+        for name, module in modules.items():
+            for key, parameter in module.named_parameters():
+                if not parameter.requires_grad:
+                    keys.add(f'{name}/{key}')
+                    digest.update(f'{name}/{key}'.encode())
+                    digest.update(parameter.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+        return cls(keys=frozenset(keys), digest=digest.hexdigest() if keys else '')
+
+    def without(self, name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a module's state without them.
+
+        Args:
+            name: of the module.
+            state: its ``state_dict``.
+        """
+        return {key: value for key, value in state.items() if f'{name}/{key}' not in self.keys}
+
+    def completed(
+        self, name: str, module: nn.Module, state: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return a state that was written without them with those of a module.
+
+        Args:
+            name: of the module.
+            module: which has them.
+            state: what was written, now or by an older version, which left out nothing.
+        """
+        own = module.state_dict()
+        frozen = {key: value for key, value in own.items() if f'{name}/{key}' in self.keys}
+        return {**frozen, **state}
+
+
+_NONE = FrozenWeights()
+
+
 def save_state(
     path: Path,
     progress: Progress,
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     scaler: GradScaler | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    frozen: FrozenWeights = _NONE,
 ) -> None:
     """Write modules, optimiser and progress to ``path``; the old file stays until that is done.
 
@@ -64,17 +124,20 @@ def save_state(
         modules: by name.
         optimiser: of their weights.
         scaler: of the gradients in fp16, where there is one.
+        settings: of the run, for :func:`read_settings`.
+        frozen: weights that are left out.
     """
     tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
-        for key, value in module.state_dict().items():
+        for key, value in frozen.without(name, module.state_dict()).items():
             tensors[f'{name}/{key}'] = value.detach().cpu().clone().contiguous()
     for index, entries in optimiser.state_dict()['state'].items():
         for key, value in entries.items():
             tensors[f'optimiser/{index}/{key}'] = torch.as_tensor(value).detach().cpu().clone()
     fields = {name: getattr(progress, name) for name in Progress.__slots__}
     scale = scaler.state_dict() if scaler is not None else {}
-    header = {'schema': _SCHEMA, 'progress': fields, 'scaler': scale}
+    header = {'schema': _SCHEMA, 'progress': fields, 'scaler': scale, 'settings': settings}
+    header['frozen'] = frozen.digest
     scratch = path.with_suffix(f'.{os.getpid()}.part')
     with writing(path, 'the state of the run', SafetensorError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,18 +159,40 @@ def read_progress(path: Path) -> Progress:
     Raises:
         CheckpointError: the file is damaged or of another schema.
     """
-    return _read_header(path)[0]
+    return _read_header(path).progress
 
 
-def _read_header(path: Path) -> tuple[Progress, dict[str, Any]]:
-    """Read progress and the state of the gradients' scaler."""
+def read_settings(path: Path) -> dict[str, Any] | None:
+    """Read the settings of the run at ``path``; None where an older version wrote it.
+
+    Raises:
+        CheckpointError: the file is damaged or of another schema.
+    """
+    return _read_header(path).settings
+
+
+class _Header(NamedTuple):
+    progress: Progress
+    scaler: dict[str, Any]
+    settings: dict[str, Any] | None
+    frozen: str | None
+    """Digest of the weights that were left out; None where an older version wrote it."""
+
+
+def _read_header(path: Path) -> _Header:
     try:
         with safe_open(path, 'pt') as file:
             text = (file.metadata() or {})['run']
         header = parse_json(text, CheckpointError, where='run')
         schema = header['schema']
         if schema == _SCHEMA:
-            return _progress(header['progress']), dict(header['scaler'])
+            settings = header.get('settings')
+            return _Header(
+                progress=_progress(header['progress']),
+                scaler=dict(header['scaler']),
+                settings=None if settings is None else dict(settings),
+                frozen=header.get('frozen'),
+            )
     except (
         *(SafetensorError, OSError, KeyError, TypeError, ValueError),
         *(CheckpointError, ConfigError),
@@ -139,6 +224,8 @@ def load_state(
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     scaler: GradScaler | None = None,
+    *,
+    frozen: FrozenWeights = _NONE,
 ) -> Progress:
     """Load what :func:`save_state` wrote into modules and optimiser of the same shape.
 
@@ -147,16 +234,23 @@ def load_state(
         modules: by name; are loaded into.
         optimiser: of their weights; is loaded into.
         scaler: of the gradients in fp16, where there is one; is loaded into.
+        frozen: weights that were left out, and that the modules have.
 
     Raises:
-        CheckpointError: the file is damaged, of another schema, or of another network.
+        CheckpointError: the file is damaged, of another schema, of another network, or of one with
+            other frozen weights.
     """
-    progress, scale = _read_header(path)
+    header = _read_header(path)
+    if header.frozen is not None and header.frozen != frozen.digest:
+        raise CheckpointError(
+            f'{path}: expected the frozen weights that the run began with, those of a pretrained '
+            'network, got others; name the same network, or start over (--restart)'
+        )
     with safe_open(path, 'pt') as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
         for name, module in modules.items():
-            module.load_state_dict(_below(tensors, name))
+            module.load_state_dict(frozen.completed(name, module, _below(tensors, name)))
     except RuntimeError as error:
         raise CheckpointError(
             f'{path}: the state is of another network: {printable(str(error), 500)}'
@@ -165,11 +259,11 @@ def load_state(
         entries = _optimiser_entries(_below(tensors, 'optimiser'), optimiser)
         groups = optimiser.state_dict()['param_groups']
         optimiser.load_state_dict({'state': entries, 'param_groups': groups})
-        if scaler is not None and scale:
-            scaler.load_state_dict(scale)
+        if scaler is not None and header.scaler:
+            scaler.load_state_dict(header.scaler)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _unreadable(path, error) from error
-    return progress
+    return header.progress
 
 
 def _optimiser_entries(

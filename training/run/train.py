@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from safetensors.torch import load_file
 
 from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
-from activity_recognition.config_io import to_mapping, to_stored_mapping
+from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import METRICS, save_checkpoint
@@ -32,7 +30,7 @@ from activity_recognition.models.pretrained import (
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.text_files import read_json_object
-from activity_recognition.training.config import ModelChoices, TrainConfig
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.source import Preparing
@@ -51,14 +49,17 @@ from activity_recognition.training.run.losses import class_weights
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
 from activity_recognition.training.run.processes import choose_own_precision, join_processes
 from activity_recognition.training.run.recipe_file import RECIPE, write_recipe
+from activity_recognition.training.run.resuming import (
+    described_settings,
+    explain_other_data,
+    fingerprint,
+    refuse_other_recipe,
+)
 from activity_recognition.training.run.state import read_progress
-from activity_recognition.training.run.trainer import STATE, Sources, Trainer
+from activity_recognition.training.run.trainer import BEST, STATE, Sources, Trainer
 from activity_recognition.training.run.validation import validate
 from activity_recognition.training.sharding.opening import open_source
 from activity_recognition.types import Modality
-
-_FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
-"""Settings that may differ when a run is resumed; ``recorded`` shows in the recordings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +111,9 @@ def main_train(
             cannot be read, or ``frame_encoder`` is damaged or of another preset.
         KeyboardInterrupt: on Ctrl-C, with the run saved.
     """
+    given = described_settings(config)
+    if resume:
+        refuse_other_recipe(given, out, out / STATE)
     model, precision, accelerator = _begin(config)
     console = console if accelerator.is_main_process else None
     # One process on each machine reads the recordings, the others find what it has prepared.
@@ -120,6 +124,7 @@ def main_train(
     config, model = size_to_data(config, dataset, console)
     tokenizer, model = fit_to_data(model, dataset)
     run = _Run(
+        given=given,
         config=config,
         precision=precision,
         accelerator=accelerator,
@@ -228,30 +233,12 @@ def make_model(
     return TrainingModel(system, loss)
 
 
-def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | None = None) -> str:
-    """Return 16 hexadecimal digits that tell one run from another.
-
-    They depend on its settings, its data, and the weights that it begins with.
-
-    Args:
-        config: of the run.
-        dataset: its recordings.
-        frame_encoder: weights to begin with.
-    """
-    # Runs that were begun before a setting existed go on.
-    settings = {k: v for k, v in to_stored_mapping(config).items() if k not in _FREE_SETTINGS}
-    if config.model == ModelChoices():
-        del settings['model']
-    recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
-    start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
-    content = json.dumps([settings, recordings, dataset.labels, start], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Run:
     """What the parts of one run share."""
 
+    given: Mapping[str, Any]
+    """The recipe before it was sized to the data."""
     config: TrainConfig
     precision: Precision
     accelerator: Accelerator
@@ -277,12 +264,9 @@ class _Run:
             CheckpointError: the folder holds another run.
         """
         identity = fingerprint(self.config, self.dataset, self.frame_encoder)
-        there = (self.out / STATE).exists()
-        if there and read_progress(self.out / STATE).fingerprint != identity:
-            raise CheckpointError(
-                f'{self.out} holds a run with other settings or other recordings; '
-                'choose another folder, or remove it'
-            )
+        resume = resume and (self.out / STATE).exists()
+        if resume and read_progress(self.out / STATE).fingerprint != identity:
+            raise explain_other_data(self.out)
         trainer = Trainer(
             make_model(self.config, model, self.sources, self.frame_encoder),
             self.sources,
@@ -290,16 +274,21 @@ class _Run:
             self.precision,
             run=self.out,
             fingerprint=identity,
+            settings={'given': self.given, 'sized': described_settings(self.config)},
             accelerator=self.accelerator,
             tensorboard=self.tensorboard,
             console=self.console,
         )
-        if resume and there:
+        if resume:
             trainer.resume()
         if self.accelerator.is_main_process:
             write_recipe(self.out / RECIPE, self.config)
         # Nobody may save before all have looked.
         self.accelerator.wait_for_everyone()
+        if not resume and self.accelerator.is_main_process:
+            # Or what is interrupted early would be followed by the run of before.
+            for name in (STATE, BEST):
+                (self.out / name).unlink(missing_ok=True)
         return trainer
 
     def finish(self, trainer: Trainer, origin: str) -> TrainingResult:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from activity_recognition.checkpoint_folder import RUN_STATE
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.modalities import SPEC
@@ -33,12 +34,12 @@ from activity_recognition.training.run.objective import TrainingModel
 from activity_recognition.training.run.optimisation import Optimisation
 from activity_recognition.training.run.out_of_memory import explain_out_of_memory
 from activity_recognition.training.run.processes import Peers, join_processes
-from activity_recognition.training.run.state import Progress, load_state, save_state
+from activity_recognition.training.run.state import FrozenWeights, Progress, load_state, save_state
 from activity_recognition.training.run.throughput import Throughput
 from activity_recognition.training.run.validation import Validation, validate
 from activity_recognition.types import seconds_between
 
-STATE, BEST = 'state.safetensors', 'best.safetensors'
+STATE, BEST = RUN_STATE, 'best.safetensors'
 """Files of a run: where it stands, and the best weights so far."""
 
 LOG_EVERY = 25
@@ -86,6 +87,7 @@ class Trainer:
         *,
         run: Path,
         fingerprint: str,
+        settings: Mapping[str, Any] | None = None,
         accelerator: Accelerator | None = None,
         tensorboard: bool = False,
         console: Console | None = None,
@@ -99,6 +101,7 @@ class Trainer:
             precision: where and how to compute.
             run: folder of the run.
             fingerprint: of the run; a state of another one is not resumed.
+            settings: what the state keeps of the recipe, to say how another differs.
             accelerator: joins the processes; None is one alone.
             tensorboard: whether to write for TensorBoard, too.
             console: where to show progress.
@@ -112,6 +115,7 @@ class Trainer:
         self.precision = precision
         self.run = run
         self.progress = Progress(fingerprint=fingerprint)
+        self._settings = settings
         self.curriculum = Curriculum(config)
         self._sources = sources
         self._check_patience()
@@ -127,6 +131,7 @@ class Trainer:
             rates=tuple(_rates(model.system, config)),
             scaler=precision.make_scaler(),
         )
+        self._frozen = FrozenWeights.of({**self._modules(), 'best': self.average})
         self._wrapped = self._accelerator.prepare_model(self._model)
         self._log = Logbook(run, main=self._peers.is_main, tensorboard=tensorboard)
         self._console = console if self._peers.is_main else None
@@ -149,7 +154,11 @@ class Trainer:
         """
         optimisation = self._optimisation
         self.progress = load_state(
-            self.run / STATE, self._modules(), optimisation.optimiser, optimisation.scaler
+            self.run / STATE,
+            self._modules(),
+            optimisation.optimiser,
+            optimisation.scaler,
+            frozen=self._frozen,
         )
         self._write('resumed', epoch=self.progress.epoch)
 
@@ -185,7 +194,8 @@ class Trainer:
         """Put the weights of the best validation into :attr:`average`, where there was one."""
         self._accelerator.wait_for_everyone()
         if self.progress.best >= 0:
-            self.average.load_state_dict(load_file(self.run / BEST))
+            best = load_file(self.run / BEST)
+            self.average.load_state_dict(self._frozen.completed('best', self.average, best))
 
     def _check_patience(self) -> None:
         impatient = [s.name for s in self.curriculum.stages if s.settings.patience]
@@ -306,7 +316,8 @@ class Trainer:
         if not self._peers.is_main:
             return
         scratch = self.run / f'{BEST}.part'
-        tensors = {k: v.cpu().clone() for k, v in self.average.state_dict().items()}
+        state = self._frozen.without('best', self.average.state_dict())
+        tensors = {key: value.cpu().clone() for key, value in state.items()}
         with writing(self.run / BEST, 'the best weights', SafetensorError):
             save_file(tensors, scratch)
             scratch.replace(self.run / BEST)
@@ -316,7 +327,13 @@ class Trainer:
         if self._peers.is_main:
             moved = self._optimisation
             save_state(
-                self.run / STATE, self.progress, self._modules(), moved.optimiser, moved.scaler
+                self.run / STATE,
+                self.progress,
+                self._modules(),
+                moved.optimiser,
+                moved.scaler,
+                settings=self._settings,
+                frozen=self._frozen,
             )
         self._saved_s = time.perf_counter()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from activity_recognition.config_io import (
     PRETRAINED_PRESETS,
@@ -18,13 +18,15 @@ from activity_recognition.config_io import (
     shipped_file,
     to_mapping,
 )
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.models.pretrained import load_backbones, read_tokenizer, with_backbones
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.pretraining.pretrain import pretrain
+from activity_recognition.training.run import trainer as trainer_module
 from activity_recognition.training.run.train import main_train
+from activity_recognition.training.run.trainer import BEST, STATE
 from factories.backbones import save_image_backbone, save_text_backbone, with_names
 from factories.networks import TINY
 
@@ -127,3 +129,59 @@ def test_the_real_minilm_knows_what_sentences_mean(monkeypatch: pytest.MonkeyPat
     for one, other, foreign in ((0, 1, 2), (2, 3, 0)):
         near, far = alike(pooled[one], pooled[other], 0), alike(pooled[one], pooled[foreign], 0)
         assert near > far + 0.1
+
+
+def test_a_frozen_network_is_in_the_checkpoint_alone(
+    recordings: Path, tmp_path: Path, tiny_train: TrainConfig, monkeypatch: pytest.MonkeyPatch
+):
+    """A resumed run has it from where it came, and ends with the weights of one in one go."""
+    preset = write_preset(tmp_path, trained_layers=1)
+    config = dataclasses.replace(
+        tiny_train, preset=preset, epochs=2, validate_every=1, patience=0, num_workers=1
+    )
+    whole = main_train(config, recordings, tmp_path / 'whole')
+    frozen = frozen_keys(preset)
+    assert len(frozen) > 10
+    for name in (STATE, BEST):
+        keys = load_file(tmp_path / 'whole' / name)
+        assert not [key for key in keys if any(key.endswith(f'/{f}') or key == f for f in frozen)]
+        assert not [key for key in keys if key.removeprefix('average/module.') in frozen]
+    assert frozen <= set(weights_of(whole.checkpoint))
+
+    real, calls = trainer_module.load_batch, []
+
+    def interrupted(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module, 'load_batch', interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            main_train(config, recordings, tmp_path / 'parts')
+    parts = main_train(config, recordings, tmp_path / 'parts')
+    whole_weights, parts_weights = weights_of(whole.checkpoint), weights_of(parts.checkpoint)
+    assert set(whole_weights) == set(parts_weights)
+    for key, value in whole_weights.items():
+        assert torch.equal(value, parts_weights[key]), key
+
+
+def test_a_run_does_not_go_on_with_another_frozen_network(
+    recordings: Path, tmp_path: Path, tiny_train: TrainConfig
+):
+    preset = write_preset(tmp_path, trained_layers=0)
+    config = dataclasses.replace(tiny_train, preset=preset, epochs=1)
+    out = tmp_path / 'run'
+    main_train(config, recordings, out)
+    [path] = (tmp_path / 'text').rglob('model.safetensors')
+    tensors = load_file(path)
+    save_file({key: value + 0.5 for key, value in tensors.items()}, path, {'format': 'pt'})
+    with pytest.raises(CheckpointError, match='expected the frozen weights that the run began'):
+        main_train(config, recordings, out)
+
+
+def frozen_keys(preset: str) -> set[str]:
+    """Names of the weights that training leaves, in a checkpoint."""
+    system = ActivityRecognitionSystem(with_backbones(load_model_config(preset)))
+    return {name for name, value in system.named_parameters() if not value.requires_grad}

@@ -13,7 +13,7 @@ from rich.console import Console
 from activity_recognition.bags import RecordingReader, find_recordings
 from activity_recognition.config import SmoothingConfig, SyncConfig
 from activity_recognition.config_io import load_config, to_stored_mapping
-from activity_recognition.errors import CheckpointError, ConfigError, RecordingError
+from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
@@ -22,7 +22,8 @@ from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import recording_key
 from activity_recognition.training.data.dataset import Dataset
 from activity_recognition.training.evaluation.scoring import evaluate_recordings
-from activity_recognition.training.run.train import TrainingResult, fingerprint, main_train
+from activity_recognition.training.run.resuming import fingerprint
+from activity_recognition.training.run.train import TrainingResult, main_train
 
 
 @pytest.fixture(scope='module')
@@ -93,14 +94,6 @@ def test_a_finished_run_is_not_trained_again(
     again = main_train(dataclasses.replace(config, num_workers=0), recordings, out)
     assert again.metrics['training']['steps'] == result.metrics['training']['steps']
     assert (again.checkpoint / 'model.safetensors').read_bytes() == weights
-
-
-def test_a_run_with_other_settings_is_refused(
-    trained: tuple[TrainingResult, TrainConfig, Path], recordings: Path
-):
-    _, config, out = trained
-    with pytest.raises(CheckpointError, match='other settings or other recordings'):
-        main_train(dataclasses.replace(config, seed=5), recordings, out)
 
 
 def test_settings_that_came_later_leave_begun_runs_as_they_are():

@@ -1,0 +1,133 @@
+"""Whether a run's folder may be gone on with, told before any recording is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from activity_recognition.config_io import differences, to_stored_mapping
+from activity_recognition.errors import CheckpointError, ConfigError, quoted
+from activity_recognition.training.config import ModelChoices, TrainConfig
+from activity_recognition.training.data.dataset import Dataset
+from activity_recognition.training.run.state import read_progress, read_settings
+
+_FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
+"""May differ when a run is resumed; how recordings are read is part of their identity."""
+_NAMED = 5
+"""Settings that a message names."""
+
+
+def run_settings(config: TrainConfig) -> dict[str, Any]:
+    """Return what of a recipe tells one run from another; settings with their default are left out.
+
+    So runs that were begun before a setting existed go on.
+    """
+    settings = {k: v for k, v in to_stored_mapping(config).items() if k not in _FREE_SETTINGS}
+    if config.model == ModelChoices():
+        del settings['model']
+    return settings
+
+
+def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | None = None) -> str:
+    """Return 16 hexadecimal digits that tell one run from another.
+
+    They depend on its settings, its data, and the weights that it begins with.
+
+    Args:
+        config: of the run.
+        dataset: its recordings.
+        frame_encoder: weights to begin with.
+    """
+    settings = run_settings(config)
+    recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
+    start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
+    content = json.dumps([settings, recordings, dataset.labels, start], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def described_settings(config: TrainConfig) -> dict[str, Any]:
+    """Return what a run's state keeps of its recipe and of its preset's network, to compare."""
+    return {'recipe': run_settings(config), 'network': to_stored_mapping(config.model_config())}
+
+
+def refuse_other_recipe(wanted: Mapping[str, Any], out: Path, state: Path) -> None:
+    """Make sure that a folder holds no run, or one with the same settings.
+
+    Args:
+        wanted: :func:`described_settings` of the recipe to go on with.
+        out: the folder.
+        state: file with the state of the run that it holds, if it does.
+
+    Raises:
+        CheckpointError: the run's settings differ, with both values, or its state is damaged.
+    """
+    found = read_settings(state) if state.exists() else None
+    if found is None:
+        return
+    # As it was given, and as it was sized to the data.
+    named = min((_named(known, wanted) for known in found.values()), key=len, default=[])
+    if named:
+        more = f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''
+        raise CheckpointError(
+            f'{out} holds a run of another recipe: {"; ".join(named[:_NAMED])}{more}. '
+            'Go on with the settings of the run, choose another folder (--out), or start over '
+            '(--restart)'
+        )
+
+
+def _named(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    return [
+        sentence
+        for part, of in (('recipe', ''), ('network', ' of the network'))
+        for sentence in _said(found.get(part), wanted[part], of)
+    ]
+
+
+def _said(found: Any, wanted: Mapping[str, Any], of: str) -> list[str]:
+    if not isinstance(found, Mapping):
+        return []
+    return [
+        f'{item.name}{of} is {_quoted(item.wanted)}, in the run {_quoted(item.found)}'
+        for item in differences(found, wanted)
+    ]
+
+
+def _quoted(value: Any) -> str:
+    return 'its default' if value is None else quoted(value)
+
+
+def explain_other_data(out: Path) -> CheckpointError:
+    """Return what to say of a run with the same settings that is another one all the same."""
+    return CheckpointError(
+        f'{out} holds a run with other recordings, or one that began with other weights; go on '
+        'with those, choose another folder (--out), or start over (--restart)'
+    )
+
+
+def explain_interruption(state: Path, before_ns: int, command: str) -> str:
+    """Say what an interruption leaves, and how to go on.
+
+    Args:
+        state: file of the run's state.
+        before_ns: :func:`saved_ns` of it when the command began.
+        command: that goes on with the run, as a shell takes it.
+    """
+    if saved_ns(state) == before_ns:
+        kept = f'{state.parent} is as it was before' if before_ns else 'there is nothing to save'
+        return f'interrupted before a step was trained; {kept}'
+    try:
+        progress = read_progress(state)
+    except (CheckpointError, ConfigError) as error:
+        return f'interrupted; {error}'
+    return (
+        f'interrupted, and saved in {state.parent} after {progress.step} steps '
+        f'(epoch {progress.epoch + 1}); go on with: {command}'
+    )
+
+
+def saved_ns(state: Path) -> int:
+    """Return when a run's state was saved, nanoseconds; 0 where there is none."""
+    return state.stat().st_mtime_ns if state.exists() else 0
