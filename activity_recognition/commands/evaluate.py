@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from activity_recognition.commands.options import (
+    CACHE_OF_SHARDS,
     add_recorded_options,
     need_ros,
     recorded_overrides,
@@ -84,7 +85,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also play the recordings through the ROS node and compare its decisions',
     )
     parser.add_argument(
-        '--cache', type=Path, help='folder to keep prepared recordings in, for the next time'
+        '--cache',
+        type=Path,
+        help='folder to keep prepared recordings in, for the next time (default: not kept; '
+        f'{CACHE_OF_SHARDS})',
     )
     parser.add_argument('--device', default='auto', help='cpu, cuda, … (default: auto)')
     parser.add_argument(
@@ -165,6 +169,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
         evaluate_checkpoint,
     )
     from activity_recognition.training.evaluation.report import refuse_to_replace
+    from activity_recognition.training.sharding.opening import usual_cache
 
     config = EvaluationConfig(
         split=arguments.split or '',
@@ -183,7 +188,7 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
         evaluation = evaluate_checkpoint(
             checkpoint,
             arguments.data,
-            cache=arguments.cache or temporary / 'cache',
+            cache=arguments.cache or usual_cache(arguments.data, temporary / 'cache'),
             config=config,
             conditions=conditions(),
             console=console,

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from activity_recognition.recorded import Setting
 
 
+CACHE_OF_SHARDS = 'of shards in a folder beside them, SHARDS.cache'
+"""What help says of where recordings are kept by default."""
+
+
 def add_options(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None:
     """Declare one option per argument; an argument without a default is positional.
 

@@ -17,7 +17,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from activity_recognition.commands.options import add_recorded_options
+from activity_recognition.commands.options import CACHE_OF_SHARDS, add_recorded_options
 from activity_recognition.commands.recipes import add_recipe_options
 from activity_recognition.config_io import build_config, to_mapping, unknown_key
 from activity_recognition.errors import ConfigError
@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='make these changes alone: settings of `augmentation`, or modality_dropout',
     )
     parser.add_argument('--plain', action='store_true', help='change nothing at random')
-    parser.add_argument('--cache', type=Path, help='prepared recordings (default: not kept)')
+    parser.add_argument(
+        '--cache', type=Path, help=f'prepared recordings (default: not kept; {CACHE_OF_SHARDS})'
+    )
     parser.add_argument('--quiet', action='store_true', help='show no progress')
     add_recipe_options(parser)
     add_recorded_options(parser)
@@ -62,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from activity_recognition.commands.recipes import load_recipe
     from activity_recognition.console import make_console
     from activity_recognition.training.preview.strips import write_preview
+    from activity_recognition.training.sharding.opening import usual_cache
 
     if arguments.count < 1:
         raise ConfigError(f'--count must be at least 1, got {arguments.count}')
@@ -77,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.out,
             config,
             arguments.data,
-            cache=arguments.cache or scratch,
+            cache=arguments.cache or usual_cache(arguments.data, scratch),
             count=arguments.count,
             plain=arguments.plain,
             console=make_console(quiet=arguments.quiet),

@@ -17,7 +17,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from activity_recognition.commands.options import add_recorded_options
+from activity_recognition.commands.options import CACHE_OF_SHARDS, add_recorded_options
 from activity_recognition.commands.recipes import add_recipe_options, load_recipe, recipe_list
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data', required=True, help='folder with recordings, or folder or URL of shards'
     )
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
-    parser.add_argument('--cache', type=Path, help='prepared recordings (default: OUT/cache)')
+    parser.add_argument(
+        '--cache', type=Path, help=f'prepared recordings (default: OUT/cache; {CACHE_OF_SHARDS})'
+    )
     parser.add_argument(
         '--restart', action='store_true', help='start a run that OUT already holds from scratch'
     )
@@ -67,11 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(config: TrainConfig, arguments: argparse.Namespace) -> int:
     from activity_recognition.training.run.overfit import check_overfit
+    from activity_recognition.training.sharding.opening import usual_cache
 
     verdict = check_overfit(
         config,
         arguments.data,
-        cache=arguments.cache or arguments.out / 'cache',
+        cache=arguments.cache or usual_cache(arguments.data, arguments.out / 'cache'),
         strict=arguments.strict,
         console=_console(arguments),
     )

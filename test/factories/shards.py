@@ -33,10 +33,11 @@ def prepare(data: Path | str, out: Path | str, **changes: object) -> PreparedSha
 
 
 def load(data: Path | str, cache: Path, **changes: object) -> Dataset:
-    """Load a data set for TINY, in this process."""
-    settings = {'validation_fraction': 0.34, 'seed': 0, 'workers': 1, 'wide_px': WIDE_PX, **changes}
+    """Load a data set for TINY, where nothing else is said, in this process."""
+    usual = {'validation_fraction': 0.34, 'seed': 0, 'workers': 1, 'wide_px': WIDE_PX}
+    settings = {**usual, 'model': TINY, 'sync': SyncConfig(), **changes}
     splitting = {name: settings.pop(name) for name in SPLITTING if name in settings}
-    how = Preparing(model=TINY, sync=SyncConfig(), cache=cache, **settings)
+    how = Preparing(cache=cache, **settings)
     return load_dataset(open_source(data, how), **splitting)
 
 

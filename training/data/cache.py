@@ -141,13 +141,14 @@ def recording_key(recording: Path, model: ModelConfig, sync: SyncConfig) -> str:
         model: of the network.
         sync: admission and the decisions' times.
     """
-    return _keys(recording, [model], sync)[0]
+    return _keys(recording, [preprocessing(model, sync)])[0]
 
 
 def possible_keys(recording: Path, model: ModelConfig, sync: SyncConfig) -> list[str]:
     """Return the keys that a recording has for a network, or had in shards that it was trained on.
 
-    These may hold more modalities than the network has.
+    These may hold more modalities than the network has, and before settings that change no array
+    were left out, a key depended on them.
 
     Args:
         recording: rosbag2 folder or bag file.
@@ -163,12 +164,13 @@ def possible_keys(recording: Path, model: ModelConfig, sync: SyncConfig) -> list
         )
         for added in more
     ]
-    return _keys(recording, models, sync)
+    made = [of(model, sync) for model in models for of in (preprocessing, _all_settings)]
+    return _keys(recording, made)
 
 
-def _keys(recording: Path, models: Sequence[ModelConfig], sync: SyncConfig) -> list[str]:
-    made = [json.dumps(preprocessing(model, sync), sort_keys=True) for model in models]
-    digests = [hashlib.blake2b(text.encode(), digest_size=16) for text in made]
+def _keys(recording: Path, made: Sequence[Mapping[str, Any]]) -> list[str]:
+    texts = dict.fromkeys(json.dumps(settings, sort_keys=True) for settings in made)
+    digests = [hashlib.blake2b(text.encode(), digest_size=16) for text in texts]
     labels = label_files(recording)
     for file in _files(recording):
         if file not in labels:
@@ -183,6 +185,11 @@ _MODALITIES = 'modalities'
 """Keys of :func:`preprocessing` about frames, and about which modalities there are."""
 
 
+_AFTER_ARRAYS = ('channels', 'window_s', 'max_tokens')
+"""Settings of an encoder on which no array depends. How far its convolutions reach is not among
+them, for longer holes are shortened to that."""
+
+
 def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
     """Return all that the arrays of a recording depend on, beside the recording.
 
@@ -190,6 +197,28 @@ def preprocessing(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         model: of the network.
         sync: admission and the decisions' times.
     """
+    return what_shapes_arrays(_all_settings(model, sync))
+
+
+def what_shapes_arrays(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of preprocessing with the default of what changes no array.
+
+    Not without it: of networks with the defaults, keys stay those that checkpoints remember.
+
+    Args:
+        made: of :func:`preprocessing`, of this version or an older one.
+    """
+    encoders = {
+        name: made[name] | {key: usual[key] for key in _AFTER_ARRAYS if key in made[name]}
+        for name, usual in to_mapping(ModelConfig()).items()
+        if name in made and isinstance(usual, dict)
+    }
+    waiting = {name: value for name, value in to_mapping(SyncConfig()).items() if 'queue' in name}
+    sync = {name: waiting.get(name, value) for name, value in made['sync'].items()}
+    return {**made, **encoders, 'sync': sync}
+
+
+def _all_settings(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
     side_px = model.video.input_size_px
     # Below the bound that all share, keys stay those that checkpoints remember (ADR 22).
     decoded = {'least_side_px': side_px} if side_px > LEAST_SIDE_PX else {}

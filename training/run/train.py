@@ -58,7 +58,7 @@ from activity_recognition.training.run.resuming import (
 from activity_recognition.training.run.state import read_progress
 from activity_recognition.training.run.trainer import BEST, STATE, Sources, Trainer
 from activity_recognition.training.run.validation import validate
-from activity_recognition.training.sharding.opening import open_source
+from activity_recognition.training.sharding.opening import open_source, usual_cache
 from activity_recognition.types import Modality
 
 
@@ -96,7 +96,7 @@ def main_train(
         data: folder with recordings, or folder or URL of prepared shards.
         out: folder of the run; one that was interrupted goes on where it was.
         resume: whether to go on with a run that ``out`` holds; without, it is started over.
-        cache: where prepared recordings are kept; ``out/cache`` by default.
+        cache: where prepared recordings are kept; by default ``out/cache``, of shards beside them.
         frame_encoder: weights to begin with, as
             :func:`~activity_recognition.training.pretraining.pretrain.pretrain` writes them; None
             begins with random ones.
@@ -119,7 +119,12 @@ def main_train(
     # One process on each machine reads the recordings, the others find what it has prepared.
     with accelerator.local_main_process_first():
         dataset = read_dataset(
-            config, model, data, cache=cache or out / 'cache', strict=strict, console=console
+            config,
+            model,
+            data,
+            cache=cache or usual_cache(data, out / 'cache'),
+            strict=strict,
+            console=console,
         )
     config, model = size_to_data(config, dataset, console)
     tokenizer, model = fit_to_data(model, dataset)

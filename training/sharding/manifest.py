@@ -11,12 +11,16 @@ from typing import Any
 
 from activity_recognition.bags.labels import make_span
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.config_io import build_config
+from activity_recognition.config_io import Difference, build_config, differences
 from activity_recognition.errors import ConfigError, RecordingError, quoted
 from activity_recognition.modalities import DEFAULT_MODALITIES
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.text_files import parse_json
-from activity_recognition.training.data.cache import for_modalities, preprocessing
+from activity_recognition.training.data.cache import (
+    for_modalities,
+    preprocessing,
+    what_shapes_arrays,
+)
 from activity_recognition.training.data.store import Store, is_below, is_url
 from activity_recognition.types import LabelSpan
 
@@ -102,14 +106,8 @@ class Manifest:
             RecordingError: they were prepared for another one.
         """
         wanted = for_modalities(preprocessing(model, sync), model.modalities)
-        made = for_modalities(self.preprocessing, model.modalities)
-        keys = wanted.keys() | made.keys()
-        differing = sorted(k for k in keys if wanted.get(k) != made.get(k))
-        if differing:
-            found = ', '.join(
-                f'{key} = {_said(made, key)} where {_said(wanted, key)} is needed'
-                for key in differing
-            )
+        made = for_modalities(what_shapes_arrays(self.preprocessing), model.modalities)
+        if found := '; '.join(map(_said, differences(made, wanted))):
             raise RecordingError(
                 f'{place}: these shards were prepared for another network: {found}; prepare the '
                 'recordings again with the recipe that you train with (--config)'
@@ -205,10 +203,11 @@ def read_manifest(store: Store) -> Manifest:
     return manifest
 
 
-def _said(preprocessing: Mapping[str, Any], key: str) -> Any:
-    """Return what inputs were made with; of the usual modalities nothing is written."""
-    usual = [modality.value for modality in DEFAULT_MODALITIES] if key == 'modalities' else None
-    return preprocessing.get(key, usual)
+def _said(difference: Difference) -> str:
+    """Say what inputs were made with and what is needed; of the usual nothing is written."""
+    usual = [m.value for m in DEFAULT_MODALITIES] if difference.name == 'modalities' else 'none'
+    made, needed = (usual if v is None else v for v in (difference.found, difference.wanted))
+    return f'{difference.name} = {quoted(made)} where {quoted(needed)} is needed'
 
 
 def _manifest(content: Mapping[str, Any]) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from activity_recognition.training.data.source import (
     RecordingSource,
 )
 from activity_recognition.training.data.splits import SPLITS_FILE, Assignment
-from activity_recognition.training.data.store import Store
+from activity_recognition.training.data.store import Store, is_url
 from activity_recognition.training.sharding.manifest import (
     ShardedRecording,
     holds_shards,
@@ -44,6 +45,25 @@ def open_source(
     if holds_shards(data):
         return ShardSource(data, how, how.recorded if demanded is None else demanded)
     return BagSource(Path(data), how)
+
+
+def usual_cache(data: Path | str, otherwise: Path) -> Path:
+    """Return where the arrays of recordings are kept where nobody says: of shards, once for all.
+
+    A folder of shards has its cache beside it, ``SHARDS.cache``, so that the next run, or the next
+    report, need not unpack them again. It may be removed at any time.
+
+    Args:
+        data: folder with recordings, or folder or URL of shards.
+        otherwise: for recordings, for shards of another machine, and where nothing can be written
+            beside them.
+    """
+    if is_url(data) or not holds_shards(data):
+        return otherwise
+    place = Path(data).absolute()
+    beside = place.with_name(f'{place.name}.cache')
+    writable = os.access(beside if beside.exists() else place.parent, os.W_OK)
+    return beside if writable else otherwise
 
 
 class ShardSource:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from activity_recognition.training.data.cache import (
     Preparation,
     PreparedRecording,
     cache_recording,
+    possible_keys,
     preprocessing,
     read_cached,
     recording_key,
@@ -47,6 +49,29 @@ def work(recordings: Path, tmp_path: Path) -> Preparation:
     recording = tmp_path / 'recording'
     shutil.copytree(recordings / 'recording_0', recording)
     return Preparation(recording=recording, cache=tmp_path / 'cache', model=TINY, sync=SyncConfig())
+
+
+@pytest.mark.parametrize(
+    ('changes', 'same'),
+    [
+        ({'channels': (6, 6)}, True),
+        ({'window_s': 2.0, 'max_tokens': 60}, True),
+        ({'num_mels': 24}, False),
+        ({'max_gap_s': 0.1}, False),
+        ({'dilations': (1, 2, 4)}, False),  # how much of a hole is kept
+    ],
+)
+def test_a_recording_is_known_by_what_its_arrays_depend_on(
+    work: Preparation, changes: dict[str, Any], same: bool
+):
+    other = dataclasses.replace(TINY, audio=dataclasses.replace(TINY.audio, **changes))
+    key = recording_key(work.recording, TINY, SyncConfig())
+    assert (recording_key(work.recording, other, SyncConfig(queue_frames=2)) == key) == same
+    # A checkpoint of before knows it by all settings of its own network, those of nano alike.
+    nano = load_model_config('nano')
+    possible = [possible_keys(work.recording, model, SyncConfig()) for model in (TINY, nano)]
+    assert possible[0][0] == key
+    assert len(possible[0]) == 2 * len(possible[1])
 
 
 def prepared(work: Preparation) -> PreparedRecording:

@@ -16,9 +16,12 @@ from activity_recognition.bags import RecordingWriter
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.modalities import SPEC, SPECS
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import load_dataset
 from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.data.store import Store
+from activity_recognition.training.run.train import main_train
+from activity_recognition.training.sharding import opening
 from activity_recognition.training.sharding.manifest import (
     Manifest,
     Shard,
@@ -26,7 +29,7 @@ from activity_recognition.training.sharding.manifest import (
     holds_shards,
     read_manifest,
 )
-from activity_recognition.training.sharding.opening import open_source
+from activity_recognition.training.sharding.opening import open_source, usual_cache
 from activity_recognition.types import Frame, LabelSpan, Modality, to_ns
 from factories.networks import TINY, with_modalities
 from factories.shards import MARGIN, WIDE_PX, batches_of, contents, load, prepare
@@ -73,7 +76,13 @@ def test_urls_of_files_and_bare_bags(copies: Path, tmp_path: Path):
     ]
     assert remote.manifest == prepare(copies, tmp_path / 'local').manifest
     assert contents(tmp_path / 'shards') == contents(tmp_path / 'local')
-    assert len(load(f'file://{tmp_path}/shards', tmp_path / 'cache').training) == 2
+    loaded = [
+        load(place, tmp_path / name)
+        for place, name in ((f'file://{tmp_path}/shards', 'a'), (tmp_path / 'local', 'b'))
+    ]
+    keys = [[r.key for r in (*d.training, *d.validation)] for d in loaded]
+    assert keys[0] == keys[1]
+    assert len(keys[0]) == 3
 
 
 def test_a_recording_whose_clock_was_set_by_decades(tmp_path: Path):
@@ -173,8 +182,41 @@ def test_storage_that_does_not_exist_is_refused(tmp_path: Path):
 
 def test_shards_for_another_network_are_refused(recordings: Path, tmp_path: Path):
     prepare(recordings, tmp_path / 'shards', sync=SyncConfig(decision_rate_hz=5.0))
-    with pytest.raises(RecordingError, match=r'prepared for another network: sync = .*--config'):
+    with pytest.raises(
+        RecordingError,
+        match=r'network: sync.decision_rate_hz = 5.0 where 10.0 is needed; .*--config',
+    ):
         load(tmp_path / 'shards', tmp_path / 'cache')
+
+
+def test_every_setting_that_differs_is_named_with_both_values(recordings: Path, tmp_path: Path):
+    prepare(recordings, tmp_path / 'shards')
+    audio = dataclasses.replace(TINY.audio, num_mels=24, hop_s=0.02)
+    model = dataclasses.replace(TINY, audio=audio)
+    with pytest.raises(RecordingError) as caught:
+        load(tmp_path / 'shards', tmp_path / 'cache', model=model)
+    said = str(caught.value)
+    assert 'audio.hop_s = 0.01 where 0.02 is needed; audio.num_mels = 16 where 24' in said
+    assert '{' not in said
+    assert len(said) < 400 + len(str(tmp_path))
+
+
+def test_what_changes_no_array_is_no_other_network(recordings: Path, tmp_path: Path):
+    prepare(recordings, tmp_path / 'shards')
+    audio = dataclasses.replace(TINY.audio, channels=(6, 6), window_s=2.0, max_tokens=60)
+    video = dataclasses.replace(TINY.video, width=32, exposure='none', motion_channels=(4,))
+    model = dataclasses.replace(
+        TINY, audio=audio, video=video, hidden_dim=32, dropout=0.3, labels=('x', 'y')
+    )
+    sync = SyncConfig(queue_frames=3, queue_audio_s=1.0)
+    found = load(tmp_path / 'shards', tmp_path / 'a', model=model, sync=sync)
+    direct = load(recordings, tmp_path / 'b', model=model, sync=sync)
+    assert [r.key for r in found.training] == [r.key for r in direct.training]
+    for one, other in zip(found.training, direct.training, strict=True):
+        pairs = zip(one.segments(found.labels), other.segments(found.labels), strict=True)
+        for segment, expected in pairs:
+            for key, value in expected.arrays.items():
+                np.testing.assert_array_equal(segment.arrays[key], value)
 
 
 def test_another_margin_is_refused(recordings: Path, tmp_path: Path):
@@ -252,7 +294,7 @@ def test_settings_of_a_modality_that_is_not_used_do_not_matter(recordings, tmp_p
     prepare(recordings, tmp_path / 'shards', model=louder)
     manifest = read_manifest(Store(tmp_path / 'shards'))
     manifest.demand('shards', with_modalities('video', 'text'), SyncConfig(), WIDE_PX)
-    with pytest.raises(RecordingError, match='audio = '):
+    with pytest.raises(RecordingError, match=r'audio\.num_mels = 8 where 16 is needed'):
         manifest.demand('shards', with_modalities('video', 'audio'), SyncConfig(), WIDE_PX)
 
 
@@ -267,3 +309,41 @@ def test_what_was_trained_on_in_shards_is_known_among_recordings(
     known = open_source(recordings, how).history(keys)
     expected = [entry.name for entry in result.manifest.recordings[:2]]
     assert sorted(path.name for path in known) == expected
+
+
+def test_shards_are_unpacked_once_for_all_runs(recordings: Path, tmp_path: Path, tiny_preset: str):
+    shards = tmp_path / 'shards'
+    prepare(recordings, shards)
+    config = TrainConfig(
+        preset=tiny_preset,
+        epochs=1,
+        batch_size=2,
+        crop_s=4.0,
+        frame_rate_hz=4.0,
+        validation_fraction=0.34,
+        device='cpu',
+        num_threads=1,
+        num_workers=1,
+    )
+    first = main_train(config, shards, tmp_path / 'first')
+    for tar in shards.rglob('*.tar'):
+        tar.unlink()
+    second = main_train(config, str(shards), tmp_path / 'second')
+    weights = [r.checkpoint / 'model.safetensors' for r in (first, second)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert (tmp_path / 'shards.cache').is_dir()
+    assert not (tmp_path / 'first' / 'cache').exists()
+
+
+def test_what_lies_elsewhere_or_cannot_be_written_beside_is_kept_with_the_run(
+    bucket: str, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shards, run = tmp_path / 'shards', tmp_path / 'run' / 'cache'
+    prepare(recordings, shards)
+    assert usual_cache(shards, run) == tmp_path / 'shards.cache'
+    assert usual_cache(recordings, run) == run
+    assert usual_cache(f'{bucket}/shards', run) == run
+    monkeypatch.chdir(shards)
+    assert usual_cache('.', run) == tmp_path / 'shards.cache'
+    monkeypatch.setattr(opening.os, 'access', lambda *_: False)
+    assert usual_cache(shards, run) == run
