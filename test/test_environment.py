@@ -367,6 +367,13 @@ def test_a_long_program_is_said_to_run(monkeypatch, tmp_path, capsys):
     assert 'still at it after' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(('load', 'said'), [(0.4, ''), (9.2, 'is busy: 9 processes for 2 cores')])
+def test_a_busy_machine_is_named_for_what_takes_long(monkeypatch, load, said):
+    monkeypatch.setattr(workplace.os, 'getloadavg', lambda: (load, load, load))
+    monkeypatch.setattr(workplace.os, 'sched_getaffinity', lambda _: {0, 1})
+    assert workplace._busy().removeprefix('; the machine ') == said
+
+
 def test_errors_end_with_one_line_and_a_status(monkeypatch, tmp_path, capsys):
     def refuse(place, chosen):
         raise SetupError('no compiler: install one')

@@ -44,6 +44,7 @@ ROOMS = [
     {'augmentation', 'sharding'},
     {'data'},
     {'config', 'pool', '__init__'},
+    {'augmentation_config'},
 ]
 """Of training, from the top; those on a line do not know each other."""
 

@@ -253,7 +253,7 @@ def _exported(checkpoint: Checkpoint, name: str, folder: Path) -> Checkpoint:
     from activity_recognition.inference.backends.choice import ONNX_FOLDER
     from activity_recognition.models.exporting import export_steps
 
-    print(f'exporting {name}: about half a minute', file=sys.stderr, flush=True)
+    print(f'exporting {name}: half a minute on an idle machine', file=sys.stderr, flush=True)
     export_steps(checkpoint.system, folder / ONNX_FOLDER, checkpoint=checkpoint.id)
     return dataclasses.replace(checkpoint, path=folder)
 

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(arguments.checkpoint or default_checkpoint())
     system = checkpoint.system
     folder = arguments.out or cache_folder(system)
-    print(f'exporting checkpoint {checkpoint.id}: about half a minute', flush=True)
+    print(f'exporting checkpoint {checkpoint.id}: half a minute on an idle machine', flush=True)
     export_steps(system, folder, checkpoint=checkpoint.id)
     steps = Steps(system).eval()
     names, eager = [spec.name for spec in steps.specs], EagerBackend(steps)

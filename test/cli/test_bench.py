@@ -155,7 +155,7 @@ def test_a_backend_that_is_asked_for_is_exported_for_and_timed(
     path, file = tmp_path / 'costs.json', tmp_path / 'robot.yaml'
     words = ('--checkpoint', checkpoint, *QUICK, '--headroom', 0, '--backend', backend)
     status, printed, errors = command('bench', *words, '--save', path, '--out', file)
-    assert 'about half a minute' in errors
+    assert 'half a minute on an idle machine' in errors
     [folder] = ready
     assert not folder.exists()
     content = json.loads(path.read_text(encoding='utf-8'))

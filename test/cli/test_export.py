@@ -55,7 +55,7 @@ def test_into_the_checkpoint_with_eight_bits(command, saved):
     assert status == 0
     checkpoint = load_checkpoint(saved)
     assert out.splitlines() == [
-        f'exporting checkpoint {checkpoint.id}: about half a minute',
+        f'exporting checkpoint {checkpoint.id}: half a minute on an idle machine',
         f'written: {folder}; its numbers equal those of PyTorch',
         f'written: {folder / "int8"}; `evaluate` measures what 8 bits cost in accuracy',
     ]

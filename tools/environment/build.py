@@ -49,7 +49,10 @@ def remove_dangling_links(folder: Path) -> None:
 
 
 def _compile(place: Workplace, choice: plan.Plan) -> None:
-    say('building the messages and linking the package into install/: about a minute')
+    say(
+        'building the messages and linking the package into install/: a minute of two idle cores, '
+        'ten on a machine that does other work'
+    )
     environment = plan.build_environment(choice, place.venv, os.environ)
     run(plan.colcon_command(choice, place.root, place.venv), environment, place.root)
     command = place.venv / 'bin' / 'activity-recognition'

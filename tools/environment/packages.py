@@ -87,7 +87,10 @@ def _install(place: Workplace, choice: plan.Plan) -> None:
         environment,
         place.root,
     )
-    say('installing the locked packages: 5 GB, half a minute when they are in the cache')
+    say(
+        'installing the locked packages, 5 GB: half a minute where the installer has them and the '
+        'machine is idle; otherwise as long as network, disk and other work make it'
+    )
     run(
         [place.venv / 'bin' / 'uv', 'pip', 'sync', '--quiet', '--python', place.python, *locks],
         plan.installer_environment(environment),

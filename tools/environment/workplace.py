@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -101,4 +102,10 @@ def _wait(process: subprocess.Popen[str]) -> str:
         try:
             return process.communicate(timeout=_SILENCE_S)[0]
         except subprocess.TimeoutExpired:
-            say(f'still at it after {time.monotonic() - start:.0f} s')
+            say(f'still at it after {time.monotonic() - start:.0f} s{_busy()}')
+
+
+def _busy() -> str:
+    """Say so where other programs want more than this machine has."""
+    wanting, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    return f'; the machine is busy: {wanting:.0f} processes for {cores} cores' * (wanting > cores)
