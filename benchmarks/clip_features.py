@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.bags import RecordingReader
-from activity_recognition.config import ModelConfig
+from activity_recognition.config import AudioConfig, ModelConfig
 from activity_recognition.keypoints import KeyPoints
 from activity_recognition.models.spectrogram import LogMelBlocks
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
@@ -46,6 +46,7 @@ HISTORY_S = 1.0
 MOVED = 12.0
 """Change of a pixel that counts as motion, levels of 255."""
 QUANTILES = (0.1, 0.5, 0.9)
+MELS = 64
 BANDS = 16
 """Of the Fourier transform of each axis."""
 TRANSFORM = 256
@@ -192,7 +193,8 @@ def sound_features(chunks: Sequence[AudioChunk]) -> Vector | None:
     """Return mean, deviation and change of the log-mel bands, 3 M; None without a whole block."""
     if not chunks:
         return None
-    blocks = LogMelBlocks(ModelConfig().audio)(np.concatenate([each.samples for each in chunks]))
+    samples = np.concatenate([each.samples for each in chunks])
+    blocks = LogMelBlocks(AudioConfig(num_mels=MELS))(samples)
     columns = blocks.reshape(-1, blocks.shape[-1]).astype(np.float64)
     if len(columns) < 2:
         return None

@@ -56,7 +56,7 @@ SIZES = (
         weight_decay=0.3,
         label_smoothing=0.2,
         strength=1.25,
-        epochs=60,
+        epochs=100,
     ),
     ClipSize(
         below=40,
@@ -65,7 +65,7 @@ SIZES = (
         weight_decay=0.2,
         label_smoothing=0.15,
         strength=1.25,
-        epochs=50,
+        epochs=80,
     ),
     ClipSize(
         below=80,
@@ -74,7 +74,7 @@ SIZES = (
         weight_decay=0.1,
         label_smoothing=0.1,
         strength=1.0,
-        epochs=40,
+        epochs=60,
     ),
     ClipSize(
         below=300,
@@ -83,7 +83,7 @@ SIZES = (
         weight_decay=0.1,
         label_smoothing=0.1,
         strength=1.0,
-        epochs=25,
+        epochs=30,
     ),
     ClipSize(
         below=float('inf'),
