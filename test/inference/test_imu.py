@@ -67,11 +67,15 @@ def test_rings_that_wrap():
     assert_equal(found, dense(checkpoint, trace(1)), 1e-10)
 
 
-@some
+@pytest.mark.parametrize(
+    'names',
+    [CHOICES[0], *(pytest.param(names, marks=pytest.mark.slow) for names in CHOICES[1:])],
+    ids='+'.join,
+)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(('backend', 'device'), ways(but_slow=True))
 def test_every_backend_gives_the_numbers_of_the_dense_pass(exported, names, backend, device):
-    checkpoint = exported(names)
+    checkpoint = make_checkpoint(with_imu(*names)) if backend == 'torch' else exported(names)
     if backend == 'compile' and 'video' not in names:
         pytest.skip('the compiler is for frames')
     found, _ = asked(checkpoint, trace(), by(backend, device))
@@ -86,6 +90,7 @@ def test_fixed_views_and_results_that_are_overwritten(names):
     assert_equal(found, dense(checkpoint, trace()), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ('onnx', 'onnxruntime', 'onnxscript'))),

@@ -30,6 +30,12 @@ from factories.scenes import TROUBLED, trace_of
 from factories.streams import START_NS
 
 some = pytest.mark.parametrize('names', SOME_MODALITIES, ids='+'.join)
+one_fast = pytest.mark.parametrize(
+    'names',
+    [pytest.param(n, marks=() if n == ('text',) else pytest.mark.slow) for n in SOME_MODALITIES],
+    ids='+'.join,
+)
+"""An export takes seconds; that of an utterance takes the fewest."""
 torch_engine = partial(EngineConfig, device='cpu', backend='torch')
 
 
@@ -147,7 +153,7 @@ def test_the_compiler_is_for_frames():
     assert 'got a network without video' in taken.problem
 
 
-@some
+@one_fast
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ('onnx', 'onnxruntime', 'onnxscript'))),
