@@ -22,6 +22,9 @@ WIDTH_PX = 640
 HEIGHTS_PX = (240, 1600)
 """Least and most height: an image of one column would be drawn as millions of rows."""
 SCORES_SHOWN = 4
+_EVIDENCE_PX = 46
+_TEXT_SIZES = (0.45, 0.4, 0.35)
+"""Of the evidence; the largest that fits is taken."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE, _GREY, _GREEN, _ORANGE = (255, 255, 255), (150, 150, 150), (90, 200, 90), (250, 160, 60)
 _STATUS_WORDS = {1: 'unknown', 2: 'no data'}
@@ -79,15 +82,35 @@ def _draw_scores(canvas: NDArray[np.uint8], message: ActivityStamped) -> None:
 
 
 def _draw_evidence(canvas: NDArray[np.uint8], message: ActivityStamped) -> None:
-    _shade(canvas, canvas.shape[0] - 30, canvas.shape[0])
+    """Write a column per modality: its name and numbers, and below them its own label."""
+    bottom = canvas.shape[0]
+    _shade(canvas, bottom - _EVIDENCE_PX, bottom)
     column = WIDTH_PX // max(len(message.evidence), 1)
     for index, item in enumerate(message.evidence):
-        text = f'{item.modality}: -'
+        left, numbers = 10 + column * index, '-'
         if item.present:
             weight = '' if math.isnan(item.weight) else f' {item.weight:+.2f}'
-            text = f'{item.modality}: {item.label} {item.confidence:.0%}{weight}'
-        place = (10 + column * index, canvas.shape[0] - 10)
-        _write(canvas, text, place, 0.45, _WHITE if item.present else _GREY)
+            numbers = f'{item.confidence:.0%}{weight}'
+        colour = _WHITE if item.present else _GREY
+        lines = (f'{item.modality}: {numbers}', item.label if item.present else '')
+        for text, height in zip(lines, (26, 8), strict=True):
+            fitted, size = _fitted(text, column - 14)
+            _write(canvas, fitted, (left, bottom - height), size, colour)
+
+
+def _fitted(text: str, width: int) -> tuple[str, float]:
+    """Return a text and its size such that it fits into a width, pixels; cut where it must be."""
+    for size in _TEXT_SIZES:
+        if _width(text, size) <= width:
+            return text, size
+    while text and _width(f'{text}..', size) > width:
+        text = text[:-1]
+    return f'{text}..', size
+
+
+def _width(text: str, size: float) -> int:
+    (width, _), _ = cv2.getTextSize(text, _FONT, size, 1)
+    return int(width)
 
 
 def to_image_message(image: NDArray[np.uint8], *, stamp: Time, frame_id: str) -> Image:

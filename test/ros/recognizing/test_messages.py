@@ -14,6 +14,7 @@ pytest.importorskip('rclpy')
 from rclpy.serialization import deserialize_message, serialize_message
 
 from activity_recognition.msg import ActivityStamped
+from activity_recognition.msg import ModalityEvidence as EvidenceMessage
 from activity_recognition.ros.recognizing.activity_cdr import ActivityWriter
 from activity_recognition.ros.recognizing.conversions import no_data_message, to_message, to_time
 from activity_recognition.ros.recognizing.overlay import draw, to_image_message
@@ -130,6 +131,22 @@ def test_a_decision_is_written_as_its_message_would_be(
 def test_times_survive_the_message(stamp_ns):
     time = to_time(stamp_ns)
     assert time.sec * SECOND + time.nanosec == max(stamp_ns, 0)
+
+
+@pytest.mark.parametrize('count', [1, 3, 4])
+@pytest.mark.parametrize('label', ['on', 'operating_the_coffee_machine_in_the_kitchen'])
+def test_the_evidence_of_one_modality_does_not_cover_that_of_the_next(count, label):
+    names = [modality.value for modality in Modality][:count]
+    evidence = [
+        EvidenceMessage(modality=name, present=True, label=label, confidence=1.0, weight=-0.12)
+        for name in names
+    ]
+    canvas = draw(None, ActivityStamped(evidence=evidence))
+    written = canvas[-46:].any(axis=(0, 2))
+    column = 640 // count
+    for index in range(count):
+        assert written[10 + column * index : column * (index + 1) - 4].any()
+        assert not written[column * (index + 1) - 4 : column * (index + 1) + 9].any()
 
 
 @pytest.mark.parametrize('shape', [(48, 64), (1080, 1920), (7, 3), None])
