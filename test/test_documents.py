@@ -296,6 +296,44 @@ def test_the_table_of_where_to_change_what_names_what_is_there():
                 assert re.search(rf'(^|class |def )\s*{name}\b', text, re.MULTILINE), (path, name)
 
 
+def rows_of_where_to_change_what() -> list[str]:
+    table = ARCHITECTURE.partition('## Where to change what')[2]
+    return [line for line in table.splitlines() if line.startswith('| ')][1:]
+
+
+@pytest.mark.parametrize('row', rows_of_where_to_change_what())
+def test_all_that_a_row_names_stands_in_the_files_that_it_links(row):
+    places = [ROOT / path for path in re.findall(r'\]\(\.\./([^)#]+)\)', row)]
+    files = [f for p in places for f in ([p] if p.is_file() else sorted(p.rglob('*.*')))]
+    text = '\n'.join(f.read_text(encoding='utf-8') for f in files if f.suffix in ('.py', '.yaml'))
+    names = set(re.findall(r'`([A-Za-z_]\w*)`', row.rpartition('|')[0]))
+    assert {name for name in names if not re.search(rf'\b{name}\b', text)} == set()
+
+
+@pytest.mark.parametrize(
+    'question',
+    [
+        'colour order',
+        'default window',
+        'label is smoothed',
+        'name of its ONNX file',
+        'ROS parameter',
+    ],
+)
+def test_a_row_answers_the_question_of_a_newcomer(question):
+    rows = [row for row in rows_of_where_to_change_what() if question in row.split('|')[1]]
+    assert len(rows) == 1
+
+
+def test_the_row_on_windows_names_the_settings_of_every_modality():
+    from activity_recognition.config import ModelConfig
+    from activity_recognition.modalities import SPECS
+
+    (row,) = (row for row in rows_of_where_to_change_what() if 'default window' in row)
+    for spec in SPECS:
+        assert f'`{type(getattr(ModelConfig(), spec.name)).__name__}`' in row
+
+
 def test_the_diagrams_name_classes_and_modules_that_are_there():
     diagrams = ''.join(re.findall(r'```mermaid\n(.*?)```', ARCHITECTURE, re.DOTALL)).replace(
         '<br/>', ' '

@@ -124,11 +124,6 @@ class AudioDecoder:
         return self._selector.problem
 
     @property
-    def chosen_channel(self) -> int | None:
-        """The channel that is used; None for a mean."""
-        return self._selector.chosen
-
-    @property
     def declared_rate_hz(self) -> int | None:
         """Sample rate that goes with the newest message, Hz; None before the first."""
         return self._format.sample_rate_hz if self._format else None

@@ -118,11 +118,6 @@ class MessageType:
         self.other_release: MessageType | None = None
         """The type by another release, for messages without a definition that do not fit."""
 
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """Names of the message's own fields, in order."""
-        return tuple(name for name, _ in self.store.fielddefs[self.name][1])
-
     def deserialise(self, cdr: bytes | memoryview) -> Message:
         """Return the message in ``cdr``; its arrays are read-only views of that buffer.
 

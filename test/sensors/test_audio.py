@@ -360,7 +360,7 @@ def test_declared_and_measured_rate_are_told_apart(stamped, info, declared_hz, t
     ('choice', 'words'),
     [('mean', 'dB quieter than channel 0'), ('2', 'channel 2 is silent'), ('0', ''), ('auto', '')],
 )
-def test_the_channel_that_is_heard(stamped, choice, words):
+def test_the_channel_that_is_used(stamped, choice, words):
     samples = pcm(16_000)
     silent = np.zeros_like(samples)
     array = np.stack([samples, -samples, silent], axis=1)
@@ -370,7 +370,7 @@ def test_the_channel_that_is_heard(stamped, choice, words):
     np.testing.assert_array_equal(chunk.samples, expected / np.float32(32768))
     assert words in audio.channel_problem
     assert bool(words) == bool(audio.channel_problem)
-    assert audio.chosen_channel == {'mean': None, '2': 2}.get(choice, 0)
+    assert audio._selector.chosen == {'mean': None, '2': 2}.get(choice, 0)
 
 
 def test_a_channel_that_does_not_come_is_refused_and_harms_nothing(stamped, info):
@@ -411,7 +411,7 @@ def test_any_chunking_of_an_array_gives_the_same_samples(stamped, choice, cuts, 
             chunk = audio.decode(stamped(samples[begin:end], stamp_ns), START_NS)
             if chunk is not None:
                 chunks.append(chunk.samples)
-        return np.concatenate(chunks), audio.chosen_channel
+        return np.concatenate(chunks), audio._selector.chosen
 
     whole, chosen = run([])
     parts, also_chosen = run(cuts)

@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 from activity_recognition.errors import DecodeError, UnsupportedEncodingError
 from activity_recognition.sensors import TypeRegistry, cdr
-from activity_recognition.sensors.cdr import full_type_name
+from activity_recognition.sensors.cdr import MessageType, full_type_name
 
 IMAGE = 'sensor_msgs/msg/Image'
+
+
+def field_names(kind: MessageType) -> tuple[str, ...]:
+    """Names of a message's own fields, in order."""
+    return tuple(name for name, _ in kind.store.fielddefs[kind.name][1])
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ def test_definitions_come_from_the_index_of_installed_packages(tmp_path: Path, m
     (folder / 'Lid.msg').write_text('string colour\n')
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
     kind = TypeRegistry().resolve('house_msgs/Kettle')
-    assert kind.field_names == ('header', 'lids')
+    assert field_names(kind) == ('header', 'lids')
     lid = kind.new('house_msgs/msg/Lid', colour='blue')
     stamp = kind.new('builtin_interfaces/msg/Time', sec=1, nanosec=2)
     header = kind.new('std_msgs/msg/Header', stamp=stamp, frame_id='hob')
@@ -81,9 +86,9 @@ def test_definitions_come_from_the_index_of_installed_packages(tmp_path: Path, m
 
 def test_an_embedded_definition_goes_before_the_index(registry):
     text = 'string words\n' + '=' * 80 + '\nMSG: other/Unused\nint8 x\n'
-    assert registry.resolve('whisper_msgs/msg/Transcription').field_names[0] == 'text'
+    assert field_names(registry.resolve('whisper_msgs/msg/Transcription'))[0] == 'text'
     kind = registry.resolve('whisper_msgs/msg/Transcription', text)
-    assert kind.field_names == ('words',)
+    assert field_names(kind) == ('words',)
 
 
 def test_embedded_idl_is_read(registry):
@@ -92,7 +97,7 @@ def test_embedded_idl_is_read(registry):
         + '\nIDL: house_msgs/msg/Lid\n'
         + 'module house_msgs { module msg { struct Lid { string colour; }; }; };\n'
     )
-    assert registry.resolve('house_msgs/msg/Lid', text).field_names == ('colour',)
+    assert field_names(registry.resolve('house_msgs/msg/Lid', text)) == ('colour',)
 
 
 @pytest.mark.parametrize('text', ['strin words', 'house_msgs/Missing lid', '{'])
@@ -199,7 +204,7 @@ def test_random_bytes_give_a_message_or_a_decode_error(name, cdr, encapsulated):
         reason = str(error)
     else:
         reason = ''
-        assert all(hasattr(message, field) for field in kind.field_names)
+        assert all(hasattr(message, field) for field in field_names(kind))
     assert not reason or 'bytes' in reason
 
 
@@ -291,7 +296,7 @@ def test_definitions_within_the_bounds_are_read(registry):
         Lid='string colour\nint8[4] edges\n',
     )
     kind = registry.resolve('house_msgs/msg/Kettle', text)
-    assert kind.field_names == ('pixels', 'covariance', 'lids', 'names')
+    assert field_names(kind) == ('pixels', 'covariance', 'lids', 'names')
     with pytest.raises(DecodeError, match='100 bytes are no house_msgs'):
         kind.deserialise(b'\0\1\0\0' + bytes(96))
 
@@ -300,7 +305,7 @@ def test_messages_without_bytes_make_no_objects(registry):
     text = parts('Nothing[] much\n', Nothing='')
     with pytest.raises(UnsupportedEncodingError, match='messages without bytes'):
         registry.resolve('house_msgs/msg/Kettle', text, ros1=True)
-    assert registry.resolve('house_msgs/msg/Kettle', text).field_names == ('much',)
+    assert field_names(registry.resolve('house_msgs/msg/Kettle', text)) == ('much',)
 
 
 def test_a_large_message_of_many_objects_is_refused(registry):
