@@ -178,7 +178,7 @@ def differences(
         values = found.get(name), wanted.get(name)
         inner = [value if isinstance(value, Mapping) else {} for value in values if value]
         if inner and all(inner):
-            yield from differences(*(value or {} for value in values), prefix=f'{prefix}{name}.')
+            yield from differences(values[0] or {}, values[1] or {}, f'{prefix}{name}.')
         elif values[0] != values[1]:
             yield Difference(f'{prefix}{name}', *values)
 

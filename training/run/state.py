@@ -74,7 +74,9 @@ class FrozenWeights:
                 if not parameter.requires_grad:
                     keys.add(f'{name}/{key}')
                     digest.update(f'{name}/{key}'.encode())
-                    digest.update(parameter.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+                    digest.update(
+                        parameter.detach().cpu().reshape(-1).view(torch.uint8).numpy().data
+                    )
         return cls(keys=frozenset(keys), digest=digest.hexdigest() if keys else '')
 
     def without(self, name: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
