@@ -22,6 +22,7 @@ from activity_recognition.config import (
 from activity_recognition.config_io import (
     MODEL_PRESETS,
     build_config,
+    differences,
     load_config,
     load_model_config,
     read_yaml,
@@ -283,3 +284,16 @@ class TestPresets:
         named = set(re.findall(r'activity.recognition train ([a-z_0-9]+)', text))
         assert {'smoke', 'nano_simulated'} <= named
         assert {f'{name}.yaml' for name in named} <= set(TRAINING_RECIPES)
+
+
+def test_differences_name_settings_with_both_values():
+    found = {'rate': 1.0, 'audio': {'mels': 48, 'hop': 0.01}, 'stages': [{'epochs': 1}], 'x': None}
+    wanted = {'rate': 2.0, 'audio': {'mels': 64, 'hop': 0.01}, 'stages': [{'epochs': 2}], 'n': {}}
+    assert [tuple(item) for item in differences(found, wanted)] == [
+        ('audio.mels', 48, 64),
+        ('n', None, {}),
+        ('rate', 1.0, 2.0),
+        ('stages', [{'epochs': 1}], [{'epochs': 2}]),
+    ]
+    assert [item.name for item in differences({}, {'audio': {'mels': 64}})] == ['audio.mels']
+    assert not list(differences(found, found))
