@@ -30,7 +30,7 @@ def checkpoint(tmp_path_factory):
     from activity_recognition.models.checkpoint import save_checkpoint
     from factories.networks import TINY, make_system, tokenizer_for
 
-    folder = tmp_path_factory.mktemp('checkpoints') / 'tiny'
+    folder = tmp_path_factory.mktemp('runs') / 'tiny' / 'checkpoint'
     save_checkpoint(folder, make_system(), tokenizer_for(TINY))
     return folder
 
@@ -45,7 +45,8 @@ def namespace(tmp_path):
 def test_run_brings_the_recogniser_to_active_and_ctrl_c_ends_it(
     start, checkpoint, namespace, number
 ):
-    words = ('--checkpoint', checkpoint, '--device', 'cpu', '--namespace', namespace)
+    """With the folder of the training run that ended with the checkpoint."""
+    words = ('--checkpoint', checkpoint.parent, '--device', 'cpu', '--namespace', namespace)
 
     process = start('run', *words)
     with closing(Ears(namespace)) as ears:
@@ -193,7 +194,7 @@ def recording(tmp_path):
 
 @pytest.mark.slow
 def test_replay_ends_with_the_recording(start, checkpoint, namespace, recording):
-    words = ('--checkpoint', checkpoint, '--device', 'cpu', '--namespace', namespace)
+    words = ('--checkpoint', checkpoint.parent, '--device', 'cpu', '--namespace', namespace)
     process = start('replay', recording, *words)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
