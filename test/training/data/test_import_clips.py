@@ -6,20 +6,26 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from activity_recognition.bags import RecordingReader, load_labels
 from activity_recognition.bags.imported import HEARD_S, START_NS
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
+from activity_recognition.models.tokenizer import train_tokenizer
+from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import recording_key
 from activity_recognition.training.data.clip_table import ClipList, find_clips
+from activity_recognition.training.data.crops import cut_crop, plan_epoch
+from activity_recognition.training.data.dataset import open_segments
 from activity_recognition.training.data.import_clips import ImportedClips, import_clips
 from activity_recognition.training.data.inspection import inspect
 from activity_recognition.training.data.preprocessing import preprocess_recording
+from activity_recognition.training.data.source import Preparing, cache_recordings
 from activity_recognition.training.data.splits import read_splits
 from activity_recognition.types import LabelSpan, Utterance, to_ns
-from factories.media import Pictures, Tone, write_media
+from factories.media import Pictures, Tone, quarters, write_media
 
 ROWS = """clip,label,transcript,start_s,speech_delay_s,source
 both.mp4,fight,stop it now,0.2,,1
@@ -29,14 +35,20 @@ seen.mp4,calm,,,,2
 """
 
 
+def bright(index: int, size: tuple[int, int]) -> np.ndarray:
+    """Return a picture that is not dark."""
+    del index
+    return quarters(size)
+
+
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
     """A folder with one clip of each kind and a table."""
     folder = tmp_path / 'clips'
     folder.mkdir()
-    seen, heard = Pictures(count=10, fps=10, size=(64, 48)), Tone(rate_hz=16_000)
-    write_media(folder / 'both.mp4', seen, heard)
-    write_media(folder / 'seen.mp4', Pictures(count=5, fps=10, size=(48, 64)))
+    seen = Pictures(count=10, fps=10, size=(64, 48), picture=bright)
+    write_media(folder / 'both.mp4', seen, Tone(rate_hz=16_000))
+    write_media(folder / 'seen.mp4', Pictures(count=5, fps=10, size=(48, 64), picture=bright))
     write_media(folder / 'heard.wav', Tone(codec='pcm_s16le', rate_hz=16_000))
     (folder / 'clips.csv').write_text(ROWS)
     return folder
@@ -96,6 +108,22 @@ def test_decisions_go_on_until_words_have_been_heard(clips: Path, tmp_path: Path
     both = preprocess_recording(out / 'both', ModelConfig(), SyncConfig()).segments[0]
     heard_ns = int(both.arrays['transcript_arrivals'][0])
     assert (both.arrays['decision_arrivals'] > heard_ns).sum() >= 19
+
+
+def test_words_alone_are_trained_on(clips: Path, tmp_path: Path):
+    """Every crop of them has decisions after the words, and these have targets."""
+    out = tmp_path / 'data'
+    (words,) = [name for name in make(clips, out).imported if name.startswith('words_')]
+    config = TrainConfig(crop_s=4.0, modality_dropout=0.0)
+    how = Preparing(model=ModelConfig(), sync=SyncConfig(), cache=tmp_path / 'cache', workers=1)
+    (prepared,), _ = cache_recordings([out / words], how)
+    tokenizer = train_tokenizer(['help me'], vocab_size=100, max_length=8)
+    segments = [s.tokenised(tokenizer) for s in open_segments([prepared], ['calm', 'fight'])]
+    for epoch in range(5):
+        ((plan,),) = plan_epoch(segments, config, epoch)
+        crop = cut_crop(segments[0], plan, config, ModelConfig())
+        heard = crop['decision_arrivals'] >= crop['transcript_arrivals'][0]
+        assert (crop['targets'][heard] == 1).sum() >= 4
 
 
 def test_a_clip_without_words_is_decided_about_as_before(clips: Path, tmp_path: Path):
