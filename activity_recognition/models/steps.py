@@ -63,7 +63,7 @@ class Steps(nn.Module):
     def __init__(self, system: ActivityRecognitionSystem) -> None:
         """Cut ``system`` into steps."""
         super().__init__()
-        self.specs = step_specs(system.modalities)
+        self.specs = tuple(spec.of(system) for spec in step_specs(system.modalities))
         for spec in self.specs:
             self.add_module(spec.name, spec.module(system))
 

@@ -13,6 +13,7 @@ from activity_recognition.errors import ConfigError, ShapeError
 from activity_recognition.keypoints import KeyPoints, joint_array
 from activity_recognition.models.key_points import KeyPointMotion, OwnMeasures
 from activity_recognition.models.motion import LONGEST, MotionState
+from activity_recognition.models.steps import Steps
 from activity_recognition.types import to_ns
 from factories.batches import random_batch
 from factories.bodies import STANDING, body
@@ -182,3 +183,10 @@ class TestSettings:
     def test_names_are_those_of_this_package(self):
         video = dataclasses.replace(TINY.video, key_points=('LWrist', 'pelvis', 'tail'))
         assert video.joints == ('left_wrist', 'hip_centre', 'tail')
+
+
+@pytest.mark.parametrize(('config', 'name'), [(KEYED, 'key_points'), (TINY, 'images')])
+def test_the_input_of_the_frame_step_is_named_by_what_it_is(config, name):
+    (first, second, *_) = Steps(make_system(config)).specs
+    assert [entry.name for entry in first.inputs] == [name]
+    assert second.inputs[0].name == 'tokens'

@@ -307,9 +307,9 @@ class FrameStep(nn.Module):
         super().__init__()
         self.encoder = encoder.frame_encoder
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, frames: Tensor) -> Tensor:
         """Encode uint8 images (B, S, S, 3), or key points (B, J, 3), to tokens (B, D)."""
-        tokens: Tensor = self.encoder(images)
+        tokens: Tensor = self.encoder(frames)
         return tokens
 
 
@@ -379,6 +379,7 @@ _FRAME = StepSpec(
     outputs=('tokens',),
     example=_frame_example,
     extremes=_frame_extremes,
+    input_names=lambda system: ('key_points' if system.config.video.key_points else 'images',),
 )
 _TEMPORAL_ATTENTION = StepSpec(
     name='temporal_attention',
