@@ -19,6 +19,7 @@ from harness import Goal, Report, arguments, publish
 from record import Table, provenance
 from soak import resident_bytes
 
+from activity_recognition.arguments import Value
 from activity_recognition.commands.display import Moment, Silence
 from activity_recognition.commands.live_run import monitored, play, prepare
 from activity_recognition.commands.processes import Child, Processes
@@ -26,7 +27,7 @@ from activity_recognition.commands.simulate import Job, write_one
 from activity_recognition.commands.watching import Watch
 from activity_recognition.reporting.metrics import FrameAccount
 from activity_recognition.simulation import SimulationConfig
-from activity_recognition.startup import REPLAY_ARGUMENTS, Value
+from activity_recognition.startup import REPLAY_ARGUMENTS
 
 LIMIT = 1.01
 LOOKS = 20

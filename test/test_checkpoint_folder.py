@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from activity_recognition.arguments import defaults
 from activity_recognition.checkpoint_folder import checkpoint_folder
 from activity_recognition.config_io import stored_modalities
 from activity_recognition.errors import CheckpointError
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
-from activity_recognition.startup import REPLAY_ARGUMENTS, defaults, player_spec
+from activity_recognition.startup import REPLAY_ARGUMENTS, player_spec
 from activity_recognition.training.run.trainer import STATE
 from factories.networks import make_system, tokenizer_for, with_modalities
 

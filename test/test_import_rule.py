@@ -29,8 +29,8 @@ LAYERS = [
     {'model_config', 'types'},
     {'encoder_config'},
     {
-        *('settings', 'channel_choice', 'console', 'scratch', 'text_files', 'keypoints'),
-        'checkpoint_folder',
+        *('arguments', 'settings', 'channel_choice', 'console', 'scratch', 'text_files'),
+        *('keypoints', 'checkpoint_folder'),
     },
     {'errors', 'entry', 'cache_dir', '__init__'},
 ]

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activity_recognition.arguments import Value
 from activity_recognition.commands.display import make_display
 from activity_recognition.commands.judging import judge
 from activity_recognition.commands.live_run import monitored, play, prepare, ticking_tree
@@ -24,7 +25,7 @@ from activity_recognition.commands.watching import Watch, run_metrics, write_pag
 from activity_recognition.config_io import build_config, read_yaml, shipped_file
 from activity_recognition.reporting.metrics import RunMetrics
 from activity_recognition.reporting.page import milliseconds
-from activity_recognition.startup import DEMO_ARGUMENTS, DemoConfig, Value, demo_values
+from activity_recognition.startup import DEMO_ARGUMENTS, DemoConfig, demo_values
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activity_recognition.arguments import Value
 from activity_recognition.commands.display import Silence
 from activity_recognition.commands.live_run import monitored, play, prepare
 from activity_recognition.commands.processes import Processes
 from activity_recognition.commands.watching import Watch
 from activity_recognition.errors import ActivityRecognitionError
-from activity_recognition.startup import Value, namespaced_values
+from activity_recognition.startup import namespaced_values
 
 if TYPE_CHECKING:
     from rich.console import Console

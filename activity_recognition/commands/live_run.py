@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from activity_recognition.arguments import Value
 from activity_recognition.commands.display import Display
 from activity_recognition.commands.launcher import start_node
 from activity_recognition.commands.processes import Child, Processes
 from activity_recognition.commands.run import brought_up
 from activity_recognition.commands.watching import REFRESH_S, Watch
 from activity_recognition.errors import ActivityRecognitionError
-from activity_recognition.startup import Value, absolute_name, player_spec, recognizer_spec
+from activity_recognition.startup import absolute_name, player_spec, recognizer_spec
 
 if TYPE_CHECKING:
     from activity_recognition.ros.monitor_node import MonitorNode

@@ -7,8 +7,8 @@ import importlib.util
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from activity_recognition.arguments import Argument, Value
 from activity_recognition.errors import ConfigError, MissingExtraError
-from activity_recognition.startup import Argument, Value
 
 if TYPE_CHECKING:
     from activity_recognition.recorded import Setting

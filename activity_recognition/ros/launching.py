@@ -24,13 +24,12 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
+from activity_recognition.arguments import Argument, Value
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.ros.sources.recording_source import values_for_recognizer
 from activity_recognition.ros.transport import image_transport
 from activity_recognition.startup import (
-    Argument,
     NodeSpec,
-    Value,
     absolute_name,
     demo_values,
     describe_end,

@@ -2,11 +2,12 @@
 
 import pytest
 
+from activity_recognition.arguments import defaults
 from activity_recognition.commands.demo import read_config
 from activity_recognition.commands.judging import judge
 from activity_recognition.errors import ConfigError
 from activity_recognition.reporting.scores import Truth, account_frames, score
-from activity_recognition.startup import DEMO_ARGUMENTS, DemoConfig, defaults
+from activity_recognition.startup import DEMO_ARGUMENTS, DemoConfig
 from activity_recognition.types import LabelSpan
 
 TRUTH = Truth([LabelSpan(start_s=0, end_s=100, label='a')])

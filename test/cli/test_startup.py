@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from activity_recognition.arguments import defaults
 from activity_recognition.bags import writer
 from activity_recognition.commands.options import add_options, values_of
 from activity_recognition.config import ModelConfig, RecognizerConfig
@@ -22,7 +23,6 @@ from activity_recognition.startup import (
     TOPIC_ARGUMENTS,
     DemoConfig,
     absolute_name,
-    defaults,
     demo_values,
     describe_end,
     player_spec,

@@ -9,6 +9,7 @@ from heapq import merge
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.validate_topic_name import validate_topic_name
 
+from activity_recognition.arguments import Value
 from activity_recognition.bags import (
     RawRecord,
     RecordingReader,
@@ -33,7 +34,6 @@ from activity_recognition.ros.sources.read_ahead import TimedMessage
 from activity_recognition.ros.topic_spec import TRUTH_TOPIC, TopicSpec, sensor_topic
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry
 from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES, UtteranceReader
-from activity_recognition.startup import Value
 from activity_recognition.types import to_ns
 
 TEXT_TYPE = 'std_msgs/msg/String'

@@ -18,6 +18,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
 
+from activity_recognition.arguments import defaults  # noqa: E402
 from activity_recognition.bags import RecordingReader, RecordingWriter  # noqa: E402
 from activity_recognition.errors import ConfigError, RecordingError  # noqa: E402
 from activity_recognition.modalities import Role  # noqa: E402
@@ -25,7 +26,6 @@ from activity_recognition.ros.playing import player_node  # noqa: E402
 from activity_recognition.ros.sources.recording_source import values_for_recognizer  # noqa: E402
 from activity_recognition.startup import (  # noqa: E402
     REPLAY_ARGUMENTS,
-    defaults,
     player_spec,
     recognizer_spec,
 )
