@@ -91,7 +91,7 @@ def parameters_of(
 
 
 def check_names_node(path: Path, node: str) -> None:
-    """Make sure that a parameter file has a section for a node; ROS would ignore it without a word.
+    """Make sure that a parameter file has a section for a node; ROS would ignore it silently.
 
     Args:
         path: the file.

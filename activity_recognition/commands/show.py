@@ -1,7 +1,7 @@
 """Draw the network inputs of labelled recordings: crops as training cuts them.
 
 Every crop is a strip: the name of its recording and the seconds of it, its labels, and a row per
-modality, such as frames at the network's resolution, the spectrogram and the words. They are
+modality, such as frames at the network's resolution, the spectrogram and the text. They are
 changed at random as the recipe says; --plain changes, hides and thins nothing, at even places;
 --only makes some of the changes alone. Where a modality is missing or the recipe hides it, frames
 are black, and the spectrogram or curves are red.

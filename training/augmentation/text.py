@@ -1,4 +1,4 @@
-"""Words: some lost, some misheard, as a speech recogniser does. U utterances, L tokens."""
+"""Text: some tokens lost, some replaced, as by a speech recogniser. U utterances, L tokens."""
 
 from __future__ import annotations
 

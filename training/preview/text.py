@@ -39,7 +39,7 @@ def draw(crop: Mapping[str, NDArray[Any]], scale: Scale) -> Image:
         )
     row = empty_row(LINE_PX * max(1, len(lines)))
     if not lines:
-        write_text(row, 'no words', 4, 13)
+        write_text(row, 'no text', 4, 13)
     for place, (right, text) in enumerate(lines):
         length = cv2.getTextSize(text, FONT, 0.4, 1)[0][0]
         left = min(max(0, right - length), WIDTH_PX - length)

@@ -49,7 +49,7 @@ _NO_NUMBER = 1 << 63
 class SequenceGaps:
     """Counts gaps in the numbers of a topic's only publisher.
 
-    A queue that is full forgets its oldest message without a word. Where several publish, the
+    A queue that is full drops its oldest message silently. Where several publish, the
     numbers of one cannot be distinguished from another's, and nothing is counted.
     """
 

@@ -136,7 +136,7 @@ class RecognizerNode(AsyncLifecycleNode):
         state: LifecycleState,
         action: Callable[[], None],
     ) -> TransitionCallbackReturn:
-        """Run a transition; rclpy would swallow its exceptions without a word."""
+        """Run a transition; rclpy would swallow its exceptions."""
         try:
             result = inherited(state)
             if result == TransitionCallbackReturn.SUCCESS:
