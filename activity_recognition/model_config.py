@@ -9,6 +9,9 @@ from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.text_files import label_fault
 
+FUSIONS = EXPERTS, ATTENTION = ('experts', 'attention')
+"""Ways to join modalities."""
+
 _VIDEO, _AUDIO, _TEXT = VideoConfig(), AudioConfig(), TextConfig()
 
 
@@ -64,6 +67,9 @@ class ModelConfig(Ranged):
     num_heads: int = setting(4, low=1, high=64)
     """Heads of the temporal blocks and of the cross-modal attention."""
     dropout: float = setting(0.1, low=0.0, high=0.9)
+    fusion: str = setting('experts', unnamed_in_checkpoint='attention')
+    """How modalities are joined: ``experts`` multiplies what each modality's own head believes and
+    adds a correction by cross-modal attention; ``attention`` decides by that alone."""
     modalities: tuple[str, ...] = setting(('video', 'audio', 'text'), optional_in_checkpoint=True)
     """What the network takes in: names of the sections above that describe an encoder, in their
     order. Samples of others are ignored, and their topics not subscribed to."""
@@ -88,6 +94,10 @@ class ModelConfig(Ranged):
         for label in self.labels:
             if fault := label_fault(label):
                 raise ConfigError(f'labels: {fault}')
+        if self.fusion not in FUSIONS:
+            raise ConfigError(
+                f'fusion must be one of {", ".join(FUSIONS)}, got {quoted(self.fusion)}'
+            )
         self._check_modalities()
 
     def _check_modalities(self) -> None:

@@ -6,6 +6,7 @@ Shapes: B batch, H heads, Q queries, N tokens, D width, K knots.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -74,15 +75,37 @@ def age_knots(age_s: Tensor, horizon_s: float | Tensor) -> Tensor:
     """
     # Ages need more bits than autocast would leave them.
     with torch.autocast(age_s.device.type, enabled=False):
-        scale: float | Tensor
-        if isinstance(horizon_s, Tensor):
-            scale = (NUM_KNOTS - 1) / torch.log1p(horizon_s.to(age_s) / AGE_RESOLUTION_S)
-        else:
-            scale = (NUM_KNOTS - 1) / math.log1p(horizon_s / AGE_RESOLUTION_S)
-        position = age_s.clamp(min=0).div_(AGE_RESOLUTION_S).log1p_().mul_(scale)
-        knots = torch.arange(NUM_KNOTS, device=age_s.device, dtype=age_s.dtype)
-        distance = position.clamp_(max=NUM_KNOTS - 1).unsqueeze(-1).sub(knots).abs_()
-        return distance.neg_().add_(1).clamp_(min=0)
+        return _knots_at(_position(age_s, horizon_s))
+
+
+def age_knots_of_each(ages_s: Sequence[Tensor], horizons_s: Sequence[float]) -> list[Tensor]:
+    """Return :func:`age_knots` of several modalities' ages, with fewer operators.
+
+    Args:
+        ages_s: per modality (..., N), seconds.
+        horizons_s: per modality, seconds.
+    """
+    with torch.autocast(ages_s[0].device.type, enabled=False):
+        positions = [_position(*pair) for pair in zip(ages_s, horizons_s, strict=True)]
+        knots = _knots_at(torch.cat(positions, -1))
+        return list(knots.split([age_s.shape[-1] for age_s in ages_s], -2))
+
+
+def _position(age_s: Tensor, horizon_s: float | Tensor) -> Tensor:
+    """Return where ages (...) lie among the knots, counted from 0."""
+    scale: float | Tensor
+    if isinstance(horizon_s, Tensor):
+        scale = (NUM_KNOTS - 1) / torch.log1p(horizon_s.to(age_s) / AGE_RESOLUTION_S)
+    else:
+        scale = (NUM_KNOTS - 1) / math.log1p(horizon_s / AGE_RESOLUTION_S)
+    return age_s.clamp(min=0).div_(AGE_RESOLUTION_S).log1p_().mul_(scale)
+
+
+def _knots_at(position: Tensor) -> Tensor:
+    """Return the weights (..., K) of the knots beside positions (...), which are overwritten."""
+    knots = torch.arange(NUM_KNOTS, device=position.device, dtype=position.dtype)
+    distance = position.clamp_(max=NUM_KNOTS - 1).unsqueeze(-1).sub(knots).abs_()
+    return distance.neg_().add_(1).clamp_(min=0)
 
 
 def ages_s(query_ns: Tensor, token_ns: Tensor, dtype: torch.dtype) -> Tensor:

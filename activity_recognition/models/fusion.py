@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,14 @@ from activity_recognition.models.attention import (
     AgeEmbedding,
     FeedForward,
     age_knots,
+    age_knots_of_each,
     attend,
     attend_few,
     head_places,
     split_heads,
     split_projections,
 )
+from activity_recognition.models.experts import scaled_gradient
 from activity_recognition.types import Modality
 
 HIDDEN = -1e9
@@ -57,6 +60,19 @@ class AgeKnots:
     """(B, Q, M, K), of each modality's newest state."""
     tokens: tuple[Tensor, ...]
     """Per modality (B, Q, N, K)."""
+
+
+class Fused(NamedTuple):
+    """What :class:`CrossModalAttention` returns; ``...`` are (B, Q) or (B * Q,)."""
+
+    features: Tensor
+    """Of all modalities, (..., M * D)."""
+    states: list[Tensor]
+    """Each modality's own, (..., D)."""
+    knots: list[Tensor]
+    """The ages of the states as weights of knots, (..., K); anything where one is absent."""
+    present: list[Tensor]
+    """Whether each modality is, bool (...)."""
 
 
 class ModalityQuery(nn.Module):
@@ -177,19 +193,23 @@ class CrossModalAttention(nn.Module):
         both = self.layers(modality).key_value(tokens)
         return torch.cat((both, tokens), -1).unflatten(-1, (3, -1))
 
-    def forward(self, memories: Mapping[Modality, Memory]) -> tuple[Tensor, list[Tensor]]:
-        """Fuse the modalities.
+    def forward(self, memories: Mapping[Modality, Memory], *, gradient: float = 1.0) -> Fused:
+        """Fuse the modalities; the result is of (B, Q).
 
-        Returns:
-            The fused features (B, Q, M * D) and each modality's own state (B, Q, D).
+        Args:
+            memories: of each modality.
+            gradient: factor, in [0, 1], on the gradients from the features to the states.
         """
         knots = self._knots(memories)
         states = [
             self.layers(m).begin(memories[m].state, knots.states[:, :, index], memories[m].present)
             for index, m in enumerate(self.order)
         ]
-        mixed = self._attend(memories, states, knots).unflatten(1, (len(self.order), -1))
-        return self._finish(states, mixed.unbind(1))
+        passed = [scaled_gradient(state, gradient) for state in states]
+        mixed = self._attend(memories, passed, knots).unflatten(1, (len(self.order), -1))
+        features = self._finish(passed, mixed.unbind(1))
+        present = [memories[m].present for m in self.order]
+        return Fused(features, states, list(knots.states.unbind(2)), present)
 
     def fuse_cached(
         self,
@@ -197,8 +217,8 @@ class CrossModalAttention(nn.Module):
         rows: Sequence[Tensor],
         ages_s: Sequence[Tensor],
         seen: Sequence[Tensor],
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Fuse what few decisions of some streams see; the same as :meth:`forward`.
+    ) -> Fused:
+        """Fuse what few decisions of some streams see; the same as :meth:`forward`, of (B * Q,).
 
         Args:
             newest: int64 (B, Q, M), of each modality the newest row seen, counted over the rows of
@@ -206,18 +226,19 @@ class CrossModalAttention(nn.Module):
             rows: per modality (B, N, 3, D), from :meth:`project_key_value`.
             ages_s: per modality (B, N), seconds.
             seen: per modality bool (B, Q, N).
-
-        Returns:
-            The fused features (B * Q, M * D) and each modality's own state (B * Q, D).
         """
-        states, biases = [], []
+        horizons_s = [self.horizon(m) for m in self.order]
+        knots = age_knots_of_each(ages_s, horizons_s)
+        # Of each modality in turn, as it lies in memory: (M, B * Q).
+        at = newest.flatten(0, 1).T.contiguous()
+        present, places = (at >= 0).unbind(), at.clamp(min=0).unbind()
+        states, biases, ages = [], [], []
         for index, modality in enumerate(self.order):
-            layers, at = self.layers(modality), newest[:, :, index].flatten()
-            knots = age_knots(ages_s[index], self.horizon(modality))
-            biases.append(self._bias_of_rows(index, knots))
-            place = at.clamp(min=0)
+            layers, place = self.layers(modality), places[index]
+            biases.append(self._bias_of_rows(index, knots[index]))
             token = rows[index].flatten(0, 1).index_select(0, place)[:, 2]
-            states.append(layers.begin(token, knots.flatten(0, 1)[place], at >= 0))
+            ages.append(knots[index].flatten(0, 1).index_select(0, place))
+            states.append(layers.begin(token, ages[index], present[index]))
         count, (streams, queries, _) = len(self.order), newest.shape
         query = [self.layers(m).ask(x) for m, x in zip(self.order, states, strict=True)]
         # Of each stream the queries of the first modality, then of the second, and so on.
@@ -233,7 +254,7 @@ class CrossModalAttention(nn.Module):
             always=(self.null_key_value[0], self.null_key_value[1]),
         )
         mixed = mixed.unflatten(1, (count, -1)).transpose(0, 1).flatten(1, 2)
-        return self._finish(states, mixed.unbind())
+        return Fused(self._finish(states, mixed.unbind()), states, ages, list(present))
 
     def _bias_of_rows(self, index: int, knots: Tensor) -> Tensor:
         """Return what the age of a modality's rows adds to the score of each modality's heads.
@@ -247,12 +268,12 @@ class CrossModalAttention(nn.Module):
         with torch.autocast(knots.device.type, enabled=False):
             return knots.to(table.dtype) @ torch.cat(tables, 1)
 
-    def _finish(self, states: list[Tensor], mixed: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _finish(self, states: list[Tensor], mixed: Sequence[Tensor]) -> Tensor:
         fused = [
             self.layers(m).finish(state, answer)
             for m, state, answer in zip(self.order, states, mixed, strict=True)
         ]
-        return torch.cat(fused, dim=-1), states
+        return torch.cat(fused, dim=-1)
 
     def _knots(self, memories: Mapping[Modality, Memory]) -> AgeKnots:
         """Place all ages between their knots at once: many small calls would cost more."""

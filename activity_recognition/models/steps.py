@@ -44,11 +44,10 @@ class DecisionStep(nn.Module):
             Raw logits (1 + M, B, Q, C): fused, and each modality's own, which mean nothing where it
             is absent.
         """
-        fused, states = self.system.cross_attention.fuse_cached(
+        fused = self.system.cross_attention.fuse_cached(
             newest, memories[::3], memories[1::3], memories[2::3]
         )
-        answers = torch.stack(self.system.read_out(fused, states))
-        return answers.unflatten(1, newest.shape[:2])
+        return self.system.read_out(fused).unflatten(1, newest.shape[:2])
 
 
 def step_specs(modalities: Sequence[Modality]) -> tuple[StepSpec, ...]:

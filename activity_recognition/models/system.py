@@ -1,4 +1,4 @@
-"""ActivityRecognitionSystem: an encoder per modality, their fusion, a linear classifier.
+"""ActivityRecognitionSystem: an encoder and a head per modality, their fusion, a classifier.
 
 Shapes: B batch, N samples or tokens of any modality, Q decisions, M modalities, C activities,
 D width. The batch's keys are listed in :data:`BATCH_KEYS`.
@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ShapeError
+from activity_recognition.model_config import EXPERTS
 from activity_recognition.modalities import DECISION_KEYS, SPEC, modalities_of
 from activity_recognition.models.attention import QUERY_CHUNK, ages_s, newest, visible
 from activity_recognition.models.encoders import Encoder, encoder_type
-from activity_recognition.models.fusion import CrossModalAttention, Memory
+from activity_recognition.models.experts import ProductOfExperts, scaled_gradient
+from activity_recognition.models.fusion import CrossModalAttention, Fused, Memory
 from activity_recognition.models.smoothing import ActivitySmoothing, Smoothed, SmoothingState
 from activity_recognition.types import ALL_MODALITIES, Modality
 
@@ -68,7 +70,8 @@ class ModelOutput:
     logits: Tensor
     """(B, Q, C), fused."""
     unimodal: dict[Modality, Tensor]
-    """(B, Q, C) per modality, from its newest token alone; meaningless where absent."""
+    """(B, Q, C) per modality, from its newest token alone, at its temperature where the network is
+    a product of experts; meaningless where absent."""
     present: dict[Modality, Tensor]
     """bool (B, Q)."""
     states: dict[Modality, Tensor]
@@ -114,6 +117,9 @@ class ActivityRecognitionSystem(nn.Module):
     video_encoder: VideoTransformer
     audio_encoder: AudioCNN
     text_encoder: TextTransformer
+    experts: ProductOfExperts | None
+    fused_gradient: float
+    """While training, the factor on the gradients from the fused logits to heads and encoders."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Build the network of ``config`` with random weights."""
@@ -129,6 +135,15 @@ class ActivityRecognitionSystem(nn.Module):
             {m.value: nn.Linear(config.hidden_dim, config.num_activities) for m in self.modalities}
         )
         self.classifier = nn.Linear(config.hidden_dim * len(self.modalities), config.num_activities)
+        self.experts = None
+        if config.fusion == EXPERTS:
+            self.experts = ProductOfExperts(
+                len(self.modalities), config.hidden_dim, config.num_activities
+            )
+            # So it begins as the product alone.
+            nn.init.zeros_(self.classifier.weight)
+            nn.init.zeros_(self.classifier.bias)
+        self.fused_gradient = 1.0
         self.postprocess = ActivitySmoothing(window_size=5)
 
     @property
@@ -181,16 +196,7 @@ class ActivityRecognitionSystem(nn.Module):
             self._decide(tokens, stamps[:, part], arrivals[:, part])
             for part in _chunks(stamps.shape[1])
         ]
-        if len(outputs) == 1:
-            return outputs[0]
-        return ModelOutput(
-            logits=torch.cat([o.logits for o in outputs], dim=1),
-            unimodal={
-                m: torch.cat([o.unimodal[m] for o in outputs], dim=1) for m in self.modalities
-            },
-            present={m: torch.cat([o.present[m] for o in outputs], dim=1) for m in self.modalities},
-            states={m: torch.cat([o.states[m] for o in outputs], dim=1) for m in self.modalities},
-        )
+        return outputs[0] if len(outputs) == 1 else _joined(outputs)
 
     def presence(self, batch: Mapping[str, Tensor]) -> dict[Modality, Tensor]:
         """Tell of which modalities each decision sees something, bool (B, Q), without encoding."""
@@ -256,35 +262,64 @@ class ActivityRecognitionSystem(nn.Module):
         for modality, encoder in self.encoders.items():
             stamps, arrivals, mask = (batch[key] for key in SPEC[modality].time_keys)
             tokens = encoder.encode(batch) if stamps.shape[1] else empty
-            keys, values = self.cross_attention.project(modality, tokens)
+            passed = scaled_gradient(tokens, self.fused_gradient)
+            keys, values = self.cross_attention.project(modality, passed)
             result[modality] = Tokens(tokens, keys, values, stamps, arrivals, mask)
         return result
 
     def classify(self, memories: Mapping[Modality, Memory]) -> ModelOutput:
         """Decide from what is visible of each modality; the same for a recording and a stream."""
-        fused, states = self.cross_attention(memories)
-        logits, *unimodal = self.read_out(fused, states)
+        fused = self.cross_attention(memories, gradient=self.fused_gradient)
+        logits, own = self.classifier_logits(fused), self.own_logits(fused)
+        if self.experts is not None:
+            # Each by itself: the loss of one head sends not even zeros to another.
+            own = [head / t for head, t in zip(own, self.experts.temperatures, strict=True)]
+            logits = self._product(self.experts, torch.stack(own), fused, logits)
         return ModelOutput(
             logits=logits,
-            unimodal=dict(zip(self.modalities, unimodal, strict=True)),
-            present={m: memories[m].present for m in self.modalities},
-            states=dict(zip(self.modalities, states, strict=True)),
+            unimodal=dict(zip(self.modalities, own, strict=True)),
+            present=dict(zip(self.modalities, fused.present, strict=True)),
+            states=dict(zip(self.modalities, fused.states, strict=True)),
         )
 
-    def read_out(self, fused: Tensor, states: Sequence[Tensor]) -> list[Tensor]:
-        """Return raw logits (..., C) from what :class:`CrossModalAttention` returns.
+    def read_out(self, fused: Fused) -> Tensor:
+        """Return what :meth:`classify` does as one tensor of raw logits, (1 + M, ..., C).
 
         Of all modalities together first, then each modality's own.
 
         Args:
-            fused: features of all modalities (..., M * D).
-            states: per modality (..., D).
+            fused: of all modalities.
         """
-        own = [
-            self.unimodal_heads[m.value](state)
-            for m, state in zip(self.modalities, states, strict=True)
+        logits, own = self.classifier_logits(fused), self.own_logits(fused)
+        if self.experts is None:
+            return torch.stack((logits, *own))
+        heads = self.experts.at_temperatures(torch.stack(own))
+        product = self._product(self.experts, heads, fused, logits)
+        return torch.cat((product.unsqueeze(0), heads))
+
+    def classifier_logits(self, fused: Fused) -> Tensor:
+        """Return what the classifier makes of all modalities' features, (..., C)."""
+        return _at_least_float32(self.classifier(fused.features))
+
+    def own_logits(self, fused: Fused) -> list[Tensor]:
+        """Return what each modality's own head makes of its state, (..., C) each."""
+        return [
+            _at_least_float32(self.unimodal_heads[m.value](state))
+            for m, state in zip(self.modalities, fused.states, strict=True)
         ]
-        return [_at_least_float32(logits) for logits in (self.classifier(fused), *own)]
+
+    def _product(
+        self, experts: ProductOfExperts, heads: Tensor, fused: Fused, residual: Tensor
+    ) -> Tensor:
+        factor = self.fused_gradient
+        logits: Tensor = experts(
+            scaled_gradient(heads, factor),
+            [scaled_gradient(state, factor) for state in fused.states],
+            fused.knots,
+            fused.present,
+            residual,
+        )
+        return logits
 
     def _decide(
         self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor
@@ -356,6 +391,21 @@ def check_batch(
                 f'batch[{key!r}]: expected {dtype} with {dims} dimensions, '
                 f'got {value.dtype} with shape {tuple(value.shape)}'
             )
+
+
+def _joined(parts: Sequence[ModelOutput]) -> ModelOutput:
+    """Join the answers to decisions that follow each other."""
+
+    def joined(name: str) -> dict[Modality, Tensor]:
+        found: dict[Modality, Tensor] = getattr(parts[0], name)
+        return {m: torch.cat([getattr(part, name)[m] for part in parts], dim=1) for m in found}
+
+    return ModelOutput(
+        logits=torch.cat([part.logits for part in parts], dim=1),
+        unimodal=joined('unimodal'),
+        present=joined('present'),
+        states=joined('states'),
+    )
 
 
 def _at_least_float32(logits: Tensor) -> Tensor:

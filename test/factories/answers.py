@@ -54,10 +54,18 @@ def recorded(system: ActivityRecognitionSystem) -> Iterator[Recorder]:
     def into(rows: list[Tensor]):
         return lambda module, inputs, output: rows.append(output.flatten(0, -2)[0].detach().clone())
 
-    handles = [system.classifier.register_forward_hook(into(recorder.fused))]
-    for modality, rows in zip(system.modalities, recorder.unimodal, strict=True):
-        head = system.unimodal_heads[modality.value]
-        handles.append(head.register_forward_hook(into(rows)))
+    def at_temperatures(module, inputs):
+        for rows, heads in zip(recorder.unimodal, inputs[0], strict=True):
+            rows.append(heads.flatten(0, -2)[0].detach().clone())
+
+    decides = system.classifier if system.experts is None else system.experts
+    handles = [decides.register_forward_hook(into(recorder.fused))]
+    if system.experts is not None:
+        handles.append(system.experts.register_forward_pre_hook(at_temperatures))
+    else:
+        for modality, rows in zip(system.modalities, recorder.unimodal, strict=True):
+            head = system.unimodal_heads[modality.value]
+            handles.append(head.register_forward_hook(into(rows)))
     try:
         yield recorder
     finally:

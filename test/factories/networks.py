@@ -11,6 +11,7 @@ import torch
 from activity_recognition.config import AudioConfig, ModelConfig, TextConfig, VideoConfig
 from activity_recognition.modalities import modalities_of
 from activity_recognition.models.checkpoint import Checkpoint
+from activity_recognition.models.experts import ProductOfExperts
 from activity_recognition.models.steps import step_specs
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
@@ -68,6 +69,9 @@ MOVING_ALONE = dataclasses.replace(
 )
 """Only what has moved of late is seen, not the pictures."""
 
+ATTENDING = dataclasses.replace(TINY, fusion='attention')
+"""Cross-modal attention and the classifier decide alone."""
+
 KEYED = dataclasses.replace(
     TINY, video=dataclasses.replace(TINY.video, key_points=('coco17',), motion_span_s=0.2)
 )
@@ -94,14 +98,25 @@ def tokenizer_for(config: ModelConfig) -> TextTokenizer:
 def make_system(
     config: ModelConfig = TINY, *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> ActivityRecognitionSystem:
-    """Return a network in evaluation mode whose functions of age are not the initial zeros."""
+    """Return a network in evaluation mode in which nothing is the initial zeros or ones."""
     torch.manual_seed(seed)
     system = ActivityRecognitionSystem(config)
     with torch.no_grad():
         for name, parameter in system.named_parameters():
             if name.endswith('table'):
                 parameter.normal_(0.0, 1.0)
+        if system.experts is not None:
+            _enliven(system, system.experts)
     return system.to(dtype).eval()
+
+
+def _enliven(system: ActivityRecognitionSystem, experts: ProductOfExperts) -> None:
+    """Draw what a product of experts begins without: as if it had been trained and fitted."""
+    system.classifier.reset_parameters()
+    experts.bias.normal_(0.5, 0.5)
+    experts.weight.normal_(0.0, 0.3)
+    experts.temperatures.uniform_(0.7, 2.0)
+    experts.set_prior(100 * torch.rand(len(experts.log_prior)))
 
 
 def make_checkpoint(

@@ -27,7 +27,15 @@ from activity_recognition.types import (
     to_ns,
 )
 from factories.answers import Answers, assert_equal, dense, streamed
-from factories.networks import KEYED, MOVING, MOVING_ALONE, TINY, WRAPPING, make_checkpoint
+from factories.networks import (
+    ATTENDING,
+    KEYED,
+    MOVING,
+    MOVING_ALONE,
+    TINY,
+    WRAPPING,
+    make_checkpoint,
+)
 from factories.scenes import ANY_RATE, ANY_SCENE, SILENT, TROUBLED, deciding_trace_of, trace_of
 from factories.streams import (
     RATE_HZ,
@@ -41,7 +49,7 @@ from factories.streams import (
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
-configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE, KEYED))
+configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE, KEYED, ATTENDING))
 
 
 def check(config, trace, dtype):
@@ -59,6 +67,7 @@ def check(config, trace, dtype):
 @example(scene=TROUBLED, config=WRAPPING, rate_hz=None)
 @example(scene=SILENT, config=TINY, rate_hz=None)
 @example(scene=TROUBLED, config=KEYED, rate_hz=10.0)
+@example(scene=TROUBLED, config=ATTENDING, rate_hz=10.0)
 @settings(max_examples=10)
 def test_any_trace(scene, config, rate_hz, dtype):
     check(config, deciding_trace_of(scene, rate_hz), dtype)
@@ -86,11 +95,12 @@ def assert_close_in_probability(found: Answers, expected: Answers) -> None:
 
 
 @pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('config', [TINY, ATTENDING], ids=['experts', 'attention'])
 @pytest.mark.parametrize('reference', ['bf16', 'fp32'])
-def test_bfloat16_stays_close(seed, reference):
+def test_bfloat16_stays_close(seed, reference, config):
     scene = dataclasses.replace(TROUBLED, seed=seed)
     trace = trace_of(scene)
-    checkpoint = make_checkpoint(TINY, seed=seed)
+    checkpoint = make_checkpoint(config, seed=seed)
     found, _ = streamed(checkpoint, trace, precision='bf16')
     assert_close_in_probability(found, dense(checkpoint, trace, precision=reference))
 
@@ -99,7 +109,7 @@ def test_bfloat16_stays_close(seed, reference):
 @pytest.mark.parametrize(('precision', 'dtype'), [('fp32', torch.float64), ('fp32', torch.float32)])
 def test_equality_on_cuda(precision, dtype, without_tf32):
     trace = trace_of(TROUBLED)
-    for config in (TINY, WRAPPING):
+    for config in (TINY, WRAPPING, ATTENDING):
         checkpoint = make_checkpoint(config, dtype=dtype)
         found, _ = streamed(checkpoint, trace, precision=precision, device='cuda')
         expected = dense(checkpoint, trace, precision=precision, device='cuda')
@@ -119,11 +129,12 @@ def test_bfloat16_stays_close_on_cuda(reference):
 SETS = [chosen for count in (1, 2, 3) for chosen in itertools.combinations(MODALITIES, count)]
 
 
+@pytest.mark.parametrize('config', [TINY, ATTENDING], ids=['experts', 'attention'])
 @pytest.mark.parametrize('chosen', SETS, ids='+'.join)
-def test_any_set_of_modalities(chosen):
+def test_any_set_of_modalities(chosen, config):
     scene = dataclasses.replace(TROUBLED, duration_s=1.5, jumps=(), utterances=3)
     found = [sample for sample in samples(scene) if modality_of(sample) in chosen]
-    answers, _ = check(TINY, list(windows(found, SyncConfig())), torch.float64)
+    answers, _ = check(config, list(windows(found, SyncConfig())), torch.float64)
     ever = {m for index, m in enumerate(MODALITIES) if answers.present[:, index].any()}
     assert ever == set(chosen)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from activity_recognition.config_io import MODEL_PRESETS, load_model_config
+from activity_recognition.model_config import FUSIONS
 from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from factories.answers import assert_equal, dense, streamed
@@ -14,10 +15,11 @@ from factories.networks import make_checkpoint, make_system
 from factories.scenes import trace_of
 
 
+@pytest.mark.parametrize('fusion', FUSIONS)
 @pytest.mark.parametrize('preset', [preset for preset in PRESETS if preset != 'base_dinov2'])
-def test_streaming_equals_dense(preset):
+def test_streaming_equals_dense(preset, fusion):
     """And that of DINOv2, which takes longer, where backends are compared."""
-    config = preset_config(preset)
+    config = dataclasses.replace(preset_config(preset), fusion=fusion)
     checkpoint = make_checkpoint(config)
     scene = dataclasses.replace(scene_of(preset, config), duration_s=1.0)
     trace = trace_of(scene, 4.0)

@@ -50,7 +50,7 @@ def memories_of(*present, seed=0):
 
 @pytest.mark.parametrize('present', [(), *((m,) for m in MODALITIES), MODALITIES])
 def test_shapes_with_none_to_three_modalities(fusion, present):
-    fused, states = fusion(memories_of(*present))
+    fused, states, *_ = fusion(memories_of(*present))
     assert fused.shape == (1, 3, 3 * WIDTH)
     assert [state.shape for state in states] == [(1, 3, WIDTH)] * 3
     assert fused.isfinite().all()
@@ -74,9 +74,9 @@ def test_without_tokens_at_all(fusion):
 def test_an_absent_modality_cannot_change_the_answer(fusion, absent):
     present = [m for m in MODALITIES if m is not absent]
     memories = memories_of(*present)
-    before, _ = fusion(memories)
+    before, *_ = fusion(memories)
     other = memory_of(absent, present=False, seed=7)
-    after, states = fusion({**memories, absent: other})
+    after, states, *_ = fusion({**memories, absent: other})
     assert torch.equal(after, before)
     learned = fusion.layers(absent).absent.expand(1, 3, WIDTH)
     assert torch.equal(states[MODALITIES.index(absent)], learned)
@@ -98,10 +98,10 @@ def test_a_token_out_of_sight_cannot_change_the_answer(fusion):
     memories = memories_of(*MODALITIES)
     video = memories[Modality.VIDEO]
     video.seen[:, 1, 2] = False
-    before, _ = fusion(memories)
+    before, *_ = fusion(memories)
     video.keys[:, :, 2] += 1.0
     video.values[:, :, 2] += 1.0
-    after, _ = fusion(memories)
+    after, *_ = fusion(memories)
     torch.testing.assert_close(after[:, 1], before[:, 1], atol=1e-13, rtol=0)
     assert not torch.allclose(after[:, 0], before[:, 0])
 
@@ -109,7 +109,7 @@ def test_a_token_out_of_sight_cannot_change_the_answer(fusion):
 @pytest.mark.parametrize('modality', MODALITIES)
 def test_the_age_of_the_newest_state_counts(fusion, modality):
     memories = memories_of(*MODALITIES)
-    before, _ = fusion(memories)
+    before, *_ = fusion(memories)
     memory = memories[modality]
     older = dataclasses.replace(memory, state_age_s=memory.state_age_s + 0.3)
     assert not torch.allclose(fusion({**memories, modality: older})[0], before)
@@ -117,7 +117,7 @@ def test_the_age_of_the_newest_state_counts(fusion, modality):
 
 def test_queries_do_not_mix(fusion):
     memories = memories_of(*MODALITIES)
-    together, _ = fusion(memories)
+    together, *_ = fusion(memories)
     for query in range(3):
         part = slice(query, query + 1)
         alone = {

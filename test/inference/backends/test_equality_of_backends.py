@@ -11,13 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activity_recognition.inference import StreamingEngine
+from activity_recognition.models.exporting import export_steps
 from activity_recognition.models.quantising import quantise_steps
 from activity_recognition.types import MODALITIES
 from factories.answers import assert_equal, assert_near, assert_same_decisions, dense, run
 from factories.backends import asked, beside, by, half_of_the_steps, tiny_weights
 from factories.crowds import ANY_STAYS, alone, answers_to, attend, check_crowd, crowd_of, presence
 from factories.matrix import STREAMS, ways
-from factories.networks import MOVING, STEPS, TINY, WRAPPING
+from factories.networks import ATTENDING, MOVING, STEPS, TINY, WRAPPING, make_checkpoint
 from factories.scenes import ANY_RATE, ANY_SCENE, SILENT, TROUBLED, deciding_trace_of, trace_of
 from factories.streams import Scene
 
@@ -27,7 +28,7 @@ pytest.importorskip('onnxruntime')
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures('without_tf32')]
 
 TOLERANCE = 1e-5
-CONFIGS = {'tiny': TINY, 'wrapping': WRAPPING, 'moving': MOVING}
+CONFIGS = {'tiny': TINY, 'wrapping': WRAPPING, 'moving': MOVING, 'attending': ATTENDING}
 
 
 @pytest.fixture(scope='module')
@@ -35,7 +36,12 @@ def checkpoints(tiny_export, tmp_path_factory):
     """The tiny networks with their exported steps beside them, 8-bit ones, too."""
     made = {}
     for name, config in CONFIGS.items():
-        made[name] = beside(tiny_weights(config), tiny_export, tmp_path_factory.mktemp(name))
+        folder = tmp_path_factory.mktemp(name)
+        if config.fusion == TINY.fusion:
+            made[name] = beside(tiny_weights(config), tiny_export, folder)
+        else:
+            made[name] = dataclasses.replace(make_checkpoint(config), path=folder)
+            export_steps(made[name].system, folder / 'onnx', checkpoint=made[name].id)
         quantise_steps(made[name].path / 'onnx', STEPS)
     return made
 

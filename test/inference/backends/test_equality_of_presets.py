@@ -62,9 +62,9 @@ SOURCES = Path(__file__).resolve().parents[3]
 class Made:
     """A preset with random weights, what it sees, and what is expected of any backend."""
 
-    def __init__(self, preset, folder):
+    def __init__(self, preset, fusion, folder):
         self.preset = preset
-        config = preset_config(preset)
+        config = dataclasses.replace(preset_config(preset), fusion=fusion)
         self._checkpoint = dataclasses.replace(make_checkpoint(config), path=folder)
         self.trace = trace_of(scene_of(preset, config), 4.0)
         self.stays = crowd_of(max(STREAMS), crowded_scene_of(preset, config))
@@ -91,11 +91,18 @@ class Made:
         return [alone(self._checkpoint, stay, device=device) for stay in self.stays]
 
 
-@pytest.fixture(scope='module', params=PRESETS)
+def fused(preset, fusion):
+    return pytest.param((preset, fusion), id=f'{preset}-{fusion}')
+
+
+@pytest.fixture(
+    scope='module',
+    params=[*(fused(preset, 'experts') for preset in PRESETS), fused('nano', 'attention')],
+)
 def made(request, tmp_path_factory):
     # A process compiles for few networks.
     torch.compiler.reset()
-    return Made(request.param, tmp_path_factory.mktemp(request.param))
+    return Made(*request.param, tmp_path_factory.mktemp(request.param[0]))
 
 
 def skip_what_takes_too_long(made, backend):
