@@ -12,12 +12,15 @@ from typing import Any
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import load_model_config
-from activity_recognition.errors import ConfigError
+from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.modalities import modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.training.augmentation_config import AugmentationConfig
 from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
+
+MODALITY_WEIGHTS = EQUAL, AUTO = ('equal', 'auto')
+"""Ways to weigh the losses of the modalities' own heads."""
 
 _AUGMENTATION = AugmentationConfig()
 
@@ -36,6 +39,8 @@ class StageConfig(Ranged):
     unimodal_weight: float | None = None
     contrast_weight: float | None = None
     agreement_weight: float | None = None
+    fused_gradient: float | None = None
+    modality_weights: str | None = None
     modalities_at_once: int | None = None
     modality_dropout: float | None = None
 
@@ -56,6 +61,8 @@ class ModelChoices(Ranged):
     text_width: int | None = setting(None, optional_in_checkpoint=True)
     """Width of the text encoder."""
     dropout: float | None = setting(None, optional_in_checkpoint=True)
+    fusion: str = setting('', optional_in_checkpoint=True)
+    """How modalities are joined, ``experts`` or ``attention``; empty leaves it to the preset."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +106,12 @@ class TrainConfig(Ranged):
     """Decisions of one crop that are closer than this are no negatives of each other."""
     agreement_weight: float = setting(0.0, low=0.0, high=10.0)
     """Weight of the divergence of each unimodal head from the fused one."""
+    fused_gradient: float = setting(1.0, low=0.0, high=1.0, optional_in_checkpoint=True)
+    """Factor on the gradients from the fused loss to the encoders and their heads; at 0 these learn
+    from their own loss alone, as if each were trained by itself."""
+    modality_weights: str = setting(EQUAL, optional_in_checkpoint=True)
+    """How the losses of the modalities' own heads weigh: ``equal``, or ``auto``, which gives less
+    to those that overfit."""
     modalities_at_once: int = setting(len(MODALITIES), low=1, high=len(ALL_MODALITIES))
     """A crop shows at most so many modalities, drawn again for each."""
     modality_dropout: float = setting(0.15, low=0.0, high=1.0)
@@ -143,6 +156,11 @@ class TrainConfig(Ranged):
                 'expected fused_weight or unimodal_weight above 0, got 0 for both: nothing would '
                 'be learnt from the labels'
             )
+        if self.modality_weights not in MODALITY_WEIGHTS:
+            raise ConfigError(
+                f'modality_weights must be one of {", ".join(MODALITY_WEIGHTS)}, '
+                f'got {quoted(self.modality_weights)}'
+            )
         for stage in self.stages:
             self.of_stage(stage)
 
@@ -160,8 +178,9 @@ class TrainConfig(Ranged):
         }
         if said.text_width is not None:
             chosen['text'] = dataclasses.replace(preset.text, width=said.text_width)
-        modalities = said.modalities or preset.modalities
-        return dataclasses.replace(preset, modalities=modalities, **chosen)
+        for name in ('modalities', 'fusion'):
+            chosen[name] = getattr(said, name) or getattr(preset, name)
+        return dataclasses.replace(preset, **chosen)
 
     def as_given(self, given: Mapping[str, Any]) -> TrainConfig:
         """Return the settings with nothing in the way of those that somebody gave by name.

@@ -215,6 +215,7 @@ def _write(
         weights=sum(p.numel() for p in trained.system.parameters()),
         measures=metrics['held_out']['combinations'],
         measured_on=f'{minutes:g} minutes of simulated recordings of other seeds',
+        findings=tuple(metrics.get('findings', ())),
     )
     save_checkpoint(
         target,

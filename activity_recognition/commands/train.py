@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,8 @@ def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
         raise type(end)(sentence) from None
     processes = PartialState()
     if processes.is_main_process:
+        for finding in result.findings:
+            print(finding, file=sys.stderr)
         print(result.checkpoint)
     processes.destroy_process_group()
     return 0

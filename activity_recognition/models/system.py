@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ShapeError
-from activity_recognition.model_config import EXPERTS
 from activity_recognition.modalities import DECISION_KEYS, SPEC, modalities_of
+from activity_recognition.model_config import EXPERTS
 from activity_recognition.models.attention import QUERY_CHUNK, ages_s, newest, visible
 from activity_recognition.models.encoders import Encoder, encoder_type
 from activity_recognition.models.experts import ProductOfExperts, scaled_gradient

@@ -24,6 +24,7 @@ from activity_recognition.reporting.metrics import Check
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.training.evaluation import figures, tables
 from activity_recognition.training.evaluation.cautions import assurance, cautions, smoothing_advice
+from activity_recognition.training.evaluation.fusion_findings import better_without
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
 from activity_recognition.training.evaluation.schema import (
     METRICS,
@@ -123,6 +124,8 @@ def _sections(
 ) -> Iterator[str]:
     yield f'<style>{figures.WANTED}\n{_LAYOUT}</style>'
     yield heading(title, _summary(metrics))
+    if finding := better_without(metrics['combinations'], 'on these recordings'):
+        yield f'<p><strong>{escape(finding)}.</strong></p>'
     yield tiles(_headline(metrics))
     yield card('Acceptance', checks_table(checks) + _cautions(metrics))
     yield card('With and without each modality', tables.combinations_table(metrics) + _INTERVALS)

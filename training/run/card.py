@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from activity_recognition.config import ModelConfig
@@ -20,6 +20,7 @@ def write_card(
     weights: int,
     measures: Mapping[str, Mapping[str, Any]],
     measured_on: str,
+    findings: Sequence[str] = (),
 ) -> str:
     """Return a model card in Markdown.
 
@@ -31,6 +32,7 @@ def write_card(
         weights: number of its weights.
         measures: result of :func:`activity_recognition.training.evaluation.scoring.measure`.
         measured_on: what ``measures`` were measured on, a phrase.
+        findings: what a reader has to know first, sentences.
     """
     rows = [
         f'| {name} | {_percent(found)} | {_percent(found["smoothed"])} |'
@@ -42,6 +44,7 @@ def write_card(
             '',
             f'Recognises {", ".join(map(_plain, model.labels))} from {_inputs(model)}.',
             '',
+            *(line for finding in findings for line in (f'**{finding}.**', '')),
             f'- Network: preset {_code(config.preset)}, {weights / 1e6:.2f} million weights, '
             f'{_frames(model)}.',
             *_backbones(model),

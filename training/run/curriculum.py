@@ -87,6 +87,24 @@ class Curriculum:
             stale=stale,
         )
         over = after.stage_epoch >= settings.epochs
-        if over or (settings.patience and stale >= settings.patience):
-            return replace(after, stage=after.stage + 1, stage_epoch=0, stage_best=-1.0, stale=0)
+        if over or self._is_idle(after, settings):
+            return replace(
+                after,
+                stage=after.stage + 1,
+                stage_epoch=0,
+                stage_best=-1.0,
+                stale=0,
+                modalities=tuple(one.in_next_stage() for one in after.modalities),
+            )
         return after
+
+    @staticmethod
+    def _is_idle(progress: Progress, settings: TrainConfig) -> bool:
+        """Tell whether a stage has gained nothing for as long as its patience.
+
+        Where encoders are trained alone, none of them may gain anything any more.
+        """
+        if settings.fused_weight:
+            return 0 < settings.patience <= progress.stale
+        judged = [one for one in progress.modalities if one.is_judged]
+        return bool(judged) and all(one.has_stopped(settings.patience) for one in judged)

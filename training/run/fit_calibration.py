@@ -90,12 +90,13 @@ def fit_offsets(logits: Tensor, targets: Tensor) -> Tensor:
     return offsets().detach()
 
 
-def fit_temperature(logits: Tensor, targets: Tensor) -> Calibration:
+def fit_temperature(logits: Tensor, targets: Tensor, *, ridge: float = 0.0) -> Calibration:
     """Find the temperature with the smallest negative log-likelihood.
 
     Args:
         logits: raw logits, (N, C).
         targets: true classes, (N,); negative ones are left out.
+        ridge: weight of the square of the temperature's logarithm, which keeps it near 1.
 
     Returns:
         temperature 1 when there is nothing to fit on; it lies in [0.05, 20] otherwise, so that
@@ -111,6 +112,7 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> Calibration:
     def closure() -> Tensor:
         optimiser.zero_grad()
         loss = functional.cross_entropy(logits * torch.exp(-log_temperature), targets)
+        loss = loss + ridge * log_temperature.square()
         loss.backward()
         return loss
 

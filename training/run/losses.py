@@ -30,6 +30,26 @@ def class_weights(counts: Sequence[int] | NDArray[np.int64]) -> Tensor:
     return (weight * total / (weight * number).sum()).float()
 
 
+def head_masses(
+    counts: Sequence[int] | NDArray[np.int64], weight: Tensor, *, label_smoothing: float
+) -> Tensor:
+    """Return how much each class weighs in what a head is trained towards, (C,), in decisions.
+
+    A head that sees nothing, and so always says the same, has the smallest loss where its
+    probabilities have these proportions: they are the prior of what heads learn, which is neither
+    that of the recordings, as classes weigh differently, nor quite without the label smoothing.
+
+    Args:
+        counts: decisions of each class, (C,).
+        weight: of the classes, (C,).
+        label_smoothing: in [0, 1).
+    """
+    number = torch.as_tensor(np.asarray(counts), dtype=torch.float64)
+    spread = number.sum() / len(number)
+    smoothed = (1 - label_smoothing) * number + label_smoothing * spread
+    return weight.double() * smoothed
+
+
 def mean_of(total: Tensor, count: Tensor) -> Tensor:
     """Divide a sum by how much it is made of; 0, with a gradient, where that is nothing.
 

@@ -6,6 +6,7 @@ B batch, Q decisions, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,9 @@ class TrainingLoss(nn.Module):
                 gap_s=config.contrast_gap_s,
             )
         self.settings = config
+        self.modality_weights: dict[Modality, float] = {}
+        """Factors on the losses of the modalities' own heads, 1 where one is not named; one whose
+        factor is 0 is not trained by its loss."""
 
     def forward(
         self,
@@ -72,8 +76,10 @@ class TrainingLoss(nn.Module):
         settings, targets = self.settings, batch['targets']
         probabilities = output.logits, output.unimodal, output.present, targets
         terms: dict[str, Tensor] = self.dense(*probabilities, counts)
-        own = torch.stack([terms[m.value] for m in output.unimodal]).sum()
-        parts = [(settings.fused_weight, terms['fused']), (settings.unimodal_weight, own)]
+        parts = [(settings.fused_weight, terms['fused'])]
+        for modality in output.unimodal:
+            factor = self.modality_weights.get(modality, 1.0)
+            parts.append((settings.unimodal_weight * factor, terms[modality.value]))
         if 'contrast' in counts:
             assert self.alignment is not None
             terms['contrast'] = self.alignment(
@@ -133,8 +139,23 @@ class TrainingModel(nn.Module):
             counts: of all batches that the loss is to be the mean over, as :meth:`counts` gives
                 them for each; of this one alone where None.
         """
-        losses: dict[str, Tensor] = self.loss(self.system.forward_detailed(batch), batch, counts)
+        self.system.fused_gradient = self.loss.settings.fused_gradient
+        output = self._with_raw_heads(self.system.forward_detailed(batch))
+        losses: dict[str, Tensor] = self.loss(output, batch, counts)
         return losses
+
+    def _with_raw_heads(self, output: ModelOutput) -> ModelOutput:
+        """Undo the heads' temperatures, which training would learn away."""
+        experts = self.system.experts
+        if experts is None:
+            return output
+        raw = {
+            m: logits * temperature
+            for (m, logits), temperature in zip(
+                output.unimodal.items(), experts.temperatures, strict=True
+            )
+        }
+        return replace(output, unimodal=raw)
 
     def counts(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return how much of each term a batch asks for, without running the network."""

@@ -124,6 +124,7 @@ def plain_settings(config: TrainConfig) -> TrainConfig:
         fused_weight=config.fused_weight or 1.0,
         contrast_weight=0.0,
         agreement_weight=0.0,
+        fused_gradient=1.0,
         modalities_at_once=len(ALL_MODALITIES),
         modality_dropout=0.0,
         augmentation=AugmentationConfig(strength=0.0),

@@ -16,10 +16,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
-from activity_recognition.config_io import build_config
+from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, printable, quoted
 from activity_recognition.scratch import writing
 from activity_recognition.text_files import parse_json
+from activity_recognition.training.run.modality_progress import ModalityProgress
 
 _SCHEMA = 2
 
@@ -46,6 +47,8 @@ class Progress:
     """What the current stage has reached in validation."""
     stale: int = 0
     """Validations in a row that gained nothing over it."""
+    modalities: tuple[ModalityProgress, ...] = ()
+    """Of each modality, in the network's order; empty before the first validation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,9 +139,13 @@ def save_state(
     for index, entries in optimiser.state_dict()['state'].items():
         for key, value in entries.items():
             tensors[f'optimiser/{index}/{key}'] = torch.as_tensor(value).detach().cpu().clone()
-    fields = {name: getattr(progress, name) for name in Progress.__slots__}
     scale = scaler.state_dict() if scaler is not None else {}
-    header = {'schema': _SCHEMA, 'progress': fields, 'scaler': scale, 'settings': settings}
+    header = {
+        'schema': _SCHEMA,
+        'progress': to_mapping(progress),
+        'scaler': scale,
+        'settings': settings,
+    }
     header['frozen'] = frozen.digest
     scratch = path.with_suffix(f'.{os.getpid()}.part')
     with writing(path, 'the state of the run', SafetensorError):

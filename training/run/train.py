@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from activity_recognition.checkpoint_folder import OF_RUN
-from activity_recognition.config import ModelConfig, SmoothingConfig, SyncConfig, TextConfig
+from activity_recognition.config import ModelConfig, SyncConfig, TextConfig
 from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
@@ -35,17 +35,11 @@ from activity_recognition.training.data.dataset import Dataset, load_dataset, op
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.evaluation.schema import SCHEMA_VERSION
-from activity_recognition.training.evaluation.scoring import measure_segments
 from activity_recognition.training.run.card import write_card
 from activity_recognition.training.run.clip_sizing import size_to_data
 from activity_recognition.training.run.curriculum import Curriculum
-from activity_recognition.training.run.fit_calibration import (
-    Calibration,
-    fit_offsets,
-    fit_temperature,
-    supports_offsets,
-)
-from activity_recognition.training.run.losses import class_weights
+from activity_recognition.training.run.final_fit import fit_and_measure
+from activity_recognition.training.run.losses import class_weights, head_masses
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
 from activity_recognition.training.run.processes import choose_own_precision, join_processes
 from activity_recognition.training.run.recipe_file import RECIPE, write_recipe
@@ -57,7 +51,6 @@ from activity_recognition.training.run.resuming import (
 )
 from activity_recognition.training.run.state import read_progress
 from activity_recognition.training.run.trainer import BEST, STATE, Sources, Trainer
-from activity_recognition.training.run.validation import validate
 from activity_recognition.training.sharding.opening import open_source, usual_cache
 from activity_recognition.types import Modality
 
@@ -71,6 +64,11 @@ class TrainingResult:
     """What the checkpoint's ``metrics.json`` holds."""
     skipped: tuple[str, ...]
     """Why each recording that could not be used could not."""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What a reader has to know first, in sentences."""
+        return tuple(self.metrics.get('findings', ()))
 
 
 def main_train(
@@ -233,7 +231,11 @@ def make_model(
     load_backbones(system)
     if frame_encoder is not None:
         _load_frame_encoder(system, frame_encoder)
-    weights = class_weights(_decisions_per_class(sources.training, model.num_activities))
+    counts = _decisions_per_class(sources.training, model.num_activities)
+    weights = class_weights(counts)
+    if system.experts is not None:
+        smoothing = config.label_smoothing
+        system.experts.set_prior(head_masses(counts, weights, label_smoothing=smoothing))
     loss = TrainingLoss(weights, config, width=model.hidden_dim, modalities=system.modalities)
     return TrainingModel(system, loss)
 
@@ -306,9 +308,16 @@ class _Run:
         return TrainingResult(checkpoint=path, metrics=metrics, skipped=self.dataset.skipped)
 
     def _write(self, path: Path, trainer: Trainer, origin: str) -> None:
-        """Calibrate, measure every combination of modalities, and write the checkpoint."""
+        """Fit, measure every combination of modalities, and write the checkpoint."""
         system = trainer.average
-        calibration, measures = self._calibrate_and_measure(system)
+        reached = fit_and_measure(
+            system,
+            self.sources.validation,
+            trainer.seen,
+            self.precision,
+            class_weights=trainer.class_weights,
+            console=self.console,
+        )
         metrics = {
             'schema_version': SCHEMA_VERSION,
             'training': {
@@ -322,52 +331,33 @@ class _Run:
                     'validation': [recording.key for recording in self.dataset.validation],
                 },
             },
-            'calibration': dataclasses.asdict(calibration),
+            'calibration': dataclasses.asdict(reached.calibration),
+            'fusion': reached.fusion_for_json(system.modalities),
             'validation': {
                 'recordings': len(self.dataset.validation),
-                'combinations': measures,
+                'combinations': reached.combinations,
+                'own_heads': reached.own_heads,
             },
+            'findings': reached.findings(),
         }
         card = write_card(
             system.config,
             self.config,
             origin=origin,
-            temperature=calibration.temperature,
+            temperature=reached.calibration.temperature,
             weights=sum(p.numel() for p in system.parameters()),
-            measures=measures,
+            measures=reached.combinations,
             measured_on=f'{len(self.dataset.validation)} recordings held out for validation',
+            findings=reached.findings(),
         )
         save_checkpoint(
             path,
             system,
             self.tokenizer,
-            temperature=calibration.temperature,
+            temperature=reached.calibration.temperature,
             metrics=metrics,
             card=card,
         )
-
-    def _calibrate_and_measure(
-        self, system: ActivityRecognitionSystem
-    ) -> tuple[Calibration, dict[str, dict[str, Any]]]:
-        if not self.sources.validation:
-            return Calibration(), {}
-        found = validate(system, self.sources.validation, self.precision)
-        logits, offsets = found.logits, ()
-        if supports_offsets(_targets(self.sources.validation), system.config.num_activities):
-            fitted = fit_offsets(logits, found.targets)
-            with torch.no_grad():
-                system.classifier.bias.add_(fitted.to(system.classifier.bias))
-            logits, offsets = logits + fitted, tuple(fitted.tolist())
-        calibration = dataclasses.replace(fit_temperature(logits, found.targets), offsets=offsets)
-        measures = measure_segments(
-            system,
-            self.sources.validation,
-            temperature=calibration.temperature,
-            precision=self.precision,
-            smoothing=SmoothingConfig(),
-            console=self.console,
-        )
-        return calibration, measures
 
 
 def _load_frame_encoder(system: ActivityRecognitionSystem, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,22 +23,33 @@ from activity_recognition.inference.precision import Precision
 from activity_recognition.modalities import SPEC
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.scratch import writing
-from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.config import AUTO, TrainConfig
 from activity_recognition.training.data.crops import THINNED, CropPlan, plan_epoch
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.batches import load_batch, shard_batch
 from activity_recognition.training.run.curriculum import Curriculum, Stage
 from activity_recognition.training.run.interruption import Interruption
+from activity_recognition.training.run.joining import Joining
 from activity_recognition.training.run.logbook import Logbook
+from activity_recognition.training.run.modality_progress import (
+    ModalityProgress,
+    balanced_weights,
+    loss_factors,
+)
 from activity_recognition.training.run.objective import TrainingModel
 from activity_recognition.training.run.optimisation import Optimisation
 from activity_recognition.training.run.out_of_memory import explain_out_of_memory
 from activity_recognition.training.run.processes import Peers, join_processes
 from activity_recognition.training.run.state import FrozenWeights, Progress, load_state, save_state
 from activity_recognition.training.run.throughput import Throughput
-from activity_recognition.training.run.validation import Validation, validate
-from activity_recognition.types import seconds_between
+from activity_recognition.training.run.validation import (
+    Validation,
+    comparable,
+    side_by_side,
+    validate,
+)
+from activity_recognition.types import Modality, seconds_between
 
 STATE, BEST = RUN_STATE, 'best.safetensors'
 """Files of a run: where it stands, and the best weights so far."""
@@ -133,11 +145,14 @@ class Trainer:
         )
         self._frozen = FrozenWeights.of({**self._modules(), 'best': self.average})
         self._wrapped = self._accelerator.prepare_model(self._model)
+        self._joining = Joining(run, self._model, self.average, self._accelerator)
         self._log = Logbook(run, main=self._peers.is_main, tensorboard=tensorboard)
         self._console = console if self._peers.is_main else None
         self._interruption = Interruption()
         self._throughput = Throughput(time.perf_counter)
         self._saved_s = time.perf_counter()
+        self.seen = comparable(sources.training, sources.validation, seed=config.seed)
+        """Training segments to compare with those for validation."""
 
     @property
     def average(self) -> ActivityRecognitionSystem:
@@ -145,6 +160,11 @@ class Trainer:
         system = self._optimisation.average.module
         assert isinstance(system, ActivityRecognitionSystem)
         return system
+
+    @property
+    def class_weights(self) -> Tensor:
+        """Of the loss, (C,)."""
+        return self._model.loss.dense.weight
 
     def resume(self) -> None:
         """Go on from the state in the run's folder.
@@ -181,6 +201,7 @@ class Trainer:
         try:
             while stage := self.curriculum.stage(self.progress):
                 self._model.loss.settings = stage.settings
+                self._model.loss.modality_weights = self._loss_factors(stage)
                 yield from self._epoch(stage)
                 self._end_epoch(stage)
         except (KeyboardInterrupt, DeviceError):
@@ -290,23 +311,77 @@ class Trainer:
         reached = None
         if self.curriculum.is_validated(self.progress) and self._sources.validation:
             reached = self._validate(stage)
-        self.progress = self.curriculum.advance(self.progress, reached)
+        within = self.progress
+        self.progress = self.curriculum.advance(within, reached)
+        ended = self.progress.stage != within.stage
+        if ended and not stage.settings.fused_weight and self._sources.validation:
+            self._join_the_best(within.modalities)
         self._save()
-        if self.progress.stage_epoch == 0:
+        if ended:
             self._write('stage_ended', name=stage.name, epoch=self.progress.epoch)
 
     def _validate(self, stage: Stage) -> float:
         """Return what the stage is judged by; keep the weights where the whole network is best."""
         result = validate(self.average, self._sources.validation, self.precision, self._peers)
+        seen = validate(self.average, self.seen, self.precision, self._peers)
         epoch = self.progress.epoch + 1
-        self._write('validated', epoch=epoch, stage=stage.name, **result.measures)
-        self._say(stage, epoch, result)
+        found = {**result.measures, 'training': seen.summary()}
+        self._write('validated', epoch=epoch, stage=stage.name, **found)
+        self._say(f'{stage.name}, epoch {epoch}: {side_by_side(result, seen)}')
+        self._judge_modalities(stage, seen, result)
         if not stage.settings.fused_weight:
             return result.own_accuracy
-        if result.balanced_accuracy > self.progress.best:
-            self.progress = replace(self.progress, best=result.balanced_accuracy)
-            self._keep()
+        self._keep_if_best(result.balanced_accuracy)
         return result.balanced_accuracy
+
+    def _keep_if_best(self, balanced_accuracy: float) -> None:
+        if balanced_accuracy > self.progress.best:
+            self.progress = replace(self.progress, best=balanced_accuracy)
+            self._keep()
+
+    def _judge_modalities(self, stage: Stage, seen: Validation, result: Validation) -> None:
+        """Note what each modality's head reaches; keep its weights where encoders train alone."""
+        modalities = self._model.system.modalities
+        heads = [result.head(m) for m in modalities]
+        progress = list(self.progress.modalities) or [ModalityProgress()] * len(heads)
+        if not stage.settings.fused_weight:
+            self._joining.keep(progress, heads)
+        progress = [
+            one.after(found, min_gain=stage.settings.min_gain)
+            for one, found in zip(progress, heads, strict=True)
+        ]
+        if stage.settings.modality_weights == AUTO:
+            trained, classes = [seen.head(m) for m in modalities], len(self.class_weights)
+            progress = balanced_weights(progress, trained, heads, num_classes=classes)
+        self.progress = replace(self.progress, modalities=tuple(progress))
+
+    def _loss_factors(self, stage: Stage) -> dict[Modality, float]:
+        """Return the factor on each head's loss; where encoders train alone, each may stop."""
+        settings = stage.settings
+        factors = loss_factors(
+            self._model.system.modalities,
+            self.progress.modalities,
+            patience=0 if settings.fused_weight else settings.patience,
+            is_weighted=settings.modality_weights == AUTO,
+        )
+        if any(factor != 1 for factor in factors.values()):
+            self._write('loss_factors', stage=stage.name, **factors)
+        return factors
+
+    def _join_the_best(self, reached: Sequence[ModalityProgress]) -> None:
+        """Go on with each modality's best weights, and with a fusion that fits them."""
+        for sentence in self._joining.take_the_best(reached):
+            self._say(sentence)
+        if self.average.experts is None:
+            return
+        fitted = self._joining.fit_fusion(self._sources.validation, self.precision)
+        if fitted is not None:
+            self._write('fusion_fitted', **dataclasses.asdict(fitted))
+            self._say(fitted.sentence(self.average.modalities))
+        result = validate(self.average, self._sources.validation, self.precision, self._peers)
+        self._write('joined', **result.summary())
+        self._say(f'joined, balanced accuracy {result.balanced_accuracy:.3f} in validation')
+        self._keep_if_best(result.balanced_accuracy)
 
     def _report(self, stage: Stage) -> None:
         found = self._throughput.read()
@@ -340,12 +415,9 @@ class Trainer:
     def _write(self, event: str, **values: Any) -> None:
         self._log.write(event, step=self.progress.step, **values)
 
-    def _say(self, stage: Stage, epoch: int, result: Validation) -> None:
+    def _say(self, sentence: str) -> None:
         if self._console is not None:
-            self._console.print(
-                f'{stage.name}, epoch {epoch}: balanced accuracy '
-                f'{result.balanced_accuracy:.3f} in validation'
-            )
+            self._console.print(sentence, markup=False, highlight=False)
 
     def _modules(self) -> dict[str, nn.Module]:
         return {'model': self._model, 'average': self._optimisation.average}

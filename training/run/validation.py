@@ -19,6 +19,7 @@ from activity_recognition.training.evaluation.predict import (
     Prediction,
     predict_segment,
 )
+from activity_recognition.training.run.modality_progress import HeadScore
 from activity_recognition.training.run.processes import Peers
 from activity_recognition.types import Modality
 
@@ -32,7 +33,8 @@ class Validation:
     targets: Tensor
     """(N,)."""
     measures: dict[str, Any]
-    """Balanced accuracy of the fused logits and of each modality's head, and more, for JSON."""
+    """Balanced accuracy and loss of the fused logits and of each modality's head, and more, for
+    JSON."""
 
     @property
     def balanced_accuracy(self) -> float:
@@ -44,6 +46,17 @@ class Validation:
         """Mean balanced accuracy of the modalities' own heads; 0 when nothing was counted."""
         found = [value for value in self.measures['own_heads'].values() if value is not None]
         return sum(found) / len(found) if found else 0.0
+
+    def head(self, modality: Modality) -> HeadScore | None:
+        """Return what a modality's own head reaches; None where it was never present."""
+        accuracy = self.measures['own_heads'][modality.value]
+        loss = self.measures['own_losses'][modality.value]
+        return None if accuracy is None else HeadScore(accuracy=accuracy, loss=loss)
+
+    def summary(self) -> dict[str, Any]:
+        """Return losses and balanced accuracies alone, for JSON."""
+        names = ('loss', 'balanced_accuracy', 'own_heads', 'own_losses')
+        return {name: self.measures[name] for name in names}
 
 
 def validate(
@@ -68,15 +81,80 @@ def validate(
     ]
     logits, targets = _counted(predictions, len(system.config.labels))
     own = torch.stack([_own_confusion(system, predictions, m) for m in modalities])
-    logits, targets, own = (
-        peers.join(values, precision.device).cpu() for values in (logits, targets, own[None])
+    losses = torch.stack([_own_loss(predictions, m) for m in modalities])
+    logits, targets, own, losses = (
+        peers.join(values, precision.device).cpu()
+        for values in (logits, targets, own[None], losses[None])
     )
     measures = _fused_measures(system, logits, targets)
+    measures['own_losses'] = {
+        modality.value: total / count if count else None
+        for modality, (total, count) in zip(modalities, losses.sum(0).tolist(), strict=True)
+    }
     measures['own_heads'] = {
         modality.value: _balanced_accuracy(system, confusion)
         for modality, confusion in zip(modalities, own.sum(0), strict=True)
     }
     return Validation(logits=logits, targets=targets, measures=measures)
+
+
+def comparable(
+    training: Sequence[LabelledSegment], validation: Sequence[LabelledSegment], *, seed: int
+) -> list[LabelledSegment]:
+    """Choose training segments with about as many decisions as validation has.
+
+    Args:
+        training: what is trained on.
+        validation: what is not.
+        seed: of the choice.
+    """
+    wanted = sum(len(segment.targets) for segment in validation)
+    chosen: list[LabelledSegment] = []
+    for index in np.random.default_rng(seed).permutation(len(training)):
+        if wanted <= 0:
+            break
+        chosen.append(training[index])
+        wanted -= len(chosen[-1].targets)
+    return chosen
+
+
+def own_head_scores(validation: Validation, training: Validation) -> dict[str, Any]:
+    """Return what each modality's own head reaches in training and in validation, for JSON.
+
+    Args:
+        validation: on recordings that are not trained on.
+        training: on as many that are.
+    """
+    parts = {'training': training.measures, 'validation': validation.measures}
+    return {
+        name: {
+            part: {
+                'balanced_accuracy': found['own_heads'][name],
+                'loss': found['own_losses'][name],
+            }
+            for part, found in parts.items()
+        }
+        for name in validation.measures['own_heads']
+    }
+
+
+def side_by_side(validation: Validation, training: Validation) -> str:
+    """Say what is right in training and in validation, fused and of each modality's own head.
+
+    Args:
+        validation: on recordings that are not trained on.
+        training: on as many that are.
+    """
+    fused = _pair(training.balanced_accuracy, validation.balanced_accuracy)
+    own = ', '.join(
+        f'{name} {_pair(training.measures["own_heads"][name], accuracy)}'
+        for name, accuracy in validation.measures['own_heads'].items()
+    )
+    return f'right in training / in validation: together {fused}; alone {own}'
+
+
+def _pair(*values: float | None) -> str:
+    return ' / '.join('–' if value is None else f'{100 * value:.0f} %' for value in values)
 
 
 def _counted(predictions: Sequence[Prediction], classes: int) -> tuple[Tensor, Tensor]:
@@ -110,6 +188,24 @@ def _own_confusion(
         decided = prediction.unimodal[modality].argmax(-1).numpy()
         total += confusion_matrix(targets, decided, len(labels))
     return torch.from_numpy(total)
+
+
+def _own_loss(predictions: Sequence[Prediction], modality: Modality) -> Tensor:
+    """Return the summed cross-entropy of one modality's own head, and of how many decisions, (2,).
+
+    Where the modality is present and something is labelled.
+    """
+    found = torch.zeros(2, dtype=torch.float32)
+    for prediction in predictions:
+        targets = np.where(prediction.present[modality], prediction.targets, -1)
+        rows = torch.from_numpy(targets >= 0)
+        total = functional.cross_entropy(
+            prediction.unimodal[modality][rows],
+            torch.from_numpy(targets)[rows],
+            reduction='sum',
+        )
+        found += torch.stack((total, rows.sum()))
+    return found
 
 
 def _balanced_accuracy(system: ActivityRecognitionSystem, confusion: Tensor) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -163,8 +164,12 @@ def scripted(monkeypatch: pytest.MonkeyPatch, reached: list[float]) -> None:
     """Let validations find what they are told, in order."""
     real, values = trainer_module.validate, iter(reached)
 
+    calls = itertools.count()
+
     def found(*arguments: object) -> object:
         result = real(*arguments)
+        if next(calls) % 2:  # on what is trained on
+            return result
         value = next(values)
         measures = {**result.measures, 'balanced_accuracy': value}
         return dataclasses.replace(result, measures=measures)
