@@ -14,6 +14,7 @@ import torch
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ConfigError
 from activity_recognition.modalities import SPEC
+from activity_recognition.model_config import EXPERTS
 from activity_recognition.models.attention import NUM_KNOTS
 from activity_recognition.models.step_spec import RING_ROOM, viewed_rows
 from activity_recognition.models.system import ActivityRecognitionSystem
@@ -81,9 +82,11 @@ def decision_work(
         weight_bytes=_weights(config, 'cross_attention') - _key_value_bytes(config) * askers,
         cache_bytes=FLOAT_BYTES * 2 * tokens * width,
     )
+    read = ['unimodal_heads', 'classifier', *(['experts'] if config.fusion == EXPERTS else [])]
+    # Joining the experts takes no products of matrices, and so little else that it is left out.
     classifiers = Work(
         products=PER_MULTIPLY_ADD * rows * 2 * heads,
-        weight_bytes=_weights(config, 'unimodal_heads') + _weights(config, 'classifier'),
+        weight_bytes=sum(_weights(config, part) for part in read),
     )
     return {'fusion': fusion, 'classifiers': classifiers}
 

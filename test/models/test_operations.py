@@ -37,6 +37,7 @@ from activity_recognition.types import (
 from factories.bodies import body
 from factories.lanes import rings_of
 from factories.networks import (
+    ATTENDING,
     KEYED,
     MOVING,
     MOVING_ALONE,
@@ -133,7 +134,12 @@ def test_a_decision_by_hand():
     assert parts['fusion'].products == 2 * (ages + products)
     assert parts['fusion'].attention == 2 * 4 * 3 * 72 * 16
     assert parts['classifiers'].products == 2 * (3 * 16 * 4 + 48 * 4)
-    assert parts['classifiers'].weight_bytes == 4 * (3 * (16 * 4 + 4) + 48 * 4 + 4)
+    classifiers = 3 * (16 * 4 + 4) + 48 * 4 + 4
+    experts = 3 * (16 + 12 + 1)
+    assert parts['classifiers'].weight_bytes == 4 * (classifiers + experts)
+    by_attention = decision_work(ATTENDING)
+    assert by_attention['classifiers'].weight_bytes == 4 * classifiers
+    assert total(by_attention).operations == total(parts).operations
     four = decision_work(TINY, ablated=True)
     assert total(four).operations == 4 * total(parts).operations - 3 * 2 * ages
     assert total(four).read_bytes == total(parts).read_bytes

@@ -7,7 +7,7 @@ from typing import Any
 
 WORTH_SAYING = 0.005
 """By how much some of the modalities must be better than all of them, balanced accuracy."""
-BY_HEART = 0.3
+OVERFITTED = 0.3
 """Gap between training and new recordings from which a modality has overfitted, balanced
 accuracy."""
 
@@ -45,7 +45,7 @@ def overfitted(own_heads: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iter
     """
     for name, found in own_heads.items():
         seen, new = (found[part]['balanced_accuracy'] for part in ('training', 'validation'))
-        if seen is not None and new is not None and seen - new >= BY_HEART:
+        if seen is not None and new is not None and seen - new >= OVERFITTED:
             yield (
                 f'{name} has overfitted to the recordings that it was trained on: its own head has '
                 f'a balanced accuracy of {_percent(seen)} there, and of {_percent(new)} on the '

@@ -1,6 +1,6 @@
 """How far each modality is trusted, fitted on data that was not trained on.
 
-What a network has learnt by heart it believes firmly, and training tells it to. So the few numbers
+What a network has overfitted to it believes firmly, and training tells it to. So the few numbers
 that decide how modalities are joined come from validation recordings: a temperature per head, a
 reliability per modality, and how much of the correction by attention is left.
 

@@ -94,6 +94,20 @@ def test_the_page_says_whether_the_recordings_are_new(evaluation: Evaluation, ch
     assert not said(validated_with=1)
 
 
+def test_the_page_says_first_which_modality_to_leave_out(evaluation: Evaluation, checks: list):
+    combinations = {
+        name: {**scores, 'balanced_accuracy': 0.7 if name == 'audio+text' else 0.6}
+        for name, scores in evaluation.metrics['combinations'].items()
+    }
+    metrics = {**evaluation.metrics, 'combinations': combinations}
+    html = render(dataclasses.replace(evaluation, metrics=metrics), checks)
+    sentence = 'audio and text without video are better on these recordings than all together'
+    assert html.index(sentence) < html.index('Acceptance')
+    equal = {name: {**scores, 'balanced_accuracy': 0.6} for name, scores in combinations.items()}
+    metrics = {**evaluation.metrics, 'combinations': equal}
+    assert sentence not in render(dataclasses.replace(evaluation, metrics=metrics), checks)
+
+
 def test_texts_are_escaped(evaluation: Evaluation, checks: list):
     metrics = {**evaluation.metrics, 'conditions': {'<b>machine': '<script>'}}
     metrics['data'] = {**metrics['data'], 'skipped': ['<i>reason'], 'name': '<u>here'}

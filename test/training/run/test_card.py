@@ -11,12 +11,16 @@ from activity_recognition.training.run.card import write_card
 from factories.networks import TINY
 
 
-def card(labels: tuple[str, ...] = ('none', 'waving'), origin: str = '3 recordings') -> str:
+def card(
+    labels: tuple[str, ...] = ('none', 'waving'),
+    origin: str = '3 recordings',
+    findings: tuple[str, ...] = (),
+) -> str:
     summary = {'balanced_accuracy': 0.5}
     return write_card(
         dataclasses.replace(TINY, labels=labels), TrainConfig(), origin=origin, temperature=1.0,
         weights=1000, measures={'video': {**summary, 'smoothed': summary}},
-        measured_on='2 recordings',
+        measured_on='2 recordings', findings=findings,
     )  # fmt: skip
 
 
@@ -44,3 +48,11 @@ def test_labels_are_escaped(label: str, shown: str):
 
 def test_an_origin_stays_on_its_line():
     assert '- Trained on: one \\# two\n' in card(origin='one\n# two')
+
+
+def test_what_has_to_be_known_first_comes_first():
+    lines = card(findings=('audio without video is better', 'video has overfitted')).splitlines()
+    assert lines[4] == '**audio without video is better.**'
+    assert lines[6] == '**video has overfitted.**'
+    assert '- Network:' in lines[8]
+    assert '**' not in card()

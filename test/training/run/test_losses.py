@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from activity_recognition.training.run.losses import IGNORE, DenseLoss, class_weights
+from activity_recognition.training.run.losses import IGNORE, DenseLoss, class_weights, head_masses
 from activity_recognition.types import MODALITIES, Modality
 
 CLASSES = 5
@@ -79,3 +79,27 @@ def test_rarer_classes_weigh_more_by_the_square_root():
 
 def test_without_any_decision_all_classes_weigh_the_same():
     assert class_weights([0, 0]).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize('label_smoothing', [0.0, 0.1])
+def test_the_masses_are_what_a_head_says_that_sees_nothing(label_smoothing: float):
+    """The constant answer with the smallest loss, found by going down."""
+    counts = [60, 5, 20, 14, 1]
+    weight = class_weights(counts)
+    targets = torch.arange(CLASSES).repeat_interleave(torch.tensor(counts))[None]
+    present = {MODALITIES[0]: torch.ones_like(targets, dtype=torch.bool)}
+    loss = DenseLoss(weight, label_smoothing=label_smoothing)
+    constant = torch.zeros(CLASSES, requires_grad=True)
+    optimiser = torch.optim.LBFGS([constant], max_iter=200, line_search_fn='strong_wolfe')
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        logits = constant.expand(1, len(targets[0]), -1)
+        found = loss(logits, {MODALITIES[0]: logits}, present, targets)['fused']
+        found.backward()
+        return found
+
+    optimiser.step(closure)
+    masses = head_masses(counts, weight, label_smoothing=label_smoothing)
+    expected = (masses / masses.sum()).float()
+    torch.testing.assert_close(constant.detach().softmax(-1), expected, atol=1e-3, rtol=0)

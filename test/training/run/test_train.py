@@ -64,6 +64,38 @@ def test_it_ends_with_a_checkpoint(
     card = (result.checkpoint / 'README.md').read_text(encoding='utf-8')
     assert '| video+audio+text |' in card
     assert 'greeting' in card
+    assert all(f'**{finding}.**' in card for finding in result.findings)
+
+
+def test_the_fusion_is_fitted_to_the_validation_recordings(
+    trained: tuple[TrainingResult, TrainConfig, Path],
+):
+    result, _, _ = trained
+    fusion, modalities = result.metrics['fusion'], ['video', 'audio', 'text']
+    assert fusion['nll_after'] <= fusion['nll_before']
+    assert fusion['spans'] >= 3
+    experts = load_checkpoint(result.checkpoint).system.experts
+    fitted = [fusion['temperatures'][modality] for modality in modalities]
+    assert experts.temperatures.tolist() == pytest.approx(fitted)
+    if not fusion['uses_state']:
+        softplus = experts.bias.detach().exp().log1p().tolist()
+        reliable = [fusion['reliabilities'][modality] for modality in modalities]
+        assert softplus == pytest.approx(reliable, rel=1e-4)
+    heads = result.metrics['validation']['own_heads']
+    assert set(heads) == set(modalities)
+    for found in heads.values():
+        assert found['training']['loss'] > 0
+        assert 0 <= found['validation']['balanced_accuracy'] <= 1
+
+
+def test_the_prior_is_that_of_what_heads_are_trained_towards(
+    trained: tuple[TrainingResult, TrainConfig, Path],
+):
+    """Rare classes weigh more in the loss, so it is flatter than their frequencies."""
+    prior = load_checkpoint(trained[0].checkpoint).system.experts.log_prior.exp()
+    assert float(prior.sum()) == pytest.approx(1.0, abs=1e-6)
+    assert len(set(prior.tolist())) == 4
+    assert float(prior.max()) < 0.9
 
 
 def test_its_measures_are_those_of_the_streaming_engine(
@@ -98,6 +130,7 @@ def test_a_finished_run_is_not_trained_again(
 
 def test_settings_that_came_later_leave_begun_runs_as_they_are():
     later = {'timer_rate_hz', 'tempo', 'sensor_turn_deg', 'sensor_scale'}
+    later |= {'fused_gradient', 'modality_weights'}
     stored = to_stored_mapping(TrainConfig())
     assert not later & {*stored, *stored['augmentation']}
     nothing = Dataset(labels=('a', 'b'), training=(), validation=(), test=(), skipped=())
@@ -120,11 +153,13 @@ def test_a_damaged_recording_is_named_and_left_out(
     console = Console(record=True, width=200)
     result = main_train(config, data, tmp_path / 'run', console=console)
     assert len(result.skipped) == 1
-    assert 'recording_1' in console.export_text()
+    assert 'recording_1' in console.export_text(clear=False)
     with pytest.raises(RecordingError, match=r'can all be used, got 1 that cannot: .*recording_1'):
         main_train(config, data, tmp_path / 'strict', strict=True)
     assert not (tmp_path / 'strict' / 'checkpoint').exists()
     assert result.metrics['validation']['combinations'] == {}
+    assert result.metrics['fusion'] is None
+    assert 'no recordings to validate with' in console.export_text(clear=False)
     assert load_checkpoint(result.checkpoint).temperature == 1.0
 
 
