@@ -96,11 +96,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--all', action='store_true', help='test on clips without a group, too, each for itself'
     )
+    parser.add_argument(
+        '--course',
+        action='store_true',
+        help='also take joints and inertial measurements step by step, as an action that is the '
+        'same from first to last allows',
+    )
     parser.add_argument('--answers', type=Path, help='write what is answered for each clip, .csv')
     parser.add_argument('--title', help='of the record (default: the name of the folder)')
     chosen = parser.parse_args(argv)
     began = provenance()
-    clips, left_out = read_clips(chosen.recordings, console=Console(stderr=True))
+    clips, left_out = read_clips(
+        chosen.recordings, course=chosen.course, console=Console(stderr=True)
+    )
     folds = deal_folds(clips, chosen.folds, seed=chosen.seed, alone=chosen.all)
     answers = cross_validate(clips, folds, seed=chosen.seed)
     if chosen.answers:
@@ -116,6 +124,7 @@ def main(argv: list[str] | None = None) -> int:
             'groups': len({clip.group for clip in clips if clip.group}),
             'labels': len(answers.labels),
             'seed': chosen.seed,
+            'course': 'step by step' if chosen.course else 'not looked at',
         },
         tables=[scores_table(answers, seed=chosen.seed), strengths_table(answers)],
         notes=[NOTE, *(f'Left out: {reason}' for reason in left_out)],
@@ -131,12 +140,13 @@ NOTE = (
 
 
 def read_clips(
-    folder: Path, *, workers: int = 1, console: Console | None = None
+    folder: Path, *, course: bool = False, workers: int = 1, console: Console | None = None
 ) -> tuple[list[Clip], list[str]]:
     """Read the recordings of a folder that have one label each.
 
     Args:
         folder: of the recordings.
+        course: of :func:`read_features`.
         workers: processes.
         console: where to show progress.
 
@@ -149,7 +159,7 @@ def read_clips(
     bags = BagFolder(folder)
     table = bags.table()
     settings = settings_of(bags.found, table, DEFAULTS)
-    read = partial(_read, root=folder)
+    read = partial(_read, root=folder, course=course)
     work = [(path, settings[path], table.get(path)) for path in bags.found]
     found = dict(
         spread(
@@ -170,7 +180,7 @@ def read_clips(
     return clips, [*bags.unread, *(each for each in outcomes if isinstance(each, str))]
 
 
-def _read(work: tuple[Path, Any, Assignment | None], *, root: Path) -> Clip | str:
+def _read(work: tuple[Path, Any, Assignment | None], *, root: Path, course: bool) -> Clip | str:
     path, recorded, assignment = work
     try:
         labels = {span.label for span in load_labels(path)}
@@ -181,7 +191,7 @@ def _read(work: tuple[Path, Any, Assignment | None], *, root: Path) -> Clip | st
             label=labels.pop(),
             group=assignment.group if assignment else '',
             split=assignment.split if assignment else '',
-            features=read_features(path, recorded),
+            features=read_features(path, recorded, course=course),
         )
     except (ActivityRecognitionError, OSError) as error:
         return str(error)

@@ -3,7 +3,8 @@
 Of video, how much changes from frame to frame and where, and a motion history image (Bobick and
 Davis 2001); of key points, mean, deviation and range of every joint about the hips, and the way of
 these; of audio, mean, deviation and change of the log-mel bands; of an inertial sensor, mean,
-deviation and Fourier bands of every axis. Words stay words.
+deviation and Fourier bands of every axis. Words stay words. These say little of the order in which
+things happen; on demand, joints and inertial measurements also come as a course of a few steps.
 
 T frames, J joints, N samples, M mel bands.
 """
@@ -49,6 +50,8 @@ QUANTILES = (0.1, 0.5, 0.9)
 MELS = 64
 BANDS = 16
 """Of the Fourier transform of each axis."""
+POSES, ROWS = 16, 32
+"""Steps of the course of joints, and of inertial measurements."""
 TRANSFORM = 256
 """Samples under that transform; shorter recordings are filled up."""
 
@@ -65,23 +68,31 @@ class ClipFeatures:
     """All utterances, one after the other."""
 
 
-def read_features(recording: Path, recorded: RecordedConfig = DEFAULTS) -> ClipFeatures:
+def read_features(
+    recording: Path, recorded: RecordedConfig = DEFAULTS, *, course: bool = False
+) -> ClipFeatures:
     """Return the features of a recording.
 
     Args:
         recording: rosbag2 folder or bag file.
         recorded: which topics are used, and what they mean.
+        course: whether joints and inertial measurements also come step by step.
 
     Raises:
         RecordingError: it is damaged, or a topic has to be named.
     """
     settings = DecoderSettings(model=ModelConfig())
     with RecordingReader.of(recording, recorded, settings, needed=ALL_MODALITIES) as reader:
-        return features_of(reader.samples())
+        return features_of(reader.samples(), course=course)
 
 
-def features_of(samples: Iterable[Sample]) -> ClipFeatures:
-    """Return the features of samples in the order of their arrival."""
+def features_of(samples: Iterable[Sample], *, course: bool = False) -> ClipFeatures:
+    """Return the features of samples.
+
+    Args:
+        samples: in the order of their arrival.
+        course: whether joints and inertial measurements also come step by step.
+    """
     grey: list[NDArray[np.float32]] = []
     times_s: list[float] = []
     points: list[KeyPoints] = []
@@ -104,9 +115,9 @@ def features_of(samples: Iterable[Sample]) -> ClipFeatures:
             words.append(sample.text)
     found = {
         'video': motion_features(grey, times_s),
-        'joints': joint_features(points),
+        'joints': joint_features(points, course=course),
         'audio': sound_features(sound),
-        'imu': inertial_features(inertial),
+        'imu': inertial_features(inertial, course=course),
     }
     vectors = {name: vector for name, vector in found.items() if vector is not None}
     return ClipFeatures(vectors=vectors, words=' '.join(words))
@@ -162,11 +173,12 @@ def _statistics(values: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.array([values.mean(), values.std(), values.max(), *np.quantile(values, QUANTILES)])
 
 
-def joint_features(points: Sequence[KeyPoints]) -> Vector | None:
+def joint_features(points: Sequence[KeyPoints], *, course: bool = False) -> Vector | None:
     """Return mean, deviation and range of each joint about the body's middle; None without any.
 
     Args:
         points: of T frames, of one body.
+        course: whether places, and how they change, are added step by step.
     """
     if not points:
         return None
@@ -186,7 +198,18 @@ def joint_features(points: Sequence[KeyPoints]) -> Vector | None:
                 np.nanmax(places, axis=0) - np.nanmin(places, axis=0),
             )
         ]
+    if course:
+        steps = _course(np.nan_to_num(np.concatenate([about, way[:, None]], axis=1)), POSES)
+        parts += [steps, np.diff(steps, axis=0)]
     return np.nan_to_num(np.concatenate([part.ravel() for part in parts]))
+
+
+def _course(values: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """Return values (T, ...) at evenly spaced moments from the first to the last, (steps, ...)."""
+    flat = values.reshape(len(values), -1)
+    places = np.linspace(0, len(values) - 1, steps)
+    columns = [np.interp(places, np.arange(len(values)), column) for column in flat.T]
+    return np.stack(columns, axis=1)
 
 
 def sound_features(chunks: Sequence[AudioChunk]) -> Vector | None:
@@ -202,11 +225,14 @@ def sound_features(chunks: Sequence[AudioChunk]) -> Vector | None:
     return np.concatenate([columns.mean(0), columns.std(0), change])
 
 
-def inertial_features(chunks: Sequence[NDArray[np.float32]]) -> Vector | None:
+def inertial_features(
+    chunks: Sequence[NDArray[np.float32]], *, course: bool = False
+) -> Vector | None:
     """Return mean, deviation and Fourier bands of each axis; None without samples.
 
     Args:
         chunks: (N, 6) each, at one rate.
+        course: whether the range, and the measurements step by step, are added.
     """
     if not chunks:
         return None
@@ -214,4 +240,7 @@ def inertial_features(chunks: Sequence[NDArray[np.float32]]) -> Vector | None:
     mean, spread = values.mean(0), values.std(0)
     power = np.abs(np.fft.rfft(values - mean, n=max(TRANSFORM, len(values)), axis=0)) ** 2
     bands = [part.mean(0) for part in np.array_split(power[1:], BANDS)]
-    return np.concatenate([mean, spread, np.log1p(np.concatenate(bands) / len(values))])
+    parts = [mean, spread, np.log1p(np.concatenate(bands) / len(values))]
+    if course:
+        parts += [values.max(0) - values.min(0), _course(values, ROWS).ravel()]
+    return np.concatenate(parts)

@@ -207,6 +207,29 @@ def test_sound_and_inertial_features_know_pitch_and_rhythm():
     assert axis[1].argmax() == 12
 
 
+def test_only_the_course_tells_which_way_an_action_goes():
+    names = tuple(f'joint{i}' for i in range(3))
+    raised = np.linspace(0, 40, 10)[:, None, None] * [[0, 0], [0, 0], [0, 1]] + [
+        [0, 0],
+        [9, 9],
+        [5, 0],
+    ]
+
+    def of(places, *, course):
+        made = [KeyPoints.of(names, each.astype(np.float32), None, (640, 480)) for each in places]
+        return clip_features.joint_features(made, course=course)
+
+    up, down = (np.abs(of(way, course=False)) for way in (raised, raised[::-1]))
+    np.testing.assert_allclose(up, down, atol=1e-5)
+    assert np.abs(of(raised, course=True) - of(raised[::-1], course=True)).max() > 0.3
+    swung = np.sin(np.arange(100) / 60)[:, None] * np.ones(6, np.float32)
+    there, back = (
+        clip_features.inertial_features([way.astype(np.float32)], course=True)
+        for way in (swung, swung[::-1])
+    )
+    assert np.abs(there - back).max() > 0.5
+
+
 def test_words_of_a_recording_are_joined():
     said = [Utterance(stamp_ns=i, arrival_ns=i, text=text) for i, text in enumerate(('a b', 'c'))]
     assert features_of(said).words == 'a b c'

@@ -85,12 +85,14 @@ def test_a_key_is_a_setting_or_a_group_of_them():
         read_overrides(['epochs=1', 'epochs.x=2'])
 
 
-def test_epochs_are_those_of_all_stages():
-    stages = [stage.epochs for stage in load('few_clips').stages]
-    assert stages == [3, 2]
-    config = load('few_clips', 'epochs=20')
-    assert [stage.epochs for stage in config.stages] == [12, 8]
-    assert [stage.epochs for stage in load('few_clips', 'epochs=1').stages] == [1, 1]
+def test_epochs_are_those_of_all_stages(tmp_path):
+    path = tmp_path / 'staged.yaml'
+    path.write_text('stages: [{name: alone, epochs: 3}, {name: together, epochs: 2}]\n')
+    assert [stage.epochs for stage in load(str(path)).stages] == [3, 2]
+    assert [stage.epochs for stage in load(str(path), 'epochs=20').stages] == [12, 8]
+    assert [stage.epochs for stage in load(str(path), 'epochs=1').stages] == [1, 1]
+    given = load(str(path), 'epochs=20', 'stages=[{epochs: 4}]')
+    assert [stage.epochs for stage in given.stages] == [4]
 
 
 def test_what_is_given_does_not_follow_from_the_number_of_clips():

@@ -23,6 +23,13 @@ def few_clips() -> TrainConfig:
     return load_config(TrainConfig, shipped_file('train/few_clips.yaml'))
 
 
+@pytest.fixture
+def staged(few_clips: TrainConfig) -> TrainConfig:
+    """The recipe with a curriculum."""
+    stages = (StageConfig(name='alone', epochs=3), StageConfig(name='together', epochs=2))
+    return dataclasses.replace(few_clips, stages=stages)
+
+
 @pytest.mark.parametrize(
     ('clips', 'width', 'dropout', 'decay', 'epochs'),
     [
@@ -33,8 +40,8 @@ def few_clips() -> TrainConfig:
         (1000, 128, 0.1, 0.05, 15),
     ],
 )
-def test_the_rule(few_clips, clips, width, dropout, decay, epochs):
-    config = sized(few_clips, clips=6 * clips, labels=6)
+def test_the_rule(staged, clips, width, dropout, decay, epochs):
+    config = sized(staged, clips=6 * clips, labels=6)
     model = config.model_config()
     assert (model.hidden_dim, model.text.width, model.dropout) == (width, width, dropout)
     assert config.weight_decay == decay
@@ -51,12 +58,12 @@ def test_more_clips_never_make_a_network_smaller_or_more_regularised():
             assert getattr(less, name) >= getattr(more, name), name
 
 
-def test_only_what_is_left_to_the_rule_follows_it(few_clips):
-    config = dataclasses.replace(few_clips, sized_to_clips=('model.dropout',), epochs=7)
+def test_only_what_is_left_to_the_rule_follows_it(staged):
+    config = dataclasses.replace(staged, sized_to_clips=('model.dropout',), epochs=7)
     found = sized(config, clips=20, labels=2)
     assert found.model.dropout == 0.4
     assert found.epochs == 7
-    assert found.stages == few_clips.stages
+    assert found.stages == staged.stages
     assert sized(TrainConfig(), clips=20, labels=2) == TrainConfig()
 
 
@@ -80,8 +87,8 @@ def test_stages_keep_their_shares_of_the_epochs(epochs):
     assert TrainConfig().with_epochs(4).epochs == 4
 
 
-def test_a_run_writes_its_settings_as_a_recipe(few_clips, tmp_path):
-    config = sized(few_clips, clips=50, labels=2)
+def test_a_run_writes_its_settings_as_a_recipe(staged, tmp_path):
+    config = sized(staged, clips=50, labels=2)
     write_recipe(tmp_path / 'recipe.yaml', config)
     assert load_config(TrainConfig, tmp_path / 'recipe.yaml') == config
     assert 'None' not in (tmp_path / 'recipe.yaml').read_text()
