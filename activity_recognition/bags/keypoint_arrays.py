@@ -183,15 +183,9 @@ def import_key_points(
     """
     source = KeyPointArrays.read(arrays)
     clip = None if audio is None else _with_audio(Clip(audio, audio_channels=audio_channels))
-    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s, label).with_arrays(
-        source.path, source.beside
-    )
-    writer = new_recording(
-        out,
-        start_ns=start_ns,
-        storage=storage,
-        overwrite=overwrite,
-    )
+    beside = FilesBeside.read(transcript, labels, tables, speech_delay_s, label)
+    beside = beside.with_arrays(source.path, source.beside)
+    writer = new_recording(out, start_ns=start_ns, storage=storage, overwrite=overwrite)
     tracks = (source.frames(start_ns), clip.audio(start_ns) if clip else iter(()))
     return write_import(
         writer,
