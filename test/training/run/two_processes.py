@@ -16,6 +16,7 @@ import torch.distributed
 
 from activity_recognition.config import EngineConfig
 from activity_recognition.inference.precision import choose_precision
+from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
 from activity_recognition.training.run.processes import join_processes
@@ -23,7 +24,7 @@ from activity_recognition.training.run.trainer import Sources, Trainer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from factories.networks import TINY, make_system
+from factories.networks import TINY
 from factories.segments import make_segment
 
 SEGMENTS = 6
@@ -50,7 +51,8 @@ def run(out: Path, accumulation: int) -> list[dict[str, float]]:
     settings = config(accumulation)
     precision = choose_precision(EngineConfig(device='cpu', precision='fp32'))
     torch.set_num_threads(1)
-    system = make_system(dataclasses.replace(TINY, dropout=0.0))
+    torch.manual_seed(0)
+    system = ActivityRecognitionSystem(dataclasses.replace(TINY, dropout=0.0))
     trainer = Trainer(
         TrainingModel(system, TrainingLoss(torch.ones(4), settings, width=TINY.hidden_dim)),
         Sources(
