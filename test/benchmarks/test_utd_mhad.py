@@ -191,7 +191,7 @@ def made_up(tmp_path: Path) -> Path:
 def test_from_the_data_to_a_report(made_up, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(ENVIRONMENT[0], str(made_up))
     outcome, work = tmp_path / 'outcome.json', tmp_path / 'work'
-    options = ['--json', str(outcome), '--work', str(work), '--seeds', '2', '--epochs', '12']
+    options = ['--json', str(outcome), '--work', str(work), '--seeds', '2', '--epochs', '40']
     assert utd_mhad.main(options) == 0
     splits = read_splits(work / 'utd_mhad' / 'recordings')
     tested = {path.name for path, found in splits.items() if str(found.split) == 'test'}
