@@ -22,6 +22,7 @@ from activity_recognition.training.run.fit_calibration import (
     Calibration,
     fit_offsets,
     fit_temperature,
+    offsets_generalise,
     supports_offsets,
 )
 from activity_recognition.training.run.fit_fusion import FusionFit
@@ -110,7 +111,7 @@ def _calibrate(
     logits: Tensor,
     targets: Tensor,
 ) -> Calibration:
-    """Fit offsets, which go into the classifier's bias, where there is enough, then a temperature.
+    """Fit offsets, which go into the classifier's bias, where they help, then a temperature.
 
     Args:
         system: is changed.
@@ -119,7 +120,8 @@ def _calibrate(
         targets: (N,).
     """
     offsets: tuple[float, ...] = ()
-    if supports_offsets([s.targets for s in validation], system.config.num_activities):
+    supported = supports_offsets([s.targets for s in validation], system.config.num_activities)
+    if supported and offsets_generalise(logits, targets):
         fitted = fit_offsets(logits, targets)
         with torch.no_grad():
             system.classifier.bias.add_(fitted.to(system.classifier.bias))

@@ -20,6 +20,8 @@ _BOUNDS = (0.05, 20.0)
 _RIDGE = 1e-2
 """Weight of the offsets' mean square, so that classes told apart perfectly keep finite ones."""
 
+_FOLDS = 5
+
 SUPPORT = 3
 """Labelled spans in which every class must occur for offsets to be fitted."""
 
@@ -88,6 +90,34 @@ def fit_offsets(logits: Tensor, targets: Tensor) -> Tensor:
         with torch.enable_grad():
             optimiser.step(closure)
     return offsets().detach()
+
+
+def offsets_generalise(logits: Tensor, targets: Tensor) -> bool:
+    """Tell whether offsets also help where they were not fitted, by cross-validation over spans.
+
+    Each span of one label is left out once, a fifth of all at a time. What all classes, counting
+    alike, gain on what was left out has to be more than one standard error over the spans.
+
+    Args:
+        logits: raw logits, (N, C), of one recording after the other.
+        targets: true classes, (N,), from 0.
+    """
+    spans = (targets.diff(prepend=targets[:1]) != 0).cumsum(0)
+    number = torch.bincount(targets, minlength=logits.shape[-1]).double()
+    weights = (1 / number.clamp(min=1))[targets]
+    gains = torch.zeros(len(targets), dtype=torch.float64)
+    for fold in range(_FOLDS):
+        held_out = spans % _FOLDS == fold
+        found = fit_offsets(logits[~held_out], targets[~held_out])
+        before, after = (
+            functional.cross_entropy(tried[held_out], targets[held_out], reduction='none')
+            for tried in (logits.double(), logits.double() + found)
+        )
+        gains[held_out] = weights[held_out] * (before - after)
+    per_span = torch.zeros(int(spans.max()) + 1, dtype=torch.float64).index_add(0, spans, gains)
+    count = len(per_span)
+    spread = (per_span - per_span.mean()).square().sum() * count / max(1, count - 1)
+    return float(per_span.sum()) > math.sqrt(float(spread))
 
 
 def fit_temperature(logits: Tensor, targets: Tensor, *, ridge: float = 0.0) -> Calibration:

@@ -8,6 +8,7 @@ from activity_recognition.training.run.fit_calibration import (
     SUPPORT,
     fit_offsets,
     fit_temperature,
+    offsets_generalise,
     supports_offsets,
 )
 from activity_recognition.training.run.losses import IGNORE
@@ -75,3 +76,28 @@ def test_offsets_need_every_class_in_several_stretches():
     assert not supports_offsets([everything] * SUPPORT, 4)
     assert not supports_offsets([everything] * (SUPPORT - 1) + [np.array([0, 1, IGNORE])], 3)
     assert not supports_offsets([], 3)
+
+
+def spans_of(count: int, *, bias: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of spans of five decisions; each says the truth with noise of its span and a bias."""
+    generator = torch.Generator().manual_seed(seed)
+    number = torch.arange(count).repeat_interleave(5)
+    targets = (torch.arange(count) % 4)[number]
+    truth = torch.nn.functional.one_hot(targets, 4).double()
+    noise = torch.randn(count, 4, dtype=torch.float64, generator=generator)[number]
+    return 1.5 * truth + noise - bias * torch.eye(4).double()[0], targets
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_offsets_of_few_spans_without_a_bias_do_not_generalise(seed):
+    assert not offsets_generalise(*spans_of(16, bias=0.0, seed=seed))
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_offsets_against_a_bias_generalise(seed):
+    assert offsets_generalise(*spans_of(80, bias=2.0, seed=seed))
+
+
+def test_a_single_span_says_nothing_of_offsets():
+    logits, targets = spans_of(1, bias=2.0)
+    assert not offsets_generalise(logits, targets)
