@@ -143,7 +143,7 @@ def _report(rounds: Rounds, names: Sequence[str], chosen: argparse.Namespace, ot
         )
     columns = ('case', 'this, ms (quartiles)', 'other, ms (quartiles)', 'wall, ratio of medians')
     return Report(
-        theme='versions',
+        theme=f'versions_{other}',
         title='The step of this version beside another',
         settings={
             'other version': other,
