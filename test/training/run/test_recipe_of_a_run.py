@@ -23,21 +23,12 @@ from activity_recognition.training.run.state import read_progress, read_settings
 from activity_recognition.training.run.train import main_train
 from activity_recognition.training.run.trainer import BEST, STATE
 from factories.networks import TINY
+from factories.runs import short_run
 
 
 @pytest.fixture(scope='module')
 def config(tiny_preset: str) -> TrainConfig:
-    return TrainConfig(
-        preset=tiny_preset,
-        epochs=1,
-        batch_size=2,
-        crop_s=4.0,
-        frame_rate_hz=4.0,
-        validation_fraction=0.34,
-        device='cpu',
-        num_threads=1,
-        num_workers=1,
-    )
+    return short_run(tiny_preset)
 
 
 @pytest.fixture(scope='module')

@@ -24,23 +24,14 @@ from activity_recognition.training.data.dataset import Dataset
 from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.run.resuming import fingerprint
 from activity_recognition.training.run.train import TrainingResult, main_train
+from factories.runs import short_run
 
 
 @pytest.fixture(scope='module')
 def trained(
     recordings: Path, tiny_preset: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainingResult, TrainConfig, Path]:
-    config = TrainConfig(
-        preset=tiny_preset,
-        epochs=2,
-        batch_size=2,
-        crop_s=4.0,
-        frame_rate_hz=4.0,
-        validation_fraction=0.34,
-        device='cpu',
-        num_threads=1,
-        num_workers=1,
-    )
+    config = short_run(tiny_preset, epochs=2)
     out = tmp_path_factory.mktemp('run')
     return main_train(config, recordings, out), config, out
 

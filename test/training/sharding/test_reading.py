@@ -16,7 +16,6 @@ from activity_recognition.bags import RecordingWriter
 from activity_recognition.config import SyncConfig
 from activity_recognition.errors import ConfigError, RecordingError
 from activity_recognition.modalities import SPEC, SPECS
-from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import load_dataset
 from activity_recognition.training.data.source import Preparing
 from activity_recognition.training.data.store import Store
@@ -32,6 +31,7 @@ from activity_recognition.training.sharding.manifest import (
 from activity_recognition.training.sharding.opening import open_source, usual_cache
 from activity_recognition.types import Frame, LabelSpan, Modality, to_ns
 from factories.networks import TINY, with_modalities
+from factories.runs import short_run
 from factories.shards import MARGIN, WIDE_PX, batches_of, contents, load, prepare
 
 
@@ -314,17 +314,7 @@ def test_what_was_trained_on_in_shards_is_known_among_recordings(
 def test_shards_are_unpacked_once_for_all_runs(recordings: Path, tmp_path: Path, tiny_preset: str):
     shards = tmp_path / 'shards'
     prepare(recordings, shards)
-    config = TrainConfig(
-        preset=tiny_preset,
-        epochs=1,
-        batch_size=2,
-        crop_s=4.0,
-        frame_rate_hz=4.0,
-        validation_fraction=0.34,
-        device='cpu',
-        num_threads=1,
-        num_workers=1,
-    )
+    config = short_run(tiny_preset)
     first = main_train(config, shards, tmp_path / 'first')
     for tar in shards.rglob('*.tar'):
         tar.unlink()
