@@ -25,7 +25,7 @@ from real_data import WORK, ClipAnswer, FoldRun, data_folder, recipe, run_folds
 from record import Provenance, Table, provenance
 from rich.console import Console
 
-from activity_recognition.training.config import ModelChoices, StageConfig, TrainConfig
+from activity_recognition.training.config import StageConfig, TrainConfig
 from activity_recognition.training.data.splits import SPLITS_FILE
 from activity_recognition.training.evaluation.predict import Combination, combinations_of
 from activity_recognition.types import Modality
@@ -123,7 +123,7 @@ def config_of(network: Combination, *, seed: int, epochs: int | None = None) -> 
         return replace(config, stages=stages)
     return replace(
         config,
-        model=ModelChoices(modalities=tuple(m.value for m in network)),
+        model=replace(config.model, modalities=tuple(m.value for m in network)),
         stages=(),
         epochs=epochs or EPOCHS_ALONE[network],
         modality_dropout=0.0,
