@@ -126,14 +126,15 @@ class PlainLines(Silence):
 
     def update(self, moment: Moment) -> None:
         """Print what is new."""
-        for sentence in moment.said[self._said :]:
+        # Noted before it is printed: Ctrl-C after a line must not have it printed again.
+        said, self._said = moment.said[self._said :], len(moment.said)
+        for sentence in said:
             self._print(f'the robot says: {sentence}')
-        self._said = len(moment.said)
         newest = moment.view.newest
         if newest is None:
             if moment.state != self._state:
-                self._print(moment.state)
                 self._state = moment.state
+                self._print(moment.state)
             return
         elapsed_s = moment.view.elapsed_s
         due = not 0 <= elapsed_s - self._printed_s < PLAIN_EVERY_S

@@ -76,6 +76,11 @@ def test_a_wrong_checkpoint_is_one_sentence_and_can_be_put_right(world, tmp_path
     (tmp_path / 'damaged').mkdir()
     set_parameter(world, 'checkpoint', str(tmp_path / 'damaged'))
     assert not change(world, 'configure')
+    assert 'found an empty folder' in str(node.failure)
+    (tmp_path / 'damaged' / 'config.json').write_bytes(
+        (world.checkpoint / 'config.json').read_bytes()
+    )
+    assert not change(world, 'configure')
     assert 'model.safetensors' in str(node.failure)
     set_parameter(world, 'checkpoint', str(world.checkpoint))
     assert change(world, 'configure')

@@ -66,7 +66,7 @@ def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkpoi
         batch_size=4,
         crop_s=4.0,
         frame_rate_hz=8.0,
-        learning_rate=1e-2,
+        learning_rate=3e-3,
         average_decay=0.9,
         validation_fraction=0.25,
         validate_every=10,
