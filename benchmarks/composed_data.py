@@ -1,6 +1,7 @@
-"""A set of three modalities composed of real joints, real audio and written requests.
+r"""A set of three modalities composed of real joints, real audio and written requests.
 
-    tools/run python benchmarks/composed_data.py ../shared/data --per-class 25 --out composed
+    tools/run env -u PYTHONSAFEPATH python benchmarks/composed_data.py ../shared/data \
+        --per-class 25 --out composed
     tools/run activity-recognition import composed --out recordings
 
 A clip has the joints of an action (UTD-MHAD), a sound (ESC-10) and a request, as

@@ -1,6 +1,7 @@
-"""Data sets of joints -> files of key points -> recordings, through the package's own import.
+r"""Data sets of joints -> files of key points -> recordings, through the package's own import.
 
-    tools/run python benchmarks/joint_data.py utd_mhad ../shared/data/utd_mhad --out recordings
+    tools/run env -u PYTHONSAFEPATH python benchmarks/joint_data.py utd_mhad \
+        ../shared/data/utd_mhad --out recordings
 
 UTD-MHAD: the joints of a Kinect and an inertial sensor. The data say 30 Hz and 50 Hz, begun and
 ended together, but have 2.6 rows of the inertial sensor for each frame: frames were lost. By the

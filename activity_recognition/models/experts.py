@@ -106,12 +106,16 @@ class ProductOfExperts(nn.Module):
     def set_prior(self, mass: Tensor) -> None:
         """Take the prior from how much each class weighs in what the heads are trained towards.
 
-        A class without any is counted as if it occurred once, so that its logarithm is finite.
+        A class without any is counted like the rarest of the others: nothing taught the heads how
+        improbable it is, and each head beyond the first would have it the more often, the smaller
+        its prior.
 
         Args:
             mass: of each class, (C,), from 0 up, in decisions.
         """
         counted = mass.double() + 1.0
+        if bool((mass > 0).any()):
+            counted = torch.where(mass > 0, counted, counted[mass > 0].min())
         self.log_prior.copy_((counted / counted.sum()).log())
 
 

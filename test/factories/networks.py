@@ -114,7 +114,8 @@ def _enliven(system: ActivityRecognitionSystem, experts: ProductOfExperts) -> No
     """Draw what a product of experts begins without: as if it had been trained and fitted."""
     system.classifier.reset_parameters()
     experts.bias.normal_(0.5, 0.5)
-    experts.weight.normal_(0.0, 0.3)
+    # So that scores are spread alike, however wide the network is.
+    experts.weight.normal_(0.0, 1.2 / experts.weight.shape[1] ** 0.5)
     experts.temperatures.uniform_(0.7, 2.0)
     experts.set_prior(100 * torch.rand(len(experts.log_prior)))
 

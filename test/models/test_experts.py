@@ -209,11 +209,18 @@ def test_a_scaled_gradient_leaves_the_value(factor):
     torch.testing.assert_close(value.grad, torch.full((3,), 2 * factor).double())
 
 
-def test_the_prior_of_a_class_that_never_occurs_is_finite():
+def test_a_class_that_never_occurs_is_no_rarer_than_the_rarest():
+    """Or every head beyond the first would have it named."""
     experts = ProductOfExperts(M, D, C)
-    experts.set_prior(torch.tensor([98.0, 99.0, 0.0, 100.0]))
+    experts.set_prior(torch.tensor([98.0, 9999.0, 0.0, 100.0]))
     assert experts.log_prior.exp().sum() == pytest.approx(1.0)
-    assert experts.log_prior[2].exp() == pytest.approx(1 / 301)
+    assert experts.log_prior[2] == experts.log_prior[0]
+
+
+def test_the_prior_of_no_class_at_all_is_uniform():
+    experts = ProductOfExperts(M, D, C)
+    experts.set_prior(torch.zeros(C))
+    torch.testing.assert_close(experts.log_prior.exp(), torch.full((C,), 1 / C))
 
 
 class TestSettings:

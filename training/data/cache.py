@@ -211,10 +211,13 @@ def what_shapes_arrays(made: Mapping[str, Any]) -> dict[str, Any]:
     encoders = {
         name: made[name] | {key: usual[key] for key in _AFTER_ARRAYS if key in made[name]}
         for name, usual in to_mapping(ModelConfig()).items()
-        if name in made and isinstance(usual, dict)
+        if isinstance(made.get(name), dict) and isinstance(usual, dict)
     }
     waiting = {name: value for name, value in to_mapping(SyncConfig()).items() if 'queue' in name}
-    sync = {name: waiting.get(name, value) for name, value in made['sync'].items()}
+    said = made.get('sync')
+    if not isinstance(said, dict):
+        return {**made, **encoders}
+    sync = {name: waiting.get(name, value) for name, value in said.items()}
     return {**made, **encoders, 'sync': sync}
 
 

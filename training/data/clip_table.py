@@ -82,7 +82,7 @@ class ClipList:
     unused: tuple[str, ...] = ()
     """Columns that say nothing to us."""
     has_splits: bool = False
-    """Whether it says anything about splits or groups."""
+    """Whether it says anything about splits or groups, were it that there are none."""
 
 
 def find_clips(source: Path) -> ClipList:
@@ -126,6 +126,7 @@ def read_clip_table(path: Path) -> ClipList:
         RecordingError: it cannot be read, its header is wrong, or groups are in two splits.
     """
     rows, ended = read_rows(path, RecordingError, what='the table of clips', delimiters=',;\t')
+    rows = _without_empty_columns(rows)
     given = [name.strip() for name in rows[0][1]] if rows else []
     header = [ALIASES.get(name.lower(), name.lower()) for name in given]
     if fault := _header_fault(header, given):
@@ -149,8 +150,17 @@ def read_clip_table(path: Path) -> ClipList:
         rows=tuple(found),
         problems=tuple(problems),
         unused=tuple(n for n, known in zip(given, header, strict=True) if known not in COLUMNS),
-        has_splits=any(row.split or row.group for row in found),
+        has_splits=bool({'split', 'group'} & set(header)),
     )
+
+
+def _without_empty_columns(rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Leave out columns at the end without a name and without a cell, as spreadsheets add them."""
+    header = rows[0][1] if rows else []
+    named = max((place for place, name in enumerate(header, 1) if name.strip()), default=0)
+    if any(cell.strip() for _, cells in rows for cell in cells[named:]):
+        return list(rows)
+    return [(line, cells[:named]) for line, cells in rows]
 
 
 def _header_fault(header: Sequence[str], given: Sequence[str]) -> str:
@@ -265,14 +275,20 @@ def _name(row: Mapping[str, str]) -> str:
     """Return what a row's recording is called: as it says, else like its clip, or by its words."""
     if name := row.get('recording', ''):
         path = PurePath(name)
-        if path.is_absolute() or any(part.startswith('.') for part in path.parts):
+        if (
+            path.is_absolute()
+            or not path.parts
+            or any(part.startswith('.') for part in path.parts)
+            or path.name == SPLITS_FILE
+        ):
             raise RecordingError(
                 f'recording: expected a name below the folder of all, not hidden, got '
                 f'{quoted(name)}'
             )
         return path.as_posix()
     if not row['clip']:
-        said = json.dumps({name: cell for name, cell in row.items() if name != 'split'})
+        # Not of its label and others: where they are mended, it is the same recording.
+        said = json.dumps([row.get(name, '') for name in ('transcript', 'start_s', 'end_s')])
         return f'words_{hashlib.blake2b(said.encode(), digest_size=5).hexdigest()}'
     clip = PurePath(row['clip'])
     outside = clip.is_absolute() or '..' in clip.parts
@@ -292,6 +308,10 @@ class _Names:
 
     def take(self, row: ClipRow) -> None:
         """Note a row; raises RecordingError where another one has its clip or its name."""
+        try:
+            row.name.encode()
+        except UnicodeEncodeError:
+            raise RecordingError('the name of the file is not UTF-8; rename it') from None
         before = self._clips.get(row.clip.resolve()) if row.clip is not None else None
         if before is not None:
             _refuse_repeated(row, before)
@@ -350,13 +370,17 @@ class _Found:
 
 def _by_folders(source: Path) -> ClipList:
     """Find clips in folders named like their labels, or like splits with those below."""
-    folders = [path for path in _visible(source) if path.is_dir() and not is_recording(path)]
+    folders = [
+        path
+        for path in _visible(source)
+        if path.is_dir() and not is_recording(path) and any(True for _ in _media(path))
+    ]
     found, names = _Found(), _Names()
-    splits = bool(folders) and all(path.name in SPLIT_FOLDERS for path in folders)
+    splits = _are_splits(source, folders)
     for folder in folders:
         labelled = [path for path in _visible(folder) if path.is_dir()] if splits else [folder]
         for each in labelled:
-            split = SPLIT_FOLDERS[folder.name] if splits else ''
+            split = SPLIT_FOLDERS[folder.name.casefold()] if splits else ''
             _take_folder(each, source, split, names, found)
     beside = [p for p in _visible(source) if p.is_file() and p.suffix.lower() in MEDIA]
     found.problems += [f'{path}: lies in no folder that names its label' for path in beside]
@@ -369,6 +393,23 @@ def _by_folders(source: Path) -> ClipList:
     return ClipList(
         source=source, rows=tuple(found.rows), problems=tuple(found.problems), has_splits=splits
     )
+
+
+def _are_splits(source: Path, folders: Sequence[Path]) -> bool:
+    """Tell whether folders with clips are named like splits, and not like labels.
+
+    Raises:
+        RecordingError: some are, and others are not.
+    """
+    splits = [path.name for path in folders if path.name.casefold() in SPLIT_FOLDERS]
+    others = [path.name for path in folders if path.name.casefold() not in SPLIT_FOLDERS]
+    if splits and others:
+        raise RecordingError(
+            f'{source}: expected folders of splits, or of labels, found splits '
+            f'({printable(", ".join(splits), QUOTE_LIMIT)}) beside others '
+            f'({printable(", ".join(others), QUOTE_LIMIT)}); put each label below a split'
+        )
+    return bool(splits)
 
 
 def _take_folder(folder: Path, source: Path, split: str, names: _Names, found: _Found) -> None:

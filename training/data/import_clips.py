@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from activity_recognition.errors import (
 from activity_recognition.scratch import writing
 from activity_recognition.text_files import exists, read_json_object
 from activity_recognition.training.data.clip_table import ClipList, ClipRow
-from activity_recognition.training.data.splits import update_splits
+from activity_recognition.training.data.splits import SPLITS_FILE, update_splits
 
 MEMORY = '.imported.json'
 """File beside the recordings that says what each was made of."""
@@ -113,15 +114,29 @@ def import_clips(
     settings = settings or ImportSettings()
     found = ImportedClips(problems=list(clips.problems))
     memory = _Memory(out)
-    for done, row in enumerate(clips.rows):
-        if progress is not None:
-            progress(done, row.name)
-        _take(row, out, settings, memory, found, overwrite=overwrite)
-    if clips.has_splits:
-        there = {*found.imported, *found.kept}
-        rows = {row.name: (row.split, row.group) for row in clips.rows if row.name in there}
-        update_splits(out, rows)
+    try:
+        for done, row in enumerate(clips.rows):
+            if progress is not None:
+                progress(done, row.name)
+            _take(row, out, settings, memory, found, overwrite=overwrite)
+    finally:
+        # What is there has its split, also where an import is interrupted.
+        _note_splits(clips, out, {*found.imported, *found.kept})
     return found
+
+
+def _note_splits(clips: ClipList, out: Path, there: AbstractSet[str]) -> None:
+    """Put the splits and groups of recordings into the table of splits.
+
+    Args:
+        clips: that they are of.
+        out: folder of the recordings.
+        there: names of those that are there.
+    """
+    rows = {row.name: (row.split, row.group) for row in clips.rows if row.name in there}
+    some = any(split or group for split, group in rows.values())
+    if clips.has_splits and rows and (some or exists(out / SPLITS_FILE)):
+        update_splits(out, rows)
 
 
 def _take(
@@ -154,6 +169,8 @@ def _take(
         raise
     except (ActivityRecognitionError, OSError) as error:
         text = str(error)
+        if row.name in memory.digests and exists(out / row.name):
+            text += f'; what was imported before is still at {out / row.name}'
         found.problems.append(text if text.startswith(row.where) else f'{row.where}: {text}')
 
 
@@ -203,8 +220,11 @@ def _digest(row: ClipRow, settings: ImportSettings) -> str:
 
     Neither where the row stands, nor split and group: these go to the table of splits alone.
     """
-    said = {**asdict(row), 'where': '', 'split': '', 'group': ''}
     files = [row.clip, row.labels, row.subtitles, row.audio, *row.tables.values()]
+    # Files by their names: a folder that was moved, or named in another way, is the same one.
+    names = [f.name if f is not None else '' for f in files]
+    kept = {'name': row.name, 'words': row.words, 'times': (row.start_s, row.end_s)}
+    said = {**kept, 'label': row.label, 'delay': row.speech_delay_s, 'files': names}
     states = [(s.st_size, s.st_mtime_ns) for f in files if f is not None for s in [f.stat()]]
     content = json.dumps([said, states, asdict(settings)], sort_keys=True, default=str)
     return hashlib.blake2b(content.encode(errors='surrogatepass'), digest_size=16).hexdigest()

@@ -11,7 +11,7 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 import numpy as np
@@ -111,10 +111,12 @@ def update_splits(folder: Path, rows: Mapping[str, tuple[str, str]]) -> None:
         (_, first), *others = read_rows(path, RecordingError, what='the splits')[0]
         found = [name.strip() for name in first]
         header = found if 'group' in found else [*found, 'group']
-        said = [dict(zip(found, cells, strict=True)) for _, cells in others if any(cells)]
-        table = {row['recording'].strip(): row for row in said}
+        filled = (cells for _, cells in others if any(cell.strip() for cell in cells))
+        said = [dict(zip(found, cells, strict=True)) for cells in filled]
+        table = {PurePath(row['recording'].strip()).as_posix(): row for row in said}
     for name, (split, group) in rows.items():
         table[name] = {**table.get(name, {}), 'recording': name, 'split': split, 'group': group}
+    _refuse_parted(table, path)
     text = io.StringIO(newline='')
     writer = csv.DictWriter(text, header, restval='', lineterminator='\n')
     writer.writeheader()
@@ -123,6 +125,26 @@ def update_splits(folder: Path, rows: Mapping[str, tuple[str, str]]) -> None:
         partial = path.with_name(f'.{path.name}.partial')
         partial.write_text(text.getvalue(), encoding='utf-8')
         partial.replace(path)
+
+
+def _refuse_parted(table: Mapping[str, Mapping[str, str]], path: Path) -> None:
+    """Refuse rows of one group in two splits.
+
+    Args:
+        table: rows by recording.
+        path: of the table.
+    """
+    first: dict[str, str] = {}
+    for name, row in table.items():
+        group = row.get('group', '').strip()
+        before = first.setdefault(group, name) if group else name
+        splits = (row['split'].strip() or '(none)', table[before]['split'].strip() or '(none)')
+        if splits[0] != splits[1]:
+            raise RecordingError(
+                f'{path}: the group {quoted(group)} would be in the split {splits[0]} by '
+                f'{quoted(name)} and in {splits[1]} by {quoted(before)}; take the line of what is '
+                'no longer wanted out of it, and its recording away'
+            )
 
 
 def _wrong_header(header: Sequence[str]) -> str:

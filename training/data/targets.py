@@ -24,6 +24,12 @@ def label_seconds(spans: Iterable[LabelSpan]) -> dict[str, float]:
     return dict(lengths)
 
 
+def number_spans(targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the runs of equal targets (Q,), from 0."""
+    changes = np.diff(targets, prepend=targets[:1]) != 0
+    return np.cumsum(changes).astype(np.int64)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LabelTrack:
     """Labelled spans of one recording, in order and without overlap."""

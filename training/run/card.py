@@ -9,6 +9,7 @@ from typing import Any
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import printable
 from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.run.curriculum import Curriculum
 
 
 def write_card(
@@ -49,7 +50,7 @@ def write_card(
             f'{_frames(model)}.',
             *_backbones(model),
             f'- Trained on: {_plain(origin)}',
-            f'- Training: {config.epochs} epochs, seed {config.seed}; '
+            f'- Training: {Curriculum(config).epochs} epochs, seed {config.seed}; '
             f'calibrated with temperature {temperature:.3f}.',
             '- Limits: it knows the activities above, in scenes like those it was trained on. '
             'For another place or other activities, train on recordings of your own.',

@@ -27,7 +27,7 @@ from activity_recognition.training.run.fit_calibration import (
 )
 from activity_recognition.training.run.fit_fusion import FusionFit
 from activity_recognition.training.run.fusion_data import fit_fusion_on
-from activity_recognition.training.run.validation import own_head_scores, validate
+from activity_recognition.training.run.validation import Validation, own_head_scores, validate
 from activity_recognition.types import Modality
 
 
@@ -91,7 +91,7 @@ def fit_and_measure(
         _say(console, fusion.sentence(system.modalities))
     found = validate(system, validation, precision)
     own_heads = own_head_scores(found, validate(system, training, precision))
-    calibration = _calibrate(system, validation, found.logits, found.targets)
+    calibration = _calibrate(system, validation, found)
     combinations = measure_segments(
         system,
         validation,
@@ -108,20 +108,19 @@ def fit_and_measure(
 def _calibrate(
     system: ActivityRecognitionSystem,
     validation: Sequence[LabelledSegment],
-    logits: Tensor,
-    targets: Tensor,
+    found: Validation,
 ) -> Calibration:
     """Fit offsets, which go into the classifier's bias, where they help, then a temperature.
 
     Args:
         system: is changed.
-        validation: what the logits are of.
-        logits: fused, (N, C).
-        targets: (N,).
+        validation: what it decided over.
+        found: what it decided.
     """
+    logits, targets = found.logits, found.targets
     offsets: tuple[float, ...] = ()
     supported = supports_offsets([s.targets for s in validation], system.config.num_activities)
-    if supported and offsets_generalise(logits, targets):
+    if supported and offsets_generalise(logits, targets, found.spans):
         fitted = fit_offsets(logits, targets)
         with torch.no_grad():
             system.classifier.bias.add_(fitted.to(system.classifier.bias))

@@ -92,22 +92,26 @@ def fit_offsets(logits: Tensor, targets: Tensor) -> Tensor:
     return offsets().detach()
 
 
-def offsets_generalise(logits: Tensor, targets: Tensor) -> bool:
+def offsets_generalise(logits: Tensor, targets: Tensor, spans: Tensor) -> bool:
     """Tell whether offsets also help where they were not fitted, by cross-validation over spans.
 
-    Each span of one label is left out once, a fifth of all at a time. What all classes, counting
-    alike, gain on what was left out has to be more than one standard error over the spans.
+    Each span is left out once, a fifth of each label's at a time. What all classes, counting alike,
+    gain on what was left out has to be more than one standard error over the spans.
 
     Args:
-        logits: raw logits, (N, C), of one recording after the other.
+        logits: raw logits, (N, C).
         targets: true classes, (N,), from 0.
+        spans: number of the span that each decision lies in, (N,); a span has one class.
     """
-    spans = (targets.diff(prepend=targets[:1]) != 0).cumsum(0)
+    if not len(targets):
+        return False
+    spans = spans.unique(return_inverse=True)[1]
+    folds = _folds(targets, spans)
     number = torch.bincount(targets, minlength=logits.shape[-1]).double()
     weights = (1 / number.clamp(min=1))[targets]
     gains = torch.zeros(len(targets), dtype=torch.float64)
     for fold in range(_FOLDS):
-        held_out = spans % _FOLDS == fold
+        held_out = folds[spans] == fold
         found = fit_offsets(logits[~held_out], targets[~held_out])
         before, after = (
             functional.cross_entropy(tried[held_out], targets[held_out], reduction='none')
@@ -118,6 +122,21 @@ def offsets_generalise(logits: Tensor, targets: Tensor) -> bool:
     count = len(per_span)
     spread = (per_span - per_span.mean()).square().sum() * count / max(1, count - 1)
     return float(per_span.sum()) > math.sqrt(float(spread))
+
+
+def _folds(targets: Tensor, spans: Tensor) -> Tensor:
+    """Deal the spans of each class to folds, (J,).
+
+    Args:
+        targets: true classes, (N,).
+        spans: of each decision, (N,), from 0 without a gap.
+    """
+    classes = targets.new_zeros(int(spans.max()) + 1).scatter(0, spans, targets)
+    folds = torch.zeros_like(classes)
+    for index in classes.unique():
+        places = (classes == index).nonzero()[:, 0]
+        folds[places] = torch.arange(len(places)) % _FOLDS
+    return folds
 
 
 def fit_temperature(logits: Tensor, targets: Tensor, *, ridge: float = 0.0) -> Calibration:

@@ -10,9 +10,11 @@ row, which tell little more than one of them would.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -81,6 +83,8 @@ class FusionFit:
         """
         trust = ', '.join(
             f'{name} {reliability:.2f} at temperature {temperature:.2f}'
+            if math.isfinite(reliability)
+            else f'{name} as in training, for no validation recording has it'
             for name, reliability, temperature in zip(
                 modalities, self.reliabilities, self.temperatures, strict=True
             )
@@ -107,9 +111,16 @@ class _Candidate:
     loss: Tensor
     """What each span adds to the mean, (J,)."""
 
+    excess: float
+    """By how much all modalities are worse than subsets of them."""
+
     @property
     def nll(self) -> float:
         return float(self.loss.sum())
+
+    @property
+    def objective(self) -> float:
+        return self.nll + EXCESS_WEIGHT * self.excess
 
 
 def fit_fusion(experts: ProductOfExperts, data: FusionData) -> FusionFit:
@@ -127,13 +138,20 @@ def fit_fusion(experts: ProductOfExperts, data: FusionData) -> FusionFit:
         experts: to change.
         data: what to fit on; at least one decision.
     """
+    fitted = copy.deepcopy(experts).cpu()  # where the data are
+    found = _fit(fitted, data)
+    experts.load_state_dict(fitted.state_dict())
+    return found
+
+
+def _fit(experts: ProductOfExperts, data: FusionData) -> FusionFit:
     has_state, has_residual = bool(experts.weight.any()), bool(data.residuals.any())
     trained = experts.bias.detach().double()
     before = _Candidate(
         bias=trained,
         gain=1.0,
         uses_state=has_state,
-        loss=_loss_of(experts, data, trained, gain=1.0, uses_state=has_state),
+        **_losses_of(experts, data, trained, gain=1.0, uses_state=has_state),
     )
     old_temperatures = experts.temperatures.clone()
     experts.temperatures.copy_(_fit_temperatures(data))
@@ -144,11 +162,14 @@ def fit_fusion(experts: ProductOfExperts, data: FusionData) -> FusionFit:
             for uses_residual in _options(has_residual)
         ]
     )
-    if chosen.nll > before.nll:
+    if chosen.objective > before.objective:
         experts.temperatures.copy_(old_temperatures)
         chosen = before
+    shown = data.present.any(0)
     with torch.no_grad():
-        experts.bias.copy_(chosen.bias)
+        # Of a modality that these recordings lack, what training learnt stays.
+        experts.bias.copy_(torch.where(shown, chosen.bias, trained))
+        experts.temperatures.copy_(torch.where(shown, experts.temperatures, old_temperatures))
         if not chosen.uses_state:
             experts.weight.zero_()
     return FusionFit(
@@ -205,7 +226,7 @@ def _fit_candidate(
         bias=fitted,
         gain=gain,
         uses_state=uses_state,
-        loss=_loss_of(experts, data, fitted, gain=gain, uses_state=uses_state),
+        **_losses_of(experts, data, fitted, gain=gain, uses_state=uses_state),
     )
 
 
@@ -222,14 +243,14 @@ def _simplest(candidates: Sequence[_Candidate]) -> _Candidate:
     return best
 
 
-def _loss_of(
+def _losses_of(
     experts: ProductOfExperts, data: FusionData, bias: Tensor, *, gain: float, uses_state: bool
-) -> Tensor:
+) -> dict[str, Any]:
     with torch.no_grad():
         factor = torch.tensor(gain, dtype=torch.float64)
         evidence = _evidence(experts, data)
         losses = _losses(experts, data, evidence, bias, factor, uses_state=uses_state)
-        return _per_span(data, losses)
+        return {'loss': _per_span(data, losses), 'excess': float(_excess(data, losses))}
 
 
 def _evidence(experts: ProductOfExperts, data: FusionData) -> Tensor:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.experts import ProductOfExperts
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.training.data.targets import number_spans
 from activity_recognition.training.evaluation.predict import (
     combinations_of,
     predict_segment,
@@ -67,7 +67,7 @@ def collect_fusion_data(
         rows = np.flatnonzero(whole.anything & (whole.targets >= 0))[::stride]
         if not len(rows):
             continue
-        numbers = spans + _spans(whole.targets)[rows]
+        numbers = spans + number_spans(whole.targets)[rows]
         spans = int(numbers.max()) + 1
         taken = torch.from_numpy(rows)
         calls = len(recorder.heads) // len(chosen)
@@ -156,12 +156,6 @@ def _recorded(experts: ProductOfExperts) -> Iterator[_Recorder]:
 def _stride(segments: Sequence[LabelledSegment]) -> int:
     total = sum(int((segment.targets >= 0).sum()) for segment in segments)
     return max(1, -(-total // MOST_DECISIONS))
-
-
-def _spans(targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the runs of equal targets (Q,), from 0."""
-    changes = np.diff(targets, prepend=targets[:1]) != 0
-    return np.cumsum(changes).astype(np.int64)
 
 
 def _renumbered(spans: Tensor) -> Tensor:

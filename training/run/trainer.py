@@ -222,8 +222,9 @@ class Trainer:
         impatient = [s.name for s in self.curriculum.stages if s.settings.patience]
         if impatient and not self._sources.validation:
             raise ConfigError(
-                f'patience ({", ".join(impatient)}): expected recordings to validate with, got '
-                'none; set validation_fraction above 0, or patience to 0'
+                f'patience (of the stage {", ".join(impatient)}): expected recordings to validate '
+                'with, got none; set validation_fraction above 0, or take patience out of the '
+                'recipe and its stages'
             )
 
     def _epoch(self, stage: Stage) -> Iterator[Step]:
@@ -308,15 +309,22 @@ class Trainer:
 
     def _end_epoch(self, stage: Stage) -> None:
         """Validate where it is due, keep the weights if they are the best, save the state."""
-        reached = None
-        if self.curriculum.is_validated(self.progress) and self._sources.validation:
-            reached = self._validate(stage)
+        reached, before = None, self.progress
+        try:
+            if self.curriculum.is_validated(before) and self._sources.validation:
+                reached = self._validate(stage)
+        except (KeyboardInterrupt, DeviceError):
+            # It is done again when the run goes on: half of it would then count twice.
+            self.progress = before
+            raise
         within = self.progress
-        self.progress = self.curriculum.advance(within, reached)
-        ended = self.progress.stage != within.stage
-        if ended and not stage.settings.fused_weight and self._sources.validation:
-            self._join_the_best(within.modalities)
-        self._save()
+        # A state between two stages, or with half of the weights joined, would be another run's.
+        with self._interruption.held():
+            self.progress = self.curriculum.advance(within, reached)
+            ended = self.progress.stage != within.stage
+            if ended and not stage.settings.fused_weight and self._sources.validation:
+                self._join_the_best(within.modalities)
+            self._save()
         if ended:
             self._write('stage_ended', name=stage.name, epoch=self.progress.epoch)
 
@@ -336,8 +344,8 @@ class Trainer:
 
     def _keep_if_best(self, balanced_accuracy: float) -> None:
         if balanced_accuracy > self.progress.best:
-            self.progress = replace(self.progress, best=balanced_accuracy)
             self._keep()
+            self.progress = replace(self.progress, best=balanced_accuracy)
 
     def _judge_modalities(self, stage: Stage, seen: Validation, result: Validation) -> None:
         """Note what each modality's head reaches; keep its weights where encoders train alone."""

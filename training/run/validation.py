@@ -14,6 +14,7 @@ from torch.nn import functional
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.training.data.targets import number_spans
 from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
 from activity_recognition.training.evaluation.predict import (
     Prediction,
@@ -22,6 +23,9 @@ from activity_recognition.training.evaluation.predict import (
 from activity_recognition.training.run.modality_progress import HeadScore
 from activity_recognition.training.run.processes import Peers
 from activity_recognition.types import Modality
+
+_SPANS_OF_A_PROCESS = 2**40
+"""Between the numbers of spans that processes give, so that none stands for two."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -32,6 +36,8 @@ class Validation:
     """Fused, (N, C), of the decisions at which something was visible and labelled."""
     targets: Tensor
     """(N,)."""
+    spans: Tensor
+    """Of each decision the number of its labelled span, (N,)."""
     measures: dict[str, Any]
     """Balanced accuracy and loss of the fused logits and of each modality's head, and more, for
     JSON."""
@@ -79,12 +85,13 @@ def validate(
         predict_segment(system, segment, [modalities], precision)[modalities]
         for segment in peers.share(segments)
     ]
-    logits, targets = _counted(predictions, len(system.config.labels))
+    logits, targets, spans = _counted(predictions, len(system.config.labels))
+    spans = spans + peers.index * _SPANS_OF_A_PROCESS
     own = torch.stack([_own_confusion(system, predictions, m) for m in modalities])
     losses = torch.stack([_own_loss(predictions, m) for m in modalities])
-    logits, targets, own, losses = (
+    logits, targets, spans, own, losses = (
         peers.join(values, precision.device).cpu()
-        for values in (logits, targets, own[None], losses[None])
+        for values in (logits, targets, spans, own[None], losses[None])
     )
     measures = _fused_measures(system, logits, targets)
     measures['own_losses'] = {
@@ -95,7 +102,7 @@ def validate(
         modality.value: _balanced_accuracy(system, confusion)
         for modality, confusion in zip(modalities, own.sum(0), strict=True)
     }
-    return Validation(logits=logits, targets=targets, measures=measures)
+    return Validation(logits=logits, targets=targets, spans=spans, measures=measures)
 
 
 def comparable(
@@ -157,15 +164,20 @@ def _pair(*values: float | None) -> str:
     return ' / '.join('–' if value is None else f'{100 * value:.0f} %' for value in values)
 
 
-def _counted(predictions: Sequence[Prediction], classes: int) -> tuple[Tensor, Tensor]:
-    """Return fused logits (N, C) and targets (N,) of the decisions that count."""
+def _counted(predictions: Sequence[Prediction], classes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return fused logits (N, C), targets and spans (N,) of the decisions that count."""
     logits = [torch.zeros(0, classes)]
     targets = [torch.zeros(0, dtype=torch.int64)]
+    spans = [torch.zeros(0, dtype=torch.int64)]
+    first = 0
     for prediction in predictions:
+        numbers = first + number_spans(prediction.targets)
+        first += len(numbers)
         rows = torch.from_numpy(prediction.anything & (prediction.targets >= 0))
         logits.append(prediction.logits[rows])
         targets.append(torch.from_numpy(prediction.targets)[rows])
-    return torch.cat(logits), torch.cat(targets)
+        spans.append(torch.from_numpy(numbers)[rows])
+    return torch.cat(logits), torch.cat(targets), torch.cat(spans)
 
 
 def _fused_measures(

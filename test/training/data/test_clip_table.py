@@ -202,6 +202,19 @@ def test_of_several_tables_one_has_to_be_named(folder: Path):
         find_clips(folder)
 
 
+def test_a_name_that_is_not_utf_8_is_said(tmp_path: Path):
+    (tmp_path / 'fight').mkdir()
+    (tmp_path / 'fight' / 'a.wav').touch()
+    try:
+        (tmp_path / 'fight' / 'caf\udce9.wav').touch()
+    except OSError:
+        pytest.skip('the file system takes UTF-8 alone')
+    found = find_clips(tmp_path)
+    assert [row.name for row in found.rows] == ['fight/a']
+    (problem,) = found.problems
+    assert problem.endswith('the name of the file is not UTF-8; rename it')
+
+
 def test_a_folder_for_each_label(tmp_path: Path):
     for name in ('fight/a.MP4', 'fight/more/b.mp4', 'calm/a.wav', 'calm/a.srt', 'calm/notes.txt'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -229,6 +242,44 @@ def test_folders_of_splits_above_those_of_the_labels(tmp_path: Path):
         ('train/x/a', 'x', 'train'),
         ('val/x/b', 'x', 'validation'),
     ]
+
+
+@pytest.mark.parametrize('beside', ['recordings/notes', '__MACOSX'])
+def test_a_folder_without_clips_is_no_label_and_no_split(tmp_path: Path, beside: str):
+    for name in ('Train/x/a.mp4', 'TEST/y/c.mp4'):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / beside).mkdir(parents=True)
+    found = [(row.label, row.split) for row in find_clips(tmp_path).rows]
+    assert found == [('y', 'test'), ('x', 'train')]
+
+
+def test_splits_beside_labels_are_refused(tmp_path: Path):
+    for name in ('train/x/a.mp4', 'fight/c.mp4'):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    with pytest.raises(RecordingError, match=r'found splits \(train\) beside others \(fight\)'):
+        find_clips(tmp_path)
+
+
+def test_empty_columns_of_a_spreadsheet_are_left_out(folder: Path):
+    found = table(folder, 'clip,label,,\na.mp4,x,,\nb.mp4,y,,\n')
+    assert [(row.name, row.label) for row in found.rows] == [('a', 'x'), ('b', 'y')]
+    assert (found.problems, found.unused) == ((), ())
+
+
+@pytest.mark.parametrize('name', ['.', './', 'splits.csv', 'a/splits.csv'])
+def test_a_recording_is_not_named_like_its_folder_or_the_splits(folder: Path, name: str):
+    (problem,) = table(folder, f'clip,label,recording\na.mp4,x,{name}\n').problems
+    assert '2: recording: expected a name below the folder of all' in problem
+
+
+def test_words_keep_their_name_when_their_label_is_mended(folder: Path):
+    header = 'clip,label,transcript,source\n'
+    (before,) = table(folder, f'{header},fight,help me,1\n').rows
+    (after,) = table(folder, f'{header},calm,help me,2\n').rows
+    (other,) = table(folder, f'{header},calm,thank you,2\n').rows
+    assert before.name == after.name != other.name
 
 
 def test_a_folder_without_any_clip_is_refused(tmp_path: Path):

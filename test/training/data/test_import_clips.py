@@ -226,6 +226,41 @@ def test_a_table_of_splits_that_cannot_be_read_is_not_replaced(clips: Path, tmp_
     assert (out / 'splits.csv').read_text() == 'recording,spilt\n'
 
 
+def test_an_interrupted_import_knows_the_splits_of_what_is_there(clips: Path, tmp_path: Path):
+    (clips / 'clips.csv').write_text('clip,label,split\nboth.mp4,x,test\nseen.mp4,x,train\n')
+
+    def interrupt(done: int, name: str) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_clips(find_clips(clips), tmp_path / 'data', progress=interrupt)
+    found = read_splits(tmp_path / 'data')
+    assert {path.name: a.split for path, a in found.items()} == {'both': 'test'}
+
+
+def test_splits_that_are_taken_back_are_gone(clips: Path, tmp_path: Path):
+    for split in ('test', ''):
+        (clips / 'clips.csv').write_text(f'clip,label,split\nseen.mp4,x,{split}\n')
+        make(clips, tmp_path / 'data')
+    assert [a.split for a in read_splits(tmp_path / 'data').values()] == ['']
+
+
+def test_a_clip_that_broke_is_said_to_be_there_still(clips: Path, tmp_path: Path):
+    make(clips, tmp_path / 'data')
+    (clips / 'heard.wav').write_bytes(b'junk')
+    (problem,) = make(clips, tmp_path / 'data').problems
+    assert problem.endswith(f'what was imported before is still at {tmp_path / "data" / "heard"}')
+
+
+def test_the_way_to_a_folder_does_not_matter(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make(clips, tmp_path / 'data')
+    monkeypatch.chdir(clips)
+    assert not make(Path(), tmp_path / 'data').imported
+
+
 def test_an_empty_list_makes_nothing(tmp_path: Path):
     nothing = ClipList(source=tmp_path, rows=(), problems=())
     assert import_clips(nothing, tmp_path / 'data').imported == {}

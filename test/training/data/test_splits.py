@@ -14,6 +14,7 @@ from activity_recognition.training.data.splits import (
     draw_validation,
     read_splits,
     scan_splits,
+    update_splits,
 )
 
 
@@ -94,6 +95,24 @@ def test_a_table_that_is_no_text_is_refused(tmp_path: Path):
     (tmp_path / 'splits.csv').write_bytes(b'\xff\xfe\x00')
     with pytest.raises(RecordingError, match='cannot read the splits'):
         read_splits(tmp_path)
+
+
+def test_a_table_is_not_written_with_a_group_in_two_splits(tmp_path: Path):
+    write(tmp_path, 'recording,split,group\na,train,k\n')
+    with pytest.raises(
+        RecordingError, match=r"the group 'k' would be in the split test by 'b' and"
+    ):
+        update_splits(tmp_path, {'b': ('test', 'k')})
+    assert [a.split for a in read_splits(tmp_path).values()] == ['train']
+
+
+def test_a_recording_has_one_line_however_its_path_is_written(tmp_path: Path):
+    write(tmp_path, 'recording,split\n./a,train\n   \nb/,train\n')
+    update_splits(tmp_path, {'a': ('test', ''), 'b': ('test', '')})
+    assert {path.name: a.split for path, a in read_splits(tmp_path).items()} == {
+        'a': 'test',
+        'b': 'test',
+    }
 
 
 def test_a_rare_label_is_on_both_sides():

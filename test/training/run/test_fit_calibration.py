@@ -78,14 +78,16 @@ def test_offsets_need_every_class_in_several_stretches():
     assert not supports_offsets([], 3)
 
 
-def spans_of(count: int, *, bias: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def spans_of(
+    count: int, *, bias: float, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Logits of spans of five decisions; each says the truth with noise of its span and a bias."""
     generator = torch.Generator().manual_seed(seed)
     number = torch.arange(count).repeat_interleave(5)
     targets = (torch.arange(count) % 4)[number]
     truth = torch.nn.functional.one_hot(targets, 4).double()
     noise = torch.randn(count, 4, dtype=torch.float64, generator=generator)[number]
-    return 1.5 * truth + noise - bias * torch.eye(4).double()[0], targets
+    return 1.5 * truth + noise - bias * torch.eye(4).double()[0], targets, number
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -99,5 +101,15 @@ def test_offsets_against_a_bias_generalise(seed):
 
 
 def test_a_single_span_says_nothing_of_offsets():
-    logits, targets = spans_of(1, bias=2.0)
-    assert not offsets_generalise(logits, targets)
+    assert not offsets_generalise(*spans_of(1, bias=2.0))
+
+
+def test_nothing_says_nothing_of_offsets():
+    assert not offsets_generalise(*(values[:0] for values in spans_of(1, bias=2.0)))
+
+
+def test_the_order_of_recordings_does_not_matter():
+    """Recordings come by path, so those of one label may come one after the other."""
+    logits, targets, spans = spans_of(80, bias=2.0)
+    by_label = targets.argsort(stable=True)
+    assert offsets_generalise(logits[by_label], targets[by_label], spans[by_label])
