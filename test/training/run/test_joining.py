@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -223,6 +225,37 @@ def test_an_interrupted_run_of_stages_ends_like_an_uninterrupted_one(
     assert resumed.progress == whole.progress
     for trainer in (whole, resumed):
         trainer.load_best()
+    expected = whole.average.state_dict()
+    for name, tensor in resumed.average.state_dict().items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+@pytest.mark.parametrize('where', ['validate', 'fit_fusion'])
+def test_ctrl_c_at_the_end_of_an_epoch_changes_nothing(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    """While a validation runs, it is done again; while the best are joined, that is done first."""
+    whole = make_trainer(config, tmp_path / 'whole')
+    whole.fit()
+    interrupted = make_trainer(config, tmp_path / 'parts')
+    owner = trainer_module if where == 'validate' else interrupted._joining
+    real, calls = getattr(owner, where), []
+
+    def interrupt_once(*arguments: Any) -> Any:
+        calls.append(where)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, where, interrupt_once)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit()
+    monkeypatch.setattr(owner, where, real)
+    resumed = make_trainer(config, tmp_path / 'parts')
+    resumed.resume()
+    assert resumed.progress.step > 0
+    resumed.fit()
+    assert resumed.progress == whole.progress
     expected = whole.average.state_dict()
     for name, tensor in resumed.average.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
