@@ -83,6 +83,24 @@ def _lock(held: int) -> bool:
     return True
 
 
+def replace_text(path: Path, text: str, what: str) -> None:
+    """Write a text; the old file stays until that is done.
+
+    Args:
+        path: of the file.
+        text: what it is to hold.
+        what: it is, in words.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    partial = path.with_name(f'.{path.name}.partial')
+    with writing(path, what):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding='utf-8')
+        partial.replace(path)
+
+
 @contextmanager
 def writing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
     """Turn what fails in writing (a full disk, mostly) into an error that names the path.

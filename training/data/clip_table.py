@@ -17,7 +17,7 @@ from activity_recognition.bags.subtitles import SUFFIXES as SUBTITLES
 from activity_recognition.bags.tables import NAMES as SENSORS
 from activity_recognition.errors import QUOTE_LIMIT, RecordingError, printable, quoted
 from activity_recognition.text_files import exists, label_fault, read_rows
-from activity_recognition.training.data.splits import SPLITS, SPLITS_FILE
+from activity_recognition.training.data.splits import SPLITS, SPLITS_FILE, parted_groups
 
 TABLE = 'clips.csv'
 """Name of the table that a folder of clips has."""
@@ -346,15 +346,12 @@ def _refuse_repeated(row: ClipRow, before: ClipRow) -> None:
 
 def _refuse_parted_groups(rows: Sequence[ClipRow]) -> None:
     """Refuse groups in two splits: what is learnt from one half would be tested on the other."""
-    first: dict[str, ClipRow] = {}
-    for row in rows:
-        before = first.setdefault(row.group, row) if row.group else row
-        if before.split != row.split:
-            raise RecordingError(
-                f'{row.where}: group {quoted(row.group)} is in the split '
-                f'{row.split or "(none)"!r} here and in {before.split or "(none)"!r} in '
-                f'{before.where}; clips of one group must share a split'
-            )
+    for row, before in parted_groups(rows, lambda row: (row.group, row.split)):
+        raise RecordingError(
+            f'{row.where}: group {quoted(row.group)} is in the split '
+            f'{row.split or "(none)"!r} here and in {before.split or "(none)"!r} in '
+            f'{before.where}; clips of one group must share a split'
+        )
 
 
 # --- Folders ------------------------------------------------------------------------------------

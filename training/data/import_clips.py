@@ -23,7 +23,7 @@ from activity_recognition.errors import (
     OutputError,
     RecordingError,
 )
-from activity_recognition.scratch import writing
+from activity_recognition.scratch import replace_text
 from activity_recognition.text_files import exists, read_json_object
 from activity_recognition.training.data.clip_table import ClipList, ClipRow
 from activity_recognition.training.data.splits import SPLITS_FILE, update_splits
@@ -251,8 +251,4 @@ class _Memory:
             digest: of what it is made of.
         """
         self.digests[name] = digest
-        partial = self._path.with_name(f'{MEMORY}.partial')
-        with writing(self._path, 'what was imported'):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self.digests, indent=0), encoding='utf-8')
-            partial.replace(self._path)
+        replace_text(self._path, json.dumps(self.digests, indent=0), 'what was imported')

@@ -9,7 +9,7 @@ import csv
 import difflib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TypeVar
@@ -21,9 +21,10 @@ from activity_recognition.bags.labels import name_first
 from activity_recognition.bags.storage import BARE_SUFFIXES, METADATA
 from activity_recognition.errors import QUOTE_LIMIT, ConfigError, RecordingError, printable, quoted
 from activity_recognition.recorded import SETTINGS, RecordedConfig, Setting, read_setting
-from activity_recognition.scratch import writing
+from activity_recognition.scratch import replace_text
 from activity_recognition.text_files import exists, read_rows
 
+Row = TypeVar('Row')
 Key = TypeVar('Key')
 
 SPLITS_FILE = 'splits.csv'
@@ -121,10 +122,7 @@ def update_splits(folder: Path, rows: Mapping[str, tuple[str, str]]) -> None:
     writer = csv.DictWriter(text, header, restval='', lineterminator='\n')
     writer.writeheader()
     writer.writerows(table.values())
-    with writing(path, 'the splits'):
-        partial = path.with_name(f'.{path.name}.partial')
-        partial.write_text(text.getvalue(), encoding='utf-8')
-        partial.replace(path)
+    replace_text(path, text.getvalue(), 'the splits')
 
 
 def _refuse_parted(table: Mapping[str, Mapping[str, str]], path: Path) -> None:
@@ -134,17 +132,15 @@ def _refuse_parted(table: Mapping[str, Mapping[str, str]], path: Path) -> None:
         table: rows by recording.
         path: of the table.
     """
-    first: dict[str, str] = {}
-    for name, row in table.items():
-        group = row.get('group', '').strip()
-        before = first.setdefault(group, name) if group else name
-        splits = (row['split'].strip() or '(none)', table[before]['split'].strip() or '(none)')
-        if splits[0] != splits[1]:
-            raise RecordingError(
-                f'{path}: the group {quoted(group)} would be in the split {splits[0]} by '
-                f'{quoted(name)} and in {splits[1]} by {quoted(before)}; take the line of what is '
-                'no longer wanted out of it, and its recording away'
-            )
+    for row, before in parted_groups(
+        table.values(), lambda row: (row.get('group', ''), row['split'])
+    ):
+        raise RecordingError(
+            f'{path}: the group {quoted(row["group"].strip())} would be in the split '
+            f'{row["split"].strip() or "(none)"} by {quoted(row["recording"].strip())} and in '
+            f'{before["split"].strip() or "(none)"} by {quoted(before["recording"].strip())}; take '
+            'the line of what is no longer wanted out of it, and its recording away'
+        )
 
 
 def _wrong_header(header: Sequence[str]) -> str:
@@ -221,19 +217,33 @@ def settings_of(
     }
 
 
+def parted_groups(
+    rows: Iterable[Row], of: Callable[[Row], tuple[str, str]]
+) -> Iterator[tuple[Row, Row]]:
+    """Yield rows in another split than the first one of their group, with that one.
+
+    Args:
+        rows: in the order in which the first of a group counts.
+        of: returns group and split of a row, which may be empty.
+    """
+    first: dict[str, tuple[Row, str]] = {}
+    for row in rows:
+        group, split = (value.strip() for value in of(row))
+        if not group:
+            continue
+        before, before_split = first.setdefault(group, (row, split))
+        if before_split != split:
+            yield row, before
+
+
 def _parted_groups(table: Mapping[Path, Assignment], path: Path) -> Iterator[str]:
     """Name groups in two splits: what is learnt from one half would be tested on the other."""
-    first: dict[str, Assignment] = {}
-    for assignment in table.values():
-        if not assignment.group:
-            continue
-        before = first.setdefault(assignment.group, assignment)
-        if before.split != assignment.split:
-            yield (
-                f'{path}:{assignment.line}: group {quoted(assignment.group)} is in the split '
-                f'{assignment.split or "(none)"!r} here and in {before.split or "(none)"!r} in '
-                f'line {before.line}; recordings of one group must share a split'
-            )
+    for assignment, before in parted_groups(table.values(), lambda row: (row.group, row.split)):
+        yield (
+            f'{path}:{assignment.line}: group {quoted(assignment.group)} is in the split '
+            f'{assignment.split or "(none)"!r} here and in {before.split or "(none)"!r} in '
+            f'line {before.line}; recordings of one group must share a split'
+        )
 
 
 def draw_validation(

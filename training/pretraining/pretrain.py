@@ -18,8 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -28,7 +26,6 @@ from activity_recognition.config_io import load_model_config, to_mapping
 from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.inference.threads import threads_restored
-from activity_recognition.scratch import writing
 from activity_recognition.simulation.body import Joint
 from activity_recognition.training.config import PretrainConfig
 from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
@@ -38,7 +35,13 @@ from activity_recognition.training.pretraining.stills import MOTION_NAMES, Still
 from activity_recognition.training.run.event_log import EventLog
 from activity_recognition.training.run.interruption import Interruption
 from activity_recognition.training.run.optimisation import Optimisation
-from activity_recognition.training.run.state import Progress, load_state, read_progress, save_state
+from activity_recognition.training.run.state import (
+    Progress,
+    load_state,
+    read_progress,
+    save_state,
+    save_weights,
+)
 
 WEIGHTS, STATE, LOG = 'frame_encoder.safetensors', 'state.safetensors', 'log.jsonl'
 """Files of a run: its result, where it stands, what happened."""
@@ -197,11 +200,8 @@ class _Pretraining:
 
     def write(self) -> None:
         """Write the averaged weights of the encoder."""
-        scratch = self._out / f'{WEIGHTS}.part'
-        tensors = self._average().frame_encoder.state_dict()
-        with writing(self._out / WEIGHTS, 'the weights', SafetensorError):
-            save_file({k: v.cpu().clone().contiguous() for k, v in tensors.items()}, scratch)
-            scratch.replace(self._out / WEIGHTS)
+        weights = self._average().frame_encoder.state_dict()
+        save_weights(self._out / WEIGHTS, weights, 'the weights')
 
     def _average(self) -> PoseModel:
         model = self._optimisation.average.module

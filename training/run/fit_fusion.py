@@ -129,7 +129,7 @@ def fit_fusion(experts: ProductOfExperts, data: FusionData) -> FusionFit:
     Temperatures come first, each head by itself. Then the biases of the reliabilities and the gain
     minimise the negative log-likelihood over all subsets of modalities. All of them together count
     half, and by how much they are worse than a subset counts ten times; a pull towards a
-    reliability of 1, as strong as one span's word, keeps few recordings from deciding much. What
+    reliability of 1, as strong as one span, keeps few recordings from deciding much. What
     state and age tell of reliability, and the correction by attention, are learnt on training data:
     they stay only where they lower what is minimised by more than one standard error over the
     spans. Where nothing of all this does, everything is left as it was.

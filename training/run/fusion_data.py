@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import number_spans
 from activity_recognition.training.evaluation.predict import (
+    Combination,
+    Prediction,
     combinations_of,
     predict_segment,
 )
@@ -63,30 +65,11 @@ def collect_fusion_data(
     for segment in segments:
         with _recorded(experts) as recorder:
             predictions = predict_segment(system, segment, chosen, precision)
-        whole = predictions[chosen[0]]
-        rows = np.flatnonzero(whole.anything & (whole.targets >= 0))[::stride]
-        if not len(rows):
-            continue
-        numbers = spans + number_spans(whole.targets)[rows]
-        spans = int(numbers.max()) + 1
-        taken = torch.from_numpy(rows)
-        calls = len(recorder.heads) // len(chosen)
-        residuals = [
-            torch.cat(recorder.residuals[first : first + calls])[taken]
-            for first in range(0, len(recorder.residuals), calls)
-        ]
-        parts.append(
-            {
-                'heads': torch.cat(recorder.heads[:calls], 1)[:, taken].transpose(0, 1),
-                'scores': torch.cat(recorder.scores[:calls], 1)[:, taken].T,
-                'present': torch.from_numpy(
-                    np.stack([whole.present[m][rows] for m in system.modalities], 1)
-                ),
-                'residuals': torch.stack(residuals, 1),
-                'targets': torch.from_numpy(whole.targets[rows]),
-                'spans': torch.from_numpy(numbers),
-            }
-        )
+        part = _of_segment(predictions, recorder, stride)
+        if part is not None:
+            part['spans'] += spans
+            spans = int(part['spans'].max()) + 1
+            parts.append(part)
     if not parts:
         return None
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -100,6 +83,37 @@ def collect_fusion_data(
         spans=_renumbered(joined['spans']),
         class_weights=class_weights.double().cpu(),
     )
+
+
+def _of_segment(
+    predictions: Mapping[Combination, Prediction], recorder: _Recorder, stride: int
+) -> dict[str, Tensor] | None:
+    """Return what one segment adds, decisions first; None where no decision counts.
+
+    Args:
+        predictions: with each combination of modalities, all of them first.
+        recorder: of the same decisions.
+        stride: every so-manieth decision is taken.
+    """
+    modalities, whole = next(iter(predictions.items()))
+    rows = np.flatnonzero(whole.anything & (whole.targets >= 0))[::stride]
+    if not len(rows):
+        return None
+    taken = torch.from_numpy(rows)
+    calls = len(recorder.heads) // len(predictions)
+    residuals = [
+        torch.cat(recorder.residuals[first : first + calls])[taken]
+        for first in range(0, len(recorder.residuals), calls)
+    ]
+    present = np.stack([whole.present[m][rows] for m in modalities], 1)
+    return {
+        'heads': torch.cat(recorder.heads[:calls], 1)[:, taken].transpose(0, 1),
+        'scores': torch.cat(recorder.scores[:calls], 1)[:, taken].T,
+        'present': torch.from_numpy(present),
+        'residuals': torch.stack(residuals, 1),
+        'targets': torch.from_numpy(whole.targets[rows]),
+        'spans': torch.from_numpy(number_spans(whole.targets)[rows]),
+    }
 
 
 def fit_fusion_on(

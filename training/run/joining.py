@@ -7,18 +7,17 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.scratch import writing
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.run.fit_fusion import FusionFit
 from activity_recognition.training.run.fusion_data import fit_fusion_on
 from activity_recognition.training.run.modality_progress import HeadScore, ModalityProgress
 from activity_recognition.training.run.objective import TrainingModel
+from activity_recognition.training.run.state import save_weights
 from activity_recognition.types import Modality
 
 FUSION = 'fusion.safetensors'
@@ -71,7 +70,7 @@ class Joining:
             if one.improves(found):
                 own = own_weights(self._average, modality)
                 kept = {name: tensor for name, tensor in own.items() if name not in frozen}
-                self._write(self._own_path(modality), kept)
+                save_weights(self._own_path(modality), kept, 'weights of the run')
 
     def take_the_best(self, progress: Sequence[ModalityProgress]) -> Iterator[str]:
         """Go on with each modality's best weights; yields a sentence for each.
@@ -102,9 +101,10 @@ class Joining:
         """
         fitted = None
         if self._accelerator.is_main_process:
-            weights = self._model.loss.dense.weight
-            fitted = fit_fusion_on(self._average, validation, precision, weights)
-            self._write(self._run / FUSION, _fusion_weights(self._average))
+            of_classes = self._model.loss.dense.weight
+            fitted = fit_fusion_on(self._average, validation, precision, of_classes)
+            weights = _fusion_weights(self._average)
+            save_weights(self._run / FUSION, weights, 'weights of the run')
         self._accelerator.wait_for_everyone()
         self._load(load_file(self._run / FUSION))
         self._accelerator.wait_for_everyone()
@@ -116,14 +116,6 @@ class Joining:
             tensors = system.state_dict()
             for name, tensor in kept.items():
                 tensors[name].copy_(tensor)
-
-    @staticmethod
-    def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-        scratch = path.with_suffix('.part')
-        copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-        with writing(path, 'weights of the run', SafetensorError):
-            save_file(copies, scratch)
-            scratch.replace(path)
 
     def _own_path(self, modality: Modality) -> Path:
         return self._run / f'best_{modality}.safetensors'

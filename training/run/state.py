@@ -109,6 +109,24 @@ class FrozenWeights:
 _NONE = FrozenWeights()
 
 
+def save_weights(path: Path, tensors: Mapping[str, Tensor], what: str) -> None:
+    """Write tensors to ``path``; the old file stays until that is done.
+
+    Args:
+        path: of the file.
+        tensors: by name, on any device.
+        what: they are, in words.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    scratch = path.with_name(f'{path.name}.part')
+    with writing(path, what, SafetensorError):
+        save_file(copies, scratch)
+        scratch.replace(path)
+
+
 def save_state(
     path: Path,
     progress: Progress,

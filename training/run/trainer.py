@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from activity_recognition.checkpoint_folder import RUN_STATE
@@ -22,7 +21,6 @@ from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.modalities import SPEC
 from activity_recognition.models.system import ActivityRecognitionSystem
-from activity_recognition.scratch import writing
 from activity_recognition.training.config import AUTO, TrainConfig
 from activity_recognition.training.data.crops import THINNED, CropPlan, plan_epoch
 from activity_recognition.training.data.segments import LabelledSegment
@@ -41,7 +39,13 @@ from activity_recognition.training.run.objective import TrainingModel
 from activity_recognition.training.run.optimisation import Optimisation
 from activity_recognition.training.run.out_of_memory import explain_out_of_memory
 from activity_recognition.training.run.processes import Peers, join_processes
-from activity_recognition.training.run.state import FrozenWeights, Progress, load_state, save_state
+from activity_recognition.training.run.state import (
+    FrozenWeights,
+    Progress,
+    load_state,
+    save_state,
+    save_weights,
+)
 from activity_recognition.training.run.throughput import Throughput
 from activity_recognition.training.run.validation import (
     Validation,
@@ -396,14 +400,9 @@ class Trainer:
         self._write('trained', epoch=self.progress.epoch, stage=stage.name, **found)
 
     def _keep(self) -> None:
-        if not self._peers.is_main:
-            return
-        scratch = self.run / f'{BEST}.part'
-        state = self._frozen.without('best', self.average.state_dict())
-        tensors = {key: value.cpu().clone() for key, value in state.items()}
-        with writing(self.run / BEST, 'the best weights', SafetensorError):
-            save_file(tensors, scratch)
-            scratch.replace(self.run / BEST)
+        if self._peers.is_main:
+            weights = self._frozen.without('best', self.average.state_dict())
+            save_weights(self.run / BEST, weights, 'the best weights')
 
     def _save(self) -> None:
         """Save the state, which is the same in every process."""
