@@ -77,7 +77,7 @@ def build_config(
         stored: whether a checkpoint holds them; see :func:`build_stored_config`.
 
     Raises:
-        ConfigError: unknown key, wrong type, or value out of range.
+        ConfigError: unknown or missing key, wrong type, or value out of range.
     """
     hints = typing.get_type_hints(cls)
     fields = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -92,7 +92,18 @@ def build_config(
             if not advice:
                 raise
             raise ConfigError(f'{error}; {advice}') from None
+    for name, item in fields.items():
+        if name not in values and _is_required(item):
+            raise ConfigError(f'{where}: expected the key {name!r}, which has no default')
     return cls(**values)
+
+
+def _is_required(item: dataclasses.Field[Any]) -> bool:
+    return (
+        item.init
+        and item.default is dataclasses.MISSING
+        and item.default_factory is dataclasses.MISSING
+    )
 
 
 def unknown_key(key: str, known: typing.Iterable[str], where: str) -> str:

@@ -5,6 +5,7 @@ A message says what was expected, what came, and what to do about it::
     ActivityRecognitionError
     ├── ConfigError            a key, value or file of the configuration
     ├── CheckpointError        a checkpoint folder that is missing, damaged or of another schema
+    ├── WeightsError           a pretrained network's file that is missing, wrong or not to be had
     ├── DecodeError            one message or record that cannot be read; live, a counted drop
     │   ├── UnsupportedEncodingError   a readable message in a format we cannot take
     │   └── OutOfOrderError            a message that comes again, or after its successor
@@ -105,6 +106,10 @@ class ConfigError(ActivityRecognitionError):
 
 class CheckpointError(ActivityRecognitionError):
     """A checkpoint folder is missing, damaged, or of another schema."""
+
+
+class WeightsError(ActivityRecognitionError):
+    """A file of a pretrained network is missing, is not the registered one, or cannot be had."""
 
 
 class DecodeError(ActivityRecognitionError):

@@ -21,7 +21,7 @@ LAYERS = [
     {'startup'},
     {'recorded'},
     {'streams', 'sensors', 'models'},
-    {'parameter_files'},
+    {'parameter_files', 'weights'},
     {'config_io'},
     {'config'},
     {'modalities'},
@@ -230,7 +230,7 @@ def test_everything_but_ros_and_behaviours_imports_without_ros():
 
 def test_what_runs_beside_the_network_imports_without_torch():
     units = ('__init__', 'errors', 'types', 'config', 'config_io', 'sensors', 'streams')
-    units += ('startup', 'parameter_files', 'commands', 'cli')
+    units += ('startup', 'parameter_files', 'weights', 'commands', 'cli')
     heavy = {'torch', 'torchaudio', 'transformers'}
     done = import_without(ROS_MODULES | heavy, modules_of(*units))
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,116 @@
+"""Networks are found in the user's folder and in the cache, and only the registered ones."""
+
+import hashlib
+import os
+
+import pytest
+
+from activity_recognition.errors import WeightsError
+from activity_recognition.weights import find_weights
+from activity_recognition.weights import finding as module
+from activity_recognition.weights.finding import FOLDER_VARIABLE
+from factories.weights import FILES, put
+
+pytestmark = pytest.mark.usefixtures('made_up')
+
+
+def test_what_is_nowhere_is_answered_with_the_command(cache):
+    with pytest.raises(WeightsError) as caught:
+        find_weights('pose')
+    assert str(caught.value) == (
+        'pose is not on this machine: run `activity-recognition weights fetch pose`, or give a '
+        'folder that has it with ACTIVITY_RECOGNITION_WEIGHTS'
+    )
+    assert not cache.exists()
+
+
+def test_a_file_and_a_folder_of_the_cache(cache):
+    path = put(cache, 'pose.tflite')
+    assert find_weights('pose') == path
+    put(cache / 'words', 'config.json')
+    with pytest.raises(WeightsError, match='words is not on this machine'):
+        find_weights('words')
+    put(cache / 'words', 'model.safetensors')
+    assert find_weights('words') == cache / 'words'
+
+
+@pytest.mark.parametrize('name', ['pose.tflite', 'pose'])
+def test_the_users_folder_goes_first(tmp_path, cache, monkeypatch, name):
+    put(cache, 'pose.tflite')
+    path = put(tmp_path / 'mine', name, FILES['pose.tflite'])
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / 'mine'))
+    assert find_weights('pose') == path
+
+
+def test_a_folder_that_lacks_the_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / 'nowhere'))
+    with pytest.raises(WeightsError, match=f'or put it into {tmp_path}/nowhere, which ACTIVITY_'):
+        find_weights('pose')
+
+
+def test_a_home_in_the_name_of_the_folder(tmp_path, monkeypatch):
+    path = put(tmp_path / 'weights', 'pose.tflite')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, '~/weights')
+    assert find_weights('pose') == path
+
+
+def test_a_wrong_file_is_refused_with_what_was_expected_and_what_came(cache):
+    content = FILES['pose.tflite'][::-1]
+    path = put(cache, 'pose.tflite', content)
+    with pytest.raises(WeightsError) as caught:
+        find_weights('pose')
+    expected, got = (hashlib.sha256(c).hexdigest() for c in (FILES['pose.tflite'], content))
+    assert str(caught.value) == (
+        f'{path}: expected a file of SHA-256 {expected}, got {got}; get the right one by '
+        '`activity-recognition weights fetch pose`'
+    )
+
+
+def test_a_truncated_file_is_refused_before_it_is_read(cache, monkeypatch):
+    path = put(cache, 'pose.tflite', FILES['pose.tflite'][:-1])
+    monkeypatch.setattr(module, '_hash_unchanged', None)
+    with pytest.raises(WeightsError, match=f'{path}: expected 20000 bytes, got 19999'):
+        find_weights('pose')
+
+
+def test_a_wrong_file_of_the_user_does_not_hide_the_right_one_of_the_cache(
+    tmp_path, cache, monkeypatch
+):
+    put(tmp_path / 'mine', 'pose.tflite', b'something else')
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / 'mine'))
+    with pytest.raises(WeightsError, match=r'mine/pose\.tflite: expected 20000 bytes, got 14'):
+        find_weights('pose')
+    path = put(cache, 'pose.tflite')
+    assert find_weights('pose') == path
+
+
+def test_a_file_is_hashed_once_and_again_when_it_has_changed(cache):
+    path = put(cache, 'pose.tflite')
+    find_weights('pose')
+    hashed = module._hash_unchanged.cache_info().misses
+    find_weights('pose')
+    assert module._hash_unchanged.cache_info().misses == hashed
+    state = path.stat()
+    path.write_bytes(FILES['pose.tflite'][::-1])
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(WeightsError, match='expected a file of SHA-256'):
+        find_weights('pose')
+
+
+def test_what_is_no_file_is_not_opened(cache):
+    cache.mkdir(parents=True)
+    os.mkfifo(cache / 'pose.tflite')
+    with pytest.raises(WeightsError, match=r'expected the file pose\.tflite, found something else'):
+        find_weights('pose')
+
+
+def test_without_a_home_there_is_a_sentence(monkeypatch):
+    monkeypatch.delenv('XDG_CACHE_HOME')
+    monkeypatch.setattr(module, 'cache_dir', _no_home)
+    with pytest.raises(WeightsError, match='no place for weights: no home; set XDG_CACHE_HOME'):
+        find_weights('pose')
+
+
+def _no_home():
+    raise RuntimeError('no home')
