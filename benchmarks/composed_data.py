@@ -215,7 +215,7 @@ def _row(clip: ComposedClip, sounds: Mapping[str, Path]) -> dict[str, object]:
         'transcript': clip.request,
         'start_s': f'{SPOKEN_FROM_S:g}' if clip.request else '',
         'end_s': f'{end_s:g}' if clip.request else '',
-        'split': 'test' if clip.is_tested_on else 'train',
+        'split': 'test' if clip.is_tested_on else '',
         'group': f'group_{clip.group}',
     }
 

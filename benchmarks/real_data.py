@@ -92,6 +92,9 @@ class ClipAnswer:
     right: Mapping[Combination, tuple[int, int]] = field(default_factory=dict)
     """How many of its labelled decisions with anything visible are right, and how many there
     are."""
+    average: NDArray[np.float64] | None = None
+    """(C,), what the modalities' own heads say on average: the mean over decisions of the mean
+    log-probability of those present; NaN where nothing was visible."""
 
     def label(self, combination: Combination) -> str:
         """Return the most probable label, empty where there is none."""
@@ -188,11 +191,25 @@ def cross_validate(
     return run_folds(folds, console=console)
 
 
-def fold_folder(recordings: Path, clips: Sequence[RealClip], tested: int, folder: Path) -> Path:
+def fold_folder(
+    recordings: Path,
+    clips: Sequence[RealClip],
+    tested: int,
+    folder: Path,
+    *,
+    validated: bool = False,
+) -> Path:
     """Make a folder that trains on every clip but those of the fold ``tested``.
 
-    The recordings in it are hard links. Nothing is held out for validation: the number of epochs is
-    fixed, and the weights of the last one are kept.
+    The recordings in it are hard links.
+
+    Args:
+        recordings: folder of the clips' recordings.
+        clips: all of them.
+        tested: number of a fold.
+        folder: to make.
+        validated: whether training may hold out groups for validation; without, the number of
+            epochs is fixed, and the weights of the last one are kept.
 
     Raises:
         RecordingError: a group is both trained on and tested.
@@ -201,19 +218,27 @@ def fold_folder(recordings: Path, clips: Sequence[RealClip], tested: int, folder
     inside = {clip.group for clip in clips if clip.group and clip.fold != tested}
     if both := sorted(outside & inside):
         raise RecordingError(f'expected whole groups in a fold, got {", ".join(both)} in two')
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    rows = ['recording,split']
+    link_recordings(recordings, [clip.name for clip in clips], folder)
+    rows = ['recording,split,group']
     for clip in clips:
-        shutil.copytree(recordings / clip.name, folder / clip.name, copy_function=_link)
-        rows.append(f'{clip.name},{"test" if clip.fold == tested else "train"}')
+        others = '' if validated and clip.group else 'train'
+        rows.append(f'{clip.name},{"test" if clip.fold == tested else others},{clip.group}')
     (folder / SPLITS_FILE).write_text('\n'.join(rows) + '\n', encoding='utf-8')
     return folder
 
 
-def _link(source: str, target: str) -> str:
-    os.link(source, target)
-    return target
+def link_recordings(recordings: Path, names: Sequence[str], folder: Path) -> None:
+    """Make a folder of recordings that are hard links; what was in it is deleted.
+
+    Args:
+        recordings: folder in which they lie.
+        names: of those to link.
+        folder: to make.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in names:
+        shutil.copytree(recordings / name, folder / name, copy_function=os.link)
 
 
 def run_folds(
@@ -242,9 +267,14 @@ def run_fold(run: FoldRun) -> list[ClipAnswer]:
     """Train one network and answer for the clips that it never saw."""
     main_train(run.config, run.data, run.out, cache=run.cache)
     checkpoint = load_checkpoint(run.out / OF_RUN)
-    lines = (run.data / SPLITS_FILE).read_text(encoding='utf-8').splitlines()[1:]
-    held_out = [line.removesuffix(',test') for line in lines if line.endswith(',test')]
-    return answer(checkpoint, [run.data / name for name in held_out], run)
+    held_out = [run.data / name for name in tested_recordings(run.data)]
+    return answer(checkpoint, held_out, run)
+
+
+def tested_recordings(folder: Path) -> list[str]:
+    """Return the names that the table of splits of a folder says to test on."""
+    with (folder / SPLITS_FILE).open(encoding='utf-8', newline='') as file:
+        return [row['recording'] for row in csv.DictReader(file) if row['split'] == 'test']
 
 
 def answer(checkpoint: Checkpoint, recordings: Sequence[Path], run: FoldRun) -> list[ClipAnswer]:
@@ -280,6 +310,7 @@ def answer(checkpoint: Checkpoint, recordings: Sequence[Path], run: FoldRun) -> 
                     for chosen in run.combinations
                 },
                 right={c: count_right([p[c] for p in predictions]) for c in run.combinations},
+                average=average_of_heads([p[run.combinations[0]] for p in predictions]),
             )
         )
     return answers
@@ -303,6 +334,24 @@ def mean_probabilities(
     scaled = logits.double() / temperature
     each = scaled.log_softmax(-1) if logarithms else scaled.softmax(-1)
     mean: NDArray[np.float64] = each.mean(0).numpy()
+    return mean
+
+
+def average_of_heads(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
+    """Return the mean (C,) over decisions of the mean log-probability of the heads present.
+
+    Args:
+        predictions: of a clip's segments.
+    """
+    found = [
+        np.ma.masked_array(
+            np.stack([p.unimodal[m].double().log_softmax(-1).numpy() for m in p.unimodal]),
+            np.stack([np.repeat(~p.present[m][:, None], len(p.logits.T), 1) for m in p.unimodal]),
+        ).mean(0)
+        for p in predictions
+    ]
+    each = np.ma.concatenate(found)
+    mean: NDArray[np.float64] = np.ma.filled(each.mean(0), np.nan).astype(np.float64)
     return mean
 
 
