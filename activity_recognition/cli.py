@@ -34,6 +34,7 @@ COMMANDS = {
     'verify': 'verify',
     'bench': 'bench',
     'export': 'export',
+    'weights': 'weights',
 }
 """Commands and their modules under ``activity_recognition.commands``."""
 

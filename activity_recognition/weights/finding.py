@@ -1,4 +1,4 @@
-"""Finds a pretrained network on this machine: in the user's folder, then in the cache.
+"""Finds a pretrained network on this machine: the user's folder, the cache, installed packages.
 
 Whatever is found is compared with the register first: its size, then its SHA-256. A process hashes
 a file once, and again when the file has changed.
@@ -7,9 +7,11 @@ a file once, and again when the file has changed.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,10 +26,21 @@ FETCH = 'activity-recognition weights fetch'
 _BLOCK = 1 << 20
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a network, or a part of it, was found."""
+
+    path: Path
+    """Its file, or the folder of its files."""
+    faults: tuple[str, ...]
+    """What is wrong with it, a sentence for each file; empty where it is the registered one."""
+
+
 def find_weights(name: str) -> Path:
     """Return where a registered network lies: its file, or the folder of its files.
 
-    The user's folder is looked at first, then the cache. Nothing is downloaded.
+    The user's folder is looked at first, then the cache, then the registry packages that are
+    installed. Nothing is downloaded.
 
     Args:
         name: of the network, for example ``movenet_lightning``.
@@ -37,27 +50,33 @@ def find_weights(name: str) -> Path:
             place is something else; says what to do.
     """
     entry = entry_of(name)
-    wrong: list[str] = []
-    for folder in weights_folders():
-        paths = locate(entry, folder)
-        if paths is None:
-            continue
-        found = [text for file, path in paths.items() if (text := fault(file, path))]
-        if not found:
-            first = next(iter(paths.values()))
-            return first.parent if entry.is_folder else first
-        wrong += found
-    if wrong:
-        raise WeightsError(f'{wrong[0]}; get the right one by `{FETCH} {name}`')
-    raise WeightsError(_explain_missing(entry))
+    faults: list[str] = []
+    for place in places(entry):
+        if not place.faults:
+            return place.path
+        faults += place.faults
+    if faults:
+        raise WeightsError(explain_wrong(entry, faults[0]))
+    raise WeightsError(explain_missing(entry))
 
 
-def weights_folders() -> Iterator[Path]:
-    """Yield the folders that are looked through, in order."""
+def places(entry: WeightsEntry) -> Iterator[Place]:
+    """Yield where a network lies, whole or in part, in the order in which it is looked for.
+
+    Args:
+        entry: of the register.
+
+    Raises:
+        WeightsError: there is no place for a cache.
+    """
     named = users_folder()
-    if named is not None:
-        yield named
-    yield weights_cache()
+    for folder in (weights_cache(),) if named is None else (named, weights_cache()):
+        found = locate(entry, folder)
+        if any(exists(path) for path in found.values()):
+            yield _place(entry, found)
+    installed = _installed(entry)
+    if installed is not None and not (place := _place(entry, installed)).faults:
+        yield place  # another version of a package is nobody's mistake
 
 
 def users_folder() -> Path | None:
@@ -76,51 +95,115 @@ def weights_cache() -> Path:
         return cache_dir() / 'weights'
     except RuntimeError as error:
         raise WeightsError(
-            f'no place for weights: {error}; set XDG_CACHE_HOME, or give a folder that has them '
-            f'with {FOLDER_VARIABLE}'
+            f'no place for weights: {error}; set XDG_CACHE_HOME to a folder'
         ) from error
 
 
-def locate(entry: WeightsEntry, folder: Path) -> dict[WeightsFile, Path] | None:
-    """Return where the files of a network are in a folder; None where one is missing.
+def locate(entry: WeightsEntry, folder: Path) -> dict[WeightsFile, Path]:
+    """Return where each file of a network lies in a folder, or should.
 
     Args:
         entry: of the register.
-        folder: the cache, or a folder of the user's. There, a single file may also have the
-            name of the network, with or without the file's suffix.
+        folder: the cache, or a folder of the user's. A single file may also have the name of the
+            network, with or without the file's suffix.
     """
     found: dict[WeightsFile, Path] = {}
     for file in entry.files:
-        places = [entry.path_in(folder, file)]
-        if not entry.is_folder:
-            places += [folder / f'{entry.name}{Path(file.name).suffix}', folder / entry.name]
-        there = next((place for place in places if exists(place)), None)
-        if there is None:
-            return None
-        found[file] = there
+        usual = entry.path_in(folder, file)
+        others = (folder / f'{entry.name}{usual.suffix}', folder / entry.name)
+        candidates = (usual,) if entry.is_folder else (usual, *others)
+        found[file] = next((path for path in candidates if exists(path)), usual)
     return found
 
 
-def fault(file: WeightsFile, path: Path) -> str | None:
+def fault(file: WeightsFile, path: Path, shown: str = '') -> str | None:
     """Return what is wrong with a file, if anything is.
 
     Args:
         file: what it should be.
         path: where it lies.
+        shown: what to call it in the sentence; empty for its path.
     """
+    shown = shown or str(path)
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
-            return f'{path}: expected the file {file.name}, found something else'
+            return f'{shown}: expected the file {file.name}, found something else'
         if state.st_size != file.size_bytes:
-            return f'{path}: expected {file.size_bytes} bytes, got {state.st_size}'
+            return f'{shown}: expected {file.size_bytes} bytes, got {state.st_size}'
         key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         found = _hash_unchanged(path, key)
+    except FileNotFoundError:
+        return f'{shown}: expected a file of {file.size_bytes} bytes, found none'
     except OSError as error:
-        return f'{path}: cannot read it ({error.strerror or error})'
+        return f'{shown}: cannot read it ({error.strerror or error})'
     if found != file.sha256:
-        return f'{path}: expected a file of SHA-256 {file.sha256}, got {found}'
+        return f'{shown}: expected a file of SHA-256 {file.sha256}, got {found}'
     return None
+
+
+def explain_missing(entry: WeightsEntry) -> str:
+    """Return what to do about a network that is not on this machine.
+
+    Args:
+        entry: of the register.
+    """
+    folder = users_folder()
+    if folder is None:
+        instead = f'or give a folder that has it with {FOLDER_VARIABLE}'
+    else:
+        instead = f'or put it into {folder}, which {FOLDER_VARIABLE} names'
+    return f'{entry.name} is not on this machine: run `{FETCH} {entry.name}`, {instead}'
+
+
+def explain_wrong(entry: WeightsEntry, wrong: str) -> str:
+    """Return what to do about a network of which a file is not the registered one.
+
+    Args:
+        entry: of the register.
+        wrong: what :func:`fault` says of the file.
+    """
+    return f'{wrong}; get the registered one by `{FETCH} {entry.name}`'
+
+
+def explain_nothing() -> str:
+    """Return what to do where no registered network is on this machine."""
+    return (
+        f'none of the registered networks is on this machine: run `{FETCH} --all`, or give a '
+        f'folder that has them with {FOLDER_VARIABLE}'
+    )
+
+
+def _place(entry: WeightsEntry, found: dict[WeightsFile, Path]) -> Place:
+    faults = (fault(file, path) for file, path in found.items())
+    first = next(iter(found.values()))
+    return Place(
+        path=first.parent if entry.is_folder else first,
+        faults=tuple(text for text in faults if text),
+    )
+
+
+def _installed(entry: WeightsEntry) -> dict[WeightsFile, Path] | None:
+    """Return the files of a network in packages that are installed; none of them is imported."""
+    found: dict[WeightsFile, Path] = {}
+    for file in entry.files:
+        for source in file.sources:
+            if source.package and (path := _in_package(source.package, source.member)):
+                found[file] = path
+                break
+        else:
+            return None
+    names_fit = all(path.name == file.name for file, path in found.items())
+    together = len({path.parent for path in found.values()}) == 1
+    return found if not entry.is_folder or (names_fit and together) else None
+
+
+def _in_package(package: str, member: str) -> Path | None:
+    try:
+        path = Path(str(importlib.metadata.distribution(package).locate_file(member)))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return path if exists(path) else None
 
 
 @lru_cache(maxsize=256)
@@ -131,12 +214,3 @@ def _hash_unchanged(path: Path, _state: tuple[int, ...]) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _explain_missing(entry: WeightsEntry) -> str:
-    folder = users_folder()
-    if folder is None:
-        instead = f'or give a folder that has it with {FOLDER_VARIABLE}'
-    else:
-        instead = f'or put it into {folder}, which {FOLDER_VARIABLE} names'
-    return f'{entry.name} is not on this machine: run `{FETCH} {entry.name}`, {instead}'

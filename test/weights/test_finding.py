@@ -8,8 +8,9 @@ import pytest
 from activity_recognition.errors import WeightsError
 from activity_recognition.weights import find_weights
 from activity_recognition.weights import finding as module
-from activity_recognition.weights.finding import FOLDER_VARIABLE
-from factories.weights import FILES, put
+from activity_recognition.weights.entries import register
+from activity_recognition.weights.finding import FOLDER_VARIABLE, places
+from factories.weights import FILES, entry, file_entry, install, package_source, put, write_register
 
 pytestmark = pytest.mark.usefixtures('made_up')
 
@@ -27,8 +28,10 @@ def test_what_is_nowhere_is_answered_with_the_command(cache):
 def test_a_file_and_a_folder_of_the_cache(cache):
     path = put(cache, 'pose.tflite')
     assert find_weights('pose') == path
-    put(cache / 'words', 'config.json')
     with pytest.raises(WeightsError, match='words is not on this machine'):
+        find_weights('words')
+    put(cache / 'words', 'config.json')
+    with pytest.raises(WeightsError, match=r'words/model\.safetensors: expected a file of 45000 b'):
         find_weights('words')
     put(cache / 'words', 'model.safetensors')
     assert find_weights('words') == cache / 'words'
@@ -62,7 +65,7 @@ def test_a_wrong_file_is_refused_with_what_was_expected_and_what_came(cache):
         find_weights('pose')
     expected, got = (hashlib.sha256(c).hexdigest() for c in (FILES['pose.tflite'], content))
     assert str(caught.value) == (
-        f'{path}: expected a file of SHA-256 {expected}, got {got}; get the right one by '
+        f'{path}: expected a file of SHA-256 {expected}, got {got}; get the registered one by '
         '`activity-recognition weights fetch pose`'
     )
 
@@ -114,3 +117,38 @@ def test_without_a_home_there_is_a_sentence(monkeypatch):
 
 def _no_home():
     raise RuntimeError('no home')
+
+
+def test_a_registry_package_that_is_installed_has_it(tmp_path, cache, monkeypatch, made_up):
+    member = 'networks/pose/pose.tflite'
+    source = package_source(member)
+    write_register(made_up, pose=entry(file_entry('pose.tflite', source)))
+    register.cache_clear()
+    monkeypatch.syspath_prepend(install(tmp_path / 'site', {member: FILES['pose.tflite']}))
+    assert find_weights('pose') == tmp_path / 'site' / member
+    path = put(cache, 'pose.tflite')
+    assert find_weights('pose') == path
+
+
+def test_the_files_of_a_folder_have_to_lie_together_in_the_package(tmp_path, monkeypatch, made_up):
+    names = ('config.json', 'model.safetensors')
+    for folders, expected in ((('model', 'model'), True), (('model', 'weights'), False)):
+        members = [f'networks/{folder}/{name}' for folder, name in zip(folders, names, strict=True)]
+        files = [file_entry(n, package_source(m)) for n, m in zip(names, members, strict=True)]
+        write_register(made_up, words=entry(*files))
+        register.cache_clear()
+        site = tmp_path / f'site-{expected}'
+        contents = dict(zip(members, (FILES[name] for name in names), strict=True))
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(install(site, contents))
+            found = list(places(register()['words']))
+        assert [place.path for place in found] == ([site / 'networks/model'] if expected else [])
+
+
+def test_another_version_of_a_package_is_nobodys_mistake(tmp_path, monkeypatch, made_up):
+    member = 'networks/pose.tflite'
+    write_register(made_up, pose=entry(file_entry('pose.tflite', package_source(member))))
+    register.cache_clear()
+    monkeypatch.syspath_prepend(install(tmp_path / 'site', {member: b'newer'}))
+    with pytest.raises(WeightsError, match='pose is not on this machine: run'):
+        find_weights('pose')
