@@ -20,6 +20,7 @@ LAYERS = [
     {'bags', 'simulation', 'reporting', 'inference'},
     {'startup'},
     {'recorded'},
+    {'front_ends'},
     {'streams', 'sensors', 'models'},
     {'parameter_files', 'weights'},
     {'config_io'},

@@ -1,0 +1,145 @@
+"""Runs pretrained networks (.tflite) by LiteRT, on one thread of the CPU.
+
+A network is known by its name in the register of weights. It keeps nothing between two calls, so
+that everybody in a process shares one interpreter of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.errors import MissingExtraError, ShapeError, WeightsError
+from activity_recognition.weights import find_weights
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayForm:
+    """What one input or output of a network is."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """As NumPy calls it."""
+
+    def __str__(self) -> str:
+        """Return dtype and shape."""
+        return f'{self.dtype} {self.shape}'
+
+
+class LiteRtNetwork:
+    """One network, loaded."""
+
+    def __init__(
+        self, path: Path, *, inputs: Sequence[ArrayForm], outputs: Sequence[ArrayForm]
+    ) -> None:
+        """Load a network and check what it takes and gives.
+
+        Args:
+            path: a .tflite file.
+            inputs: what it has to take, in its order.
+            outputs: what it has to give, in its order.
+
+        Raises:
+            MissingExtraError: LiteRT is not installed.
+            WeightsError: the file cannot be read, is no such network, or one with other inputs or
+                outputs.
+        """
+        try:
+            # Read whole: a file that is mapped may change while it is used.
+            content = path.read_bytes()
+        except OSError as error:
+            raise WeightsError(f'{path}: cannot read it ({error.strerror or error})') from error
+        self._interpreter = _interpreter(path, content)
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+        self._input_indices = _checked(
+            path, 'inputs', self._interpreter.get_input_details(), self._inputs
+        )
+        self._output_indices = _checked(
+            path, 'outputs', self._interpreter.get_output_details(), self._outputs
+        )
+        # An interpreter is not for several threads at once.
+        self._lock = threading.Lock()
+
+    def run(self, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Return the network's outputs, each an array of its own.
+
+        Args:
+            arrays: its inputs, of the forms that it was loaded with.
+
+        Raises:
+            ShapeError: an array has another shape or dtype.
+        """
+        given = [ArrayForm(array.shape, str(array.dtype)) for array in arrays]
+        if given != list(self._inputs):
+            raise ShapeError(
+                f'expected {", ".join(map(str, self._inputs))}, got {", ".join(map(str, given))}'
+            )
+        with self._lock:
+            for index, array in zip(self._input_indices, arrays, strict=True):
+                self._interpreter.set_tensor(index, array)
+            self._interpreter.invoke()
+            return tuple(self._interpreter.get_tensor(index) for index in self._output_indices)
+
+
+def load_network(
+    name: str, *, inputs: tuple[ArrayForm, ...], outputs: tuple[ArrayForm, ...]
+) -> LiteRtNetwork:
+    """Return a registered network; it is loaded once per process.
+
+    Args:
+        name: in the register of weights, for example ``movenet_lightning``.
+        inputs: what it has to take, in its order.
+        outputs: what it has to give, in its order.
+
+    Raises:
+        MissingExtraError: LiteRT is not installed.
+        WeightsError: the network is not on this machine, or is not what the register says.
+    """
+    return _loaded(find_weights(name), inputs, outputs)
+
+
+@cache
+def _loaded(
+    path: Path, inputs: tuple[ArrayForm, ...], outputs: tuple[ArrayForm, ...]
+) -> LiteRtNetwork:
+    return LiteRtNetwork(path, inputs=inputs, outputs=outputs)
+
+
+def _interpreter(path: Path, content: bytes) -> Any:
+    """Return an interpreter with its tensors allocated."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise MissingExtraError(
+            f'LiteRT, which runs {path.name}, is not installed: '
+            "pip install 'activity_recognition[litert]'"
+        ) from error
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().partition('\n')[0]
+        raise WeightsError(f'{path}: expected a network for LiteRT, got {reason}') from error
+    return interpreter
+
+
+def _checked(
+    path: Path, what: str, details: list[dict[str, Any]], expected: tuple[ArrayForm, ...]
+) -> list[int]:
+    """Return the indices of a network's inputs or outputs, which have to be as expected."""
+    found = tuple(
+        ArrayForm(tuple(map(int, item['shape'])), np.dtype(item['dtype']).name) for item in details
+    )
+    if found != expected:
+        raise WeightsError(
+            f'{path}: expected {what} {", ".join(map(str, expected))}, '
+            f'got {", ".join(map(str, found))}'
+        )
+    return [item['index'] for item in details]
