@@ -110,6 +110,8 @@ def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
     if processes.is_main_process:
         for finding in result.findings:
             print(finding, file=sys.stderr)
+        if result.curves is not None:
+            print(f'training beside validation, epoch by epoch: {result.curves}', file=sys.stderr)
         print(result.checkpoint)
     processes.destroy_process_group()
     return 0

@@ -24,6 +24,12 @@ svg .present { fill: var(--soft); fill-opacity: .16; }
 svg .for { fill: var(--accent); }
 svg .against { fill: var(--against); }
 svg .mark { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 3 3; }
+svg .line { fill: none; stroke: var(--accent); stroke-width: 2; }
+svg .line.seen { stroke: var(--against); stroke-dasharray: 6 3; }
+svg .line.dot { fill: var(--accent); stroke: none; }
+svg .line.seen.dot { fill: var(--against); }
+svg .kept { stroke: var(--good); stroke-width: 2; }
+svg .joined { fill: var(--card); stroke: var(--accent); stroke-width: 2; }
 """
 """Classes the charts use."""
 

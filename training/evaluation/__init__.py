@@ -20,7 +20,9 @@ live            recordings played into a node, and compared
 measuring       all of it
 schema          the file that holds it
 gate            what a checkpoint must reach
+curves          how right a run was, epoch by epoch, as its checkpoint keeps it
 figures         SVG
+curves_page     the curves drawn: in a report, and as a run's own page
 tables          HTML
 report          the folder with all of it
 ==============  ==================================================================================

@@ -37,6 +37,7 @@ from activity_recognition.training.evaluation.combinations import (
     count,
 )
 from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers, measure_cost
+from activity_recognition.training.evaluation.curves import read_curves
 from activity_recognition.training.evaluation.decisions import SegmentResult
 from activity_recognition.training.evaluation.detection import measure_detection
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
@@ -401,6 +402,7 @@ def _about(
     settings = {item.name: getattr(config, item.name) for item in dataclasses.fields(config)}
     nested = ('sync', 'smoothing', 'engine')
     about = [about_recording(recording, checkpoint.config.labels) for recording in decided]
+    curves = read_curves(checkpoint.metrics)
     return {
         'recordings': about,
         'clips': summarise_clips(about),
@@ -411,6 +413,7 @@ def _about(
             'temperature': checkpoint.temperature,
             'weights': sum(p.numel() for p in checkpoint.system.parameters()),
         },
+        'curves': None if curves is None else to_mapping(curves),
         'data': {
             'name': recordings.name,
             'source': recordings.source,

@@ -24,6 +24,14 @@ from activity_recognition.reporting.metrics import Check
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.training.evaluation import figures, tables
 from activity_recognition.training.evaluation.cautions import assurance, cautions, smoothing_advice
+from activity_recognition.training.evaluation.curves import parse_curves
+from activity_recognition.training.evaluation.curves_page import (
+    TITLE as CURVES,
+)
+from activity_recognition.training.evaluation.curves_page import (
+    curves_content,
+    curves_figure,
+)
 from activity_recognition.training.evaluation.fusion_findings import better_without
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
 from activity_recognition.training.evaluation.schema import (
@@ -114,6 +122,8 @@ def _files(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     )
     yield 'reliability.svg', figures.reliability_figure(metrics['calibration'], alone=True)
     yield 'latency.svg', figures.latency_figure(metrics, alone=True)
+    if curves := parse_curves(metrics['curves']):
+        yield 'curves.svg', curves_figure(curves, alone=True)
     for place, recording in enumerate(evaluation.decided[:SHOWN_RECORDINGS], start=1):
         drawn = figures.timeline_figure(recording, labels, alone=True)
         yield f'timeline_{place}.svg', drawn
@@ -131,6 +141,7 @@ def _sections(
     yield card('With and without each modality', tables.combinations_table(metrics) + _INTERVALS)
     if metrics['clips']:
         yield card('Whole clips', tables.clips_table(metrics) + _CLIPS)
+    yield card(CURVES, curves_content(parse_curves(metrics['curves'])), wide=True)
     yield card('Confusion with all modalities', _confusions(metrics), wide=True)
     yield card('Per label, all modalities', tables.labels_table(metrics))
     yield card('Do the modalities agree?', tables.agreement_table(metrics) + _AGREEMENT)

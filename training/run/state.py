@@ -20,6 +20,7 @@ from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, printable, quoted
 from activity_recognition.scratch import writing
 from activity_recognition.text_files import parse_json
+from activity_recognition.training.run.history import Validated
 from activity_recognition.training.run.modality_progress import ModalityProgress
 
 _SCHEMA = 2
@@ -49,6 +50,8 @@ class Progress:
     """Validations in a row that gained nothing over it."""
     modalities: tuple[ModalityProgress, ...] = ()
     """Of each modality, in the network's order; empty before the first validation."""
+    history: tuple[Validated, ...] = ()
+    """All validations; of a run that an older version began, those since it went on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

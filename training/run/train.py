@@ -18,10 +18,9 @@ from safetensors.torch import load_file
 
 from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.config import ModelConfig, SyncConfig, TextConfig
-from activity_recognition.config_io import to_mapping
 from activity_recognition.errors import CheckpointError, RecordingError
 from activity_recognition.inference.precision import Precision
-from activity_recognition.models.checkpoint import METRICS, save_checkpoint
+from activity_recognition.models.checkpoint import METRICS
 from activity_recognition.models.pretrained import (
     load_backbones,
     read_tokenizer,
@@ -34,13 +33,12 @@ from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.source import Preparing
-from activity_recognition.training.evaluation.schema import SCHEMA_VERSION
-from activity_recognition.training.run.card import write_card
 from activity_recognition.training.run.clip_sizing import size_to_data
 from activity_recognition.training.run.curriculum import Curriculum
 from activity_recognition.training.run.final_fit import fit_and_measure
 from activity_recognition.training.run.losses import class_weights, head_masses
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
+from activity_recognition.training.run.outcome import CURVES, Outcome
 from activity_recognition.training.run.processes import choose_own_precision, join_processes
 from activity_recognition.training.run.recipe_file import RECIPE, write_recipe
 from activity_recognition.training.run.resuming import (
@@ -64,6 +62,8 @@ class TrainingResult:
     """What the checkpoint's ``metrics.json`` holds."""
     skipped: tuple[str, ...]
     """Why each recording that could not be used could not."""
+    curves: Path | None
+    """Page with the curves of the run; None where nothing was validated."""
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -305,59 +305,28 @@ class _Run:
             self._write(path, trainer, origin)
         self.accelerator.wait_for_everyone()
         metrics = read_json_object(path / METRICS, CheckpointError, what='the metrics')
-        return TrainingResult(checkpoint=path, metrics=metrics, skipped=self.dataset.skipped)
+        return TrainingResult(
+            checkpoint=path,
+            metrics=metrics,
+            skipped=self.dataset.skipped,
+            curves=self.out / CURVES if metrics['training'].get('curves') else None,
+        )
 
     def _write(self, path: Path, trainer: Trainer, origin: str) -> None:
-        """Fit, measure every combination of modalities, and write the checkpoint."""
-        system = trainer.average
+        """Fit, measure every combination of modalities, and write checkpoint and curves."""
         reached = fit_and_measure(
-            system,
+            trainer.average,
             self.sources.validation,
             trainer.seen,
             self.precision,
             class_weights=trainer.class_weights,
             console=self.console,
         )
-        metrics = {
-            'schema_version': SCHEMA_VERSION,
-            'training': {
-                'settings': to_mapping(
-                    dataclasses.replace(self.config, recorded=self.dataset.recorded)
-                ),
-                'recordings': len(self.dataset.training),
-                'steps': trainer.progress.step,
-                'keys': {
-                    'train': [recording.key for recording in self.dataset.training],
-                    'validation': [recording.key for recording in self.dataset.validation],
-                },
-            },
-            'calibration': dataclasses.asdict(reached.calibration),
-            'fusion': reached.fusion_for_json(system.modalities),
-            'validation': {
-                'recordings': len(self.dataset.validation),
-                'combinations': reached.combinations,
-                'own_heads': reached.own_heads,
-            },
-            'findings': reached.findings(),
-        }
-        card = write_card(
-            system.config,
-            self.config,
-            origin=origin,
-            temperature=reached.calibration.temperature,
-            weights=sum(p.numel() for p in system.parameters()),
-            measures=reached.combinations,
-            measured_on=f'{len(self.dataset.validation)} recordings held out for validation',
-            findings=reached.findings(),
+        outcome = Outcome(
+            config=self.config, dataset=self.dataset, progress=trainer.progress, reached=reached
         )
-        save_checkpoint(
-            path,
-            system,
-            self.tokenizer,
-            temperature=reached.calibration.temperature,
-            metrics=metrics,
-            card=card,
-        )
+        outcome.write(path, trainer.average, self.tokenizer, origin=origin)
+        outcome.write_curves(self.out, trainer.average.modalities)
 
 
 def _load_frame_encoder(system: ActivityRecognitionSystem, path: Path) -> None:

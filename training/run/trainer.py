@@ -27,6 +27,7 @@ from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.run.batches import load_batch, shard_batch
 from activity_recognition.training.run.curriculum import Curriculum, Stage
+from activity_recognition.training.run.history import Reached, Validated
 from activity_recognition.training.run.interruption import Interruption
 from activity_recognition.training.run.joining import Joining
 from activity_recognition.training.run.logbook import Logbook
@@ -327,7 +328,7 @@ class Trainer:
             self.progress = self.curriculum.advance(within, reached)
             ended = self.progress.stage != within.stage
             if ended and not stage.settings.fused_weight and self._sources.validation:
-                self._join_the_best(within.modalities)
+                self._join_the_best(within, stage)
             self._save()
         if ended:
             self._write('stage_ended', name=stage.name, epoch=self.progress.epoch)
@@ -337,19 +338,32 @@ class Trainer:
         result = validate(self.average, self._sources.validation, self.precision, self._peers)
         seen = validate(self.average, self.seen, self.precision, self._peers)
         epoch = self.progress.epoch + 1
-        found = {**result.measures, 'training': seen.summary()}
-        self._write('validated', epoch=epoch, stage=stage.name, **found)
+        measures = {**result.measures, 'training': seen.summary()}
+        self._write('validated', epoch=epoch, stage=stage.name, **measures)
         self._say(f'{stage.name}, epoch {epoch}: {side_by_side(result, seen)}')
         self._judge_modalities(stage, seen, result)
+        found = Validated(
+            epoch=epoch,
+            stage=stage.name,
+            stage_index=self.progress.stage,
+            training=Reached.of(seen.summary()),
+            validation=Reached.of(result.summary()),
+        )
         if not stage.settings.fused_weight:
+            self._remember(found)
             return result.own_accuracy
-        self._keep_if_best(result.balanced_accuracy)
+        self._keep_if_best(result.balanced_accuracy, found)
         return result.balanced_accuracy
 
-    def _keep_if_best(self, balanced_accuracy: float) -> None:
+    def _keep_if_best(self, balanced_accuracy: float, found: Validated) -> None:
         if balanced_accuracy > self.progress.best:
             self._keep()
             self.progress = replace(self.progress, best=balanced_accuracy)
+            found = replace(found, kept=True)
+        self._remember(found)
+
+    def _remember(self, found: Validated) -> None:
+        self.progress = replace(self.progress, history=(*self.progress.history, found))
 
     def _judge_modalities(self, stage: Stage, seen: Validation, result: Validation) -> None:
         """Note what each modality's head reaches; keep its weights where encoders train alone."""
@@ -380,9 +394,14 @@ class Trainer:
             self._write('loss_factors', stage=stage.name, **factors)
         return factors
 
-    def _join_the_best(self, reached: Sequence[ModalityProgress]) -> None:
-        """Go on with each modality's best weights, and with a fusion that fits them."""
-        for sentence in self._joining.take_the_best(reached):
+    def _join_the_best(self, before: Progress, stage: Stage) -> None:
+        """Go on with each modality's best weights, and with a fusion that fits them.
+
+        Args:
+            before: the progress at the end of the stage.
+            stage: that has ended.
+        """
+        for sentence in self._joining.take_the_best(before.modalities):
             self._say(sentence)
         if self.average.experts is None:
             return
@@ -393,7 +412,14 @@ class Trainer:
         result = validate(self.average, self._sources.validation, self.precision, self._peers)
         self._write('joined', **result.summary())
         self._say(f'joined, balanced accuracy {result.balanced_accuracy:.3f} in validation')
-        self._keep_if_best(result.balanced_accuracy)
+        found = Validated(
+            epoch=self.progress.epoch,
+            stage=stage.name,
+            stage_index=before.stage,
+            validation=Reached.of(result.summary()),
+            joined=True,
+        )
+        self._keep_if_best(result.balanced_accuracy, found)
 
     def _report(self, stage: Stage) -> None:
         found = self._throughput.read()
