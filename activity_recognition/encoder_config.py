@@ -239,8 +239,9 @@ class TextConfig(Ranged):
     max_tokens: int = setting(16, low=1, high=1024)
     """Utterances kept."""
     backbone: str = setting('', optional_in_checkpoint=True)
-    """Pretrained text network: ``minilm`` for the one that the extra of that name installs, a
-    folder that ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none.
+    """Pretrained text network: ``minilm``, which ``activity-recognition weights fetch`` or the
+    extra of that name brings, a folder that ``save_pretrained`` wrote, or a name on the Hugging
+    Face hub; empty for none.
     ``vocab_size``, ``width``, ``depth`` and ``num_heads`` are then its own."""
     trained_layers: int = setting(0, low=-1, high=1000, optional_in_checkpoint=True)
     """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the

@@ -180,14 +180,23 @@ class ConsoleReporter(Reporter):
         self._what = ''
 
     def say(self, sentence: str) -> None:
-        """Print a sentence."""
+        """Print a sentence.
+
+        Args:
+            sentence: without a full stop.
+        """
         self.close()
         self._what = sentence.partition(':')[0]
         if self._console is not None:
             self._console.print(sentence, soft_wrap=True)
 
     def received(self, count: int, total: int) -> None:
-        """Show how much has come."""
+        """Show how much has come.
+
+        Args:
+            count: bytes that have come.
+            total: bytes in all.
+        """
         if self._progress is None:
             from activity_recognition.training.pool import make_progress
 

