@@ -14,6 +14,8 @@ import pytest
 from activity_recognition.bags import labels_path
 from activity_recognition.entry import PIP_LINE, remedy
 from activity_recognition.modalities import ROLE_SPEC
+from activity_recognition.weights import register
+from activity_recognition.weights.finding import FOLDER_VARIABLE
 from factories.timing import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -262,7 +264,10 @@ def test_prose_uses_plain_words():
 
 @pytest.mark.parametrize(
     'name',
-    ['deployment', 'performance', 'evaluation/README', 'architecture', 'node', 'extending', 'data'],
+    [
+        *('deployment', 'performance', 'evaluation/README', 'architecture', 'node', 'extending'),
+        *('data', 'weights', 'pretrained_encoders'),
+    ],
 )
 def test_pages_link_what_exists(name):
     path = ROOT / 'docs' / f'{name}.md'
@@ -270,6 +275,22 @@ def test_pages_link_what_exists(name):
     local = [link for link in links if '://' not in link]
     assert local
     assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+def test_the_table_of_weights_is_that_of_the_register():
+    page = (ROOT / 'docs' / 'weights.md').read_text(encoding='utf-8')
+    table = page[page.index('| name | what |') :].split('\n\n')[0]
+    rows = [[cell.strip() for cell in row.split('|')[1:-1]] for row in table.splitlines()[2:]]
+    told = {name.strip('`'): (size, licence, kind) for name, _, size, licence, _, kind in rows}
+    assert told == {
+        name: (
+            f'{entry.size_bytes / 1e6:.1f}',
+            entry.licence,
+            'package' if entry.sources[0].package else 'address',
+        )
+        for name, entry in register().items()
+    }
+    assert f'environment variable `{FOLDER_VARIABLE}`' in page
 
 
 ARCHITECTURE = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')

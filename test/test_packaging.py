@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import importlib.util
 import itertools
+import json
 import math
 import os
 import re
@@ -174,6 +175,7 @@ def data_files(folder: Path) -> set[Path]:
 def test_the_package_finds_its_presets_checkpoints_and_types():
     package = installed_package()
     assert list((package / '_config').rglob('*.yaml'))
+    assert (package / 'weights' / 'weights.yaml').is_file()
     assert list((package / 'checkpoints').rglob('*.safetensors'))
     assert (package / 'py.typed').exists()
     assert (package / 'training' / '__init__.py').exists()
@@ -272,6 +274,7 @@ def test_pip_installs_the_part_without_ros(tmp_path):
     parts = {path.name for path in package.iterdir()}
     assert {'training', '_config', 'checkpoints', 'models', 'sensors', 'py.typed'} <= parts
     assert not parts & {'ros', 'behaviours', 'msg'}
+    assert Path('weights/weights.yaml') in data_files(package)
     assert data_files(package / '_config') == data_files(ROOT / 'config')
     assert data_files(package / 'training') == data_files(ROOT / 'training')
     own = data_files(ROOT / 'activity_recognition')
@@ -283,6 +286,12 @@ def test_pip_installs_the_part_without_ros(tmp_path):
     )
     printed = run([sys.executable, '-c', script], tmp_path, environment)
     assert printed.strip() == str(package / 'training' / '__init__.py')
+    listed = run(
+        [sys.executable, '-m', 'activity_recognition', 'weights', 'list', '--json'],
+        tmp_path,
+        environment,
+    )
+    assert 'movenet_lightning' in {row['name'] for row in json.loads(listed)}
 
 
 def workspace_environment() -> dict[str, str]:

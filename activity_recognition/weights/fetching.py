@@ -7,68 +7,72 @@ This is the only part of the package that downloads weights, and only where some
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from activity_recognition.errors import WeightsError
-from activity_recognition.weights.entries import WeightsEntry, WeightsFile, entry_of
-from activity_recognition.weights.finding import Place, fault, places, weights_cache
+from activity_recognition.weights.entries import entry_of
+from activity_recognition.weights.finding import fault, places, weights_cache
 from activity_recognition.weights.session import Session
-from activity_recognition.weights.sources import Order, Source, registered_sources
+from activity_recognition.weights.sources import (
+    Order,
+    Source,
+    registered_sources,
+    source_of_path,
+)
 from activity_recognition.weights.storing import put_in_place
 
 
 def fetch(name: str, session: Session, given: Source | None = None) -> Path:
-    """Bring a network into the cache unless it is on this machine; return where it lies.
+    """Bring a network into the cache, unless it is on this machine; return where it lies.
+
+    Where the session has a folder of its own, it is brought there instead, by a copy of what is on
+    this machine if there is one.
 
     Args:
         name: of the network.
-        session: how patient to be, and whom to tell.
+        session: how patient to be, whom to tell, and where to put it.
         given: where to take it from instead of the register's sources.
 
     Raises:
         WeightsError: no source has it, or what they have is something else.
-        OutputError: the cache cannot be written.
+        OutputError: the cache, or the folder, cannot be written.
     """
     entry = entry_of(name)
-    here = _whole(entry)
-    if here is not None:
+    here = next((place for place in places(entry) if not place.faults), None)
+    if here is not None and session.folder is None:
         session.reporter.say(f'{name}: is on this machine: {here.path}')
         return here.path
-    session.reporter.say(f'{name}: {entry.what}; {entry.licence}, {entry.attribution}')
-    for file in entry.files:
-        target = entry.path_in(weights_cache(), file)
-        if fault(file, target):
+    folder = session.folder or weights_cache()
+    targets = {file: entry.path_in(folder, file) for file in entry.files}
+    wanted = {file: target for file, target in targets.items() if fault(file, target)}
+    if not wanted:
+        session.reporter.say(f'{name}: is in {folder}')
+    else:
+        session.reporter.say(f'{name}: {entry.what}; {entry.licence}, {entry.attribution}')
+    for file, target in wanted.items():
+        if given is None and here is not None:
+            sources = [source_of_path(here.path / file.name if entry.is_folder else here.path)]
+        else:
             sources = registered_sources(file) if given is None else [given]
-            _fetch_file(entry, file, target, sources, session)
-    here = _whole(entry)
-    if here is None:
-        raise WeightsError(f'{name} was changed while it was fetched; fetch it again')
-    return here.path
+        _fetch_file(Order(entry=entry, file=file, target=target), sources, session)
+    first = targets[entry.files[0]]
+    return first.parent if entry.is_folder else first
 
 
-def _whole(entry: WeightsEntry) -> Place | None:
-    return next((place for place in places(entry) if not place.faults), None)
-
-
-def _fetch_file(
-    entry: WeightsEntry,
-    file: WeightsFile,
-    target: Path,
-    sources: Sequence[Source],
-    session: Session,
-) -> None:
-    """Bring one file into the cache, from the first source that has it.
+def _fetch_file(order: Order, sources: Sequence[Source], session: Session) -> None:
+    """Bring one file to its place, from the first source that has it.
 
     Raises:
         WeightsError: none has; says what was wrong with each.
-        OutputError: the cache cannot be written.
+        OutputError: the place cannot be written.
     """
     reasons: list[str] = []
     for number, source in enumerate(sources, start=1):
-        staged = session.temporary(file.name)
+        staged = session.temporary(order.file.name)
         try:
-            origin = source(Order(entry=entry, file=file, target=staged), session)
-            put_in_place(file, staged, target, origin)
+            origin = source(replace(order, target=staged), session)
+            put_in_place(order.file, staged, order.target, origin)
             return
         except WeightsError as error:
             reasons.append(str(error))
@@ -77,6 +81,6 @@ def _fetch_file(
         finally:
             staged.unlink(missing_ok=True)
     raise WeightsError(
-        f'cannot fetch {entry.name}: {"; ".join(reasons)}; docs/weights.md says how to bring it '
-        'from another machine'
+        f'cannot fetch {order.entry.name}: {"; ".join(reasons)}; docs/weights.md says how to bring '
+        'it from another machine'
     )

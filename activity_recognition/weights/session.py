@@ -58,17 +58,20 @@ class Reporter:
 class Session:
     """A context; at its end the temporary folder goes. A wheel is downloaded once in it."""
 
-    def __init__(self, config: FetchConfig, reporter: Reporter) -> None:
-        """Begin one; there is no folder before it is asked for.
+    def __init__(self, config: FetchConfig, reporter: Reporter, folder: Path | None = None) -> None:
+        """Begin one; there is no temporary folder before it is asked for.
 
         Args:
             config: how patient it is.
             reporter: is told what is done.
+            folder: where to put networks; None for the cache.
         """
+        self.folder = folder
+        """Where to put networks, other than the cache."""
         self.config = config
         self.reporter = reporter
         self._stack = ExitStack()
-        self._folder: Path | None = None
+        self._temporary: Path | None = None
         self._wheels: dict[tuple[str, ...], Path | WeightsError] = {}
         self._given = 0
 
@@ -84,7 +87,7 @@ class Session:
         self._stack.close()
 
     def temporary(self, name: str) -> Path:
-        """Return a path in the temporary folder, on the cache's disk, where nothing is yet.
+        """Return a path in the temporary folder, beside the networks, where nothing is yet.
 
         What a process that was killed has left there goes when the folder is made.
 
@@ -92,14 +95,14 @@ class Session:
             name: how it ends.
 
         Raises:
-            OutputError: the cache cannot be written.
+            OutputError: nothing can be written there.
         """
-        if self._folder is None:
-            cache = weights_cache()
-            with writing_cache(cache):
-                self._folder = self._stack.enter_context(scratch_folder(cache, _SCRATCH))
+        if self._temporary is None:
+            place = self.folder or weights_cache()
+            with writing_cache(place):
+                self._temporary = self._stack.enter_context(scratch_folder(place, _SCRATCH))
         self._given += 1
-        return self._folder / f'{self._given}-{name}'
+        return self._temporary / f'{self._given}-{name}'
 
     def announce(self, what: str, origin: str, size_bytes: int) -> None:
         """Say what is taken from where, before it is.

@@ -85,6 +85,15 @@ def given_source(place: str) -> Source:
     return partial(_take_from_wheel if path.suffix == WHEEL else _take_file, path)
 
 
+def source_of_path(path: Path) -> Source:
+    """Return the source that copies one file.
+
+    Args:
+        path: of the file.
+    """
+    return partial(_copy, path)
+
+
 def _path_of(address: str) -> Path:
     parts = urllib.parse.urlsplit(address)
     if parts.netloc not in ('', 'localhost') or parts.query or parts.fragment:

@@ -44,15 +44,15 @@ def writing_cache(path: Path) -> Iterator[None]:
 
 
 def cannot_write(path: Path, reason: str) -> str:
-    """Return what to say of a cache that cannot be written.
+    """Return what to say of a cache or folder that cannot be written.
 
     Args:
         path: what was to be written.
         reason: why it was not.
     """
     return (
-        f'{path}: cannot write weights there: {reason}; make room, or set XDG_CACHE_HOME to a '
-        'folder that can be written'
+        f'{path}: cannot write weights there: {reason}; make room, or name a folder that can be '
+        'written with --to or XDG_CACHE_HOME'
     )
 
 

@@ -81,6 +81,30 @@ def test_fetch_says_what_it_takes_before_it_does(command, cache, usb):
     assert out == f'pose: {cache}/pose.tflite\nwords: {cache}/words\n'
 
 
+def test_fetch_to_a_folder_that_goes_to_another_machine(command, cache, usb, tmp_path, monkeypatch):
+    """What is here is copied; the other machine takes the folder as it is, or fetches from it."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(usb))
+    stick = tmp_path / 'stick'
+    status, out, err = command('weights', 'fetch', '--all', '--to', stick)
+    assert status == 0
+    assert out == f'pose: {stick}/pose.tflite\nwords: {stick}/words\n'
+    assert f'pose.tflite: 0.0 MB from {usb}/pose.tflite\n' in err
+    assert not cache.exists()
+    again = command('weights', 'fetch', '--all', '--to', stick)
+    assert again == (0, out, f'pose: is in {stick}\nwords: is in {stick}\n')
+    (stick / 'words' / 'config.json').write_bytes(b'changed')
+    _, _, err = command('weights', 'fetch', '--all', '--to', stick)
+    assert 'config.json: ' in err
+    assert 'model.safetensors: ' not in err
+    monkeypatch.setenv(FOLDER_VARIABLE, str(stick))
+    assert command('weights', 'verify')[0] == 0
+    monkeypatch.delenv(FOLDER_VARIABLE)
+    assert command('weights', 'fetch', '--all', '--from', stick, '--quiet')[0] == 0
+    assert command('weights', 'verify')[1] == (
+        f'pose: verified, {cache}/pose.tflite\nwords: verified, {cache}/words\n'
+    )
+
+
 def test_fetch_over_http_shows_how_far_it_is(command, made_up, cache):
     with serving({'/p': content(FILES['pose.tflite'])}) as server:
         source = {'url': f'{server.address}p'}
@@ -178,8 +202,8 @@ def test_a_cache_that_cannot_be_written(command, tmp_path, usb, monkeypatch):
     assert (status, out) == (1, '')
     assert err == (
         f'activity-recognition weights: {tmp_path}/home/activity_recognition/weights: cannot write '
-        'weights there: Not a directory; make room, or set XDG_CACHE_HOME to a folder that can be '
-        'written\n'
+        'weights there: Not a directory; make room, or name a folder that can be written with --to '
+        'or XDG_CACHE_HOME\n'
     )
 
 

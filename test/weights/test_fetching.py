@@ -278,7 +278,7 @@ class TestTheCache:
             bring(place=path)
         assert str(caught.value) == (
             f'{home}/activity_recognition/weights: cannot write weights there: Not a directory; '
-            'make room, or set XDG_CACHE_HOME to a folder that can be written'
+            'make room, or name a folder that can be written with --to or XDG_CACHE_HOME'
         )
 
     def test_a_full_disk(self, cache, bring, registered, small_files):
