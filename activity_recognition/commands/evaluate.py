@@ -215,13 +215,18 @@ def _player(
 
 def _say_what_to_know(evaluation: Evaluation, console: Console | None) -> None:
     """Name what could not be used, and what the numbers do not stand for."""
-    from activity_recognition.training.evaluation.cautions import cautions, smoothing_advice
+    from activity_recognition.training.evaluation.cautions import (
+        cautions,
+        findings,
+        smoothing_advice,
+    )
 
     if console is None:
         return
     data, advice = evaluation.metrics['data'], smoothing_advice(evaluation.metrics)
     left_out = [f'left out: {reason}' for reason in data['skipped']]
-    for sentence in (*left_out, *cautions(data), *filter(None, [advice])):
+    found = findings(evaluation.metrics)
+    for sentence in (*left_out, *cautions(data), *found, *filter(None, [advice])):
         console.print(sentence, style='yellow', markup=False, highlight=False)
 
 

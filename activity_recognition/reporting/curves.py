@@ -112,8 +112,9 @@ class _Drawn:
         yield box(self.left, self.top, _PANEL, _HEIGHT, class_='frame')
         yield from self._axes()
         yield from self._marks()
-        yield from self._line(self.panel.training, 'training', 'line seen')
         yield from self._line(self.panel.validation, 'validation', 'line')
+        # Dashed: where both are the same, both are seen.
+        yield from self._line(self.panel.training, 'training', 'line seen')
         for point in self.panel.points:
             yield self._dot(point.epoch, point.value, point.tip, 'joined', 5.0)
 

@@ -15,6 +15,7 @@ calibration     whether a probability means what it says
 unknown         whether what the network does not know is told from what it does
 detection       average precision per decision
 cost            time and memory of a decision, streamed
+generalisation  whether modalities by themselves are as right in new scenes as in known ones
 bootstrap       confidence intervals over recordings
 live            recordings played into a node, and compared
 measuring       all of it

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from activity_recognition.streams.schedule import IDLE_RATE_HZ
+from activity_recognition.training.evaluation.fusion_findings import better_without
+from activity_recognition.training.evaluation.generalisation import scene_bound
 
 
 def assurance(data: Mapping[str, Any]) -> str:
@@ -56,6 +58,17 @@ def cautions(data: Mapping[str, Any]) -> Iterator[str]:
             'What a decision costs was not measured: shards no longer hold what sensors sent; '
             'measure the recordings that they were made of'
         )
+
+
+def findings(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Say in sentences what a reader has to know first: which modality spoils or does not carry.
+
+    Args:
+        metrics: of a report.
+    """
+    if sentence := better_without(metrics['combinations'], 'on these recordings'):
+        yield sentence
+    yield from scene_bound(metrics['generalisation'])
 
 
 def smoothing_advice(metrics: Mapping[str, Any]) -> str:

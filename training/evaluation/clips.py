@@ -22,6 +22,7 @@ from activity_recognition.training.evaluation.classification import (
     summarise,
 )
 from activity_recognition.training.evaluation.decisions import UNDECIDED, SegmentResult
+from activity_recognition.types import Modality
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,6 +49,24 @@ def answer_clip(results: Sequence[SegmentResult], temperature: float) -> ClipAns
         results: of the recording's segments.
         temperature: logits are divided by it.
     """
+    return _answer(results, [(r.logits / temperature, r.anything) for r in results])
+
+
+def answer_clip_alone(results: Sequence[SegmentResult], modality: Modality) -> ClipAnswer | None:
+    """Answer for a recording by one modality's own head; None as for :func:`answer_clip`.
+
+    Args:
+        results: of the recording's segments.
+        modality: which decides where it is present.
+    """
+    return _answer(results, [(r.own_logits[modality], r.present[modality]) for r in results])
+
+
+def _answer(
+    results: Sequence[SegmentResult],
+    decided: Sequence[tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]],
+) -> ClipAnswer | None:
+    """Answer by logits (Q, C) of each result, of the decisions at which they count (Q,)."""
     truths = {int(target) for result in results for target in set(result.targets.tolist())}
     labelled = {target for target in truths if target >= 0}
     if len(labelled) != 1:
@@ -56,8 +75,11 @@ def answer_clip(results: Sequence[SegmentResult], temperature: float) -> ClipAns
     num_classes = results[0].num_classes
     if truth >= num_classes:
         return None
-    rows = [result.logits[result.anything & (result.targets == truth)] for result in results]
-    logits = torch.from_numpy(np.concatenate(rows) / temperature)
+    rows = [
+        logits[counted & (result.targets == truth)]
+        for result, (logits, counted) in zip(results, decided, strict=True)
+    ]
+    logits = torch.from_numpy(np.concatenate(rows)).double()
     mean: NDArray[np.float64] = torch.log_softmax(logits, dim=-1).mean(0).numpy()
     return ClipAnswer(truth=truth, log_probabilities=mean, decisions=len(logits))
 

@@ -75,8 +75,8 @@ class TrainingCurves:
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the parts do not fit together."""
-        lines = (self.fused, self.loss, *self.own_heads)
-        lengths = {len(line) for curve in lines for line in (curve.training, curve.validation)}
+        curves: list[Curve | HeadCurve] = [self.fused, self.loss, *self.own_heads]
+        lengths = {len(line) for curve in curves for line in (curve.training, curve.validation)}
         if lengths != {len(self.epochs)} or not self.epochs:
             raise ConfigError(f'expected {len(self.epochs)} numbers for as many epochs, from 1 up')
         if self.epochs[0] < 1 or any(later <= epoch for epoch, later in pairwise(self.epochs)):

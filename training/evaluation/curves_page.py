@@ -16,7 +16,7 @@ _EXPLANATION = (
     '<p class="soft">Balanced accuracy after each epoch that was validated, and the loss: on '
     'recordings held out for validation, and on as many that are trained on, without augmentation. '
     'Each modality by its own head, where it is present. Where training goes on rising and '
-    'validation does not, a modality learns its recordings by heart.</p>'
+    'validation does not, a modality overfits.</p>'
 )
 _NONE = (
     'The checkpoint holds no curves: its run had no recordings to validate with, or an older '

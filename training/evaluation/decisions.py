@@ -53,6 +53,8 @@ class SegmentResult:
     """(Q,), whether a modality was visible."""
     own: dict[Modality, Int64]
     """(Q,), classes that each modality's own head decided for; meaningless where it is absent."""
+    own_logits: dict[Modality, NDArray[np.float32]]
+    """(Q, C), raw, of the same."""
     decisions: Answers
     """Each for itself."""
     smoothed: Answers
@@ -106,6 +108,7 @@ def answer(
         anything=anything,
         present=prediction.present,
         own={m: logits.argmax(-1).numpy() for m, logits in prediction.unimodal.items()},
+        own_logits={m: logits.numpy() for m, logits in prediction.unimodal.items()},
         decisions=Answers(classes=decided, probabilities=probabilities),
         smoothed=smooth(probabilities, anything, prediction.stamps_ns, smoothing),
         labels=segment.labels,

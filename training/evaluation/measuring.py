@@ -40,6 +40,11 @@ from activity_recognition.training.evaluation.cost import Cost, cost_in_numbers,
 from activity_recognition.training.evaluation.curves import read_curves
 from activity_recognition.training.evaluation.decisions import SegmentResult
 from activity_recognition.training.evaluation.detection import measure_detection
+from activity_recognition.training.evaluation.generalisation import (
+    OwnCounts,
+    count_heads,
+    measure_generalisation,
+)
 from activity_recognition.training.evaluation.live import Play, measure_live, play_recordings
 from activity_recognition.training.evaluation.predict import (
     Combination,
@@ -67,7 +72,7 @@ from activity_recognition.training.evaluation.unknown import measure_unknown
 from activity_recognition.training.pool import make_progress
 from activity_recognition.training.sharding.manifest import holds_shards
 from activity_recognition.training.sharding.opening import open_source
-from activity_recognition.types import LabelSpan, seconds_between
+from activity_recognition.types import LabelSpan, Modality, seconds_between
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +117,10 @@ class Decided:
     """Of which it is one recording; empty where it belongs to none."""
     clip: ClipAnswer | None = None
     """As a whole, with everything that it has; None where it has not one label."""
+    is_seen_scene: bool = False
+    """Whether the checkpoint was trained on it, or on another recording of its group."""
+    own_counts: Mapping[Modality, OwnCounts] = field(default_factory=dict)
+    """Confusions of each modality's own head, of :func:`count_heads`."""
     spans: tuple[LabelSpan, ...]
     counts: Mapping[Combination, Mapping[str, NDArray[np.int64]]]
     """Confusion of :func:`count`, (C, C + 1), per combination, all modalities first."""
@@ -277,6 +286,8 @@ def _decide_one(
         name=recordings.names[recording.recording],
         group=recordings.groups.get(recording.recording, ''),
         clip=answer_clip(results[combinations[0]], temperature),
+        is_seen_scene=recording.recording in recordings.seen_scenes,
+        own_counts=count_heads(results[combinations[0]], combinations[0], num_classes),
         start_ns=recording.start_ns,
         spans=recordings.spans[recording.recording],
         counts={c: count(found, num_classes, temperature) for c, found in results.items()},
@@ -313,6 +324,10 @@ def measure_sections(
     labels = checkpoint.config.labels
     results = [result for recording in decided for result in recording.results]
     sums = _sum_up(decided, checkpoint.temperature)
+    groups = [recording.group for recording in decided]
+    bootstrap = Bootstrap.draw(
+        len(groups), resamples=config.resamples, seed=config.seed, groups=groups
+    )
     predicted = calibration.predictions_of(results, checkpoint.temperature)
     latency, cost_numbers = cost_in_numbers(cost)
     return {
@@ -327,7 +342,8 @@ def measure_sections(
         'detection': measure_detection(results, labels),
         'latency_ms': latency,
         'cost': cost_numbers,
-        'confidence_intervals': _intervals(sums, [r.group for r in decided], config),
+        'confidence_intervals': _intervals(sums, bootstrap, config),
+        'generalisation': measure_generalisation(decided, checkpoint.metrics, bootstrap),
     }
 
 
@@ -349,10 +365,7 @@ def _sum_up(decided: Sequence[Decided], temperature: float) -> _Sums:
     )
 
 
-def _intervals(sums: _Sums, groups: Sequence[str], config: EvaluationConfig) -> dict[str, Any]:
-    bootstrap = Bootstrap.draw(
-        len(groups), resamples=config.resamples, seed=config.seed, groups=groups
-    )
+def _intervals(sums: _Sums, bootstrap: Bootstrap, config: EvaluationConfig) -> dict[str, Any]:
     return {
         'level': LEVEL,
         'drawn': bootstrap.drawn,

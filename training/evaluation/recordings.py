@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.data.source import RecordingSource, usable_labels
+from activity_recognition.training.data.splits import Assignment
 from activity_recognition.training.data.usable import demand_usable
 from activity_recognition.types import LabelSpan
 
@@ -41,6 +42,8 @@ class Recordings:
     """Those that the checkpoint says it was made with; 0 where it does not say."""
     history: Mapping[Path, str]
     """``train`` or ``validation`` for those among them."""
+    seen_scenes: frozenset[Path]
+    """Those of a group of which the checkpoint was trained on some recording, or on themselves."""
     excluded_seen: int
     """Recordings that were not measured because the checkpoint was trained on them."""
     skipped: tuple[str, ...]
@@ -91,9 +94,19 @@ def choose_recordings(
         split=split,
         num_training_recordings=len(keys or {}),
         history={path: history[path] for path in chosen if path in history},
+        seen_scenes=frozenset(_of_seen_groups(spans, table, history)),
         excluded_seen=0 if split else len(source.found) - len(chosen),
         skipped=tuple(source.below(reason) for reason in skipped),
     )
+
+
+def _of_seen_groups(
+    chosen: Iterable[Path], table: Mapping[Path, Assignment], history: Mapping[Path, str]
+) -> Iterator[Path]:
+    """Yield the recordings of groups that were trained on; one in no group stands for itself."""
+    groups = {path: table[path].group for path in table if table[path].group}
+    trained = {groups.get(path, path) for path, split in history.items() if split == 'train'}
+    yield from (path for path in chosen if groups.get(path, path) in trained)
 
 
 def keys_of(checkpoint: Checkpoint) -> dict[str, str]:

@@ -23,7 +23,12 @@ from activity_recognition.reporting.blocks import (
 from activity_recognition.reporting.metrics import Check
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.training.evaluation import figures, tables
-from activity_recognition.training.evaluation.cautions import assurance, cautions, smoothing_advice
+from activity_recognition.training.evaluation.cautions import (
+    assurance,
+    cautions,
+    findings,
+    smoothing_advice,
+)
 from activity_recognition.training.evaluation.curves import parse_curves
 from activity_recognition.training.evaluation.curves_page import (
     TITLE as CURVES,
@@ -32,7 +37,6 @@ from activity_recognition.training.evaluation.curves_page import (
     curves_content,
     curves_figure,
 )
-from activity_recognition.training.evaluation.fusion_findings import better_without
 from activity_recognition.training.evaluation.measuring import Decided, Evaluation
 from activity_recognition.training.evaluation.schema import (
     METRICS,
@@ -134,7 +138,7 @@ def _sections(
 ) -> Iterator[str]:
     yield f'<style>{figures.WANTED}\n{_LAYOUT}</style>'
     yield heading(title, _summary(metrics))
-    if finding := better_without(metrics['combinations'], 'on these recordings'):
+    for finding in findings(metrics):
         yield f'<p><strong>{escape(finding)}.</strong></p>'
     yield tiles(_headline(metrics))
     yield card('Acceptance', checks_table(checks) + _cautions(metrics))
@@ -142,6 +146,7 @@ def _sections(
     if metrics['clips']:
         yield card('Whole clips', tables.clips_table(metrics) + _CLIPS)
     yield card(CURVES, curves_content(parse_curves(metrics['curves'])), wide=True)
+    yield card('Known and new scenes', tables.generalisation_table(metrics))
     yield card('Confusion with all modalities', _confusions(metrics), wide=True)
     yield card('Per label, all modalities', tables.labels_table(metrics))
     yield card('Do the modalities agree?', tables.agreement_table(metrics) + _AGREEMENT)

@@ -30,11 +30,11 @@ METRICS, REPORT = 'metrics.json', 'report.html'
 SECTIONS = (
     *('schema_version', 'combinations', 'agreement', 'temporal', 'calibration', 'unknown'),
     *('detection', 'latency_ms', 'cost', 'live', 'confidence_intervals', 'recordings', 'clips'),
-    *('labels', 'checkpoint', 'curves', 'data', 'settings', 'conditions'),
+    *('labels', 'checkpoint', 'curves', 'generalisation', 'data', 'settings', 'conditions'),
 )
 """Keys of the file, in order."""
 
-_LATER = ('live', 'clips', 'curves')
+_LATER = ('live', 'clips', 'curves', 'generalisation')
 """Sections that came without a new version: a report of before lacks them."""
 
 Metrics = dict[str, Any]

@@ -8,6 +8,7 @@ from typing import Any
 
 from activity_recognition.reporting.blocks import meter, percent, swatch, table
 from activity_recognition.reporting.drawing import label_colours
+from activity_recognition.training.evaluation.generalisation import KINDS, SIDES
 from activity_recognition.training.evaluation.schema import fused_name
 
 Metrics = Mapping[str, Any]
@@ -94,6 +95,38 @@ def clips_table(metrics: Metrics) -> str:
         f'middle. Columns of labels: share of their clips that is right.</p>'
     )
     return table(head, rows) + note
+
+
+def generalisation_table(metrics: Metrics) -> str:
+    """Return what each modality's own head reaches in known and in new scenes."""
+    found = metrics['generalisation']
+    if found is None:
+        return (
+            '<p class="soft">Not known: no recording of a new scene was measured, or the '
+            'checkpoint does not say what it was trained on.</p>'
+        )
+    head = ['modality']
+    head += [f'{side}, {kind}' for side in ('known', 'new') for kind in ('decisions', 'clips')]
+    rows = [
+        (
+            escape(name),
+            *(percent(one[side][kind]) for side in SIDES for kind in KINDS),
+            f'{100 * one["gap"]:.1f}{spread(one["gap_interval"])}',
+        )
+        for name, one in found['own_heads'].items()
+    ]
+    groups = found['groups']
+    known = (
+        f'{groups["seen"]} groups of recordings that were trained on'
+        if groups['seen']
+        else 'recordings that were trained on, measured at the end of the run'
+    )
+    note = (
+        '<p class="soft">Balanced accuracy of each modality by its own head, where it is present: '
+        f'known are {known}; new are {groups["unseen"]} groups of which nothing was trained on. '
+        'A recording in no group counts as one. The difference is that of decisions.</p>'
+    )
+    return table([*head, 'difference, points'], rows) + note
 
 
 def labels_table(metrics: Metrics) -> str:

@@ -66,6 +66,7 @@ def make_result(
         anything=np.ones(count, dtype=np.bool_),
         present=present,
         own=heads,
+        own_logits={m: np.eye(num_classes, dtype=np.float32)[c] for m, c in heads.items()},
         decisions=Answers(classes=classes, probabilities=probabilities.astype(np.float32)),
         smoothed=Answers(classes=after, probabilities=probabilities.astype(np.float32)),
         labels=track_of(targets),
