@@ -95,6 +95,16 @@ def shared_case() -> Callable[[str], Path]:
     return find
 
 
+@pytest.fixture(scope='session')
+def weights_folder() -> Path:
+    """Folder with files of pretrained networks; skips where there is none."""
+    named = os.environ.get('ACTIVITY_RECOGNITION_WEIGHTS')
+    folder = Path(named) if named else recordings_folder().parent / 'weights'
+    if not folder.is_dir():
+        pytest.skip(f'no weights at {folder}: set ACTIVITY_RECOGNITION_WEIGHTS')
+    return folder
+
+
 @pytest.fixture
 def small_files() -> AbstractContextManager[None]:
     """A context in which no file grows beyond 16 KiB, as on a disk that is full."""

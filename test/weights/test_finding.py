@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
 from activity_recognition.errors import WeightsError
-from activity_recognition.weights import find_weights
+from activity_recognition.weights import entries, find_weights
 from activity_recognition.weights import finding as module
 from activity_recognition.weights.entries import register
 from activity_recognition.weights.finding import FOLDER_VARIABLE, places
@@ -152,3 +153,18 @@ def test_another_version_of_a_package_is_nobodys_mistake(tmp_path, monkeypatch, 
     monkeypatch.syspath_prepend(install(tmp_path / 'site', {member: b'newer'}))
     with pytest.raises(WeightsError, match='pose is not on this machine: run'):
         find_weights('pose')
+
+
+@pytest.mark.parametrize('name', ['movenet_lightning', 'yamnet', 'yamnet_class_map'])
+def test_the_real_files_are_the_registered_ones(weights_folder, monkeypatch, name):
+    monkeypatch.setattr(entries, 'REGISTER', Path(entries.__file__).parent / 'weights.yaml')
+    entries.register.cache_clear()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(weights_folder))
+    path = find_weights(name)
+    assert path.parent == weights_folder
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entries.identity(name)
+    if path.suffix == '.csv':
+        rows = path.read_text(encoding='utf-8').splitlines()
+        assert (rows[0], len(rows)) == ('index,mid,display_name', 522)
+    else:
+        assert path.read_bytes()[4:8] == b'TFL3'
