@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from activity_recognition.arguments import Argument
 from activity_recognition.commands.options import add_options, values_of
-from activity_recognition.errors import MESSAGE_LIMIT, printable
+from activity_recognition.errors import MESSAGE_LIMIT, ConfigError, WeightsError, printable
 from activity_recognition.settings import field_docstrings
 from activity_recognition.weights.session import FetchConfig, Reporter
 
@@ -145,17 +145,14 @@ def _fetch(arguments: argparse.Namespace) -> int:
     """Fetch one after the other; what cannot be had does not keep the others away."""
     from activity_recognition.config_io import build_config
     from activity_recognition.console import make_console
-    from activity_recognition.errors import WeightsError
     from activity_recognition.weights import register
-    from activity_recognition.weights.entries import entry_of
     from activity_recognition.weights.fetching import fetch
     from activity_recognition.weights.session import Session
     from activity_recognition.weights.sources import given_source
 
     config = build_config(FetchConfig, values_of(arguments, _PATIENCE), where='weights fetch')
     names = list(register()) if arguments.all else list(dict.fromkeys(arguments.names))
-    for name in names:
-        entry_of(name)
+    _entries(names)
     given = given_source(arguments.place) if arguments.place else None
     failed = 0
     reporter = ConsoleReporter(make_console(quiet=arguments.quiet))
@@ -227,7 +224,6 @@ class ConsoleReporter(Reporter):
 def _verify(arguments: argparse.Namespace) -> int:
     """Hash what is here; a network that is named has to be."""
     from activity_recognition.weights import register
-    from activity_recognition.weights.entries import entry_of
     from activity_recognition.weights.finding import (
         explain_missing,
         explain_nothing,
@@ -235,7 +231,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         places,
     )
 
-    entries = [entry_of(name) for name in arguments.names] or list(register().values())
+    entries = _entries(arguments.names) or list(register().values())
     wrong = right = 0
     for entry in entries:
         found = list(places(entry))
@@ -252,6 +248,20 @@ def _verify(arguments: argparse.Namespace) -> int:
     if not wrong and not right:
         _complain(explain_nothing())
     return 0 if right and not wrong else 1
+
+
+def _entries(names: Sequence[str]) -> list[WeightsEntry]:
+    """Return the networks of the names that were given.
+
+    Raises:
+        ConfigError: there is none of a name.
+    """
+    from activity_recognition.weights.entries import entry_of
+
+    try:
+        return [entry_of(name) for name in names]
+    except WeightsError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _complain(sentence: str) -> None:

@@ -69,8 +69,7 @@ def places(entry: WeightsEntry) -> Iterator[Place]:
     Raises:
         WeightsError: there is no place for a cache.
     """
-    named = users_folder()
-    for folder in (weights_cache(),) if named is None else (named, weights_cache()):
+    for folder in dict.fromkeys(filter(None, (users_folder(), weights_cache()))):
         found = locate(entry, folder)
         if any(exists(path) for path in found.values()):
             yield _place(entry, found)
@@ -82,7 +81,7 @@ def places(entry: WeightsEntry) -> Iterator[Place]:
 def users_folder() -> Path | None:
     """Return the folder that the environment variable names, if it names one."""
     named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named).expanduser() if named else None
+    return Path(named).expanduser().absolute() if named else None
 
 
 def weights_cache() -> Path:
@@ -92,7 +91,7 @@ def weights_cache() -> Path:
         WeightsError: the user has no home directory, and XDG_CACHE_HOME names none.
     """
     try:
-        return cache_dir() / 'weights'
+        return (cache_dir() / 'weights').absolute()
     except RuntimeError as error:
         raise WeightsError(
             f'no place for weights: {error}; set XDG_CACHE_HOME to a folder'

