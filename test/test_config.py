@@ -186,6 +186,16 @@ class TestBuilding:
         with pytest.raises(ConfigError, match=re.escape(message)):
             build_config(ModelConfig, overrides)
 
+    def test_a_field_without_a_default_is_asked_for(self):
+        @dataclasses.dataclass(frozen=True)
+        class Needy:
+            rate_hz: float
+            names: tuple[str, ...] = dataclasses.field(default_factory=tuple)
+
+        assert build_config(Needy, {'rate_hz': 5}) == Needy(5.0)
+        with pytest.raises(ConfigError, match="here: expected the key 'rate_hz', which"):
+            build_config(Needy, {'names': ['a']}, where='here')
+
     def test_only_integers_widen(self):
         assert build_config(SyncConfig, {'decision_rate_hz': 5}).decision_rate_hz == 5.0
         assert isinstance(build_config(SyncConfig, {'decision_rate_hz': 5}).decision_rate_hz, float)
