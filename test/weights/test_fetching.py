@@ -327,6 +327,21 @@ class TestProcesses:
         assert files_in(cache) == ['pose.tflite']
         assert [path.name for path in cache.iterdir()] == ['pose.tflite']
 
+    @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+    def test_ended_in_the_middle(self, made_up, cache, registered, number):
+        registered['/pose.tflite'] = stalling(POSE[:7000], len(POSE))
+        ended = process(made_up)
+        try:
+            wait_for(lambda: any(p.stat().st_size for p in cache.rglob('*pose.tflite')), 'bytes')
+            ended.send_signal(number)
+            _, said = ended.communicate(timeout=PATIENCE_S)
+        finally:
+            ended.kill()
+            ended.wait()
+        assert ended.returncode == 128 + number
+        assert said.startswith('activity-recognition weights: ')
+        assert list(cache.iterdir()) == []
+
     def test_two_at_once(self, made_up, cache, registered):
         barrier = threading.Barrier(2)
         registered['/pose.tflite'] = meeting(barrier, content(POSE))

