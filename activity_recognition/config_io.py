@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from activity_recognition.config import Architecture, ModelConfig
 from activity_recognition.errors import QUOTE_LIMIT, ConfigError, quoted
 
 T = TypeVar('T')
+_EXPONENT = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+', re.ASCII)
 
 MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips', 'joints')
 """Names of the model presets shipped with the package that begin from scratch."""
@@ -145,6 +147,12 @@ def _convert(expected: Any, value: Any, where: str, *, stored: bool = False) -> 
         if value is None:
             return None
         expected = next(a for a in typing.get_args(expected) if a is not type(None))
+    if expected in (int, float) and isinstance(value, str) and not stored:
+        value = _with_exponent(value, expected)
+    return _scalar(expected, value, where)
+
+
+def _scalar(expected: Any, value: Any, where: str) -> Any:
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return _float(value, where)
     if isinstance(value, bool) != (expected is bool) or not isinstance(value, expected):
@@ -152,6 +160,17 @@ def _convert(expected: Any, value: Any, where: str, *, stored: bool = False) -> 
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f'{where}: expected a finite number, got {value}')
     return value
+
+
+def _with_exponent(text: str, expected: type[int] | type[float]) -> Any:
+    """Return the number that a text is with an exponent; else the text.
+
+    YAML 1.1 reads ``1e-3`` and ``1e1`` as texts: it wants a point and a sign.
+    """
+    if len(text) > QUOTE_LIMIT or not _EXPONENT.fullmatch(text):
+        return text
+    number = float(text)
+    return int(number) if expected is int and number.is_integer() else number
 
 
 def _float(value: int, where: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,6 @@ from activity_recognition.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     from activity_recognition.training.config import TrainConfig
-
-_NUMBER = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+')
-"""What people write as a number and YAML does not read as one: 1e-3."""
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
@@ -72,9 +68,7 @@ def read_overrides(texts: Sequence[str]) -> dict[str, Any]:
         key, equals, value = text.partition('=')
         if not equals or not key.strip():
             raise ConfigError(f'--set: expected KEY=VALUE, got {quoted(text)}')
-        read = parse_yaml(value, ConfigError, where=f'--set {key.strip()[:100]}')
-        is_number = isinstance(read, str) and _NUMBER.fullmatch(read)
-        values[key.strip()] = float(read) if is_number else read
+        values[key.strip()] = parse_yaml(value, ConfigError, where=f'--set {key.strip()[:100]}')
     return nested(values, where='--set')
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 
 import pytest
 
 from activity_recognition.commands.recipes import load_recipe, read_overrides, recipe_list, recipes
-from activity_recognition.config_io import load_config
+from activity_recognition.config_io import build_config, load_config
 from activity_recognition.errors import ConfigError
 from activity_recognition.recorded import SETTINGS
+from activity_recognition.text_files import parse_yaml
 from activity_recognition.training.config import TrainConfig
 
 
@@ -57,12 +59,48 @@ def test_the_last_of_two_values_counts():
     assert load('smoke', 'epochs=3', 'epochs=4').epochs == 4
 
 
+def test_numbers_are_taken_with_an_exponent_as_people_write_them():
+    config = load(
+        'smoke',
+        'epochs=1e1',
+        'learning_rate=5e-4',
+        'stages=[{epochs: 2E0, fused_weight: 1e-1, unimodal_weight: 2.5e0}]',
+        'augmentation={colour: 1e-1}',
+    )
+    assert (config.epochs, type(config.epochs), config.learning_rate) == (10, int, 5e-4)
+    (stage,) = config.stages
+    assert (stage.epochs, stage.fused_weight, stage.unimodal_weight) == (2, 0.1, 2.5)
+    assert config.augmentation.colour == 0.1
+
+
+def test_lists_of_numbers_are_taken_so_too():
+    @dataclasses.dataclass(frozen=True)
+    class Listed:
+        rates: tuple[float, ...] = ()
+        sizes: tuple[int, ...] = ()
+        names: tuple[str, ...] = ()
+
+    said = parse_yaml('{rates: [1e-3, 2], sizes: [1e2], names: [1e5]}', ConfigError, where='here')
+    assert build_config(Listed, said) == Listed(rates=(1e-3, 2.0), sizes=(100,), names=('1e5',))
+
+
+def test_a_recipe_file_is_read_so_too(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('learning_rate: 1e-3\nepochs: 2e0\n')
+    assert (load(str(path)).learning_rate, load(str(path)).epochs) == (1e-3, 2)
+
+
 @pytest.mark.parametrize(
     ('text', 'fault'),
     [
         ('epoch=3', "--set: unknown key 'epoch'; did you mean 'epochs'?"),
         ('augmentation.miror=0', "--set: augmentation: unknown key 'miror'; did you mean 'mirror'"),
         ('epochs=many', "--set: epochs: expected int, got 'many'"),
+        ('epochs=1e-1', '--set: epochs: expected int, got 0.1'),
+        ('epochs=1e1x', "--set: epochs: expected int, got '1e1x'"),
+        ('epochs=1e30', 'TrainConfig.epochs must lie in [1, 100000], got 1000'),
+        ('learning_rate=1e999', '--set: learning_rate: expected a finite number, got inf'),
+        ('augmentation.mirror=١e1', '--set: augmentation: mirror: expected float'),
         ('epochs=2.5', '--set: epochs: expected int, got 2.5'),
         ('epochs=', '--set: epochs: expected int, got None'),
         ('epochs=0', 'TrainConfig.epochs must lie in [1, 100000], got 0'),
