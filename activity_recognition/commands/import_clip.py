@@ -9,8 +9,8 @@ Or key points of a body as arrays in a .npz file (docs/data.md), with an audio f
 Tables of other sensors go with either. A file of labels is a table with the header
 start_s,end_s,label; times are seconds from the start.
 
-A table of clips (.csv), a folder that holds one as clips.csv, or a folder with a folder of clips
-for each label, gives a folder of recordings, ready for check, train and evaluate:
+A table of clips (.csv or .tsv), a folder that holds one as clips.csv, or a folder with a folder
+of clips for each label, gives a folder of recordings, ready for check, train and evaluate:
     activity-recognition import clips.csv --out recordings
     activity-recognition import clips/ --out recordings
 The table has the columns clip and label, and if wanted recording, transcript, start_s, end_s,
@@ -25,7 +25,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from activity_recognition.errors import ConfigError, RecordingError
+from activity_recognition.errors import ConfigError, RecordingError, printable
 from activity_recognition.modalities import SPECS
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ HELP = 'turn video files, key points or a table of clips into recordings'
 TAKES_ROS_ARGUMENTS = False
 
 _WITH_TABLE = tuple(spec for spec in SPECS if spec.table)
-_TABLE = '.csv'
 _OF_ONE = ('audio', 'transcript', 'labels', 'label', *(spec.name for spec in _WITH_TABLE))
 """Options of a single clip, which a table has columns for."""
 _NAMED = 20
@@ -52,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'clip',
         type=Path,
-        help='video or audio file, or .npz of key points; or a table of clips, .csv, or a folder',
+        help='video or audio file, or .npz of key points; or a table of clips, .csv or .tsv, or a '
+        'folder',
     )
     parser.add_argument('--audio', type=Path, help='audio file that goes with key points')
     parser.add_argument('--transcript', type=Path, help='subtitles, .srt or .vtt')
@@ -99,19 +99,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import what is given and say what that brought."""
-    if arguments.clip.is_dir() or arguments.clip.suffix.lower() == _TABLE:
+    from activity_recognition.training.data.clip_table import is_clip_table
+
+    if arguments.clip.is_dir() or is_clip_table(arguments.clip):
         return _run_many(arguments)
     return _run_one(arguments)
 
 
 def _run_one(arguments: argparse.Namespace) -> int:
     from activity_recognition.bags.imported import describe_skipped
-    from activity_recognition.console import PlainConsole
+    from activity_recognition.console import make_console
+    from activity_recognition.training.pool import make_progress
 
-    console = PlainConsole(stderr=True, quiet=arguments.quiet)
-    # Files do not say reliably how long they are, so it shows how far it is, not what is left.
-    with console.status('importing') as status:
-        found = _import(arguments, lambda done_s: status.update(f'importing: {done_s:.0f} s done'))
+    with make_progress(make_console(quiet=arguments.quiet)) as bar:
+        # Files do not say reliably how long they are, so it shows how far it is, not what is left.
+        task = bar.add_task('importing', total=None, note='')
+        found = _import(arguments, lambda done_s: bar.update(task, note=f'{done_s:.0f} s done'))
     skipped = f'; skipped: {describe_skipped(found.skipped)}' if found.skipped else ''
     print(f'{found.path}: {found.duration_s:.2f} s, {found.describe()}{skipped}')
     return 0
@@ -159,6 +162,7 @@ def _run_many(arguments: argparse.Namespace) -> int:
     from activity_recognition.console import PlainConsole
     from activity_recognition.training.data.clip_table import find_clips
     from activity_recognition.training.data.import_clips import ImportSettings, import_clips
+    from activity_recognition.training.pool import make_progress
 
     given = [f'--{name}' for name in _OF_ONE if getattr(arguments, name) is not None]
     if given:
@@ -176,16 +180,19 @@ def _run_many(arguments: argparse.Namespace) -> int:
         storage=arguments.storage,
     )
     console = PlainConsole(stderr=True, quiet=arguments.quiet)
-    with console.status('importing') as status:
+    total = len(clips.rows)
+    with make_progress(None if arguments.quiet else console) as bar:
+        task = bar.add_task('importing', total=total, note='')
         found = import_clips(
             clips,
             arguments.out,
             settings=settings,
             overwrite=arguments.overwrite,
-            progress=lambda done, name: status.update(
-                f'importing: {done} of {len(clips.rows)} clips done, now {name}'
+            progress=lambda done, name: bar.update(
+                task, completed=done, note=f'{done} of {total} clips, now {printable(name)}'
             ),
         )
+        bar.update(task, completed=total, note=f'{total} of {total} clips')
     return _report(arguments, clips, found, console)
 
 

@@ -1,6 +1,7 @@
 """The commands that make recordings, and what train refuses."""
 
 import signal
+import time
 import wave
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from activity_recognition.bags import RecordingReader, labels_path, read_labels
 from activity_recognition.commands.recipes import recipe
 from activity_recognition.config_io import shipped_file
 from activity_recognition.errors import ConfigError
+from activity_recognition.training import pool
 from activity_recognition.types import Frame
 from factories.media import Pictures, write_media, write_wav
 from factories.timing import PATIENCE_S, check_ends_in_time, seconds_of
@@ -244,6 +246,42 @@ def test_a_table_of_clips_becomes_a_folder_of_recordings(command, clips, tmp_pat
     status, printed, _ = command('import', clips / name, '--out', out, '--speech-delay', 1.5)
     assert '0 clips imported, 2 were there already, 1 left out' in printed
     assert command('import', clips, '--out', out, '--speech-delay', 1.5, '--strict')[0] == 1
+
+
+def test_without_a_terminal_an_import_says_how_far_it_is(command, clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, 'ALIVE_S', 0.0)
+    _, _, err = command('import', clips, '--out', tmp_path / 'data')
+    lines = [line for line in err.splitlines() if line.startswith('importing: ')]
+    assert any(line.endswith('; 0 of 2 clips, now seen') for line in lines)
+    assert lines[-1].startswith('importing: 100 %')
+    assert lines[-1].endswith('; 2 of 2 clips')
+    _, _, err = command('import', clips / 'seen.mp4', '--out', tmp_path / 'one')
+    assert 'importing: 0:00:0' in err
+    assert ' s done' in err
+    _, _, err = command('import', clips, '--out', tmp_path / 'other', '--quiet')
+    assert 'importing' not in err
+
+
+def test_an_import_that_was_killed_is_gone_on_with(command, start, tmp_path):
+    """With SIGKILL, at whatever it was doing: nothing is taken for what somebody else made."""
+    folder, out = tmp_path / 'clips', tmp_path / 'data'
+    (folder / 'calm').mkdir(parents=True)
+    for number in range(30):
+        write_media(folder / 'calm' / f'{number}.mp4', Pictures(count=2, fps=10, size=(64, 48)))
+    process = start('import', folder, '--out', out)
+    notes, until_s = out / '.imported.jsonl', time.monotonic() + PATIENCE_S
+    while not notes.exists() or len(notes.read_text().splitlines()) < 5:
+        assert process.poll() is None
+        assert time.monotonic() < until_s
+    process.kill()
+    process.wait(PATIENCE_S)
+    there = len(list((out / 'calm').iterdir()))
+    assert 0 < there < 30
+    status, printed, _ = command('import', folder, '--out', out)
+    assert status == 0
+    assert ' 0 left out; labels: calm 30' in printed
+    kept = int(printed.partition(' were there already')[0].rpartition(' ')[2])
+    assert 2 <= kept <= there
 
 
 def test_a_table_in_which_nothing_can_be_used_is_an_error(command, tmp_path):

@@ -20,7 +20,9 @@ from activity_recognition.text_files import exists, label_fault, read_rows
 from activity_recognition.training.data.splits import SPLITS, SPLITS_FILE, parted_groups
 
 TABLE = 'clips.csv'
-"""Name of the table that a folder of clips has."""
+"""Name of the table that a folder of clips has; with tabs also that with the other suffix."""
+TABLES = {'.csv': ',;\t', '.tsv': '\t,;'}
+"""Suffixes of tables, with what may part their columns: what does most often, else the first."""
 REQUIRED = ('clip', 'label')
 FILES = ('labels', 'audio', *SENSORS)
 """Columns that name a file, as the options of the same name do for a single clip."""
@@ -89,8 +91,8 @@ def find_clips(source: Path) -> ClipList:
     """Read a table, that of a folder, or a folder that holds one for each label.
 
     Args:
-        source: a ``.csv`` file, or a folder with ``clips.csv`` or a single other table in it, or
-            with folders named like labels.
+        source: a ``.csv`` or ``.tsv`` file, or a folder with ``clips.csv`` (or ``.tsv``) or a
+            single other table in it, or with folders named like labels.
 
     Raises:
         RecordingError: there is no table and no clip, or the table cannot be used at all.
@@ -99,11 +101,12 @@ def find_clips(source: Path) -> ClipList:
         return read_clip_table(source)
     tables = [
         path
-        for path in sorted(source.glob('*.csv'))
-        if path.name != SPLITS_FILE and not path.name.startswith('.')
+        for path in sorted(source.iterdir())
+        if is_clip_table(path) and path.name != SPLITS_FILE and not path.name.startswith('.')
     ]
-    if (source / TABLE) in tables:
-        return read_clip_table(source / TABLE)
+    named = [path for path in tables if path.stem == PurePath(TABLE).stem]
+    if len(named) == 1:
+        return read_clip_table(named[0])
     if len(tables) > 1:
         names = printable(', '.join(path.name for path in tables), QUOTE_LIMIT)
         raise RecordingError(
@@ -111,6 +114,11 @@ def find_clips(source: Path) -> ClipList:
             f'{TABLE}'
         )
     return read_clip_table(tables[0]) if tables else _by_folders(source)
+
+
+def is_clip_table(path: Path) -> bool:
+    """Return whether a path is named like a table of clips."""
+    return path.suffix.lower() in TABLES
 
 
 # --- Tables -------------------------------------------------------------------------------------
@@ -125,7 +133,8 @@ def read_clip_table(path: Path) -> ClipList:
     Raises:
         RecordingError: it cannot be read, its header is wrong, or groups are in two splits.
     """
-    rows, ended = read_rows(path, RecordingError, what='the table of clips', delimiters=',;\t')
+    delimiters = TABLES.get(path.suffix.lower(), TABLES['.csv'])
+    rows, ended = read_rows(path, RecordingError, what='the table of clips', delimiters=delimiters)
     rows = _without_empty_columns(rows)
     given = [name.strip() for name in rows[0][1]] if rows else []
     header = [ALIASES.get(name.lower(), name.lower()) for name in given]

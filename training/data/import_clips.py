@@ -23,13 +23,16 @@ from activity_recognition.errors import (
     OutputError,
     RecordingError,
 )
-from activity_recognition.scratch import replace_text
-from activity_recognition.text_files import exists, read_json_object
+from activity_recognition.scratch import replace_text, writing
+from activity_recognition.text_files import exists, parse_json, read_json_object, read_text
 from activity_recognition.training.data.clip_table import ClipList, ClipRow
 from activity_recognition.training.data.splits import SPLITS_FILE, update_splits
 
 MEMORY = '.imported.json'
 """File beside the recordings that says what each was made of."""
+NOTES = '.imported.jsonl'
+"""File with what a run that goes on, or was killed, has to add to it: one change in each line."""
+_WHAT = 'what was imported'
 _UNFINISHED = ''
 """In place of a digest: whatever lies there is made again."""
 
@@ -120,6 +123,7 @@ def import_clips(
                 progress(done, row.name)
             _take(row, out, settings, memory, found, overwrite=overwrite)
     finally:
+        memory.keep()
         # What is there has its split, also where an import is interrupted.
         _note_splits(clips, out, {*found.imported, *found.kept})
     return found
@@ -161,9 +165,9 @@ def _take(
                 'remove it, or replace it with --overwrite'
             )
         else:
-            memory.save(row.name, _UNFINISHED)
+            memory.note(row.name, _UNFINISHED)
             found.imported[row.name] = _import(row, out / row.name, settings, replace=there)
-            memory.save(row.name, digest)
+            memory.note(row.name, digest)
         found.labels[row.label] += bool(row.label)
     except (ConfigError, MissingExtraError, OutputError):
         raise
@@ -231,24 +235,58 @@ def _digest(row: ClipRow, settings: ImportSettings) -> str:
 
 
 class _Memory:
-    """Remembers what recordings were made of, so that none is made twice."""
+    """Remembers what recordings were made of, so that none is made twice.
+
+    Each change is a line that is appended at once; at its end a run puts all of them into the one
+    file. A kill at any time leaves nothing unknown: a line that was cut short says nothing, and
+    then what it is about has not begun, or is made again.
+    """
 
     def __init__(self, out: Path) -> None:
-        self._path = out / MEMORY
+        self._path, self._notes = out / MEMORY, out / NOTES
         self.digests: dict[str, str] = {}
+        advice = f'remove it, and replace the recordings in {out} with --overwrite'
         if exists(self._path):
-            advice = f'remove it, and replace the recordings in {out} with --overwrite'
-            stored = read_json_object(
-                self._path, RecordingError, what='what was imported', advice=advice
-            )
+            stored = read_json_object(self._path, RecordingError, what=_WHAT, advice=advice)
             self.digests = {name: str(digest) for name, digest in stored.items()}
+        self._start = ''
+        self._is_kept = not exists(self._notes)
+        if not self._is_kept:
+            # The first line of this run ends what a killed one may have cut short.
+            self._start = '\n'
+            text = read_text(self._notes, RecordingError, what=_WHAT, advice=advice)
+            for line in text.splitlines():
+                self.digests.update(_noted(line))
 
-    def save(self, name: str, digest: str) -> None:
-        """Write down what a recording is made of; a kill at any time leaves nothing unknown.
+    def note(self, name: str, digest: str) -> None:
+        """Write down what a recording is made of.
 
         Args:
             name: of the recording.
             digest: of what it is made of.
         """
         self.digests[name] = digest
-        replace_text(self._path, json.dumps(self.digests, indent=0), 'what was imported')
+        self._is_kept = False
+        with writing(self._notes, _WHAT):
+            self._notes.parent.mkdir(parents=True, exist_ok=True)
+            with self._notes.open('a', encoding='utf-8') as file:
+                file.write(f'{self._start}{json.dumps([name, digest])}\n')
+        self._start = ''
+
+    def keep(self) -> None:
+        """Put all changes into the one file."""
+        if self._is_kept:
+            return
+        replace_text(self._path, json.dumps(self.digests, indent=0), _WHAT)
+        with writing(self._notes, _WHAT):
+            self._notes.unlink(missing_ok=True)
+        self._is_kept = True
+
+
+def _noted(line: str) -> dict[str, str]:
+    """Return the change that a line notes; nothing where it was cut short."""
+    try:
+        name, digest = parse_json(line, RecordingError, where=NOTES)
+    except (RecordingError, ValueError, TypeError):
+        return {}
+    return {name: digest} if isinstance(name, str) and isinstance(digest, str) else {}

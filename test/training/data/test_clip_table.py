@@ -285,3 +285,29 @@ def test_words_keep_their_name_when_their_label_is_mended(folder: Path):
 def test_a_folder_without_any_clip_is_refused(tmp_path: Path):
     with pytest.raises(RecordingError, match=r'expected a table \(clips.csv with the columns clip'):
         find_clips(tmp_path)
+
+
+@pytest.mark.parametrize('name', ['clips.tsv', 'CLIPS.TSV', 'mine.tsv'])
+def test_a_table_with_tabs_is_one_by_its_name(tmp_path: Path, name: str):
+    """Commas in the words of its header and its cells part nothing."""
+    (tmp_path / 'a.mp4').touch()
+    (tmp_path / name).write_text(
+        'clip\tlabel\t"notes, remarks, and so on"\ttranscript\na.mp4\tcalm\t\tyes, no, yes\n'
+    )
+    for source in (tmp_path, tmp_path / name):
+        found = find_clips(source)
+        assert [(row.label, row.words) for row in found.rows] == [('calm', 'yes, no, yes')]
+        assert found.source == tmp_path / name
+
+
+def test_a_tsv_with_commas_is_taken_as_it_is(tmp_path: Path):
+    (tmp_path / 'a.mp4').touch()
+    (tmp_path / 'clips.tsv').write_text('clip,label\na.mp4,calm\n')
+    assert len(find_clips(tmp_path).rows) == 1
+
+
+def test_two_tables_of_one_name_are_not_chosen_between(tmp_path: Path):
+    for name in ('clips.csv', 'clips.tsv'):
+        (tmp_path / name).write_text('clip,label\n')
+    with pytest.raises(RecordingError, match=r'expected one table, found clips\.csv, clips\.tsv'):
+        find_clips(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.models.tokenizer import train_tokenizer
 from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.data import import_clips as import_clips_module
 from activity_recognition.training.data.cache import recording_key
 from activity_recognition.training.data.clip_table import ClipList, find_clips
 from activity_recognition.training.data.crops import cut_crop, plan_epoch
@@ -182,6 +184,52 @@ def test_a_recording_of_a_run_that_was_killed_is_made_again(clips: Path, tmp_pat
     memory.write_text(json.dumps({**told, 'both': ''}))
     assert list(make(clips, out).imported) == ['both']
     assert json.loads(memory.read_text()) == told
+
+
+def test_a_run_that_was_killed_while_it_wrote_is_gone_on_with(clips: Path, tmp_path: Path):
+    """Its last line is cut short; what it had finished is kept, what it had begun is made again."""
+    out = tmp_path / 'data'
+    make(clips, out)
+    memory, notes = out / '.imported.json', out / '.imported.jsonl'
+    assert not notes.exists()
+    told = json.loads(memory.read_text())
+    before = {name: digest for name, digest in told.items() if name != 'both'}
+    memory.write_text(json.dumps({**before, 'heard': 'another'}))
+    lines = [['heard', ''], ['heard', told['heard']], ['both', ''], ['both', told['both']]]
+    notes.write_text('\n'.join(map(json.dumps, lines))[:-9])
+    assert list(make(clips, out).imported) == ['both']
+    assert json.loads(memory.read_text()) == told
+    assert not notes.exists()
+
+
+def test_what_is_written_down_does_not_grow_with_what_there_is(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The one file is written once in a run, however many clips there are; lines are appended."""
+    written: list[str] = []
+    real = import_clips_module.replace_text
+
+    def replace(path: Path, *rest: str) -> None:
+        written.append(path.name)
+        real(path, *rest)
+
+    monkeypatch.setattr(import_clips_module, 'replace_text', replace)
+    monkeypatch.setattr(
+        import_clips_module._Memory, 'keep', lambda memory: kept.append(notes_of(memory))
+    )
+    kept: list[list[str]] = []
+
+    def notes_of(memory: Any) -> list[str]:
+        return memory._notes.read_text().splitlines()
+
+    make(clips, tmp_path / 'data')
+    assert written == []
+    assert [len(lines) for lines in kept] == [8], 'begun and finished, of four clips'
+    monkeypatch.undo()
+    monkeypatch.setattr(import_clips_module, 'replace_text', replace)
+    make(clips, tmp_path / 'data')
+    make(clips, tmp_path / 'data')
+    assert written == ['.imported.json'], 'none where nothing is new'
 
 
 def test_what_is_not_ours_is_not_replaced(clips: Path, tmp_path: Path):
