@@ -132,6 +132,21 @@ def test_the_line_that_is_named_is_the_one_in_the_readme():
     assert (ROOT / lock).is_file()
 
 
+PAGES = sorted(path for path in (ROOT / 'docs').rglob('*.md') if path.parent.name != 'benchmarks')
+BENCHMARK = re.compile(r'(?P<before>[^`\n]*)\bbenchmarks/(?P<script>\w+\.py)(?P<words> [^`\n]*)?')
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.stem)
+def test_commands_that_run_a_benchmark_run_as_they_are_written(page):
+    """Scripts import each other, which tools/run alone keeps them from."""
+    for line in page.read_text(encoding='utf-8').splitlines():
+        code = re.findall(r'`([^`]+)`', line) if '`' in line else [line]
+        for found in filter(None, map(BENCHMARK.fullmatch, code)):
+            assert (ROOT / 'benchmarks' / found['script']).is_file()
+            if found['words'] or 'python' in found['before']:
+                assert found['before'].strip() == 'tools/run env -u PYTHONSAFEPATH python', line
+
+
 def test_the_performance_page_says_what_the_record_says(capsys):
     from activity_recognition import cli
 

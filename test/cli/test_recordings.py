@@ -252,9 +252,9 @@ def test_without_a_terminal_an_import_says_how_far_it_is(command, clips, tmp_pat
     monkeypatch.setattr(pool, 'ALIVE_S', 0.0)
     _, _, err = command('import', clips, '--out', tmp_path / 'data')
     lines = [line for line in err.splitlines() if line.startswith('importing: ')]
-    assert any(line.endswith('; 0 of 2 clips, now seen') for line in lines)
+    assert any(line.endswith('; 0 of 3 clips, now seen') for line in lines)
     assert lines[-1].startswith('importing: 100 %')
-    assert lines[-1].endswith('; 2 of 2 clips')
+    assert lines[-1].endswith('; 3 of 3 clips')
     _, _, err = command('import', clips / 'seen.mp4', '--out', tmp_path / 'one')
     assert 'importing: 0:00:0' in err
     assert ' s done' in err
