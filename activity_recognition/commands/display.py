@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -96,10 +99,26 @@ class LiveTable(Silence):
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, auto_refresh=False)
+        self._handles_suspension = False
 
     def __enter__(self) -> LiveTable:
         self._live.start()
+        # A shell without job control has it ignored, and only the main thread may handle signals.
+        if threading.current_thread() is threading.main_thread():
+            self._handles_suspension = signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+        if self._handles_suspension:
+            signal.signal(signal.SIGTSTP, self._suspend)
         return self
+
+    def _suspend(self, number: int, frame: FrameType | None) -> None:
+        """Leave the terminal, also its cursor, to the shell as it was; come back after ``fg``."""
+        del frame
+        self._live.stop()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        # Here it goes on.
+        signal.signal(number, self._suspend)
+        self._live.start()
 
     def __exit__(
         self,
@@ -107,6 +126,8 @@ class LiveTable(Silence):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._handles_suspension:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         self._live.stop()
 
     def update(self, moment: Moment) -> None:

@@ -2,6 +2,12 @@
 
 import io
 import math
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from rich.console import Console
@@ -19,6 +25,7 @@ from activity_recognition.commands.display import (
 from activity_recognition.reporting.run_log import ReceivedDecision, View
 from activity_recognition.reporting.scores import account_frames
 from activity_recognition.types import Modality, ModalityEvidence, Status
+from factories.timing import PATIENCE_S
 
 EVIDENCE = (
     ModalityEvidence(
@@ -145,3 +152,81 @@ def test_quiet_prints_nothing(capsys):
 def test_a_moment_just_before_the_first_truth_is_not_minus_zero():
     early = view(elapsed_s=-0.04)
     assert plain_line(early, early.newest).startswith('    0.0 s  truth')
+
+
+SHOWS = """
+import time
+from activity_recognition.commands.display import Moment, make_display
+from activity_recognition.console import PlainConsole
+from activity_recognition.reporting.run_log import View
+with make_display(PlainConsole(), quiet=False) as display:
+    while True:
+        display.update(Moment(title='a run', view=View(), state='waiting'))
+        time.sleep(0.02)
+"""
+HIDDEN, SHOWN = b'\x1b[?25l', b'\x1b[?25h'
+
+
+class Terminal:
+    """A program on a terminal of its own, as a job of a shell."""
+
+    def __init__(self, script):
+        self._ours, theirs = pty.openpty()
+        os.set_blocking(self._ours, False)
+        environment = {**os.environ, 'TERM': 'xterm', 'COLUMNS': '80', 'LINES': '40'}
+        self.process = subprocess.Popen(
+            [sys.executable, '-c', script],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment,
+            process_group=0,
+        )
+        os.close(theirs)
+        self.written = b''
+
+    def read(self):
+        """Read what there is."""
+        try:
+            while part := os.read(self._ours, 65536):
+                self.written += part
+        except BlockingIOError:
+            time.sleep(0.01)
+        return self.written
+
+    def wait_for(self, condition):
+        until_s = time.monotonic() + PATIENCE_S
+        while not condition(self.read()):
+            assert time.monotonic() < until_s, self.written[-500:]
+            assert self.process.poll() is None
+
+    def wait_until_stopped(self):
+        until_s = time.monotonic() + PATIENCE_S
+        while True:
+            self.read()
+            found, status = os.waitpid(self.process.pid, os.WUNTRACED | os.WNOHANG)
+            if found:
+                assert os.WIFSTOPPED(status)
+                return
+            assert time.monotonic() < until_s
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+        os.close(self._ours)
+
+
+def test_ctrl_z_leaves_the_terminal_as_it_was_and_fg_comes_back():
+    """Twice: what is hidden is the cursor, which the shell needs."""
+    terminal = Terminal(SHOWS)
+    try:
+        for _ in range(2):
+            terminal.wait_for(lambda text: HIDDEN in text and b'waiting' in text)
+            assert SHOWN not in terminal.written
+            os.killpg(terminal.process.pid, signal.SIGTSTP)
+            terminal.wait_until_stopped()
+            assert terminal.read().endswith(SHOWN), 'nothing is drawn after that'
+            terminal.written = b''
+            os.killpg(terminal.process.pid, signal.SIGCONT)
+    finally:
+        terminal.close()
