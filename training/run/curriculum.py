@@ -102,9 +102,10 @@ class Curriculum:
     def _is_idle(progress: Progress, settings: TrainConfig) -> bool:
         """Tell whether a stage has gained nothing for as long as its patience.
 
-        Where encoders are trained alone, none of them may gain anything any more.
+        Where encoders are trained alone, none of them may gain anything any more. Of a modality
+        that no validation has nobody knows that: with one, the stage takes all its epochs.
         """
         if settings.fused_weight:
             return 0 < settings.patience <= progress.stale
-        judged = [one for one in progress.modalities if one.is_judged]
-        return bool(judged) and all(one.has_stopped(settings.patience) for one in judged)
+        stopped = [one.has_stopped(settings.patience) for one in progress.modalities]
+        return bool(stopped) and all(stopped)

@@ -52,9 +52,10 @@ class ModalityProgress:
     def has_stopped(self, patience: int) -> bool:
         """Tell whether it gained nothing for ``patience`` validations; 0 never stops.
 
+        One that no validation has never stops: nobody knows what it gains.
         The average of its weights goes on moving for a while: where that gains, it begins again.
         """
-        return 0 < patience <= self.stale
+        return self.is_judged and 0 < patience <= self.stale
 
     def after(self, found: HeadScore | None, *, min_gain: float) -> ModalityProgress:
         """Return the progress after a validation; the same where the modality was not in it.

@@ -61,7 +61,9 @@ def events(run: Path, kind: str) -> list[dict[str, Any]]:
 class Script:
     """Lets validations find what they are told of each head, and keeps the averaged weights."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, found: Sequence[dict[Modality, float]]):
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, found: Sequence[dict[Modality, float | None]]
+    ):
         self._real = trainer_module.validate
         self._found = list(found)
         self._calls = 0
@@ -148,6 +150,23 @@ def test_who_gains_nothing_stops_while_the_others_go_on(
     assert max(at_epoch) == 4, 'text has gained nothing for two validations either'
     found = events(tmp_path, 'loss_factors')[0]
     assert [found[m] for m in MODALITIES] == [0.0, 1.0, 1.0]
+
+
+def test_one_that_validation_never_has_is_trained_to_the_end_of_the_stage(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody knows what text gains: that the others gain nothing more does not end its training."""
+    stopped = [{VIDEO: 0.5, AUDIO: 0.4, TEXT: None}] * 6
+    Script(monkeypatch, stopped)
+    trainer = make_trainer(config, tmp_path)
+    for step in trainer.steps():
+        if step.stage == 'together':
+            break
+    assert trainer.progress.epoch == ALONE.epochs
+    factors = events(tmp_path, 'loss_factors')[-1]
+    assert [factors[m] for m in MODALITIES] == [0.0, 0.0, 1.0]
+    own = [one.validation.own for one in trainer.progress.history if not one.joined]
+    assert own == [(0.5, 0.4, None)] * ALONE.epochs
 
 
 def test_what_is_frozen_is_not_kept_again(config: TrainConfig, tmp_path: Path):
