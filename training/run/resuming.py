@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from activity_recognition.training.run.state import read_progress, read_settings
 
 _FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
 """May differ when a run is resumed; how recordings are read is part of their identity."""
+_LEFT = 'choose another folder (--out), or start over (--restart)'
 _NAMED = 5
 """Settings that a message names."""
 
@@ -68,22 +69,34 @@ def refuse_other_recipe(wanted: Mapping[str, Any], out: Path, state: Path) -> No
     if found is None:
         return
     # As it was given, and as it was sized to the data.
-    named = min((_named(known, wanted) for known in found.values()), key=len, default=[])
-    if named:
-        more = f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''
+    recipe, network = min(
+        (_named(known, wanted) for known in found.values()),
+        key=lambda named: sum(map(len, named)),
+        default=([], []),
+    )
+    if recipe:
         raise CheckpointError(
-            f'{out} holds a run of another recipe: {"; ".join(named[:_NAMED])}{more}. '
-            'Go on with the settings of the run, choose another folder (--out), or start over '
-            '(--restart)'
+            f'{out} holds a run of another recipe: {_listed([*recipe, *network])}. Go on with the '
+            f'settings of the run, {_LEFT}'
+        )
+    if network:
+        raise CheckpointError(
+            f'{out} holds a run of the same recipe whose preset, or what this package makes of it, '
+            f'has changed since: {_listed(network)}. It cannot be gone on with as it is: {_LEFT}'
         )
 
 
-def _named(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    return [
-        sentence
-        for part, of in (('recipe', ''), ('network', ' of the network'))
-        for sentence in _said(found.get(part), wanted[part], of)
-    ]
+def _listed(named: Sequence[str]) -> str:
+    more = f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''
+    return f'{"; ".join(named[:_NAMED])}{more}'
+
+
+def _named(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Say what differs of the recipe, and of the network."""
+    return (
+        list(_said(found.get('recipe'), wanted['recipe'], '')),
+        list(_said(found.get('network'), wanted['network'], ' of the network')),
+    )
 
 
 def _said(found: Any, wanted: Mapping[str, Any], of: str) -> list[str]:
@@ -99,11 +112,21 @@ def _quoted(value: Any) -> str:
     return 'its default' if value is None else quoted(value)
 
 
-def explain_other_data(out: Path) -> CheckpointError:
-    """Return what to say of a run with the same settings that is another one all the same."""
+def explain_other_data(out: Path, state: Path) -> CheckpointError:
+    """Return what to say of a run with the same settings that is another one all the same.
+
+    Args:
+        out: folder of the run.
+        state: file with its state.
+    """
+    if read_settings(state) is None:
+        return CheckpointError(
+            f'{out} holds a run that an older version of this package began, of another recipe or '
+            f'other recordings, which it does not name. It cannot be gone on with: {_LEFT}'
+        )
     return CheckpointError(
         f'{out} holds a run with other recordings, or one that began with other weights; go on '
-        'with those, choose another folder (--out), or start over (--restart)'
+        f'with those, {_LEFT}'
     )
 
 

@@ -24,6 +24,7 @@ from activity_recognition.training.run.history import Validated
 from activity_recognition.training.run.modality_progress import ModalityProgress
 
 _SCHEMA = 2
+_AGAIN = 'remove it to start over (train --restart does), or choose another folder (--out)'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,8 +230,7 @@ def _read_header(path: Path) -> _Header:
     ) as error:
         raise _unreadable(path, error) from error
     raise CheckpointError(
-        f'{path}: expected a training state of schema {_SCHEMA}, got {quoted(schema)}; '
-        'train into another folder'
+        f'{path}: expected a training state of schema {_SCHEMA}, got {quoted(schema)}; {_AGAIN}'
     )
 
 
@@ -245,7 +245,7 @@ def _progress(content: Mapping[str, Any]) -> Progress:
 def _unreadable(path: Path, reason: object) -> CheckpointError:
     return CheckpointError(
         f'{path}: expected the state of a training run, cannot read it '
-        f'({printable(str(reason), 300)}); remove it to start over'
+        f'({printable(str(reason), 300)}); {_AGAIN}'
     )
 
 
@@ -274,7 +274,7 @@ def load_state(
     if header.frozen is not None and header.frozen != frozen.digest:
         raise CheckpointError(
             f'{path}: expected the frozen weights that the run began with, those of a pretrained '
-            'network, got others; name the same network, or start over (--restart)'
+            f'network, got others; name the same network; or {_AGAIN}'
         )
     with safe_open(path, 'pt') as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -283,7 +283,8 @@ def load_state(
             module.load_state_dict(frozen.completed(name, module, _below(tensors, name)))
     except RuntimeError as error:
         raise CheckpointError(
-            f'{path}: the state is of another network: {printable(str(error), 500)}'
+            f'{path}: the state is of another network, as of another version of this package: '
+            f'{printable(" ".join(str(error).split()), 300)}; it cannot be gone on with: {_AGAIN}'
         ) from error
     try:
         entries = _optimiser_entries(_below(tensors, 'optimiser'), optimiser)

@@ -29,7 +29,7 @@ from activity_recognition.models.pretrained import (
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.text_files import read_json_object
-from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.config import AUTO, TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.source import Preparing
@@ -182,7 +182,7 @@ def read_dataset(
         seed=config.seed,
         strict=strict,
     )
-    _say_what_is_used(dataset, console)
+    _say_what_is_used(config, dataset, console)
     return dataset
 
 
@@ -273,7 +273,7 @@ class _Run:
         identity = fingerprint(self.config, self.dataset, self.frame_encoder)
         resume = resume and (self.out / STATE).exists()
         if resume and read_progress(self.out / STATE).fingerprint != identity:
-            raise explain_other_data(self.out)
+            raise explain_other_data(self.out, self.out / STATE)
         trainer = Trainer(
             make_model(self.config, model, self.sources, self.frame_encoder),
             self.sources,
@@ -344,7 +344,7 @@ def _load_frame_encoder(system: ActivityRecognitionSystem, path: Path) -> None:
         ) from error
 
 
-def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
+def _say_what_is_used(config: TrainConfig, dataset: Dataset, console: Console | None) -> None:
     if console is None:
         return
     for reason in dataset.skipped:
@@ -353,6 +353,17 @@ def _say_what_is_used(dataset: Dataset, console: Console | None) -> None:
         f'{len(dataset.training)} recordings for training, {len(dataset.validation)} for '
         f'validation, {len(dataset.labels)} labels'
     )
+    weighted = [s.name for s in Curriculum(config).stages if s.settings.modality_weights == AUTO]
+    if weighted and not dataset.validation:
+        console.print(
+            f'modality_weights: {AUTO} (of the stage {", ".join(weighted)}) does nothing: it '
+            'follows validation, and there are no recordings to validate with; set '
+            'validation_fraction above 0',
+            style='yellow',
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from activity_recognition import cli
 from activity_recognition.config_io import load_config, to_mapping
@@ -19,6 +21,7 @@ from activity_recognition.errors import CheckpointError
 from activity_recognition.training.config import AugmentationConfig, TrainConfig
 from activity_recognition.training.run import train as train_module
 from activity_recognition.training.run import trainer as trainer_module
+from activity_recognition.training.run.resuming import described_settings, refuse_other_recipe
 from activity_recognition.training.run.state import read_progress, read_settings
 from activity_recognition.training.run.train import main_train
 from activity_recognition.training.run.trainer import BEST, STATE
@@ -85,6 +88,60 @@ def test_a_preset_that_was_edited_is_another_recipe(
     assert 'video.window_s of the network is 0.5, in the run 1.0' in str(caught.value)
 
 
+def test_where_the_network_alone_differs_no_setting_is_said_to_help(
+    config: TrainConfig, run_folder: Path, tmp_path: Path
+):
+    """As of a version whose preset was another one."""
+    state = Path(shutil.copy(run_folder / STATE, tmp_path))
+    with safe_open(state, 'pt') as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        header = json.loads(file.metadata()['run'])
+    for known in header['settings'].values():
+        known['network']['video']['window_s'] = 0.5
+    save_file(tensors, state, metadata={'run': json.dumps(header)})
+    with pytest.raises(CheckpointError) as caught:
+        refuse_other_recipe(described_settings(config), tmp_path, state)
+    said = str(caught.value)
+    assert 'video.window_s of the network is 1.0, in the run 0.5' in said
+    assert said.endswith('choose another folder (--out), or start over (--restart)')
+    assert 'Go on with the settings' not in said
+
+
+def older_state(path: Path, *, other_shape: bool) -> None:
+    """Turn a run's state into what an older version may have left, with or without its settings."""
+    with safe_open(path, 'pt') as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        header = json.loads(file.metadata()['run'])
+    if other_shape:
+        name = next(name for name in tensors if name.endswith('classifier.weight'))
+        tensors[name] = tensors[name][:, :-1].contiguous()
+    else:
+        del header['settings']
+        header['progress']['fingerprint'] = '0' * 16
+    save_file(tensors, path, metadata={'run': json.dumps(header)})
+
+
+@pytest.mark.parametrize('other_shape', [True, False])
+def test_what_an_older_version_began_is_refused_with_advice_that_helps(
+    config: TrainConfig,
+    recordings: Path,
+    run_folder: Path,
+    tmp_path: Path,
+    *,
+    other_shape: bool,
+):
+    out = shutil.copytree(run_folder, tmp_path / 'run')
+    older_state(out / STATE, other_shape=other_shape)
+    with pytest.raises(CheckpointError) as caught:
+        main_train(config, recordings, out)
+    said = str(caught.value)
+    assert 'cannot be gone on with' in said
+    assert '--restart' in said
+    assert '--out' in said
+    made = main_train(config, recordings, out, resume=False)
+    assert made.metrics == main_train(config, recordings, run_folder).metrics
+
+
 def test_what_may_change_is_no_other_recipe(
     config: TrainConfig, recordings: Path, run_folder: Path, tmp_path: Path
 ):
@@ -142,7 +199,7 @@ def test_a_state_of_before_is_resumed(
     rewrite_without_settings(out / STATE)
     assert read_settings(out / STATE) is None
     main_train(config, recordings, out)
-    with pytest.raises(CheckpointError, match='other recordings, or one that began'):
+    with pytest.raises(CheckpointError, match=r'older version .* other recordings.*--restart'):
         main_train(dataclasses.replace(config, seed=5), recordings, out)
 
 

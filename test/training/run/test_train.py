@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import shutil
 from pathlib import Path
@@ -18,12 +19,12 @@ from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.streams import windows
 from activity_recognition.training.augmentation_config import AugmentationConfig
-from activity_recognition.training.config import TrainConfig
+from activity_recognition.training.config import StageConfig, TrainConfig
 from activity_recognition.training.data.cache import recording_key
 from activity_recognition.training.data.dataset import Dataset
 from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.run.resuming import fingerprint
-from activity_recognition.training.run.train import TrainingResult, main_train
+from activity_recognition.training.run.train import TrainingResult, main_train, read_dataset
 from factories.runs import short_run
 
 
@@ -152,6 +153,25 @@ def test_a_damaged_recording_is_named_and_left_out(
     assert result.metrics['fusion'] is None
     assert 'no recordings to validate with' in console.export_text(clear=False)
     assert load_checkpoint(result.checkpoint).temperature == 1.0
+
+
+@pytest.mark.parametrize(
+    ('fraction', 'weights', 'is_said'),
+    [(0.0, 'auto', True), (0.34, 'auto', False), (0.0, 'equal', False)],
+)
+def test_weights_that_follow_validation_do_nothing_without_and_it_is_said(
+    recordings: Path, tiny_preset: str, tmp_path: Path, fraction: float, weights: str, is_said: bool
+):
+    stages = (
+        StageConfig(name='first', modality_weights=weights),
+        StageConfig(name='second', modality_weights='equal'),
+    )
+    config = short_run(tiny_preset, validation_fraction=fraction, stages=stages)
+    console = Console(record=True, width=300, file=io.StringIO())
+    read_dataset(config, config.model_config(), recordings, cache=tmp_path, console=console)
+    said = console.export_text()
+    assert ('modality_weights: auto (of the stage first) does nothing' in said) == is_said
+    assert ('set validation_fraction above 0' in said) == is_said
 
 
 def test_wrong_settings_are_refused_before_reading(tmp_path: Path, tiny_train: TrainConfig):
