@@ -40,6 +40,12 @@ class Architecture:
 
 EXPOSURES = ('normalise', 'none')
 """Values of ``video.exposure``."""
+POSE_NETWORKS: dict[str, tuple[str, ...]] = {'movenet': ('movenet_lightning',)}
+"""Values of ``video.backbone`` that find key points in images, and their names in the register of
+weights."""
+POSE_SIDE_PX = 384
+"""Large images are decoded no smaller for a pose network: it sees a square of 192 pixels, so that
+somebody who fills half of the image's height is seen as well as the camera sees him."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +70,11 @@ class VideoConfig(Ranged):
     """Frames kept; large enough that ``window_s`` binds at 60 Hz."""
     backbone: str = setting('', optional_in_checkpoint=True)
     """Pretrained image network in place of stem and spatial blocks: a folder that
-    ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none."""
+    ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none. ``movenet`` finds
+    the key points of a person, which are then what the network takes, see ``key_points``."""
+    backbone_sha256: tuple[str, ...] = setting((), optional_in_checkpoint=True)
+    """Of the files of a backbone that finds key points; read from the register of weights where
+    training begins, and kept in the checkpoint."""
     trained_layers: int = setting(0, low=-1, high=1000, optional_in_checkpoint=True)
     """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
     backbone, -1 trains all of it."""
@@ -91,7 +101,8 @@ class VideoConfig(Ranged):
     """Joints whose places are the network's input in place of pixels: their names, or that of a
     skeleton, such as ``[coco17]``. They are found by name in whatever skeleton a frame has; what it
     lacks is missing. ``width`` is then that of a hidden layer, and each frame is also compared with
-    one ``motion_span_s`` earlier. Empty for a network that sees pixels."""
+    one ``motion_span_s`` earlier. Empty for a network that sees pixels; with a backbone that finds
+    key points, empty stands for ``[coco17]``."""
 
     exposure: str = setting('normalise', unnamed_in_checkpoint='none')
     """Whether images are brought to about the same brightness first: ``normalise``, by a bounded
@@ -101,6 +112,21 @@ class VideoConfig(Ranged):
     def exposes(self) -> bool:
         """Whether the brightness of images is normalised."""
         return self.exposure == 'normalise' and not self.key_points
+
+    @property
+    def finds_key_points(self) -> bool:
+        """Whether key points are found in images, by a frozen network in front of this one."""
+        return self.backbone in POSE_NETWORKS
+
+    @property
+    def backbone_weights(self) -> tuple[str, ...]:
+        """Names in the register of weights of what finds key points."""
+        return POSE_NETWORKS.get(self.backbone, ())
+
+    @property
+    def least_side_px(self) -> int:
+        """What the sides of decoded images have to keep for this network, where they are longer."""
+        return POSE_SIDE_PX if self.finds_key_points else self.input_size_px
 
     @property
     def patch_size_px(self) -> int:
@@ -128,6 +154,9 @@ class VideoConfig(Ranged):
             raise ConfigError(
                 f'video.exposure must be one of {", ".join(EXPOSURES)}, got {quoted(self.exposure)}'
             )
+        if self.finds_key_points and not self.key_points:
+            # What is found is what the network takes: the same as of recordings of key points.
+            object.__setattr__(self, 'key_points', ('coco17',))
         if not self.appearance:
             self._check_motion_alone()
         if self.key_points:
@@ -161,8 +190,15 @@ class VideoConfig(Ranged):
 
         if fault := joint_fault(self.key_points):
             raise ConfigError(f'video.key_points: {fault}')
-        of_pixels = ('backbone', 'motion_channels', 'motion_memory_s')
+        if self.finds_key_points and self.trained_layers:
+            raise ConfigError(
+                f'video.trained_layers: expected 0 with video.backbone: {self.backbone}, which '
+                f'stays as it is, got {self.trained_layers}'
+            )
+        of_pixels = ('motion_channels', 'motion_memory_s')
         wrong = [name for name in of_pixels if getattr(self, name)]
+        if self.backbone and not self.finds_key_points:
+            wrong.insert(0, 'backbone')
         if wrong or not self.appearance:
             raise ConfigError(
                 f'video.{(*wrong, "appearance")[0]}: expected the default with video.key_points, '

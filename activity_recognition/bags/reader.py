@@ -189,12 +189,13 @@ class RecordingReader:
         Raises:
             RecordingError: when a topic has to be named.
         """
+        video = self._settings.model.video
         try:
             return choose_topics(
                 self.topics,
                 self._wanted,
                 self._needed,
-                stand_ins_first=bool(self._settings.model.video.key_points),
+                stand_ins_first=bool(video.key_points) and not video.finds_key_points,
             )
         except RecordingError as error:
             raise RecordingError(f'{self.path}: {error}') from None

@@ -1,4 +1,6 @@
-"""What a network takes of a frame: its pixels at the network's size, or its key points.
+"""What a network takes of a frame: its pixels at the network's size, or key points.
+
+Key points come with the frame, or are found in its image by a frozen network (ADR 41).
 
 Shapes: n frames, S image side, J joints.
 """
@@ -15,8 +17,9 @@ from torch import Tensor
 
 from activity_recognition.config import VideoConfig
 from activity_recognition.errors import ShapeError
+from activity_recognition.front_ends.pose import make_tracker
 from activity_recognition.inference.precision import upload_stack
-from activity_recognition.inference.resizing import Pixels
+from activity_recognition.inference.resizing import Pixels, check_frame
 from activity_recognition.keypoints.figure import draw_figure
 from activity_recognition.keypoints.joints import joint_array
 from activity_recognition.keypoints.points import KeyPoints
@@ -35,6 +38,9 @@ class FrameInput(Protocol):
 
     def prepare(self, frame: Frame) -> FrameArray:
         """Return what the network takes of a frame, which was checked."""
+
+    def clear(self) -> None:
+        """Forget the frames before."""
 
     def empty(self) -> FrameArray:
         """Return what no frame is, as an array of recordings."""
@@ -79,6 +85,9 @@ class Joints:
         assert frame.key_points is not None, 'the frame was not checked'
         return joint_array(frame.key_points, self._joints)
 
+    def clear(self) -> None:
+        """Do nothing: nothing is kept of a frame."""
+
     def empty(self) -> NDArray[np.float32]:
         """Return no key points."""
         return np.zeros((0, len(self._joints), 3), np.float32)
@@ -104,6 +113,49 @@ class Joints:
         return Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image, key_points=points)
 
 
+class FoundJoints(Joints):
+    """Key points, found in images by a pose network; those that a frame already has are taken."""
+
+    def __init__(self, video: VideoConfig) -> None:
+        """Begin a stream.
+
+        Args:
+            video: of the network.
+
+        Raises:
+            CheckpointError: it was trained with another pose network of this name.
+            MissingExtraError: LiteRT is not installed.
+            WeightsError: the pose network is not on this machine.
+        """
+        super().__init__(video.joints)
+        self._tracker = make_tracker(video)
+        self._side_px = video.least_side_px
+
+    def check(self, frame: Frame) -> None:
+        """Raise ShapeError for an image that is not uint8 (H, W, 3)."""
+        if frame.key_points is None:
+            check_frame(frame)
+
+    def prepare(self, frame: Frame) -> NDArray[np.float32]:
+        """Return places and scores, (J, 3); zeros where a joint is missing."""
+        points = frame.key_points or self._tracker.find(frame.image, frame.stamp_ns)
+        return joint_array(points, self._joints)
+
+    def clear(self) -> None:
+        """Forget the person who was followed."""
+        self._tracker.clear()
+
+    def example(self, rng: np.random.Generator, now_ns: int) -> Frame:
+        """Return an image of noise.
+
+        Args:
+            rng: what is drawn.
+            now_ns: its stamp and arrival.
+        """
+        image = rng.integers(0, 256, (self._side_px, self._side_px, 3), dtype=np.uint8)
+        return Frame(stamp_ns=now_ns, arrival_ns=now_ns, image=image)
+
+
 _SIDE_PX = 64
 
 
@@ -124,7 +176,14 @@ def frame_input(video: VideoConfig, *, resize: bool = True) -> FrameInput:
     Args:
         video: of the network.
         resize: whether images are resampled on the host.
+
+    Raises:
+        CheckpointError: the network was trained with another pose network.
+        MissingExtraError: a pose network needs LiteRT, which is not installed.
+        WeightsError: the pose network is not on this machine.
     """
+    if video.finds_key_points:
+        return FoundJoints(video)
     if video.key_points:
         return Joints(video.joints)
     return Pixels(video.input_size_px, resize=resize)

@@ -229,6 +229,9 @@ class Pixels:
             return resize_image(frame.image, self._size_px)
         return writable(frame.image)
 
+    def clear(self) -> None:
+        """Do nothing: nothing is kept of a frame."""
+
     def empty(self) -> NDArray[np.uint8]:
         """Return no images."""
         return np.zeros((0, self._size_px, self._size_px, 3), np.uint8)

@@ -33,7 +33,7 @@ from activity_recognition.models.backbones import (
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
-from activity_recognition.weights import find_weights, register
+from activity_recognition.weights import find_weights, identity, register
 
 _HUB_NAME = re.compile(r'[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?')
 _NEEDED = (
@@ -51,7 +51,10 @@ def with_backbones(model: ModelConfig) -> ModelConfig:
         WeightsError: a registered network is asked for, and is not on this machine.
     """
     video, text = model.video, model.text
-    if video.backbone:
+    if video.finds_key_points:
+        known = tuple(identity(name) for name in video.backbone_weights)
+        video = dataclasses.replace(video, backbone_sha256=known)
+    elif video.backbone:
         mean, std = _read_normalisation(video)
         video = dataclasses.replace(
             video,

@@ -120,7 +120,7 @@ def check_network(config: ModelConfig, found: Mapping[str, StoredTensor], path: 
 def _check_backbones(config: ModelConfig, found: Mapping[str, StoredTensor], path: Path) -> None:
     stored = sum(math.prod(tensor.shape) for tensor in found.values())
     for owner, part in _with_backbone(config):
-        if part.backbone:
+        if part.architecture.as_mapping():
             network = Backbone(part.architecture, trained_layers=0, owner=owner)
             wanted = sum(tensor.numel() for tensor in network.state_dict().values())
             if wanted > stored:

@@ -116,8 +116,8 @@ class ImageDecoder:
         """Return a decoder of images no smaller than a network takes them, if it takes them."""
         video = settings.model.video
         return cls(
-            least_side_px=max(video.input_size_px, settings.least_side_px),
-            key_points_alone=bool(video.key_points),
+            least_side_px=max(video.least_side_px, settings.least_side_px),
+            key_points_alone=bool(video.key_points) and not video.finds_key_points,
         )
 
     def decode_topic(self, message: TopicMessage) -> Frame:

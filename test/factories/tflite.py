@@ -88,3 +88,39 @@ def write_doubling(path: Path, size: int = 4) -> Path:
     given, doubled = net.tensor('given', (1, size)), net.tensor('doubled', (1, size))
     net.operator('ADD', (given, given), doubled, schema.AddOptionsT())
     return net.write(path, [given], [doubled])
+
+
+def write_pose(path: Path, *, seed: int = 0) -> Path:
+    """Write a network of MoveNet's forms, whose key points depend on all that an image shows."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    rng, net = np.random.default_rng(seed), TfliteBuilder()
+    image = net.tensor('image', (1, 192, 192, 3), 'uint8')
+    levels = net.operator('CAST', (image,), net.tensor('levels', (1, 192, 192, 3)))
+    pooling = schema.Pool2DOptionsT()
+    pooling.filterHeight = pooling.filterWidth = pooling.strideH = pooling.strideW = 16
+    pooling.padding = schema.Padding.VALID
+    pooled = net.operator(
+        'AVERAGE_POOL_2D', (levels,), net.tensor('pooled', (1, 12, 12, 3)), pooling
+    )
+    row = net.constant('row', np.array([1, 432], np.int32))
+    flat = net.operator('RESHAPE', (pooled, row), net.tensor('flat', (1, 432)))
+    # Differences of levels move joints, which lie about the middle, and hide one now and then.
+    scale = np.tile([0.3, 0.3, 1.0], 17)
+    weights = (rng.normal(0, 0.0008, (432, 51)) * scale).T.astype(np.float32)
+    weights -= weights.mean(axis=1, keepdims=True)
+    bias = (rng.normal(0, 0.5, 51) * scale).astype(np.float32)
+    places = net.operator(
+        'FULLY_CONNECTED',
+        (
+            flat,
+            net.constant('weights', weights),
+            net.constant('bias', bias),
+        ),
+        net.tensor('sums', (1, 51)),
+        schema.FullyConnectedOptionsT(),
+    )
+    shares = net.operator('LOGISTIC', (places,), net.tensor('shares', (1, 51)))
+    shape = net.constant('shape', np.array([1, 1, 17, 3], np.int32))
+    found = net.operator('RESHAPE', (shares, shape), net.tensor('found', (1, 1, 17, 3)))
+    return net.write(path, [image], [found])

@@ -27,6 +27,7 @@ from activity_recognition.errors import (
     RecordingError,
     printable,
 )
+from activity_recognition.front_ends.pose import finder_identity
 from activity_recognition.inference.trace import SegmentArrays
 from activity_recognition.modalities import DEFAULT_MODALITIES, SPECS, modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
@@ -180,7 +181,7 @@ def _keys(recording: Path, made: Sequence[Mapping[str, Any]]) -> list[str]:
     return [digest.hexdigest() for digest in digests]
 
 
-_OF_VIDEO = ('input_size_px', 'least_side_px', 'key_points')
+_OF_VIDEO = ('input_size_px', 'least_side_px', 'key_points', 'key_point_finder')
 _MODALITIES = 'modalities'
 """Keys of :func:`preprocessing` about frames, and about which modalities there are."""
 
@@ -222,9 +223,10 @@ def what_shapes_arrays(made: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _all_settings(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
-    side_px = model.video.input_size_px
+    side_px, least_px = model.video.input_size_px, model.video.least_side_px
     # Below the bound that all share, keys stay those that checkpoints remember (ADR 22).
-    decoded = {'least_side_px': side_px} if side_px > LEAST_SIDE_PX else {}
+    decoded = {'least_side_px': least_px} if least_px > LEAST_SIDE_PX else {}
+    found = model.video.finds_key_points
     # Of the usual modalities, keys stay those that checkpoints remember.
     usual = modalities_of(model) == DEFAULT_MODALITIES
     others = [m.value for m in modalities_of(model) if m not in DEFAULT_MODALITIES]
@@ -233,6 +235,7 @@ def _all_settings(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         'input_size_px': side_px,
         **decoded,
         **({'key_points': list(model.video.joints)} if model.video.key_points else {}),
+        **({'key_point_finder': finder_identity(model.video)} if found else {}),
         'audio': to_mapping(model.audio),
         # What older recordings, shards and checkpoints do not know has its default there.
         'sync': to_stored_mapping(sync),

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from activity_recognition.bags import RecordingReader
-from activity_recognition.config import SyncConfig
+from activity_recognition.config import SyncConfig, VideoConfig
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision
 from activity_recognition.inference.resizing import resize_frame
@@ -172,7 +172,7 @@ def _read(
 ) -> _Shelf:
     """Keep the samples that a trace names, frames at the network's size."""
     wanted = {(s.modality, s.digest) for window in trace.windows for s in window.samples}
-    size_px = checkpoint.config.video.input_size_px
+    video = checkpoint.config.video
     shelf = _Shelf()
     with RecordingReader.for_model(recording, checkpoint.config, sync, recorded) as reader:
         for sample in reader.samples():
@@ -180,15 +180,16 @@ def _read(
             shelf.recorded[modality] += 1
             key = (modality, digest_of(sample))
             if key in wanted:
-                shelf.samples.setdefault(key, []).append(_shrunk(sample, size_px))
+                shelf.samples.setdefault(key, []).append(_shrunk(sample, video))
     return shelf
 
 
-def _shrunk(sample: Sample, size_px: int) -> Sample:
+def _shrunk(sample: Sample, video: VideoConfig) -> Sample:
     """Return a frame as the network sees it, anything else as it is."""
-    if not isinstance(sample, Frame):
+    # A pose network looks at parts of an image, which follow from the frames before.
+    if not isinstance(sample, Frame) or video.finds_key_points:
         return sample
-    return dataclasses.replace(sample, image=resize_frame(sample, size_px))
+    return dataclasses.replace(sample, image=resize_frame(sample, video.input_size_px))
 
 
 def _forward(

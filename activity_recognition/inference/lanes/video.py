@@ -49,7 +49,7 @@ class PreparedFrame(NamedTuple):
 
 
 class VideoFrontEnd(FrontEnd[Frame, PreparedFrame]):
-    """Brings images to the size that the network sees, or picks the key points that it takes."""
+    """Brings images to the size that the network sees, or picks or finds the key points."""
 
     def __init__(self, settings: FrontEndSettings) -> None:
         """Prepare frames for the network of ``settings``."""
@@ -64,6 +64,10 @@ class VideoFrontEnd(FrontEnd[Frame, PreparedFrame]):
         """Return the frame as the network sees it, or what is left to be resampled."""
         image = self._input.prepare(sample)
         return (PreparedFrame(image, sample.stamp_ns, sample.arrival_ns),)
+
+    def clear(self) -> None:
+        """Forget the frames before."""
+        self._input.clear()
 
     def arrays(self, prepared: Sequence[PreparedFrame]) -> Arrays:
         """Return ``frames`` (T, S, S, 3) or (T, J, 3) with times; see :meth:`FrontEnd.arrays`."""
@@ -166,7 +170,8 @@ class VideoLane(Lane[Frame, PreparedFrame]):
             config: of the network that takes them.
             scene: what is sensed, and how often.
         """
-        joints, chance = config.video.joints, np.random.default_rng([scene.seed, 1])
+        video, chance = config.video, np.random.default_rng([scene.seed, 1])
+        joints = () if video.finds_key_points else video.joints
         shape = (_ARTIFICIAL_IMAGES, scene.height_px, scene.width_px, 3)
         images = np.random.default_rng(scene.seed).integers(0, 256, shape, dtype=np.uint8)
         for index in count():

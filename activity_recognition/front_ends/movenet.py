@@ -1,0 +1,80 @@
+"""MoveNet Lightning: one person's 17 key points, and the crop that follows the person.
+
+The crop is that of the network's authors (TensorFlow Hub, "MoveNet: Ultra fast and accurate pose
+detection model", 2021; their ``determine_crop_region``): a square about the hips that holds what
+was found of the body in the frame before; the whole image, padded to a square, where no trunk was.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activity_recognition.front_ends.litert import ArrayForm, load_network
+from activity_recognition.front_ends.regions import Region, cut
+from activity_recognition.keypoints.skeletons import SKELETONS
+
+SIDE_PX = 192
+_CROP_SCORE = 0.2
+"""Least score of a joint that the crop is made of."""
+_TORSO, _BODY = 1.9, 1.2
+"""How much larger than trunk and body half of the crop is."""
+_LEAST_PX = 24
+"""Side of the smallest crop: where everything was found in one place, it was not somebody."""
+_NAMES = SKELETONS['coco17']
+_SHOULDERS = [_NAMES.index(f'{side}_shoulder') for side in ('left', 'right')]
+_HIPS = [_NAMES.index(f'{side}_hip') for side in ('left', 'right')]
+
+
+class MoveNet:
+    """Finds the key points of one person in a part of an image."""
+
+    weights = ('movenet_lightning',)
+    names = _NAMES
+
+    def __init__(self) -> None:
+        """Load the network.
+
+        Raises:
+            MissingExtraError: LiteRT is not installed.
+            WeightsError: its weights are not on this machine.
+        """
+        self._network = load_network(
+            self.weights[0],
+            inputs=(ArrayForm((1, SIDE_PX, SIDE_PX, 3), 'uint8'),),
+            outputs=(ArrayForm((1, 1, len(_NAMES), 3), 'float32'),),
+        )
+
+    def find(self, image: NDArray[np.uint8], region: Region) -> NDArray[np.float64]:
+        """Return x and y in the image, pixels, and score of each key point, (17, 3).
+
+        Args:
+            image: uint8 RGB (H, W, 3).
+            region: where somebody may be.
+        """
+        region = region.snapped()
+        (found,) = self._network.run(cut(image, region, SIDE_PX)[None])
+        y, x, scores = found[0, 0].T
+        return np.column_stack([region.places(np.column_stack([x, y])), scores])
+
+    def follow(self, found: NDArray[np.float64], image: NDArray[np.uint8]) -> Region | None:
+        """Return where to look in the next frame; None where nobody's trunk was found.
+
+        Args:
+            found: of :meth:`find`, (17, 3).
+            image: in which it was found.
+        """
+        places, seen = found[:, :2] + 0.5, found[:, 2] > _CROP_SCORE
+        if not (seen[_SHOULDERS].any() and seen[_HIPS].any()):
+            return None
+        height, width = image.shape[:2]
+        centre = places[_HIPS].mean(axis=0)
+        away = np.abs(places - centre).max(axis=1)
+        torso = float(away[[*_SHOULDERS, *_HIPS]].max())
+        body = float(away.max(where=seen, initial=0.0))
+        x, y = float(centre[0]), float(centre[1])
+        farthest = max(x, width - x, y, height - y)
+        half = min(max(_TORSO * torso, _BODY * body), farthest)
+        if not _LEAST_PX <= 2 * half <= max(width, height):
+            return None
+        return Region(x, y, 2 * half)

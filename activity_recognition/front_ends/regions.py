@@ -1,0 +1,95 @@
+"""Square parts of images, as pose networks see them, and places in them back to the image.
+
+Pixels are squares whose centres lie at whole numbers: the first one covers -0.5 .. 0.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_TURNED = 1e-6
+"""Radians below which a region stands upright."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A square in an image, perhaps beyond its edges."""
+
+    x: float
+    """Centre, pixels to the right from the image's left edge."""
+    y: float
+    """Centre, pixels down from the image's upper edge."""
+    side: float
+    """Pixels."""
+    turn: float = 0.0
+    """Clockwise, radians: by how much its upper edge is turned."""
+
+    @classmethod
+    def whole(cls, image: NDArray[np.uint8]) -> Region:
+        """Return the square around a whole image (H, W, 3)."""
+        height, width = image.shape[:2]
+        return cls(width / 2, height / 2, float(max(width, height)))
+
+    def overlaps(self, image: NDArray[np.uint8]) -> bool:
+        """Return whether the centre of the region lies in an image."""
+        height, width = image.shape[:2]
+        return 0 <= self.x <= width and 0 <= self.y <= height
+
+    def snapped(self) -> Region:
+        """Return the region with edges between pixels; one that is turned stays as it is."""
+        if abs(self.turn) > _TURNED:
+            return self
+        side = max(1, round(self.side))
+        left, top = round(self.x - self.side / 2), round(self.y - self.side / 2)
+        return Region(left + side / 2, top + side / 2, float(side))
+
+    def places(self, shares: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return where in the image places in the region are, pixels (J, 2).
+
+        Args:
+            shares: x and y as shares of the side, (J, 2), from the left upper corner.
+        """
+        about = (shares.astype(np.float64) - 0.5) * self.side
+        cos, sin = np.cos(self.turn), np.sin(self.turn)
+        turned = about @ np.array([[cos, sin], [-sin, cos]])
+        return np.asarray(turned + np.array([self.x - 0.5, self.y - 0.5]), np.float64)
+
+
+def cut(image: NDArray[np.uint8], region: Region, size_px: int) -> NDArray[np.uint8]:
+    """Return what a region of an image shows, uint8 (S, S, 3); beyond the image it is black.
+
+    Shrunk by the mean over areas, enlarged linearly.
+
+    Args:
+        image: uint8 (H, W, 3).
+        region: as :meth:`Region.snapped` returns it.
+        size_px: S.
+    """
+    if abs(region.turn) > _TURNED:
+        return _cut_turned(image, region, size_px)
+    height, width = image.shape[:2]
+    side = round(region.side)
+    left, top = round(region.x - side / 2), round(region.y - side / 2)
+    right, bottom = left + side, top + side
+    part = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if not part.size:
+        return np.zeros((size_px, size_px, 3), np.uint8)
+    margins = max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)
+    if any(margins):
+        part = np.asarray(cv2.copyMakeBorder(part, *margins, cv2.BORDER_CONSTANT), np.uint8)
+    how = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part, (size_px, size_px), interpolation=how), np.uint8)
+
+
+def _cut_turned(image: NDArray[np.uint8], region: Region, size_px: int) -> NDArray[np.uint8]:
+    corners = region.places(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    # Edges of the region to edges of the result, whose centres lie half a pixel inside.
+    into = np.array([[-0.5, -0.5], [size_px - 0.5, -0.5], [-0.5, size_px - 0.5]])
+    matrix = cv2.getAffineTransform(corners.astype(np.float32), into.astype(np.float32))
+    return np.asarray(
+        cv2.warpAffine(image, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR), np.uint8
+    )

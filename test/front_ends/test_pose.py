@@ -1,0 +1,125 @@
+"""A person is followed from image to image, and what is found depends on the images alone."""
+
+import numpy as np
+import pytest
+
+from activity_recognition.config import VideoConfig
+from activity_recognition.errors import CheckpointError, WeightsError
+from activity_recognition.front_ends.pose import PersonTracker, make_tracker
+from activity_recognition.front_ends.regions import Region
+from activity_recognition.keypoints import SKELETONS
+from activity_recognition.weights import identity
+from activity_recognition.weights.finding import FOLDER_VARIABLE
+from factories.bodies import STANDING
+
+S = 1_000_000_000
+NAMES = SKELETONS['coco17']
+
+
+class Watching:
+    """A network that finds a standing body, and keeps where it was told to look."""
+
+    names = NAMES
+
+    def __init__(self, score: float = 0.9, next_region: Region | None = None) -> None:
+        self.scores = np.full(17, score)
+        self.next_region = next_region
+        self.regions: list[Region] = []
+
+    def find(self, image, region):
+        self.regions.append(region)
+        return np.column_stack([np.array([STANDING[name] for name in NAMES], float), self.scores])
+
+    def follow(self, found, image):
+        return self.next_region
+
+
+def image(level: int = 0, size: tuple[int, int] = (240, 320)) -> np.ndarray:
+    return np.full((*size, 3), level, np.uint8)
+
+
+WHOLE, CROP = Region(160, 120, 320), Region(100, 90, 80)
+
+
+def test_key_points_of_an_image():
+    points = PersonTracker(Watching()).find(image(), S)
+    assert points.names == NAMES
+    assert (points.width_px, points.height_px) == (320, 240)
+    np.testing.assert_array_equal(points.joints_px, [STANDING[name] for name in NAMES])
+    np.testing.assert_allclose(points.scores, 0.9)
+
+
+def test_a_low_score_is_missing_and_too_few_joints_are_nobody():
+    network = Watching()
+    network.scores[:5] = 0.29
+    points = PersonTracker(network).find(image(), S)
+    assert np.isnan(points.joints_px[:5]).all()
+    assert np.isfinite(points.joints_px[5:]).all()
+    assert points.scores.tolist() == pytest.approx([0.0] * 5 + [0.9] * 12)
+    network.scores[:] = 0.0
+    network.scores[:3] = 0.9
+    points = PersonTracker(network).find(image(), S)
+    assert np.isnan(points.joints_px).all()
+    assert not points.scores.any()
+
+
+def test_it_looks_where_the_person_was_and_everywhere_at_first():
+    network = Watching(next_region=CROP)
+    tracker = PersonTracker(network)
+    for index in range(3):
+        tracker.find(image(index), S + index)
+    assert network.regions == [WHOLE, CROP, CROP]
+    network.next_region = None
+    tracker.find(image(9), S + 9)
+    tracker.find(image(10), S + 10)
+    assert network.regions[3:] == [CROP, WHOLE]
+
+
+@pytest.mark.parametrize('what', ['clear', 'silence', 'size'])
+def test_it_looks_everywhere_again(what):
+    network = Watching(next_region=CROP)
+    tracker = PersonTracker(network)
+    tracker.find(image(), S)
+    if what == 'clear':
+        tracker.clear()
+    later = S + (1_000_000_001 if what == 'silence' else 1)
+    tracker.find(image(1, (120, 160) if what == 'size' else (240, 320)), later)
+    assert network.regions[1] == (Region(80, 60, 160) if what == 'size' else WHOLE)
+
+
+def test_an_image_like_the_one_before_costs_nothing():
+    network = Watching(next_region=CROP)
+    tracker = PersonTracker(network)
+    first = tracker.find(image(), S)
+    assert tracker.find(image(), S + 1) is first
+    assert len(network.regions) == 1
+    changed = image()
+    changed[37, 41, 1] = 1  # one colour of a pixel that is no sample
+    tracker.find(changed, S + 2)
+    assert network.regions == [WHOLE, CROP]
+    tracker.clear()
+    tracker.find(changed, S + 3)
+    assert network.regions == [WHOLE, CROP, WHOLE]
+
+
+def test_what_is_still_for_long_is_not_silence():
+    network = Watching(next_region=CROP)
+    tracker = PersonTracker(network)
+    for index in range(20):
+        tracker.find(image(), S + index * S // 5)
+    tracker.find(image(1), 5 * S)
+    assert network.regions == [WHOLE, CROP]
+
+
+def test_without_weights_the_command_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    with pytest.raises(WeightsError, match='activity-recognition weights fetch movenet_lightning'):
+        make_tracker(VideoConfig(backbone='movenet'))
+
+
+def test_a_checkpoint_of_another_network_is_refused():
+    other = ('0' * 64,)
+    with pytest.raises(CheckpointError) as caught:
+        make_tracker(VideoConfig(backbone='movenet', backbone_sha256=other))
+    assert '0' * 64 in str(caught.value)
+    assert identity('movenet_lightning') in str(caught.value)

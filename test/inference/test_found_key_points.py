@@ -1,0 +1,110 @@
+"""Key points found in images: streaming equals dense; recorded ones are the same input."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from activity_recognition.config import SyncConfig
+from activity_recognition.errors import ShapeError
+from activity_recognition.inference.engine import StreamingEngine
+from activity_recognition.inference.frame_inputs import FoundJoints, frame_input
+from activity_recognition.inference.lanes.lane import FrontEndSettings
+from activity_recognition.inference.lanes.video import VideoFrontEnd
+from activity_recognition.inference.trace import segments
+from activity_recognition.streams import windows
+from activity_recognition.types import Frame, Modality
+from factories.answers import assert_equal, dense, streamed
+from factories.networks import make_checkpoint
+from factories.pose import FINDING, made_up_pose, moving, scene_of_images
+from factories.streams import START_NS, Scene
+
+pytest.importorskip('ai_edge_litert')
+
+SCENE = Scene(
+    seed=5,
+    duration_s=6.0,
+    frame_rate_hz=8.0,
+    lost_frames=0.2,
+    silences=((Modality.VIDEO, 2.0, 3.4),),
+    jumps=(4.2,),
+)
+
+
+@pytest.fixture(autouse=True, scope='module')
+def pose(tmp_path_factory):
+    with made_up_pose(tmp_path_factory.mktemp('pose')) as path:
+        yield path
+
+
+def trace(**kwargs):
+    return list(windows(scene_of_images(SCENE, **kwargs), SyncConfig()))
+
+
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+@pytest.mark.parametrize('key_points_every', [0, 5])
+def test_streaming_equals_dense(dtype, tolerance, key_points_every):
+    checkpoint = make_checkpoint(FINDING, dtype=dtype)
+    found_trace = trace(key_points_every=key_points_every)
+    assert sum(window.reset for window in found_trace) == 1
+    found, _ = streamed(checkpoint, found_trace)
+    assert_equal(found, dense(checkpoint, found_trace), tolerance)
+    assert found.present[:, 0].any()
+
+
+def test_the_crop_follows_and_is_forgotten_at_a_reset():
+    front_end = VideoFrontEnd(FrontEndSettings(config=FINDING))
+    frames = [
+        Frame(stamp_ns=START_NS + i, arrival_ns=START_NS + i, image=moving(i)) for i in range(8)
+    ]
+
+    def prepared():
+        return [front_end.prepare(frame)[0].image for frame in frames]
+
+    first, going_on = prepared(), prepared()
+    front_end.clear()
+    again = prepared()
+    np.testing.assert_array_equal(first, again)
+    # It is not a function of single images: somebody was followed.
+    assert (np.array(first) != np.array(going_on)).any()
+
+
+def test_recorded_key_points_give_what_found_ones_give():
+    checkpoint = make_checkpoint(FINDING)
+    with_images = trace()
+    (part, _) = segments(with_images, FINDING)
+    assert part.arrays['frames'].dtype == np.float32
+    assert part.arrays['frames'].shape[1:] == (17, 3)
+    tracker = FoundJoints(FINDING.video)._tracker
+    recorded = []
+    for window in with_images:
+        if window.reset:
+            tracker.clear()
+        recorded.append(
+            window._replace(
+                samples=tuple(
+                    dataclasses.replace(s, key_points=tracker.find(s.image, s.stamp_ns))
+                    if isinstance(s, Frame)
+                    else s
+                    for s in window.samples
+                ),
+            )
+        )
+    blind = dataclasses.replace(FINDING, video=dataclasses.replace(FINDING.video, backbone=''))
+    assert blind.video.key_points == ('coco17',)
+    answers, _ = streamed(checkpoint, with_images)
+    of_recorded, _ = streamed(dataclasses.replace(checkpoint, config=blind), recorded)
+    assert_equal(of_recorded, answers, 0.0)
+
+
+def test_an_image_is_taken_and_checked():
+    taken = frame_input(FINDING.video)
+    taken.check(Frame(stamp_ns=1, arrival_ns=1, image=moving(0)))
+    with pytest.raises(ShapeError, match=r'expected uint8 \(H, W, 3\)'):
+        taken.check(Frame(stamp_ns=1, arrival_ns=1, image=np.zeros((4, 4), np.uint8)))
+
+
+def test_it_warms_up():
+    engine = StreamingEngine(make_checkpoint(FINDING))
+    engine.warm_up()
