@@ -40,9 +40,11 @@ class Architecture:
 
 EXPOSURES = ('normalise', 'none')
 """Values of ``video.exposure``."""
-POSE_NETWORKS: dict[str, tuple[str, ...]] = {'movenet': ('movenet_lightning',)}
+POSE_NETWORKS = {'movenet': 'movenet_lightning', 'blazepose': 'blazepose_landmarks_full'}
 """Values of ``video.backbone`` that find key points in images, and their names in the register of
 weights."""
+PERSON_DETECTOR = 'blazepose_detector'
+"""What finds people first, likewise."""
 POSE_SIDE_PX = 384
 """Large images are decoded no smaller for a pose network: it sees a square of 192 pixels, so that
 somebody who fills half of the image's height is seen as well as the camera sees him."""
@@ -70,11 +72,16 @@ class VideoConfig(Ranged):
     """Frames kept; large enough that ``window_s`` binds at 60 Hz."""
     backbone: str = setting('', optional_in_checkpoint=True)
     """Pretrained image network in place of stem and spatial blocks: a folder that
-    ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none. ``movenet`` finds
-    the key points of a person, which are then what the network takes, see ``key_points``."""
+    ``save_pretrained`` wrote, or a name on the Hugging Face hub; empty for none. ``movenet`` and
+    ``blazepose`` find the key points of a person, which are then what the network takes, see
+    ``key_points``."""
     backbone_sha256: tuple[str, ...] = setting((), optional_in_checkpoint=True)
     """Of the files of a backbone that finds key points; read from the register of weights where
     training begins, and kept in the checkpoint."""
+    person_search_frames: int = setting(0, low=0, high=1000, optional_in_checkpoint=True)
+    """While a backbone that finds key points follows nobody, a person is looked for in every so
+    many frames, by BlazePose's detector: in the whole image, then in parts of it by turns. 0 leaves
+    it to the backbone; ``blazepose`` cannot go without, and looks in every frame."""
     trained_layers: int = setting(0, low=-1, high=1000, optional_in_checkpoint=True)
     """Last layers of the backbone that are trained, with all that comes after them; 0 freezes the
     backbone, -1 trains all of it."""
@@ -121,7 +128,15 @@ class VideoConfig(Ranged):
     @property
     def backbone_weights(self) -> tuple[str, ...]:
         """Names in the register of weights of what finds key points."""
-        return POSE_NETWORKS.get(self.backbone, ())
+        if not self.finds_key_points:
+            return ()
+        found = POSE_NETWORKS[self.backbone]
+        return (found, PERSON_DETECTOR) if self.search_every else (found,)
+
+    @property
+    def search_every(self) -> int:
+        """In how many frames without a person one is looked for once; 0: in none."""
+        return self.person_search_frames or int(self.backbone == 'blazepose')
 
     @property
     def least_side_px(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.front_ends.litert import ArrayForm, load_network
+from activity_recognition.front_ends.pose_network import Pose
 from activity_recognition.front_ends.regions import Region, cut
 from activity_recognition.keypoints.skeletons import SKELETONS
 
@@ -29,8 +30,8 @@ _HIPS = [_NAMES.index(f'{side}_hip') for side in ('left', 'right')]
 class MoveNet:
     """Finds the key points of one person in a part of an image."""
 
-    weights = ('movenet_lightning',)
     names = _NAMES
+    sees_whole_images = True
 
     def __init__(self) -> None:
         """Load the network.
@@ -40,41 +41,44 @@ class MoveNet:
             WeightsError: its weights are not on this machine.
         """
         self._network = load_network(
-            self.weights[0],
+            'movenet_lightning',
             inputs=(ArrayForm((1, SIDE_PX, SIDE_PX, 3), 'uint8'),),
             outputs=(ArrayForm((1, 1, len(_NAMES), 3), 'float32'),),
         )
 
-    def find(self, image: NDArray[np.uint8], region: Region) -> NDArray[np.float64]:
-        """Return x and y in the image, pixels, and score of each key point, (17, 3).
+    def find(self, image: NDArray[np.uint8], region: Region, gain: float = 1.0) -> Pose:
+        """Return 17 key points, and the crop about them.
 
         Args:
             image: uint8 RGB (H, W, 3).
             region: where somebody may be.
+            gain: by which levels are multiplied first.
         """
         region = region.snapped()
-        (found,) = self._network.run(cut(image, region, SIDE_PX)[None])
+        (found,) = self._network.run(cut(image, region, SIDE_PX, gain)[None])
         y, x, scores = found[0, 0].T
-        return np.column_stack([region.places(np.column_stack([x, y])), scores])
+        points = np.column_stack([region.places(np.column_stack([x, y])), scores])
+        return Pose(points, follow(points, image))
 
-    def follow(self, found: NDArray[np.float64], image: NDArray[np.uint8]) -> Region | None:
-        """Return where to look in the next frame; None where nobody's trunk was found.
 
-        Args:
-            found: of :meth:`find`, (17, 3).
-            image: in which it was found.
-        """
-        places, seen = found[:, :2] + 0.5, found[:, 2] > _CROP_SCORE
-        if not (seen[_SHOULDERS].any() and seen[_HIPS].any()):
-            return None
-        height, width = image.shape[:2]
-        centre = places[_HIPS].mean(axis=0)
-        away = np.abs(places - centre).max(axis=1)
-        torso = float(away[[*_SHOULDERS, *_HIPS]].max())
-        body = float(away.max(where=seen, initial=0.0))
-        x, y = float(centre[0]), float(centre[1])
-        farthest = max(x, width - x, y, height - y)
-        half = min(max(_TORSO * torso, _BODY * body), farthest)
-        if not _LEAST_PX <= 2 * half <= max(width, height):
-            return None
-        return Region(x, y, 2 * half)
+def follow(points: NDArray[np.float64], image: NDArray[np.uint8]) -> Region | None:
+    """Return where to look in the next frame; None where no trunk was found.
+
+    Args:
+        points: x, y and score of the key points, (17, 3).
+        image: in which they were found.
+    """
+    places, seen = points[:, :2] + 0.5, points[:, 2] > _CROP_SCORE
+    if not (seen[_SHOULDERS].any() and seen[_HIPS].any()):
+        return None
+    height, width = image.shape[:2]
+    centre = places[_HIPS].mean(axis=0)
+    away = np.abs(places - centre).max(axis=1)
+    torso = float(away[[*_SHOULDERS, *_HIPS]].max())
+    body = float(away.max(where=seen, initial=0.0))
+    x, y = float(centre[0]), float(centre[1])
+    farthest = max(x, width - x, y, height - y)
+    half = min(max(_TORSO * torso, _BODY * body), farthest)
+    if not _LEAST_PX <= 2 * half <= max(width, height):
+        return None
+    return Region(x, y, 2 * half)

@@ -6,16 +6,20 @@ same on the robot and over a whole recording.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.config import VideoConfig
 from activity_recognition.errors import CheckpointError, quoted
+from activity_recognition.front_ends.blazepose import BlazePose, BlazePoseDetector
 from activity_recognition.front_ends.movenet import MoveNet
+from activity_recognition.front_ends.pose_network import PoseNetwork
 from activity_recognition.front_ends.regions import Region
 from activity_recognition.keypoints.points import KeyPoints
+from activity_recognition.models.exposure import gain_of_level
 from activity_recognition.types import to_ns
 from activity_recognition.weights import identity
 
@@ -25,43 +29,83 @@ LEAST_SCORE = 0.3
 """Joints of a lower score are missing."""
 LEAST_FOUND = 4
 """Where fewer joints are found, nobody is there."""
+_VIEWS = (1.0, 2 / 3)
+"""Sides of the squares that are searched, in units of the image's shorter side."""
 _FORGOTTEN_NS = to_ns(1.0)
 """After so long without an image, a person is looked for anew."""
 
 
-class PoseNetwork(Protocol):
-    """Finds the key points of one person in a part of an image."""
+class PersonSearch:
+    """Looks for a person in every so many images: in the whole, then in parts of it, by turns."""
 
-    names: tuple[str, ...]
-    """Of the J key points."""
-
-    def find(self, image: NDArray[np.uint8], region: Region) -> NDArray[np.float64]:
-        """Return x and y in the image, pixels, and score of each key point, (J, 3).
+    def __init__(self, detector: BlazePoseDetector, every: int) -> None:
+        """Begin a stream.
 
         Args:
-            image: uint8 RGB (H, W, 3).
-            region: where somebody may be.
+            detector: keeps nothing, so that streams may share it.
+            every: images without a person of which one is searched, at least 1.
         """
+        self._detector, self._every = detector, every
+        self.clear()
 
-    def follow(self, found: NDArray[np.float64], image: NDArray[np.uint8]) -> Region | None:
-        """Return where to look in the next frame; None where that is everywhere.
+    def clear(self) -> None:
+        """Begin with the next image, and with the whole of it."""
+        self._images = 0
+
+    def find(self, image: NDArray[np.uint8], gain: float) -> Region | None:
+        """Return where a person is, if this image is searched and one is found.
 
         Args:
-            found: of :meth:`find`, (J, 3).
-            image: in which it was found.
+            image: uint8 RGB (H, W, 3), in which nobody is followed.
+            gain: by which levels are multiplied first.
         """
+        turn, rest = divmod(self._images, self._every)
+        self._images += 1
+        if rest:
+            return None
+        parts = views(image)
+        person = self._detector.find(image, parts[turn % len(parts)], gain)
+        return None if person is None else person.region
+
+
+def views(image: NDArray[np.uint8]) -> list[Region]:
+    """Return the parts of an image in which people are looked for: all of it, and smaller squares.
+
+    People who are small in the whole image are large enough in a square of the image's shorter
+    side, and in one of two thirds of that. Squares overlap by half and more.
+
+    Args:
+        image: uint8 (H, W, 3).
+    """
+    height, width = image.shape[:2]
+    found = [Region.whole(image)]
+    for part in _VIEWS:
+        side = part * min(height, width)
+        for y in _spread(height, side):
+            found += [Region(x, y, side) for x in _spread(width, side)]
+    return found
+
+
+def _spread(length: int, side: float) -> NDArray[np.float64]:
+    """Return the centres of squares that overlap by half and more, along one side of an image."""
+    count = 1 + int(np.ceil(2 * (length - side) / side - 1e-9))
+    return np.linspace(side / 2, length - side / 2, count)
 
 
 class PersonTracker:
     """One stream's person."""
 
-    def __init__(self, network: PoseNetwork) -> None:
+    def __init__(
+        self, network: PoseNetwork, search: PersonSearch | None = None, *, brightens: bool = True
+    ) -> None:
         """Begin a stream.
 
         Args:
             network: keeps nothing, so that streams may share it.
+            search: of this stream; None where the network alone looks for people.
+            brightens: whether dark images are brightened first.
         """
-        self._network = network
+        self._network, self._search, self._brightens = network, search, brightens
         self.clear()
 
     def clear(self) -> None:
@@ -70,6 +114,8 @@ class PersonTracker:
         self._stamp_ns: int | None = None
         self._image: NDArray[np.uint8] | None = None
         self._found: KeyPoints | None = None
+        if self._search is not None:
+            self._search.clear()
 
     def find(self, image: NDArray[np.uint8], stamp_ns: int) -> KeyPoints:
         """Return the key points in the stream's next image; all are missing where nobody is.
@@ -86,10 +132,25 @@ class PersonTracker:
             return self._found
         if silent or self._image is None or self._image.shape != image.shape:
             self._region = None
-        found = self._network.find(image, self._region or Region.whole(image))
-        self._region = self._network.follow(found, image)
-        self._image, self._found = image, _key_points(found, self._network.names, image)
+        points = self._points(image)
+        self._image, self._found = image, _key_points(points, self._network.names, image)
         return self._found
+
+    def _points(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return what is found, (J, 3), and remember where to look next."""
+        # No less than 1: what is bright is no harder to see.
+        gain = max(1.0, gain_of_level(_level(image))) if self._brightens else 1.0
+        region, followed = self._region, self._region is not None
+        if region is None and self._search is not None:
+            region = self._search.find(image, gain)
+        if region is None and self._network.sees_whole_images:
+            region = Region.whole(image)
+        if region is None:
+            return np.zeros((len(self._network.names), 3))
+        points, self._region = self._network.find(image, region, gain)
+        if followed and self._region is None and self._search is not None:
+            self._search.clear()
+        return points
 
 
 def finder_identity(video: VideoConfig) -> dict[str, Any]:
@@ -98,7 +159,12 @@ def finder_identity(video: VideoConfig) -> dict[str, Any]:
     Args:
         video: of a network with a pose network before it.
     """
-    return {'version': VERSION, 'weights': [identity(name) for name in video.backbone_weights]}
+    return {
+        'version': VERSION,
+        'weights': [identity(name) for name in video.backbone_weights],
+        'search_every': video.search_every,
+        'exposure': video.exposure,
+    }
 
 
 def make_tracker(video: VideoConfig) -> PersonTracker:
@@ -119,7 +185,20 @@ def make_tracker(video: VideoConfig) -> PersonTracker:
             f'{quoted(", ".join(video.backbone_sha256), 200)}, this version of the package has '
             f'{", ".join(found)}; use the version that it was trained with, or train again'
         )
-    return PersonTracker(MoveNet())
+    every = video.search_every
+    return PersonTracker(
+        _NETWORKS[video.backbone](),
+        PersonSearch(BlazePoseDetector(), every) if every else None,
+        brightens=video.exposure == 'normalise',
+    )
+
+
+_NETWORKS: dict[str, Callable[[], PoseNetwork]] = {'movenet': MoveNet, 'blazepose': BlazePose}
+
+
+def _level(image: NDArray[np.uint8]) -> float:
+    """Return about the mean level of an image, from some of its pixels."""
+    return float(image[::8, ::8].mean())
 
 
 def _equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

@@ -44,7 +44,7 @@ class Region:
         if abs(self.turn) > _TURNED:
             return self
         side = max(1, round(self.side))
-        left, top = round(self.x - self.side / 2), round(self.y - self.side / 2)
+        left, top = round(self.x - side / 2), round(self.y - side / 2)
         return Region(left + side / 2, top + side / 2, float(side))
 
     def places(self, shares: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -59,7 +59,9 @@ class Region:
         return np.asarray(turned + np.array([self.x - 0.5, self.y - 0.5]), np.float64)
 
 
-def cut(image: NDArray[np.uint8], region: Region, size_px: int) -> NDArray[np.uint8]:
+def cut(
+    image: NDArray[np.uint8], region: Region, size_px: int, gain: float = 1.0
+) -> NDArray[np.uint8]:
     """Return what a region of an image shows, uint8 (S, S, 3); beyond the image it is black.
 
     Shrunk by the mean over areas, enlarged linearly.
@@ -68,9 +70,14 @@ def cut(image: NDArray[np.uint8], region: Region, size_px: int) -> NDArray[np.ui
         image: uint8 (H, W, 3).
         region: as :meth:`Region.snapped` returns it.
         size_px: S.
+        gain: by which levels are multiplied; what would be above white is white.
     """
-    if abs(region.turn) > _TURNED:
-        return _cut_turned(image, region, size_px)
+    turned = abs(region.turn) > _TURNED
+    seen = (_cut_turned if turned else _cut_upright)(image, region, size_px)
+    return seen if gain == 1.0 else np.asarray(cv2.convertScaleAbs(seen, alpha=gain), np.uint8)
+
+
+def _cut_upright(image: NDArray[np.uint8], region: Region, size_px: int) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     side = round(region.side)
     left, top = round(region.x - side / 2), round(region.y - side / 2)

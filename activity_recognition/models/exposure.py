@@ -68,6 +68,15 @@ def exposed_images(frames: NDArray[np.uint8], video: VideoConfig) -> NDArray[np.
     return np.asarray(expose(images).round().to(torch.uint8).numpy())
 
 
+def gain_of_level(level: float) -> float:
+    """Return the gain of an image of a mean level, in :data:`LEAST_GAIN` .. :data:`MOST_GAIN`.
+
+    Args:
+        level: 0 to 255.
+    """
+    return max(TARGET / max(level, TARGET / MOST_GAIN), LEAST_GAIN)
+
+
 def _gain_of(levels: Tensor) -> Tensor:
     mean = levels.flatten(1).mean(1)
     return (TARGET / mean.clamp(min=TARGET / MOST_GAIN)).clamp(min=LEAST_GAIN)

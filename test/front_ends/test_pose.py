@@ -5,7 +5,9 @@ import pytest
 
 from activity_recognition.config import VideoConfig
 from activity_recognition.errors import CheckpointError, WeightsError
-from activity_recognition.front_ends.pose import PersonTracker, make_tracker
+from activity_recognition.front_ends.blazepose import Person
+from activity_recognition.front_ends.pose import PersonSearch, PersonTracker, make_tracker, views
+from activity_recognition.front_ends.pose_network import Pose
 from activity_recognition.front_ends.regions import Region
 from activity_recognition.keypoints import SKELETONS
 from activity_recognition.weights import identity
@@ -21,17 +23,19 @@ class Watching:
 
     names = NAMES
 
+    sees_whole_images = True
+
     def __init__(self, score: float = 0.9, next_region: Region | None = None) -> None:
         self.scores = np.full(17, score)
         self.next_region = next_region
         self.regions: list[Region] = []
+        self.gains: list[float] = []
 
-    def find(self, image, region):
+    def find(self, image, region, gain=1.0):
         self.regions.append(region)
-        return np.column_stack([np.array([STANDING[name] for name in NAMES], float), self.scores])
-
-    def follow(self, found, image):
-        return self.next_region
+        self.gains.append(gain)
+        places = np.array([STANDING[name] for name in NAMES], float)
+        return Pose(np.column_stack([places, self.scores]), self.next_region)
 
 
 def image(level: int = 0, size: tuple[int, int] = (240, 320)) -> np.ndarray:
@@ -111,10 +115,97 @@ def test_what_is_still_for_long_is_not_silence():
     assert network.regions == [WHOLE, CROP]
 
 
+def test_dark_images_are_brightened():
+    network = Watching()
+    tracker = PersonTracker(network)
+    for index, level in enumerate((53, 200, 10, 0)):
+        tracker.find(image(level), S + index)
+    assert network.gains == [2.0, 1.0, 4.0, 4.0]
+    PersonTracker(network, brightens=False).find(image(10), S)
+    assert network.gains[-1] == 1.0
+
+
+class Detecting:
+    """A detector that finds somebody in a view."""
+
+    def __init__(self, view: int | None) -> None:
+        self.view = view
+        self.seen: list[int] = []
+
+    def find(self, image, region, gain):
+        self.seen.append(views(image).index(region))
+        return Person(0.9, CROP) if self.seen[-1] == self.view else None
+
+
+def test_a_person_is_looked_for_in_all_views_by_turns():
+    detector, network = Detecting(2), Watching()
+    network.sees_whole_images = False
+    tracker = PersonTracker(network, PersonSearch(detector, 3))
+    found = [tracker.find(image(level), S + level) for level in range(7)]
+    assert detector.seen == [0, 1, 2]
+    assert network.regions == [CROP]
+    assert [bool(points.scores.any()) for points in found] == [False] * 6 + [True]
+
+
+def test_who_is_followed_is_not_looked_for():
+    detector, network = Detecting(0), Watching(next_region=WHOLE)
+    tracker = PersonTracker(network, PersonSearch(detector, 1))
+    for level in range(4):
+        tracker.find(image(level), S + level)
+    assert detector.seen == [0]
+    assert network.regions == [CROP, WHOLE, WHOLE, WHOLE]
+    # Who is lost is looked for in the whole of the next image.
+    network.next_region, detector.view = None, None
+    for level in range(4, 8):
+        tracker.find(image(level), S + level)
+    assert detector.seen == [0, 0, 1, 2]
+
+
+def test_an_upright_network_looks_everywhere_between_searches():
+    detector, network = Detecting(None), Watching()
+    tracker = PersonTracker(network, PersonSearch(detector, 2))
+    for level in range(4):
+        tracker.find(image(level), S + level)
+    assert detector.seen == [0, 1]
+    assert network.regions == [WHOLE] * 4
+
+
+def test_views_cover_an_image():
+    found = views(image(0, (90, 200)))
+    assert found[0] == Region(100, 45, 200)
+    for side in {view.side for view in found[1:]}:
+        covered = np.zeros((90, 200), bool)
+        for view in found:
+            if view.side == side:
+                left, top = round(view.x - side / 2), round(view.y - side / 2)
+                assert left >= 0
+                assert top >= 0
+                covered[top : top + round(side), left : left + round(side)] = True
+        assert covered.all()
+    assert len(found) == 1 + 4 + 2 * 6
+
+
 def test_without_weights_the_command_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(WeightsError, match='activity-recognition weights fetch movenet_lightning'):
         make_tracker(VideoConfig(backbone='movenet'))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'weights'),
+    [
+        ({'backbone': 'movenet'}, ('movenet_lightning',)),
+        (
+            {'backbone': 'movenet', 'person_search_frames': 8},
+            ('movenet_lightning', 'blazepose_detector'),
+        ),
+        ({'backbone': 'blazepose'}, ('blazepose_landmarks_full', 'blazepose_detector')),
+        ({}, ()),
+        ({'backbone': 'facebook/dinov2-small', 'person_search_frames': 8}, ()),
+    ],
+)
+def test_weights_of_a_backbone(settings, weights):
+    assert VideoConfig(**settings).backbone_weights == weights
 
 
 def test_a_checkpoint_of_another_network_is_refused():
