@@ -34,11 +34,6 @@ class Region:
         height, width = image.shape[:2]
         return cls(width / 2, height / 2, float(max(width, height)))
 
-    def overlaps(self, image: NDArray[np.uint8]) -> bool:
-        """Return whether the centre of the region lies in an image."""
-        height, width = image.shape[:2]
-        return 0 <= self.x <= width and 0 <= self.y <= height
-
     def snapped(self) -> Region:
         """Return the region with edges between pixels; one that is turned stays as it is."""
         if abs(self.turn) > _TURNED:

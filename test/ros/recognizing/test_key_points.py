@@ -98,3 +98,39 @@ def test_images_for_a_network_of_key_points_are_counted_and_explained(keyed_worl
     ):
         world.spin_until(lambda words=words: diagnoses.says('image', words))
     assert not any(seen(found) for found in decisions)
+
+
+@pytest.fixture
+def finding_world(worlds, tmp_path):
+    """A recogniser before whose network a pose network finds key points in images."""
+    pytest.importorskip('ai_edge_litert')
+    from factories.pose import FINDING, made_up_pose
+
+    with made_up_pose(tmp_path / 'pose'):
+        yield worlds(FINDING, 'finding')
+
+
+def test_key_points_are_found_in_images(finding_world, seen):
+    from sensor_msgs.msg import Image
+
+    world = finding_world
+    decisions, diagnoses = world.activities(), world.diagnoses()
+    camera = world.advertise('image', Image, reliable=False)
+    world.recognize()
+    world.matched(camera)
+    for _ in range(10):
+        world.deliver(camera, world.image())
+    shown = world.spin_until(lambda: [found for found in decisions if seen(found)])
+    assert seen(shown[0]) == {'video'}
+    world.spin_until(lambda: diagnoses.value('image', 'received') == '10')
+
+
+def test_without_the_weights_the_node_says_which_command_gets_them(worlds, tmp_path, monkeypatch):
+    from activity_recognition.errors import ActivityRecognitionError
+    from factories.pose import FINDING
+
+    monkeypatch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(tmp_path))
+    world = worlds(FINDING, 'finding')
+    node = world.make_recognizer()
+    with pytest.raises(ActivityRecognitionError, match='weights fetch movenet_lightning'):
+        world.there(node.start)
