@@ -21,6 +21,7 @@ BENCHMARKS = (
     'roofline',
     'precision',
     'preprocessing',
+    'pose',
     'synchroniser',
     'many_streams',
     'node_overhead',
