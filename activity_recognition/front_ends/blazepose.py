@@ -93,7 +93,7 @@ class BlazePoseDetector:
             region: in which people are looked for.
             gain: by which levels are multiplied first.
         """
-        region = region.snapped()
+        region = region.snapped(DETECTOR_PX)
         # The network takes -1 to 1.
         seen = cut(image, region, DETECTOR_PX, gain).astype(np.float32) / (_WHITE / 2) - 1
         boxes, logits = self._network.run(seen[None])
@@ -140,7 +140,7 @@ class BlazePose:
             region: of :class:`BlazePoseDetector`, or of the image before.
             gain: by which levels are multiplied first.
         """
-        region = region.snapped()
+        region = region.snapped(LANDMARKS_PX)
         seen = cut(image, region, LANDMARKS_PX, gain).astype(np.float32) / _WHITE
         landmarks, flag, *_ = self._network.run(seen[None])
         numbers = landmarks[0].reshape(_LANDMARKS, _NUMBERS).astype(np.float64)

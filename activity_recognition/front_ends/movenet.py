@@ -54,7 +54,7 @@ class MoveNet:
             region: where somebody may be.
             gain: by which levels are multiplied first.
         """
-        region = region.snapped()
+        region = region.snapped(SIDE_PX)
         (found,) = self._network.run(cut(image, region, SIDE_PX, gain)[None])
         y, x, scores = found[0, 0].T
         points = np.column_stack([region.places(np.column_stack([x, y])), scores])

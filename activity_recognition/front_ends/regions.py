@@ -34,11 +34,19 @@ class Region:
         height, width = image.shape[:2]
         return cls(width / 2, height / 2, float(max(width, height)))
 
-    def snapped(self) -> Region:
-        """Return the region with edges between pixels; one that is turned stays as it is."""
+    def snapped(self, size_px: int) -> Region:
+        """Return the region as it is cut out; one that is turned stays as it is.
+
+        Its edges lie between pixels, and it can be halved until it is less than twice as large as
+        what is made of it.
+
+        Args:
+            size_px: side of the image that is made of it.
+        """
         if abs(self.turn) > _TURNED:
             return self
-        side = max(1, round(self.side))
+        step = 1 << _halvings(self.side, size_px)
+        side = max(step, round(self.side / step) * step)
         left, top = round(self.x - side / 2), round(self.y - side / 2)
         return Region(left + side / 2, top + side / 2, float(side))
 
@@ -59,7 +67,8 @@ def cut(
 ) -> NDArray[np.uint8]:
     """Return what a region of an image shows, uint8 (S, S, 3); beyond the image it is black.
 
-    Shrunk by the mean over areas, enlarged linearly.
+    It is halved by means of four pixels as often as that goes, then resized linearly: in a tenth of
+    the time that areas with parts of pixels in them take.
 
     Args:
         image: uint8 (H, W, 3).
@@ -83,8 +92,18 @@ def _cut_upright(image: NDArray[np.uint8], region: Region, size_px: int) -> NDAr
     margins = max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)
     if any(margins):
         part = np.asarray(cv2.copyMakeBorder(part, *margins, cv2.BORDER_CONSTANT), np.uint8)
-    how = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(part, (size_px, size_px), interpolation=how), np.uint8)
+    for _ in range(_halvings(side, size_px)):
+        part = np.asarray(
+            cv2.resize(part, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return np.asarray(
+        cv2.resize(part, (size_px, size_px), interpolation=cv2.INTER_LINEAR), np.uint8
+    )
+
+
+def _halvings(side: float, size_px: int) -> int:
+    """Return how often a side can be halved and is no shorter than ``size_px``."""
+    return max(0, int(side // size_px).bit_length() - 1)
 
 
 def _cut_turned(image: NDArray[np.uint8], region: Region, size_px: int) -> NDArray[np.uint8]:

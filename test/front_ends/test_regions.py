@@ -15,7 +15,7 @@ def gradient(height: int = 120, width: int = 160) -> np.ndarray:
 @pytest.mark.parametrize('size_px', [16, 32, 64])
 @pytest.mark.parametrize('turn', [0.0, 0.5, -2.0])
 def test_what_is_seen_lies_where_it_is_said_to(size_px, turn):
-    region = Region(80, 60, 32, turn).snapped()
+    region = Region(80, 60, 32, turn).snapped(size_px)
     seen = cut(gradient(), region, size_px)
     inner = np.arange(2, size_px - 2)
     columns, rows = (axis.ravel() for axis in np.meshgrid(inner, inner))
@@ -37,17 +37,24 @@ def test_a_whole_image_is_padded_to_a_square():
 @pytest.mark.parametrize('turn', [0.0, 1.0])
 def test_beyond_the_image_it_is_black(turn):
     image = np.full((120, 160, 3), 200, np.uint8)
-    assert not cut(image, Region(-100, 60, 50, turn).snapped(), 8).any()
-    half = cut(image, Region(0, 60, 40, 0.0).snapped(), 8)
+    assert not cut(image, Region(-100, 60, 50, turn).snapped(8), 8).any()
+    half = cut(image, Region(0, 60, 40, 0.0).snapped(8), 8)
     assert not half[:, :4].any()
     assert (half[:, 4:] == 200).all()
 
 
 def test_edges_lie_between_pixels():
-    assert Region(10.3, 7.9, 9.6).snapped() == Region(10.0, 8.0, 10.0)
-    assert Region(10.3, 7.9, 0.1).snapped().side == 1.0
+    assert Region(10.3, 7.9, 9.6).snapped(8) == Region(10.0, 8.0, 10.0)
+    assert Region(10.3, 7.9, 0.1).snapped(8).side == 1.0
     turned = Region(10.3, 7.9, 9.6, 0.2)
-    assert turned.snapped() is turned
+    assert turned.snapped(8) is turned
+
+
+@pytest.mark.parametrize(('side', 'step'), [(15.9, 1), (16, 2), (31.9, 2), (32.3, 4), (700, 64)])
+def test_a_large_region_can_be_halved(side, step):
+    found = Region(50, 60, side).snapped(8)
+    assert found.side % step == 0
+    assert abs(found.side - side) <= step / 2
 
 
 def test_shrinking_is_by_the_mean():
