@@ -116,6 +116,16 @@ def weights_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def weights_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder with pretrained networks, which is then looked through; tests carry `real`."""
+    folder = Path(os.environ.get('ACTIVITY_RECOGNITION_WEIGHTS', ROOT.parent / 'shared/weights'))
+    if not folder.is_dir():
+        pytest.skip(f'no pretrained networks at {folder}: set ACTIVITY_RECOGNITION_WEIGHTS')
+    monkeypatch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(folder))
+    return folder
+
+
+@pytest.fixture
 def small_files() -> AbstractContextManager[None]:
     """A context in which no file grows beyond 16 KiB, as on a disk that is full."""
 

@@ -7,6 +7,7 @@ that everybody in a process shares one interpreter of it.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,11 +34,25 @@ class ArrayForm:
         return f'{self.dtype} {self.shape}'
 
 
+@dataclass(frozen=True, slots=True)
+class InnerArray:
+    """A result on the way to a network's outputs, such as an embedding."""
+
+    name: str
+    """Of the tensor in the file."""
+    shape: tuple[int, ...]
+
+
 class LiteRtNetwork:
     """One network, loaded."""
 
     def __init__(
-        self, path: Path, *, inputs: Sequence[ArrayForm], outputs: Sequence[ArrayForm]
+        self,
+        path: Path,
+        *,
+        inputs: Sequence[ArrayForm],
+        outputs: Sequence[ArrayForm],
+        inner: Sequence[InnerArray] = (),
     ) -> None:
         """Load a network and check what it takes and gives.
 
@@ -45,6 +60,7 @@ class LiteRtNetwork:
             path: a .tflite file.
             inputs: what it has to take, in its order.
             outputs: what it has to give, in its order.
+            inner: what else is read of it, as float32, also where the network computes with 8 bits.
 
         Raises:
             MissingExtraError: LiteRT is not installed.
@@ -56,7 +72,7 @@ class LiteRtNetwork:
             content = path.read_bytes()
         except OSError as error:
             raise WeightsError(f'{path}: cannot read it ({error.strerror or error})') from error
-        self._interpreter = _interpreter(path, content)
+        self._interpreter = _interpreter(path, content, keep_inner=bool(inner))
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
         self._input_indices = _checked(
             path, 'inputs', self._interpreter.get_input_details(), self._inputs
@@ -64,11 +80,12 @@ class LiteRtNetwork:
         self._output_indices = _checked(
             path, 'outputs', self._interpreter.get_output_details(), self._outputs
         )
+        self._inner = _scaled_tensors(path, self._interpreter.get_tensor_details(), inner)
         # An interpreter is not for several threads at once.
         self._lock = threading.Lock()
 
     def run(self, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """Return the network's outputs, each an array of its own.
+        """Return the network's outputs, then its inner arrays, each an array of its own.
 
         Args:
             arrays: its inputs, of the forms that it was loaded with.
@@ -85,11 +102,19 @@ class LiteRtNetwork:
             for index, array in zip(self._input_indices, arrays, strict=True):
                 self._interpreter.set_tensor(index, array)
             self._interpreter.invoke()
-            return tuple(self._interpreter.get_tensor(index) for index in self._output_indices)
+            found = [self._interpreter.get_tensor(index) for index in self._output_indices]
+            for index, scale, zero in self._inner:
+                values = self._interpreter.get_tensor(index).astype(np.float32)
+                found.append((values - zero) * scale)
+        return tuple(found)
 
 
 def load_network(
-    name: str, *, inputs: tuple[ArrayForm, ...], outputs: tuple[ArrayForm, ...]
+    name: str,
+    *,
+    inputs: tuple[ArrayForm, ...],
+    outputs: tuple[ArrayForm, ...],
+    inner: tuple[InnerArray, ...] = (),
 ) -> LiteRtNetwork:
     """Return a registered network; it is loaded once per process.
 
@@ -97,23 +122,27 @@ def load_network(
         name: in the register of weights, for example ``movenet_lightning``.
         inputs: what it has to take, in its order.
         outputs: what it has to give, in its order.
+        inner: what else is read of it.
 
     Raises:
         MissingExtraError: LiteRT is not installed.
         WeightsError: the network is not on this machine, or is not what the register says.
     """
-    return _loaded(find_weights(name), inputs, outputs)
+    return _loaded(find_weights(name), inputs, outputs, inner)
 
 
 @cache
 def _loaded(
-    path: Path, inputs: tuple[ArrayForm, ...], outputs: tuple[ArrayForm, ...]
+    path: Path,
+    inputs: tuple[ArrayForm, ...],
+    outputs: tuple[ArrayForm, ...],
+    inner: tuple[InnerArray, ...],
 ) -> LiteRtNetwork:
-    return LiteRtNetwork(path, inputs=inputs, outputs=outputs)
+    return LiteRtNetwork(path, inputs=inputs, outputs=outputs, inner=inner)
 
 
-def _interpreter(path: Path, content: bytes) -> Any:
-    """Return an interpreter with its tensors allocated."""
+def _interpreter(path: Path, content: bytes, *, keep_inner: bool) -> Any:
+    """Return an interpreter with its tensors allocated, which may keep what lies between."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -122,7 +151,12 @@ def _interpreter(path: Path, content: bytes) -> Any:
             "pip install 'activity_recognition[litert]'"
         ) from error
     try:
-        interpreter = Interpreter(model_content=content, num_threads=1)
+        with warnings.catch_warnings():
+            # It warns of the memory that this takes: some megabytes.
+            warnings.simplefilter('ignore', UserWarning)
+            interpreter = Interpreter(
+                model_content=content, num_threads=1, experimental_preserve_all_tensors=keep_inner
+            )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().partition('\n')[0]
@@ -143,3 +177,21 @@ def _checked(
             f'got {", ".join(map(str, found))}'
         )
     return [item['index'] for item in details]
+
+
+def _scaled_tensors(
+    path: Path, details: list[dict[str, Any]], wanted: Sequence[InnerArray]
+) -> list[tuple[int, np.float32, int]]:
+    """Return index, scale and zero of the tensors inside of a network."""
+    by_name = {item['name']: item for item in details}
+    found = []
+    for array in wanted:
+        item = by_name.get(array.name)
+        if item is None or tuple(map(int, item['shape'])) != array.shape:
+            raise WeightsError(
+                f'{path}: expected a tensor {array.name} of shape {array.shape} inside, got '
+                f'{"none of that name" if item is None else tuple(map(int, item["shape"]))}'
+            )
+        scale, zero = item['quantization']
+        found.append((item['index'], np.float32(scale or 1.0), int(zero)))
+    return found

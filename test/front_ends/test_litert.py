@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from activity_recognition.errors import MissingExtraError, ShapeError, WeightsError
-from activity_recognition.front_ends.litert import ArrayForm, LiteRtNetwork, load_network
-from factories.tflite import write_doubling
+from activity_recognition.front_ends.litert import (
+    ArrayForm,
+    InnerArray,
+    LiteRtNetwork,
+    load_network,
+)
+from factories.tflite import TfliteBuilder, write_doubling
 
 FORM = ArrayForm((1, 4), 'float32')
 
@@ -93,3 +98,19 @@ def test_by_name_it_is_loaded_once(tmp_path, monkeypatch):
     monkeypatch.setattr('activity_recognition.front_ends.litert.find_weights', lambda name: path)
     first = load_network('doubling', inputs=(FORM,), outputs=(FORM,))
     assert load_network('doubling', inputs=(FORM,), outputs=(FORM,)) is first
+
+
+def test_what_lies_inside_is_read_too(tmp_path):
+    schema = pytest.importorskip('ai_edge_litert.schema_py_generated')
+    net = TfliteBuilder()
+    given, doubled, fourfold = (net.tensor(name, (1, 4)) for name in ('a', 'b', 'c'))
+    net.operator('ADD', (given, given), doubled, schema.AddOptionsT())
+    net.operator('ADD', (doubled, doubled), fourfold, schema.AddOptionsT())
+    path = net.write(tmp_path / 'twice.tflite', [given], [fourfold])
+    network = LiteRtNetwork(path, inputs=[FORM], outputs=[FORM], inner=[InnerArray('b', (1, 4))])
+    found = network.run(np.array([[1, 2, 3, -4]], np.float32))
+    again = network.run(np.zeros((1, 4), np.float32))
+    assert [array.tolist() for array in found] == [[[4, 8, 12, -16]], [[2, 4, 6, -8]]]
+    assert [array.tolist() for array in again] == [[[0, 0, 0, 0]]] * 2
+    with pytest.raises(WeightsError, match=r'twice\.tflite: expected a tensor d of shape \(1, 4\)'):
+        LiteRtNetwork(path, inputs=[FORM], outputs=[FORM], inner=[InnerArray('d', (1, 4))])
