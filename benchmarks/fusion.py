@@ -5,8 +5,8 @@ r"""A fusion beside its own parts, beside the fusion before it, and beside plain
 For each seed a network of all modalities is trained with `fusion: experts` (after), one by
 attention alone (before), and one of each modality alone. A clip's answer is the mean over its
 decisions of the log-probabilities. A subset of the modalities is the same network with the others
-hidden; where it sees and hears nothing, it answers the most frequent label of training. Every
-network that was trained and asked is kept below --work: an interrupted command goes on.
+hidden; where nothing is visible to it, it answers the most frequent label of training. Answers are
+kept below --work: an interrupted command goes on.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Joining:
                 kept = load_file(self._own_path(modality))
                 self._load(kept)
                 yield (
-                    f'{modality} goes on from its best validation: balanced accuracy {one.best:.3f}'
+                    f'{modality} goes on from its best validation: balanced accuracy {one.kept:.3f}'
                 )
 
     def fit_fusion(

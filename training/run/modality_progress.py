@@ -26,6 +26,8 @@ class HeadScore:
     """Balanced."""
     loss: float
     """Mean cross-entropy, nats."""
+    calibrated_loss: float
+    """The same at the temperature at which it is lowest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +37,9 @@ class ModalityProgress:
     best: float = -1.0
     """Best balanced accuracy of its own head in validation, in the current stage."""
     best_loss: float = -1.0
-    """Its loss in that validation."""
+    """Lowest calibrated loss in validation, in the current stage; what is kept is of then."""
+    kept: float = -1.0
+    """Balanced accuracy of what is kept."""
     stale: int = 0
     """Validations in a row that gained nothing over it."""
     training_loss: float = -1.0
@@ -62,25 +66,34 @@ class ModalityProgress:
 
         Args:
             found: in the validation.
-            min_gain: what the accuracy must gain to count against ``patience``.
+            min_gain: what the accuracy must gain to count against ``patience``; at 0 a lower
+                loss counts, too.
         """
         if found is None:
             return self
+        improves = self.improves(found)
         gained = found.accuracy > self.best + (min_gain if self.is_judged else 0.0)
-        after = replace(self, stale=0 if gained else self.stale + 1)
-        if self.improves(found):
-            after = replace(after, best=found.accuracy, best_loss=found.loss)
+        gained = gained or (improves and not min_gain)
+        after = replace(
+            self, best=max(self.best, found.accuracy), stale=0 if gained else self.stale + 1
+        )
+        if improves:
+            after = replace(after, best_loss=found.calibrated_loss, kept=found.accuracy)
         return after
 
     def improves(self, found: HeadScore | None) -> bool:
-        """Tell whether a validation is better than all before: equal accuracies go by the loss."""
+        """Tell whether a validation has a lower calibrated loss than all before.
+
+        Of a few recordings it says more than the accuracy, of which the best of many validations is
+        mostly luck; and how sure a head is, temperatures are fitted to later.
+        """
         if found is None:
             return False
-        return (found.accuracy, -found.loss) > (self.best, -self.best_loss)
+        return not self.is_judged or found.calibrated_loss < self.best_loss
 
     def in_next_stage(self) -> ModalityProgress:
         """Return the progress with which the next stage begins."""
-        return replace(self, best=-1.0, best_loss=-1.0, stale=0)
+        return replace(self, best=-1.0, best_loss=-1.0, kept=-1.0, stale=0)
 
 
 def balanced_weights(

@@ -26,6 +26,9 @@ from activity_recognition.types import Modality
 
 _SPANS_OF_A_PROCESS = 2**40
 """Between the numbers of spans that processes give, so that none stands for two."""
+_TEMPERATURES = tuple(2.0 ** (step / 4) for step in range(-8, 17))
+"""Among which the one that suits a head is looked for, from 1/4 to 16."""
+_AT_ONE = _TEMPERATURES.index(1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -56,12 +59,23 @@ class Validation:
     def head(self, modality: Modality) -> HeadScore | None:
         """Return what a modality's own head reaches; None where it was never present."""
         accuracy = self.measures['own_heads'][modality.value]
-        loss = self.measures['own_losses'][modality.value]
-        return None if accuracy is None else HeadScore(accuracy=accuracy, loss=loss)
+        if accuracy is None:
+            return None
+        return HeadScore(
+            accuracy=accuracy,
+            loss=self.measures['own_losses'][modality.value],
+            calibrated_loss=self.measures['own_calibrated_losses'][modality.value],
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return losses and balanced accuracies alone, for JSON."""
-        names = ('loss', 'balanced_accuracy', 'own_heads', 'own_losses')
+        names = (
+            'loss',
+            'balanced_accuracy',
+            'own_heads',
+            'own_losses',
+            'own_calibrated_losses',
+        )
         return {name: self.measures[name] for name in names}
 
 
@@ -88,16 +102,18 @@ def validate(
     logits, targets, spans = _counted(predictions, len(system.config.labels))
     spans = spans + peers.index * _SPANS_OF_A_PROCESS
     own = torch.stack([_own_confusion(system, predictions, m) for m in modalities])
-    losses = torch.stack([_own_loss(predictions, m) for m in modalities])
+    losses = torch.stack([_own_losses(predictions, m) for m in modalities])
     logits, targets, spans, own, losses = (
         peers.join(values, precision.device).cpu()
         for values in (logits, targets, spans, own[None], losses[None])
     )
     measures = _fused_measures(system, logits, targets)
-    measures['own_losses'] = {
-        modality.value: total / count if count else None
-        for modality, (total, count) in zip(modalities, losses.sum(0).tolist(), strict=True)
+    means = {
+        modality.value: [total / count for total in totals] if count else None
+        for modality, (*totals, count) in zip(modalities, losses.sum(0).tolist(), strict=True)
     }
+    measures['own_losses'] = {name: each and each[_AT_ONE] for name, each in means.items()}
+    measures['own_calibrated_losses'] = {name: each and min(each) for name, each in means.items()}
     measures['own_heads'] = {
         modality.value: _balanced_accuracy(system, confusion)
         for modality, confusion in zip(modalities, own.sum(0), strict=True)
@@ -202,21 +218,22 @@ def _own_confusion(
     return torch.from_numpy(total)
 
 
-def _own_loss(predictions: Sequence[Prediction], modality: Modality) -> Tensor:
-    """Return the summed cross-entropy of one modality's own head, and of how many decisions, (2,).
+def _own_losses(predictions: Sequence[Prediction], modality: Modality) -> Tensor:
+    """Return summed cross-entropies of one modality's own head, then of how many decisions.
 
-    Where the modality is present and something is labelled.
+    One at each of the temperatures, of the decisions at which the modality is present and something
+    is labelled.
     """
-    found = torch.zeros(2, dtype=torch.float32)
+    found = torch.zeros(len(_TEMPERATURES) + 1, dtype=torch.float64)
     for prediction in predictions:
         targets = np.where(prediction.present[modality], prediction.targets, -1)
         rows = torch.from_numpy(targets >= 0)
-        total = functional.cross_entropy(
-            prediction.unimodal[modality][rows],
-            torch.from_numpy(targets)[rows],
-            reduction='sum',
-        )
-        found += torch.stack((total, rows.sum()))
+        logits, true = prediction.unimodal[modality][rows], torch.from_numpy(targets)[rows]
+        totals = [
+            functional.cross_entropy(logits / temperature, true, reduction='sum')
+            for temperature in _TEMPERATURES
+        ]
+        found += torch.stack([*totals, rows.sum()])
     return found
 
 

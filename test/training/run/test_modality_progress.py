@@ -18,8 +18,8 @@ from activity_recognition.training.run.modality_progress import (
 START = ModalityProgress()
 
 
-def score(accuracy: float, loss: float = 1.0) -> HeadScore:
-    return HeadScore(accuracy=accuracy, loss=loss)
+def score(accuracy: float, loss: float = 1.0, calibrated: float = 0.9) -> HeadScore:
+    return HeadScore(accuracy=accuracy, loss=loss, calibrated_loss=calibrated)
 
 
 def after(*found: HeadScore | None, min_gain: float = 0.0) -> ModalityProgress:
@@ -43,12 +43,21 @@ def test_what_gains_too_little_is_kept_and_does_not_count():
     assert (progress.best, progress.stale) == (0.51, 1)
 
 
-def test_of_equal_accuracies_the_lower_loss_is_better():
-    progress = after(score(0.5, 1.0))
-    assert progress.improves(score(0.5, 0.9))
-    assert not progress.improves(score(0.5, 1.1))
+def test_what_has_the_lowest_loss_at_its_best_temperature_is_kept():
+    """Of few recordings the most accurate of many validations is mostly luck."""
+    progress = after(score(0.5, 3.0, 0.8))
+    assert progress.improves(score(0.4, 9.0, 0.7))
+    assert not progress.improves(score(0.6, 1.0, 0.8))
     assert not progress.improves(None)
-    assert after(score(0.5, 1.0), score(0.5, 0.9)).best_loss == 0.9
+    lucky = after(score(0.4, calibrated=0.8), score(0.6, calibrated=0.9))
+    assert (lucky.best, lucky.kept, lucky.best_loss) == (0.6, 0.4, 0.8)
+
+
+def test_a_lower_loss_is_a_gain_unless_the_accuracy_has_to_gain_something():
+    found = score(0.5, calibrated=0.8), score(0.4, calibrated=0.7), score(0.4, calibrated=0.6)
+    assert after(*found).stale == 0
+    assert after(*found, min_gain=0.01).stale == 2
+    assert after(*found, min_gain=0.01).kept == 0.4
 
 
 def test_a_modality_that_no_validation_has_is_not_judged():
@@ -61,7 +70,9 @@ def test_a_modality_that_no_validation_has_is_not_judged():
 def test_the_next_stage_begins_anew_with_the_weights_of_before():
     progress = dataclasses.replace(after(score(0.5), score(0.4)), weight=0.3)
     begun = progress.in_next_stage()
-    assert (begun.best, begun.stale, begun.weight) == (-1.0, 0, 0.3)
+    assert (begun.best, begun.best_loss, begun.kept) == (-1.0, -1.0, -1.0)
+    assert (begun.stale, begun.weight) == (0, 0.3)
+    assert begun.improves(score(0.1, calibrated=5.0))
 
 
 def test_the_loss_of_one_that_has_stopped_counts_for_nothing():
