@@ -221,6 +221,16 @@ class VideoConfig(Ranged):
             )
 
 
+SOUND_NETWORKS: dict[str, tuple[str, ...]] = {'yamnet': ('yamnet',)}
+"""Values of ``audio.backbone``, and their names in the register of weights."""
+SOUND_RATE_HZ = 16_000
+"""Of the samples that they take."""
+SOUND_PATCH_SAMPLES = 15_600
+"""How many of these one embedding is made of, 0.975 s."""
+SOUND_FEATURES = 1024
+"""Numbers of an embedding."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioConfig(Ranged):
     """AudioCNN: log-mel spectrogram, causal convolutions, 25 tokens a second."""
@@ -234,7 +244,8 @@ class AudioConfig(Ranged):
     columns_per_token: int = setting(4, low=4, high=4)
     """Spectrogram columns per token: two convolutions of stride 2."""
     channels: tuple[int, ...] = (24, 48)
-    """Channels of the two time-and-frequency convolutions."""
+    """Channels of the two time-and-frequency convolutions. None, ``[]``, with a backbone: then its
+    embeddings are all that is heard, and each becomes a token, ``1 / backbone_hop_s`` a second."""
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
     """Dilations, in tokens, of the causal convolutions over tokens."""
     window_s: float = setting(4.0, low=0.1, high=120.0)
@@ -242,6 +253,44 @@ class AudioConfig(Ranged):
     """Tokens kept; large enough that ``window_s`` binds."""
     max_gap_s: float = setting(0.2, low=0.01, high=10.0)
     """Residual of the sample clock above which samples count as missing."""
+    backbone: str = setting('', optional_in_checkpoint=True)
+    """Frozen network that knows sounds, ``yamnet``: every token also has the embedding that it gave
+    of the newest whole patch of 0.975 s. Empty for none."""
+    backbone_hop_s: float = setting(0.48, low=0.04, high=0.96, optional_in_checkpoint=True)
+    """Seconds between the starts of two patches; whole tokens of the AudioCNN."""
+    backbone_sha256: tuple[str, ...] = setting((), optional_in_checkpoint=True)
+    """Of the files of the backbone; read from the register of weights where training begins, and
+    kept in the checkpoint."""
+
+    @property
+    def backbone_weights(self) -> tuple[str, ...]:
+        """Names of the backbone in the register of weights."""
+        return SOUND_NETWORKS.get(self.backbone, ())
+
+    @property
+    def tokens_are_patches(self) -> bool:
+        """Whether the backbone's embeddings are all that is heard."""
+        return bool(self.backbone) and not self.channels
+
+    @property
+    def block_hop_samples(self) -> int:
+        """Samples between two tokens of the AudioCNN."""
+        return self.hop_samples * self.columns_per_token
+
+    @property
+    def block_overlap_samples(self) -> int:
+        """Samples under the end of one token's own columns and the beginning of the next one's."""
+        return self.fft_samples - self.hop_samples
+
+    @property
+    def patch_blocks(self) -> int:
+        """How many tokens of the AudioCNN end before the first patch is whole, and one."""
+        return -(-(SOUND_PATCH_SAMPLES - self.block_overlap_samples) // self.block_hop_samples)
+
+    @property
+    def patch_hop_samples(self) -> int:
+        """Samples between the starts of two patches of the backbone."""
+        return round(self.backbone_hop_s * self.sample_rate_hz)
 
     @property
     def hop_samples(self) -> int:
@@ -261,19 +310,45 @@ class AudioConfig(Ranged):
     @property
     def receptive_field_tokens(self) -> int:
         """Tokens back, itself included, that one token has seen; kernels have three taps."""
-        return 2 + sum(2 * dilation for dilation in self.dilations)
+        own = 1 if self.tokens_are_patches else 2
+        return own + sum(2 * dilation for dilation in self.dilations)
 
     @property
     def token_rate_hz(self) -> float:
         """Audio tokens per second."""
-        return self.sample_rate_hz / (self.hop_samples * self.columns_per_token)
+        if self.tokens_are_patches:
+            return self.sample_rate_hz / self.patch_hop_samples
+        return self.sample_rate_hz / self.block_hop_samples
 
     def __post_init__(self) -> None:
         """Check the shape of the convolution stack."""
         Ranged.__post_init__(self)
         self._check_positive('channels', 'dilations')
-        if len(self.channels) != 2:
-            raise ConfigError(f'audio.channels needs two entries, got {self.channels}')
+        if self.backbone:
+            self._check_backbone()
+        if len(self.channels) != 2 and not self.tokens_are_patches:
+            raise ConfigError(
+                f'audio.channels needs two entries, or none with audio.backbone, got '
+                f'{self.channels}'
+            )
+
+    def _check_backbone(self) -> None:
+        if self.backbone not in SOUND_NETWORKS:
+            raise ConfigError(
+                f'audio.backbone must be one of {", ".join(SOUND_NETWORKS)}, or empty for none, '
+                f'got {quoted(self.backbone)}'
+            )
+        if self.sample_rate_hz != SOUND_RATE_HZ:
+            raise ConfigError(
+                f'audio.sample_rate_hz must be {SOUND_RATE_HZ} with audio.backbone: '
+                f'{self.backbone}, got {self.sample_rate_hz}'
+            )
+        if self.patch_hop_samples % self.block_hop_samples:
+            raise ConfigError(
+                'audio.backbone_hop_s must be a multiple of '
+                f'{self.block_hop_samples / self.sample_rate_hz:g} s, the distance of two tokens, '
+                f'got {self.backbone_hop_s:g}'
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -153,7 +153,10 @@ SPECS: tuple[ModalitySpec, ...] = (
         # A stamp says when a chunk began.
         usual_delay_s=(-0.25, 2.0),
         prefix='spectrogram',
-        arrays=(ArraySpec(name='spectrograms', dtype='float32', dims=4),),
+        arrays=(
+            ArraySpec(name='spectrograms', dtype='float32', dims=4, needs='channels'),
+            ArraySpec(name='sound_embeddings', dtype='float16', dims=3, needs='backbone'),
+        ),
     ),
     ModalitySpec(
         modality=Modality.TEXT,

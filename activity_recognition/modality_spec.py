@@ -110,6 +110,17 @@ class ArraySpec:
 
     other_form: OtherForm | None = None
     """What it is where a network takes something else."""
+    needs: str = ''
+    """Setting of its modality without which, empty, a network does not take it; empty for none."""
+
+    def taken_by(self, config: ModelConfig, modality: str) -> bool:
+        """Tell whether a network takes it.
+
+        Args:
+            config: of the network.
+            modality: name of the section of ``config`` that decides.
+        """
+        return not self.needs or bool(getattr(getattr(config, modality), self.needs))
 
     def form_for(self, config: ModelConfig, modality: str) -> tuple[str, int]:
         """Return dtype and number of dimensions for a network.
@@ -196,6 +207,14 @@ class ModalitySpec:
     def stored_keys(self) -> tuple[str, ...]:
         """Keys of the times that prepared recordings keep; a mask where there may be holes."""
         return self.time_keys if self.has_holes else self.time_keys[:2]
+
+    def arrays_for(self, config: ModelConfig) -> tuple[ArraySpec, ...]:
+        """Return those of its arrays that a network takes.
+
+        Args:
+            config: of the network.
+        """
+        return tuple(array for array in self.arrays if array.taken_by(config, self.name))
 
     @property
     def stored_arrays(self) -> tuple[ArraySpec, ...]:

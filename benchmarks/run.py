@@ -40,6 +40,7 @@ STUDIES = (
     'eight_bits',
     'curriculum_study',
     'esc10',
+    'yamnet_esc10',
     'fights',
     'utd_mhad',
     'node_soak',

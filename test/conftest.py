@@ -118,10 +118,21 @@ def weights_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def weights_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder with pretrained networks, which is then looked through; tests carry `real`."""
+    return _look_for_weights(monkeypatch)
+
+
+@pytest.fixture(scope='module')
+def weights_of_module() -> Iterator[Path]:
+    """The same for all tests of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield _look_for_weights(patch)
+
+
+def _look_for_weights(patch: pytest.MonkeyPatch) -> Path:
     folder = Path(os.environ.get('ACTIVITY_RECOGNITION_WEIGHTS', ROOT.parent / 'shared/weights'))
     if not folder.is_dir():
         pytest.skip(f'no pretrained networks at {folder}: set ACTIVITY_RECOGNITION_WEIGHTS')
-    monkeypatch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(folder))
+    patch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(folder))
     return folder
 
 

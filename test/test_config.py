@@ -159,7 +159,7 @@ class TestBuilding:
                 {'video': {'widht': 64}},
                 "here: video: unknown key 'widht'; did you mean 'width'?",
             ),
-            ({'audio': {'zzz': 1}}, "here: audio: unknown key 'zzz'; known keys: channels, "),
+            ({'audio': {'zzz': 1}}, "here: audio: unknown key 'zzz'; known keys: backbone, "),
             ({3: 64}, "unknown key '3'"),
         ],
     )

@@ -50,7 +50,10 @@ def with_backbones(model: ModelConfig) -> ModelConfig:
         ConfigError: a backbone's name stands for nothing.
         WeightsError: a registered network is asked for, and is not on this machine.
     """
-    video, text = model.video, model.text
+    video, audio, text = model.video, model.audio, model.text
+    if audio.backbone:
+        known = tuple(identity(name) for name in audio.backbone_weights)
+        audio = dataclasses.replace(audio, backbone_sha256=known)
     if video.finds_key_points:
         known = tuple(identity(name) for name in video.backbone_weights)
         video = dataclasses.replace(video, backbone_sha256=known)
@@ -66,7 +69,7 @@ def with_backbones(model: ModelConfig) -> ModelConfig:
         architecture = _read_architecture(text.backbone, 'text', 'text_config')
         size = architecture.as_mapping().get('vocab_size', text.vocab_size)
         text = dataclasses.replace(text, architecture=architecture, vocab_size=size)
-    return dataclasses.replace(model, video=video, text=text)
+    return dataclasses.replace(model, video=video, audio=audio, text=text)
 
 
 def load_backbones(system: ActivityRecognitionSystem) -> None:

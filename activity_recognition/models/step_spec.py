@@ -115,15 +115,12 @@ class StepSpec:
     """Makes inputs of the sizes given."""
     extremes: Callable[[ActivityRecognitionSystem], tuple[Tensor, ...]] | None = None
     """Makes inputs unlike noise, where there are such."""
-    input_names: Callable[[ActivityRecognitionSystem], tuple[str, ...]] | None = None
-    """Names the inputs where they depend on the network; None takes those of :attr:`inputs`."""
+    inputs_of: Callable[[ActivityRecognitionSystem], tuple[StepInput, ...]] | None = None
+    """Describes the inputs where they depend on the network; None takes :attr:`inputs`."""
 
     def of(self, system: ActivityRecognitionSystem) -> StepSpec:
-        """Return the step of a network, its inputs named by what they are there."""
-        if self.input_names is None:
-            return self
-        named = zip(self.inputs, self.input_names(system), strict=True)
-        return replace(self, inputs=tuple(replace(entry, name=name) for entry, name in named))
+        """Return the step of a network, with the inputs that it has there."""
+        return self if self.inputs_of is None else replace(self, inputs=self.inputs_of(system))
 
     def inputs_for(
         self, system: ActivityRecognitionSystem, sizes: Sizes, *, seed: int = 0

@@ -45,7 +45,7 @@ def batch_keys(
     """
     keys: dict[str, tuple[torch.dtype, int]] = {}
     for spec in map(SPEC.__getitem__, modalities):
-        for entry in spec.arrays:
+        for entry in spec.arrays_for(config):
             dtype, dims = entry.form_for(config, spec.name)
             keys[entry.name] = getattr(torch, dtype), dims
         stamps, arrivals, mask = spec.time_keys
@@ -57,7 +57,8 @@ BATCH_KEYS = batch_keys(ALL_MODALITIES)
 """Keys of a batch of all modalities with dtype and number of dimensions.
 
 ``frames`` (B, T, S, S, 3), or key points (B, T, J, 3), float32 or wider; ``spectrograms``
-(B, A, columns, mels), log-mel blocks, float32 or wider; ``transcript_tokens`` (B, U, L); stamps,
+(B, A, columns, mels), log-mel blocks, float32 or wider; with a backbone for sounds
+``sound_embeddings`` (B, A, 1025), float16 or wider; ``transcript_tokens`` (B, U, L); stamps,
 arrivals and masks (B, T), (B, A), (B, U); decisions (B, Q). A row is one segment between resets, in
 order of arrival; masks are False for padding and, in the spectrogram, for holes.
 """

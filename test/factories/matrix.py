@@ -38,10 +38,15 @@ PRESETS = {
     'clips': _LONG,
     'sound': _LONG,
     'joints': _LONG,
+    'sound_yamnet': _LONG,
 }
 """What a stream of each preset sees; a file in config/models without an entry fails a test."""
 _OF_A_CROWD = {'base': 4.0, 'base_dinov2': 4.0}
 """Frame rates of each of many streams, hertz; 6 by default."""
+_PATCHES_S = {'sound_yamnet': 2.5}
+"""How long each of many streams lasts, seconds, where a token needs a second of sound; else 1."""
+NEED_WEIGHTS = ('sound_yamnet',)
+"""Presets whose front ends need networks that do not come with the package."""
 
 STREAMS = (1, 2, 3, 8)
 
@@ -118,7 +123,7 @@ def crowded_scene_of(preset: str, config: ModelConfig) -> Scene:
     """Return what :func:`crowd_of` makes many short streams of a preset of."""
     return dataclasses.replace(
         scene_of(preset, config),
-        duration_s=1.0,
+        duration_s=_PATCHES_S.get(preset, 1.0),
         frame_rate_hz=_OF_A_CROWD.get(preset, 6.0),
         utterances=3,
         silences=(),

@@ -77,6 +77,19 @@ KEYED = dataclasses.replace(
 )
 """Frames are key points."""
 
+HEARING = dataclasses.replace(
+    TINY,
+    audio=dataclasses.replace(
+        TINY.audio, sample_rate_hz=16_000, backbone='yamnet', window_s=2.0, max_tokens=52
+    ),
+)
+"""Every token of sound also has the embedding of a frozen network."""
+
+HEARING_ALONE = dataclasses.replace(
+    HEARING, audio=dataclasses.replace(HEARING.audio, channels=(), max_tokens=6)
+)
+"""Tokens of sound are embeddings alone."""
+
 
 SOME_MODALITIES = (('video', 'audio'), ('audio', 'text'), ('video',), ('audio',), ('text',))
 """Choices of fewer than all."""

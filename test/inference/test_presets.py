@@ -10,15 +10,17 @@ from activity_recognition.model_config import FUSIONS
 from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from factories.answers import assert_equal, dense, streamed
-from factories.matrix import LABELS, PRESETS, preset_config, scene_of
+from factories.matrix import LABELS, NEED_WEIGHTS, PRESETS, preset_config, scene_of
 from factories.networks import make_checkpoint, make_system
 from factories.scenes import trace_of
 
 
 @pytest.mark.parametrize('fusion', FUSIONS)
 @pytest.mark.parametrize('preset', [preset for preset in PRESETS if preset != 'base_dinov2'])
-def test_streaming_equals_dense(preset, fusion):
+def test_streaming_equals_dense(preset, fusion, request):
     """And that of DINOv2, which takes longer, where backends are compared."""
+    if preset in NEED_WEIGHTS:
+        request.getfixturevalue('weights_folder')
     config = dataclasses.replace(preset_config(preset), fusion=fusion)
     checkpoint = make_checkpoint(config)
     scene = dataclasses.replace(scene_of(preset, config), duration_s=1.0)

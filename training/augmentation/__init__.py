@@ -46,7 +46,7 @@ def augment(
     crop = change_tempo(crop, config, np.random.default_rng([*key, _TEMPO]))
     changed = dict(crop)
     for place, spec in enumerate(SPECS):
-        if spec.arrays[0].name in crop:
+        if any(array.name in crop for array in spec.arrays):
             # One stream per modality, so that how many frames there are changes nothing else.
             stream = place + (place >= _CLOCKS)
             changed |= _of(spec)(crop, config, model, np.random.default_rng([*key, stream]))

@@ -36,6 +36,8 @@ def augment(
         rng: what is drawn.
     """
     del model
+    if 'spectrograms' not in crop:
+        return {}
     return {'spectrograms': change_spectrograms(crop['spectrograms'], config, rng)}
 
 

@@ -76,23 +76,30 @@ def _on_grid(crop: Arrays, spec: ModalitySpec, tempo: Tempo) -> Arrays:
     period_ns = int(np.median(np.diff(stamps)))
     first_ns, last_ns = (int(time) for time in tempo.new(stamps[[0, -1]]))
     made_ns = np.arange(first_ns, last_ns + 1, period_ns)
+    there = np.ones(len(made_ns), np.bool_)
+    arrived_ns = np.full(len(made_ns), np.iinfo(np.int64).min)
     made: Arrays = {spec.stamps_key: made_ns}
     for array in spec.arrays:
+        if array.name not in crop:
+            continue
         blocks = crop[array.name]
-        place = _places(stamps, made_ns, blocks.shape[1], period_ns, tempo)
-        low = np.minimum(place.astype(np.int64), blocks.shape[1] * len(blocks) - 2)
-        columns = blocks.reshape(-1, *blocks.shape[2:])
+        per_block = blocks.shape[1] if blocks.ndim > 2 else 1
+        place = _places(stamps, made_ns, per_block, period_ns, tempo)
+        low = np.minimum(place.astype(np.int64), per_block * len(blocks) - 2)
+        columns = blocks.reshape(-1, *blocks.shape[2:]) if blocks.ndim > 2 else blocks
         share = (place - low).reshape(-1, *(1,) * (columns.ndim - 1))
         between = columns[low] * (1 - share) + columns[low + 1] * share
         made[array.name] = between.reshape(-1, *blocks.shape[1:]).astype(blocks.dtype)
         ends = np.stack([low, np.ceil(place).astype(np.int64)]).reshape(2, len(made_ns), -1)
-        sources = ends // blocks.shape[1]
-        made[spec.mask_key] = mask[sources].all(axis=(0, 2))
-        made[spec.arrivals_key] = tempo.new(arrivals[sources.max(axis=(0, 2))])
+        sources = ends // per_block
+        there &= mask[sources].all(axis=(0, 2))
+        np.maximum(arrived_ns, tempo.new(arrivals[sources.max(axis=(0, 2))]), out=arrived_ns)
         if follow := _follow(spec):
             made[array.name] = follow(made[array.name], tempo.rate)
-        made[array.name][~made[spec.mask_key]] = 0
-    return made
+    for array in spec.arrays:
+        if array.name in made:
+            made[array.name][~there] = 0
+    return made | {spec.mask_key: there, spec.arrivals_key: arrived_ns}
 
 
 def _places(

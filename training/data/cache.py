@@ -19,15 +19,19 @@ from typing import Any
 import numpy as np
 
 from activity_recognition.bags import label_files, load_labels
-from activity_recognition.config import ModelConfig, SyncConfig
+from activity_recognition.config import AudioConfig, ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping, to_stored_mapping
 from activity_recognition.errors import (
     ActivityRecognitionError,
+    CheckpointError,
+    MissingExtraError,
     OutputError,
     RecordingError,
+    WeightsError,
     printable,
 )
 from activity_recognition.front_ends.pose import finder_identity
+from activity_recognition.inference.lanes.sound_patches import backbone_identity
 from activity_recognition.inference.trace import SegmentArrays
 from activity_recognition.modalities import DEFAULT_MODALITIES, SPECS, modalities_of
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
@@ -37,6 +41,7 @@ from activity_recognition.text_files import read_json_object
 from activity_recognition.training.data.preprocessing import (
     WIDE,
     RecordedArrays,
+    depending_keys,
     large_keys,
     preprocess_recording,
     small_keys,
@@ -110,6 +115,8 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
 
     Raises:
         OutputError: the cache cannot be written, which is no fault of the recording.
+        MissingExtraError, WeightsError, CheckpointError: a frozen network in front of the network
+            cannot run here, or is another one, which is no fault of the recording either.
     """
     try:
         key = recording_key(work.recording, work.model, work.sync)
@@ -124,7 +131,7 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
             )
             write_arrays(arrays, folder)
         return read_cached(work.recording, key, folder, recorded=work.recorded)
-    except OutputError:
+    except (OutputError, MissingExtraError, WeightsError, CheckpointError):
         raise
     except (ActivityRecognitionError, OSError) as error:
         return f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)
@@ -181,9 +188,12 @@ def _keys(recording: Path, made: Sequence[Mapping[str, Any]]) -> list[str]:
     return [digest.hexdigest() for digest in digests]
 
 
-_OF_VIDEO = ('input_size_px', 'least_side_px', 'key_points', 'key_point_finder')
+_OF = {
+    Modality.VIDEO: ('input_size_px', 'least_side_px', 'key_points', 'key_point_finder'),
+    Modality.AUDIO: ('sound_backbone',),
+}
 _MODALITIES = 'modalities'
-"""Keys of :func:`preprocessing` about frames, and about which modalities there are."""
+"""Keys of :func:`preprocessing` about frames and sound, and about which modalities there are."""
 
 
 _AFTER_ARRAYS = ('channels', 'window_s', 'max_tokens')
@@ -236,11 +246,25 @@ def _all_settings(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         **decoded,
         **({'key_points': list(model.video.joints)} if model.video.key_points else {}),
         **({'key_point_finder': finder_identity(model.video)} if found else {}),
-        'audio': to_mapping(model.audio),
+        **_of_backbone(model.audio),
+        'audio': {k: v for k, v in to_mapping(model.audio).items() if 'backbone' not in k},
         # What older recordings, shards and checkpoints do not know has its default there.
         'sync': to_stored_mapping(sync),
         **({} if usual else {_MODALITIES: list(model.modalities)}),
         **{name: to_mapping(getattr(model, name)) for name in others},
+    }
+
+
+def _of_backbone(audio: AudioConfig) -> dict[str, Any]:
+    """Return what embeddings depend on; nothing where there are none, as in older keys."""
+    if not audio.backbone:
+        return {}
+    return {
+        'sound_backbone': {
+            'weights': backbone_identity(audio),
+            'hop_s': audio.backbone_hop_s,
+            'alone': audio.tokens_are_patches,
+        }
     }
 
 
@@ -255,7 +279,7 @@ def for_modalities(made: Mapping[str, Any], modalities: Sequence[str]) -> dict[s
     if not set(modalities) <= set(has):
         return dict(made)
     others = {spec.name for spec in SPECS} - set(modalities)
-    dropped = {*others, *(_OF_VIDEO if Modality.VIDEO.value in others else ())}
+    dropped = {*others, *(key for m, keys in _OF.items() if m.value in others for key in keys)}
     kept = {name: value for name, value in made.items() if name not in dropped}
     return {**kept, _MODALITIES: list(modalities)}
 
@@ -399,10 +423,11 @@ def _open_segment(
     folder: Path, modalities: tuple[Modality, ...], texts: tuple[str, ...], labels: LabelTrack
 ) -> LabelledSegment:
     # Copy-on-write maps: nothing is read before it is used, and torch may share the memory.
+    optional = {WIDE, *depending_keys(modalities)}
     arrays = {
         name: np.load(folder / f'{name}.npy', mmap_mode='c', allow_pickle=False)
         for name in (*large_keys(modalities), WIDE)
-        if name != WIDE or (folder / f'{WIDE}.npy').exists()
+        if name not in optional or (folder / f'{name}.npy').exists()
     }
     with np.load(folder / 'small.npz', allow_pickle=False) as file:
         arrays |= {name: file[name] for name in small_keys(modalities)}

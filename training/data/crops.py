@@ -147,7 +147,8 @@ def _cut(
 ) -> Arrays:
     """Return the arrays of a modality's chosen samples, copied."""
     spec = SPEC[modality]
-    contents = {array.name: _content(segment, array.name, wide=wide) for array in spec.arrays}
+    names = [array.name for array in spec.arrays if array.name in segment.arrays]
+    contents = {name: _content(segment, name, wide=wide) for name in names}
     times = {key: segment.arrays[key] for key in spec.stored_keys}
     cut = {name: np.asarray(value[chosen]) for name, value in {**contents, **times}.items()}
     if spec.mask_key not in cut:

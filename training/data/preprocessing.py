@@ -29,8 +29,17 @@ WIDE = 'wide_frames'
 
 
 def large_keys(modalities: Iterable[Modality]) -> tuple[str, ...]:
-    """Return the keys of arrays that every segment has and that are too large to be read whole."""
+    """Return the keys of arrays that segments have and that are too large to be read whole.
+
+    Those of :func:`depending_keys` only some have.
+    """
     return tuple(array.name for m in modalities for array in SPEC[m].stored_arrays)
+
+
+def depending_keys(modalities: Iterable[Modality]) -> frozenset[str]:
+    """Return those of :func:`large_keys` that segments have only for some networks."""
+    arrays = [array for m in modalities for array in SPEC[m].stored_arrays]
+    return frozenset(array.name for array in arrays if array.needs)
 
 
 def small_keys(modalities: Iterable[Modality]) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ class LabelledSegment(SegmentArrays):
     def batch(self) -> dict[str, NDArray[Any]]:
         """Return the whole, tokenised, as a batch of one that ``forward`` takes."""
         specs = [SPEC[m] for m in self.modalities]
-        keys = [array.name for spec in specs for array in spec.arrays]
+        names = [array.name for spec in specs for array in spec.arrays]
+        keys = [name for name in names if name in self.arrays]
         keys += [key for spec in specs for key in spec.stored_keys]
         arrays = {key: self.arrays[key] for key in (*keys, *DECISION_KEYS)}
         return {key: value[None] for key, value in (arrays | full_masks(arrays)).items()}

@@ -1,4 +1,7 @@
-"""The log-mel spectrogram, low frequencies at the bottom; what is missing or hidden is red."""
+"""The log-mel spectrogram, low frequencies at the bottom; what is missing or hidden is red.
+
+Of a network that takes embeddings alone, these are shown: one column each, brighter where larger.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ from activity_recognition.training.preview.canvas import (
 HEIGHT_PX = 96
 LEVELS = (-2.5, 2.0)
 """Log-mel levels shown from black to white."""
+STRENGTHS = (0.0, 0.5)
+"""Square roots of an embedding's numbers, means of about ten, shown from black to white."""
 
 
 def draw(crop: Mapping[str, NDArray[Any]], scale: Scale) -> Image:
@@ -30,12 +35,10 @@ def draw(crop: Mapping[str, NDArray[Any]], scale: Scale) -> Image:
         scale: what the rows share.
     """
     row = empty_row(HEIGHT_PX)
-    low, high = LEVELS
+    blocks, (low, high) = _shown(crop)
     stamps = crop['spectrogram_stamps']
     length_ns = int(np.median(np.diff(stamps))) if len(stamps) > 1 else 0
-    for block, stamp_ns, there in zip(
-        crop['spectrograms'], stamps, crop['spectrogram_mask'], strict=True
-    ):
+    for block, stamp_ns, there in zip(blocks, stamps, crop['spectrogram_mask'], strict=True):
         left, right = (
             max(0, scale.across(int(stamp_ns) - length_ns)),
             min(WIDTH_PX, scale.across(int(stamp_ns))),
@@ -48,3 +51,11 @@ def draw(crop: Mapping[str, NDArray[Any]], scale: Scale) -> Image:
     if not crop['spectrogram_mask'].any():
         write_text(row, 'no audio', 4, HEIGHT_PX // 2)
     return row
+
+
+def _shown(crop: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], tuple[float, float]]:
+    """Return what is drawn of each block, (A, columns, rows), and what is black and white."""
+    if 'spectrograms' in crop:
+        return crop['spectrograms'], LEVELS
+    strengths = np.sqrt(crop['sound_embeddings'][:, None, :-1].astype(np.float32))
+    return strengths, STRENGTHS

@@ -85,7 +85,7 @@ def _backbones(model: ModelConfig) -> list[str]:
     parts = [(name, getattr(model, name)) for name in model.modalities]
     return [
         f'- Encoder of {name}: begins with {_code(part.backbone)}, '
-        f'{_training(part.trained_layers)}; its licence holds.'
+        f'{_training(getattr(part, "trained_layers", 0))}; its licence holds.'
         for name, part in parts
         if getattr(part, 'backbone', '')
     ]

@@ -23,6 +23,7 @@ from activity_recognition.training.data.cache import modality_names, named_modal
 from activity_recognition.training.data.preprocessing import (
     WIDE,
     RecordedArrays,
+    depending_keys,
     large_keys,
     small_keys,
 )
@@ -165,8 +166,10 @@ def _decode(sample: Sample, *, wide: bool) -> tuple[dict[str, Any], SegmentArray
     modalities = named_modalities(index)
     with np.load(io.BytesIO(sample['times.npz']), allow_pickle=False) as file:
         arrays = {name: file[name] for name in small_keys(modalities)}
+    optional = depending_keys(modalities)
     for name in (*large_keys(modalities), *([WIDE] if wide else [])):
-        arrays[name] = _read_large(sample, name, index)
+        if name not in optional or f'{name}.npy' in sample:
+            arrays[name] = _read_large(sample, name, index)
     return index, SegmentArrays(arrays=arrays, texts=tuple(index['texts']))
 
 

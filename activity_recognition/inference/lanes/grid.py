@@ -30,7 +30,7 @@ from activity_recognition.inference.lanes.lane import (
 )
 from activity_recognition.inference.precision import upload, upload_stack
 from activity_recognition.inference.rings import grown
-from activity_recognition.modalities import SPEC
+from activity_recognition.modalities import SPEC, ArraySpec
 from activity_recognition.models.encoders.convolutions import ConvolutionalEncoder
 from activity_recognition.types import NANOSECONDS, Chunk, Modality, seconds_between
 
@@ -49,11 +49,18 @@ class Blocks:
     """(A,), when each block's last sample was taken."""
     arrival_ns: int
     """Arrival of the chunk that completed these blocks."""
+    beside: NDArray[np.floating] | None = None
+    """What else is known of each block, (A, ...), zero where masked; None where nothing is."""
 
     @property
     def whole(self) -> bool:
         """Whether nothing is masked; a run is a hole or none."""
         return bool(self.mask.all())
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.floating], ...]:
+        """What the encoder takes of the blocks."""
+        return (self.values,) if self.beside is None else (self.values, self.beside)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +81,14 @@ class Grid:
     """What a chunk may be apart from the end of the last one, seconds."""
     longest_hole: int
     """Blocks that the network can remember."""
+    beside_shape: tuple[int, ...] | None = None
+    """Of what else is known of a block; None where nothing is."""
+
+    @property
+    def array_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of each of a block's arrays."""
+        found = (self.block_shape, self.beside_shape)
+        return tuple(shape for shape in found if shape is not None)
 
 
 class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
@@ -107,6 +122,19 @@ class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
         self._samples: NDArray[np.float32] = np.zeros((0, *self.grid.sample_shape), np.float32)
         self._end_ns: int | None = None
         self._last_stamp_ns = -(2**62)
+        self.anchor()
+
+    def anchor(self) -> None:
+        """Begin a grid at the next sample; by default nothing else is kept of the samples."""
+
+    def beside(self, count: int) -> NDArray[np.floating] | None:
+        """Return what else is known of the blocks that were transformed last; by default nothing.
+
+        Args:
+            count: A, how many they are.
+        """
+        del count
+        return None
 
     @abstractmethod
     def transform(self, samples: NDArray[np.float32], count: int) -> NDArray[np.floating]:
@@ -139,28 +167,41 @@ class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
         arrivals = [np.full(len(part.mask), part.arrival_ns, np.int64) for part in prepared]
         none, unmasked = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         spec = SPEC[self.modality]
+        contents = {
+            array.name: np.concatenate([nothing, *(part.arrays[place] for part in prepared)])
+            for place, (array, nothing) in enumerate(zip(self._stored, self._zeros(0), strict=True))
+        }
         return {
-            spec.arrays[0].name: np.concatenate(
-                [
-                    np.zeros((0, *self.grid.block_shape), np.float32),
-                    *(part.values for part in prepared),
-                ]
-            ),
+            **contents,
             spec.stamps_key: np.concatenate([none, *(part.stamps_ns for part in prepared)]),
             spec.arrivals_key: np.concatenate([none, *arrivals]),
             spec.mask_key: np.concatenate([unmasked, *(part.mask for part in prepared)]),
         }
+
+    @property
+    def _stored(self) -> tuple[ArraySpec, ...]:
+        return SPEC[self.modality].arrays_for(self.settings.config)
+
+    def _zeros(self, count: int) -> list[NDArray[np.floating]]:
+        """Return the arrays of so many masked blocks."""
+        usual = self.settings.dtype
+        types = [usual if array.dtype == 'float32' else array.dtype for array in self._stored]
+        shapes = self.grid.array_shapes
+        return [np.zeros((count, *s), t) for s, t in zip(shapes, types, strict=True)]
 
     def _hole(self, residual_s: float, chunk: ChunkT) -> Blocks:
         unfinished_s = len(self._samples) / self.grid.rate_hz
         missing = math.ceil((max(residual_s, 0.0) + unfinished_s) / self.block_s)
         count = min(max(missing, 1), self.grid.longest_hole)
         self._samples = self._samples[:0]
+        self.anchor()
+        zeros = self._zeros(count)
         return Blocks(
-            values=np.zeros((count, *self.grid.block_shape), self.settings.dtype),
+            values=zeros[0],
             mask=np.zeros(count, np.bool_),
             stamps_ns=np.full(count, chunk.stamp_ns, np.int64),
             arrival_ns=chunk.arrival_ns,
+            beside=zeros[1] if len(zeros) > 1 else None,
         )
 
     def _whole(self, count: int, chunk: ChunkT) -> Blocks:
@@ -179,6 +220,7 @@ class GridFrontEnd(FrontEnd[ChunkT, Blocks]):
             mask=np.ones(count, np.bool_),
             stamps_ns=np.array(stamps_ns, np.int64),
             arrival_ns=chunk.arrival_ns,
+            beside=self.beside(count),
         )
 
 
@@ -277,8 +319,13 @@ class GridLane(Lane[ChunkT, Blocks]):
     def _encode_runs(self, runs: Sequence[tuple[Stream, Blocks]]) -> None:
         """Encode and keep one run each of different streams, all of one length."""
         slots = [stream.slot for stream, _ in runs]
-        blocks = upload_stack([run.values for _, run in runs], self._device)
-        rows, after = self._backend.run(self.step, blocks, self.past.of(slots))
+        arrays = zip(*(run.arrays for _, run in runs), strict=True)
+        computed = self._context.front_ends.dtype
+        blocks = [
+            upload_stack([part.astype(computed, copy=False) for part in array], self._device)
+            for array in arrays
+        ]
+        rows, after = self._backend.run(self.step, *blocks, self.past.of(slots))
         self.past.store(slots, after)
         runs_ns = [run.stamps_ns.tolist() for _, run in runs]
         for (stream, _), stamps_ns in zip(runs, runs_ns, strict=True):
@@ -341,9 +388,11 @@ def joined(prepared: Iterable[Blocks]) -> list[Blocks]:
         if not whole or len(runs) == 1:
             result += runs
             continue
+        beside = [run.beside for run in runs if run.beside is not None]
         result.append(
             Blocks(
                 values=np.concatenate([run.values for run in runs]),
+                beside=np.concatenate(beside) if beside else None,
                 mask=np.concatenate([run.mask for run in runs]),
                 stamps_ns=np.concatenate([run.stamps_ns for run in runs]),
                 arrival_ns=runs[-1].arrival_ns,

@@ -1,7 +1,10 @@
 """AudioCNN: causal convolutions over a log-mel spectrogram, 25 tokens a second.
 
+With a backbone that knows sounds, every token also has the embedding of the newest whole patch, or
+is made of embeddings alone, one per patch (ADR 42).
+
 Shapes: B batch, A blocks (= tokens), K columns per block, M mels, C channels, T columns, F
-frequencies, D width, X numbers of the past.
+frequencies, D width, X numbers of the past, E numbers of an embedding and one behind them.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.config import AudioConfig, ModelConfig
+from activity_recognition.encoder_config import SOUND_FEATURES, SOUND_PATCH_SAMPLES
 from activity_recognition.models.encoders.convolutions import (
     KERNEL,
     STRIDE,
+    BesideStep,
     BlockStep,
     ConvolutionalEncoder,
 )
+from activity_recognition.models.encoders.encoder import Encoder
 from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
 from activity_recognition.models.work import FLOAT_BYTES, PER_MULTIPLY_ADD, Work
 from activity_recognition.types import Modality
@@ -62,6 +68,30 @@ class SpectrogramConv(nn.Module):
         return F.gelu(x)
 
 
+class SoundEmbedding(nn.Module):
+    """Embeddings of a frozen network to vectors of the network's width.
+
+    They are not negative, mostly 0, and a few numbers are large: the square root brings these
+    closer. Behind the embedding stands a 1; where there is none yet, all are 0, and what is left is
+    the bias.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        """Create it with random weights.
+
+        Args:
+            width: of the network.
+            dropout: share of an embedding's numbers that training drops.
+        """
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(SOUND_FEATURES + 1, width)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Return vectors (B, A, D) of embeddings (B, A, E)."""
+        return self.project(self.dropout(embeddings.clamp(min=0).sqrt()))
+
+
 class AudioCNN(ConvolutionalEncoder):
     """Log-mel blocks to tokens; a masked block (a hole) leaves no trace in its neighbours."""
 
@@ -79,21 +109,39 @@ class AudioCNN(ConvolutionalEncoder):
             frequencies = (frequencies + 1) // 2
             convs.append(SpectrogramConv(inputs, outputs, frequencies))
         self.convs = nn.ModuleList(convs)
-        self.embed = nn.Linear(channels[-1] * frequencies, config.hidden_dim)
+        if audio.tokens_are_patches:
+            self.embed = SoundEmbedding(config.hidden_dim, config.dropout)
+        else:
+            self.embed = nn.Linear(channels[-1] * frequencies, config.hidden_dim)
+            if audio.backbone:
+                self.embed_beside = SoundEmbedding(config.hidden_dim, config.dropout)
         self.add_blocks(config, audio.dilations, columns, audio.columns_per_token)
 
     @property
     def receptive_field_s(self) -> float:
         """How far before its end a token has seen, seconds."""
         audio = self.config.audio
+        before = 2 * sum(audio.dilations)
+        if audio.tokens_are_patches:
+            reach = before * audio.patch_hop_samples + SOUND_PATCH_SAMPLES
+            return reach / audio.sample_rate_hz
         # The two strided convolutions leave out the first column of the oldest block.
         columns = audio.receptive_field_tokens * audio.columns_per_token - 1
-        return ((columns - 1) * audio.hop_samples + audio.fft_samples) / audio.sample_rate_hz
+        reach = (columns - 1) * audio.hop_samples + audio.fft_samples
+        if audio.backbone:
+            held = audio.patch_blocks * audio.block_hop_samples + audio.block_overlap_samples
+            held += audio.patch_hop_samples - audio.block_hop_samples
+            reach = max(reach, before * audio.block_hop_samples + held)
+        return reach / audio.sample_rate_hz
 
     def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the tokens (B, A, D) of a batch's spectrograms."""
-        blocks = batch['spectrograms'].to(self.norm.weight.dtype)
-        tokens: Tensor = self(blocks, batch['spectrogram_mask'])
+        """Return the tokens (B, A, D) of a batch's spectrograms, embeddings, or both."""
+        audio, dtype, mask = self.config.audio, self.norm.weight.dtype, batch['spectrogram_mask']
+        embeddings = batch['sound_embeddings'].to(dtype) if audio.backbone else None
+        if audio.tokens_are_patches:
+            tokens: Tensor = self(embeddings, mask)
+        else:
+            tokens = self(batch['spectrograms'].to(dtype), mask, embeddings)
         return tokens
 
     @classmethod
@@ -109,6 +157,9 @@ class AudioCNN(ConvolutionalEncoder):
             held: of no meaning here.
         """
         audio = self.config.audio
+        if audio.backbone:
+            # A frozen network computes the most of it, by a runtime of its own.
+            return Encoder.work(self, length=length, held=held)
         bins, columns = audio.fft_samples // 2 + 1, audio.columns_per_token * length
         spectrogram = Work(
             products=PER_MULTIPLY_ADD * columns * bins * audio.num_mels,
@@ -125,24 +176,44 @@ class AudioCNN(ConvolutionalEncoder):
         return tokens + audio.num_mels * sum(audio.channels)
 
     def columns_of(self, blocks: Tensor) -> Tensor:
-        """Return blocks (B, A, K, M) as one channel of columns (B, 1, T, M)."""
+        """Return blocks (B, A, K, M) as one channel of columns (B, 1, T, M).
+
+        Embeddings (B, A, E) have a channel per number, and a column each.
+        """
+        if self.config.audio.tokens_are_patches:
+            return blocks.transpose(1, 2)
         return blocks.flatten(1, 2).unsqueeze(1)
 
 
 def _chunk_example(
     system: ActivityRecognitionSystem, sizes: Sizes, draw: Draw
 ) -> tuple[Tensor, ...]:
+    audio, runs = system.config.audio, (sizes.streams, sizes.length)
+    blocks = []
+    if audio.channels:
+        blocks.append(draw.normal(*runs, audio.columns_per_token, audio.num_mels))
+    if audio.backbone:
+        blocks.append(draw.normal(*runs, SOUND_FEATURES + 1).abs())
+    return (*blocks, draw.normal(*system.audio_encoder.new_past(sizes.streams).shape))
+
+
+def _chunk_module(system: ActivityRecognitionSystem) -> nn.Module:
     audio = system.config.audio
-    return (
-        draw.normal(sizes.streams, sizes.length, audio.columns_per_token, audio.num_mels),
-        draw.normal(*system.audio_encoder.new_past(sizes.streams).shape),
-    )
+    step = BesideStep if audio.backbone and audio.channels else BlockStep
+    return step(system.audio_encoder, system.cross_attention)
+
+
+def _chunk_inputs(system: ActivityRecognitionSystem) -> tuple[StepInput, ...]:
+    audio = system.config.audio
+    there = {'spectrogram': audio.channels, 'embeddings': audio.backbone}
+    return (*(StepInput(name, 2) for name, used in there.items() if used), StepInput('past', 1))
 
 
 _CHUNK = StepSpec(
     name='chunk',
-    module=lambda system: BlockStep(system.audio_encoder, system.cross_attention),
+    module=_chunk_module,
     inputs=(StepInput('spectrogram', 2), StepInput('past', 1)),
+    inputs_of=_chunk_inputs,
     outputs=('rows', 'after'),
     length=2,
     example=_chunk_example,

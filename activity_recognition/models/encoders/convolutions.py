@@ -110,11 +110,14 @@ class ConvolutionalEncoder(Encoder):
     """Convolutions over columns, of stride 2, then dilated ones over tokens.
 
     A subclass makes ``convs`` and ``embed``, in the order in which its weights are to be drawn, and
-    then calls :meth:`add_blocks`.
+    ``embed_beside`` where something else is known of each block; then it calls :meth:`add_blocks`.
     """
 
     convs: nn.ModuleList
-    embed: nn.Linear
+    embed: nn.Module
+    """(B, A, numbers of a block after the convolutions) to (B, A, D)."""
+    embed_beside: nn.Module
+    """What is known beside the blocks to (B, A, D)."""
 
     def add_blocks(
         self,
@@ -149,13 +152,14 @@ class ConvolutionalEncoder(Encoder):
             held: of no meaning here.
         """
         del held
-        columns, products = self._columns_per_token, self.embed.weight.numel()
+        embed = cast('nn.Linear', self.embed)
+        columns, products = self._columns_per_token, embed.weight.numel()
         # How large a column is after each convolution says what the next one keeps of the past.
         rows = [math.prod(shape[2:]) for shape in self._past_shapes[1 : len(self.convs)]]
         for conv, kept in zip_longest(self.convs, rows):
             kernel = cast('nn.Conv1d | nn.Conv2d', conv.conv)
             columns //= STRIDE
-            high = kept or self.embed.in_features // kernel.out_channels
+            high = kept or embed.in_features // kernel.out_channels
             products += columns * high * kernel.weight.numel()
         for block in self.blocks:
             assert isinstance(block, DilatedBlock)
@@ -190,18 +194,23 @@ class ConvolutionalEncoder(Encoder):
             assert isinstance(block, DilatedBlock)
             self.blocks[index] = TapByTap(block)
 
-    def forward(self, blocks: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, blocks: Tensor, mask: Tensor, beside: Tensor | None = None) -> Tensor:
         """Encode a recording's blocks to tokens (B, A, D).
 
         Args:
             blocks: (B, A, K, ...).
             mask: bool (B, A), False for a hole.
+            beside: what else is known of each block, (B, A, ...); None where nothing is.
         """
         past = self.new_past().expand(len(blocks), -1)
-        return self.advance(blocks, past, mask)[0]
+        return self.advance(blocks, past, mask, beside)[0]
 
     def advance(
-        self, blocks: Tensor, past: Tensor, mask: Tensor | None = None
+        self,
+        blocks: Tensor,
+        past: Tensor,
+        mask: Tensor | None = None,
+        beside: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Encode the next blocks of some streams.
 
@@ -209,6 +218,7 @@ class ConvolutionalEncoder(Encoder):
             blocks: (B, A, K, ...), any A >= 1.
             past: (B, X), what lies before them; zeros are a hole, or nothing. Stays as it is.
             mask: bool (B, A); None says that nothing is masked.
+            beside: what else is known of each block, (B, A, ...); None where nothing is.
 
         Returns:
             Tokens (B, A, D), and what lies before the next blocks, (B, X).
@@ -229,6 +239,8 @@ class ConvolutionalEncoder(Encoder):
                 column_mask = weight.repeat_interleave(columns_per_token, dim=1)
                 x = x * _for_dims(column_mask.unsqueeze(1), x.dim()).to(x.dtype)
         x = self.embed(x.transpose(1, 2).flatten(2))
+        if beside is not None:
+            x = x + self.embed_beside(beside)
         for block, before in zip(self.blocks, tokens, strict=True):
             assert isinstance(block, DilatedBlock)
             inputs = block.inputs(x, weight)
@@ -272,4 +284,24 @@ class BlockStep(nn.Module):
             Rows (B, A, 3, D), and the past of the next call (B, X).
         """
         tokens, after = self.encoder.advance(blocks, past)
+        return self.fusion.project_key_value(self.encoder.modality, tokens), after
+
+
+class BesideStep(BlockStep):
+    """The next blocks of a stream, and what else is known of each."""
+
+    def forward(  # type: ignore[override]
+        self, blocks: Tensor, beside: Tensor, past: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Encode blocks.
+
+        Args:
+            blocks: (B, A, K, ...), any A >= 1.
+            beside: (B, A, ...).
+            past: (B, X), what the last call returned; see :class:`ConvolutionalEncoder`.
+
+        Returns:
+            Rows (B, A, 3, D), and the past of the next call (B, X).
+        """
+        tokens, after = self.encoder.advance(blocks, past, beside=beside)
         return self.fusion.project_key_value(self.encoder.modality, tokens), after

@@ -379,7 +379,9 @@ _FRAME = StepSpec(
     outputs=('tokens',),
     example=_frame_example,
     extremes=_frame_extremes,
-    input_names=lambda system: ('key_points' if system.config.video.key_points else 'images',),
+    inputs_of=lambda system: (
+        StepInput('key_points' if system.config.video.key_points else 'images', 1),
+    ),
 )
 _TEMPORAL_ATTENTION = StepSpec(
     name='temporal_attention',

@@ -25,6 +25,7 @@ from activity_recognition.models.backbones import describe_network
 from activity_recognition.models.exporting import export_steps
 from activity_recognition.models.pretrained import with_backbones
 from activity_recognition.models.quantising import quantise_steps
+from activity_recognition.models.steps import step_specs
 from factories.answers import (
     assert_equal,
     assert_near,
@@ -40,6 +41,7 @@ from factories.matrix import (
     LONG_TO_COMPILE,
     MINILM,
     NEAR,
+    NEED_WEIGHTS,
     PRESETS,
     STREAMS,
     crowded_scene_of,
@@ -47,7 +49,7 @@ from factories.matrix import (
     scene_of,
     ways,
 )
-from factories.networks import STEPS, make_checkpoint
+from factories.networks import make_checkpoint
 from factories.scenes import trace_of
 
 # The first that needs the export waits for it.
@@ -81,7 +83,8 @@ class Made:
         pytest.importorskip('onnxscript')
         made = self._checkpoint
         folder = made.path / choice.ONNX_FOLDER
-        quantise_steps(export_steps(made.system.cpu(), folder, checkpoint=made.id), STEPS)
+        steps = [spec.name for spec in step_specs(made.system.modalities)]
+        quantise_steps(export_steps(made.system.cpu(), folder, checkpoint=made.id), steps)
         return made
 
     def _expected(self, device):
@@ -100,6 +103,8 @@ def fused(preset, fusion):
     params=[*(fused(preset, 'experts') for preset in PRESETS), fused('nano', 'attention')],
 )
 def made(request, tmp_path_factory):
+    if request.param[0] in NEED_WEIGHTS:
+        request.getfixturevalue('weights_of_module')
     # A process compiles for few networks.
     torch.compiler.reset()
     return Made(*request.param, tmp_path_factory.mktemp(request.param[0]))
