@@ -83,7 +83,8 @@ def alone(checkpoint: Checkpoint, stay: Stay, *, device: str = 'cpu') -> Alone |
 
 def answers_to(visit: Visit, checkpoint: Checkpoint) -> Answers:
     """Return the answers to a visit as those to a single stream."""
-    none = checkpoint.system.classifier.weight.new_zeros(0, 4, len(checkpoint.config.labels))
+    heads = 1 + len(checkpoint.system.modalities)
+    none = checkpoint.system.classifier.weight.new_zeros(0, heads, len(checkpoint.config.labels))
     rows = torch.stack(visit.logits) if visit.logits else none.cpu()
     return answers_of(rows, visit.decisions)
 
@@ -218,7 +219,7 @@ def crowd_of(streams: int, scene: Scene) -> list[Stay]:
 
 
 def presence(visits: Sequence[Visit]) -> np.ndarray:
-    """Return which modalities each decision with data saw, bool (Q, 3)."""
+    """Return which modalities each decision with data saw, bool (Q, M)."""
     return np.array(
         [
             [e.present for e in d.evidence]

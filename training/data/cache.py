@@ -23,11 +23,8 @@ from activity_recognition.config import AudioConfig, ModelConfig, SyncConfig
 from activity_recognition.config_io import to_mapping, to_stored_mapping
 from activity_recognition.errors import (
     ActivityRecognitionError,
-    CheckpointError,
-    MissingExtraError,
     OutputError,
     RecordingError,
-    WeightsError,
     printable,
 )
 from activity_recognition.front_ends.pose import finder_identity
@@ -39,6 +36,7 @@ from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.text_files import read_json_object
 from activity_recognition.training.data.preprocessing import (
+    OF_FRONT_ENDS,
     WIDE,
     RecordedArrays,
     depending_keys,
@@ -115,7 +113,7 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
 
     Raises:
         OutputError: the cache cannot be written, which is no fault of the recording.
-        MissingExtraError, WeightsError, CheckpointError: a frozen network in front of the network
+        CheckpointError, MissingExtraError, WeightsError: a frozen network in front of the network
             cannot run here, or is another one, which is no fault of the recording either.
     """
     try:
@@ -131,7 +129,7 @@ def cache_recording(work: Preparation) -> PreparedRecording | str:
             )
             write_arrays(arrays, folder)
         return read_cached(work.recording, key, folder, recorded=work.recorded)
-    except (OutputError, MissingExtraError, WeightsError, CheckpointError):
+    except (OutputError, *OF_FRONT_ENDS):
         raise
     except (ActivityRecognitionError, OSError) as error:
         return f'{work.recording}: {error}' if isinstance(error, OSError) else str(error)

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from activity_recognition.bags import RecordingReader
 from activity_recognition.config import ModelConfig, SyncConfig
-from activity_recognition.errors import RecordingError
+from activity_recognition.errors import (
+    CheckpointError,
+    MissingExtraError,
+    RecordingError,
+    WeightsError,
+)
 from activity_recognition.inference import trace
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.threads import one_thread
@@ -24,6 +29,8 @@ from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.streams import windows
 from activity_recognition.types import Frame, Modality, Window
 
+OF_FRONT_ENDS = (CheckpointError, MissingExtraError, WeightsError)
+"""Errors of a frozen network in front of the network: no recording is to blame."""
 WIDE = 'wide_frames'
 """The same images with a margin, (T, W, W, 3), where one is asked for."""
 
@@ -77,6 +84,8 @@ def preprocess_recording(
 
     Raises:
         RecordingError: it is damaged, or nothing in it can be read.
+        CheckpointError, MissingExtraError, WeightsError: a frozen network in front of the network
+            cannot run here, or is another one.
     """
     wide: list[NDArray[np.uint8]] = []
     with one_thread(), RecordingReader.for_model(recording, model, sync, recorded) as reader:

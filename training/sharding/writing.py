@@ -27,7 +27,7 @@ from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.data.cache import preprocessing, recording_key
 from activity_recognition.training.data.places import RecordingLocation, RecordingPlace, find_place
-from activity_recognition.training.data.preprocessing import preprocess_recording
+from activity_recognition.training.data.preprocessing import OF_FRONT_ENDS, preprocess_recording
 from activity_recognition.training.data.splits import Assignment, settings_of
 from activity_recognition.training.data.store import Store, is_url
 from activity_recognition.training.data.usable import demand_usable
@@ -193,6 +193,8 @@ def make_shards(work: Sharding) -> Outcome:
 
     Raises:
         RecordingError: the shards cannot be written.
+        CheckpointError, MissingExtraError, WeightsError: a frozen network in front of the network
+            cannot run here, or is another one.
     """
     name, store = work.location.name, Store(work.out)
     path = None
@@ -206,6 +208,8 @@ def make_shards(work: Sharding) -> Outcome:
             arrays = preprocess_recording(
                 path, work.model, work.sync, wide_px=work.wide_px, recorded=work.recorded
             )
+    except OF_FRONT_ENDS:
+        raise
     except (ActivityRecognitionError, OSError) as error:
         # Where the recording lay for the moment is nobody's business, and another place next time.
         problem = str(error) if path is None else str(error).replace(str(path), name)

@@ -15,8 +15,14 @@ import pytest
 from rich.console import Console
 
 from activity_recognition.bags import labels_path
-from activity_recognition.errors import ConfigError, MissingExtraError, RecordingError
+from activity_recognition.errors import (
+    ConfigError,
+    MissingExtraError,
+    RecordingError,
+    WeightsError,
+)
 from activity_recognition.training.sharding import writing
+from factories.networks import HEARING_ALONE
 from factories.shards import contents, prepare
 
 KILLED_HALF_WAY = """
@@ -203,3 +209,13 @@ def test_a_cluster_gives_the_same_bytes(
     assert prepare(copies, tmp_path / 'two', engine='ray').kept == 0
     assert not ray.is_initialized()
     assert contents(tmp_path / 'one') == contents(tmp_path / 'two')
+
+
+def test_a_front_end_that_cannot_run_is_no_fault_of_a_recording(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(tmp_path))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    with pytest.raises(WeightsError, match=r'^yamnet is not on this machine: run `[a-z -]+ yamnet`'):
+        prepare(recordings, tmp_path / 'shards', model=HEARING_ALONE)
+    assert not (tmp_path / 'shards').exists()
