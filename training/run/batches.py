@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from activity_recognition.config import ModelConfig
 from activity_recognition.inference.precision import Precision
+from activity_recognition.modalities import SPEC
 from activity_recognition.training.augmentation import augment
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.data.crops import CropPlan, collate, cut_crop
+from activity_recognition.training.data.crops import THINNED, CropPlan, collate, cut_crop
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.evaluation.predict import to_tensors
 
@@ -63,3 +66,27 @@ def load_batch(
         for plan in plans
     ]
     return to_tensors(collate(crops), precision.device)
+
+
+def thinned_samples(part: Mapping[str, Tensor]) -> Tensor:
+    """Return how many samples of the modalities that cost the most a part of a batch holds."""
+    masks = [part[SPEC[m].mask_key] for m in THINNED if SPEC[m].mask_key in part]
+    none = part['targets'].new_zeros(())
+    return torch.stack([none, *(mask.sum() for mask in masks)]).sum()
+
+
+def added_up(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the sums of scalars of all parts, by name."""
+    return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
+
+
+def step_seed(seed: int, step: int, place: int = 0) -> int:
+    """Return a seed for the dropout of one part of a step that no other part or step shares.
+
+    Args:
+        seed: of the run.
+        step: of the run.
+        place: of the part in its step.
+    """
+    sequence = np.random.SeedSequence([seed, step, place])
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1

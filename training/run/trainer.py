@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
@@ -19,13 +18,18 @@ from torch import Tensor, nn
 from activity_recognition.checkpoint_folder import RUN_STATE
 from activity_recognition.errors import ConfigError, DeviceError
 from activity_recognition.inference.precision import Precision
-from activity_recognition.modalities import SPEC
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.config import AUTO, TrainConfig
-from activity_recognition.training.data.crops import THINNED, CropPlan, plan_epoch
+from activity_recognition.training.data.crops import CropPlan, plan_epoch
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.pool import make_progress
-from activity_recognition.training.run.batches import load_batch, shard_batch
+from activity_recognition.training.run.batches import (
+    added_up,
+    load_batch,
+    shard_batch,
+    step_seed,
+    thinned_samples,
+)
 from activity_recognition.training.run.curriculum import Curriculum, Stage
 from activity_recognition.training.run.history import Reached, Validated
 from activity_recognition.training.run.interruption import Interruption
@@ -257,7 +261,7 @@ class Trainer:
             rate = self._optimisation.step(done)
             progress = self.progress
             self.progress = replace(progress, batch=progress.batch + 1, step=progress.step + 1)
-        seen = torch.stack([_thinned_samples(part) for part in parts]).sum()
+        seen = torch.stack([thinned_samples(part) for part in parts]).sum()
         sums = self._peers.sum_up({**losses, 'frames': seen.to(norm.dtype)})
         frames = int(sums.pop('frames'))
         measures = {f'loss_{name}': value for name, value in sums.items()}
@@ -299,18 +303,18 @@ class Trainer:
         self._wrapped.train()
         self._optimisation.begin()
         with torch.no_grad():
-            counts = self._peers.sum_up(_added([self._model.counts(part) for part in parts]))
+            counts = self._peers.sum_up(added_up([self._model.counts(part) for part in parts]))
         losses = []
         for number, part in enumerate(parts):
             place = self._peers.index * len(parts) + number
-            torch.manual_seed(_step_seed(self.config.seed, self.progress.step, place))
+            torch.manual_seed(step_seed(self.config.seed, self.progress.step, place))
             with self.precision.autocast():
                 found: dict[str, Tensor] = self._wrapped(part, counts)
             # Whatever joins the processes' gradients takes their mean.
             whole = found['total'] * self._peers.number
             self._accelerator.backward(self._optimisation.scaler.scale(whole))
             losses.append({name: value.detach() for name, value in found.items()})
-        return _added(losses)
+        return added_up(losses)
 
     def _end_epoch(self, stage: Stage) -> None:
         """Validate where it is due, keep the weights if they are the best, save the state."""
@@ -463,21 +467,3 @@ def _rates(
     for encoder in system.encoders.values():
         if encoder.pretrained is not None and encoder.pretrained_rate:
             yield encoder.pretrained, getattr(config, encoder.pretrained_rate)
-
-
-def _thinned_samples(part: Mapping[str, Tensor]) -> Tensor:
-    """Return how many samples of the modalities that cost the most a part holds."""
-    masks = [part[SPEC[m].mask_key] for m in THINNED if SPEC[m].mask_key in part]
-    none = part['targets'].new_zeros(())
-    return torch.stack([none, *(mask.sum() for mask in masks)]).sum()
-
-
-def _added(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Add up scalars by name."""
-    return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
-
-
-def _step_seed(seed: int, step: int, place: int = 0) -> int:
-    """Return a seed for the dropout of one part of a step that no other part or step shares."""
-    sequence = np.random.SeedSequence([seed, step, place])
-    return int(sequence.generate_state(1, np.uint64)[0]) >> 1

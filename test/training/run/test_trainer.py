@@ -20,11 +20,11 @@ from activity_recognition.training.augmentation_config import AugmentationConfig
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
 from activity_recognition.training.run import trainer as trainer_module
-from activity_recognition.training.run.batches import load_batch
+from activity_recognition.training.run.batches import load_batch, step_seed
 from activity_recognition.training.run.interruption import Interruption
 from activity_recognition.training.run.logbook import LOG
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
-from activity_recognition.training.run.trainer import Sources, Trainer, _step_seed
+from activity_recognition.training.run.trainer import Sources, Trainer
 from activity_recognition.training.run.validation import validate
 from factories.networks import TINY, make_system
 
@@ -258,6 +258,6 @@ def test_another_error_is_told_as_it_is(tiny_train: TrainConfig, tmp_path: Path)
 
 
 def test_the_first_part_of_a_step_has_the_seed_of_the_step():
-    assert _step_seed(3, 5, 0) == _step_seed(3, 5)
-    seeds = {_step_seed(3, step, place) for step in range(20) for place in range(4)}
+    assert step_seed(3, 5, 0) == step_seed(3, 5)
+    seeds = {step_seed(3, step, place) for step in range(20) for place in range(4)}
     assert len(seeds) == 80
