@@ -64,6 +64,34 @@ class Validated:
     kept: bool = False
     """Whether these weights were the best of the run."""
 
+    @classmethod
+    def of(
+        cls,
+        validation: Mapping[str, Any],
+        training: Mapping[str, Any] | None,
+        *,
+        epoch: int,
+        stage: str,
+        stage_index: int,
+    ) -> Validated:
+        """Take it from summaries, as for :meth:`Reached.of`.
+
+        Args:
+            validation: on recordings that are not trained on.
+            training: on as many that are; None where the best weights had just been put together.
+            epoch: after which it was made.
+            stage: name of the stage.
+            stage_index: of the stage, from 0 up.
+        """
+        return cls(
+            epoch=epoch,
+            stage=stage,
+            stage_index=stage_index,
+            validation=Reached.of(validation),
+            training=Reached() if training is None else Reached.of(training),
+            joined=training is None,
+        )
+
 
 def curves_of(
     history: Sequence[Validated], modalities: Sequence[Modality]

@@ -5,7 +5,7 @@ B batch, Q decisions, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -156,6 +156,16 @@ class TrainingModel(nn.Module):
             )
         }
         return replace(output, unimodal=raw)
+
+    def rates(self, config: TrainConfig) -> Iterator[tuple[nn.Module, float]]:
+        """Yield the parts of the network that have a factor on the learning rate.
+
+        Args:
+            config: of the run, with the factors.
+        """
+        for encoder in self.system.encoders.values():
+            if encoder.pretrained is not None and encoder.pretrained_rate:
+                yield encoder.pretrained, getattr(config, encoder.pretrained_rate)
 
     def counts(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return how much of each term a batch asks for, without running the network."""

@@ -31,7 +31,7 @@ from activity_recognition.training.run.batches import (
     thinned_samples,
 )
 from activity_recognition.training.run.curriculum import Curriculum, Stage
-from activity_recognition.training.run.history import Reached, Validated
+from activity_recognition.training.run.history import Validated
 from activity_recognition.training.run.interruption import Interruption
 from activity_recognition.training.run.joining import Joining
 from activity_recognition.training.run.logbook import Logbook
@@ -149,7 +149,7 @@ class Trainer:
             self._model,
             model.system,
             config,
-            rates=tuple(_rates(model.system, config)),
+            rates=tuple(model.rates(config)),
             scaler=precision.make_scaler(),
         )
         self._frozen = FrozenWeights.of({**self._modules(), 'best': self.average})
@@ -346,13 +346,8 @@ class Trainer:
         self._write('validated', epoch=epoch, stage=stage.name, **measures)
         self._say(f'{stage.name}, epoch {epoch}: {side_by_side(result, seen)}')
         self._judge_modalities(stage, seen, result)
-        found = Validated(
-            epoch=epoch,
-            stage=stage.name,
-            stage_index=self.progress.stage,
-            training=Reached.of(seen.summary()),
-            validation=Reached.of(result.summary()),
-        )
+        index, summaries = self.progress.stage, (result.summary(), seen.summary())
+        found = Validated.of(*summaries, epoch=epoch, stage=stage.name, stage_index=index)
         if not stage.settings.fused_weight:
             self._remember(found)
             return result.own_accuracy
@@ -416,12 +411,9 @@ class Trainer:
         result = validate(self.average, self._sources.validation, self.precision, self._peers)
         self._write('joined', **result.summary())
         self._say(f'joined, balanced accuracy {result.balanced_accuracy:.3f} in validation')
-        found = Validated(
-            epoch=self.progress.epoch,
-            stage=stage.name,
-            stage_index=before.stage,
-            validation=Reached.of(result.summary()),
-            joined=True,
+        epoch = self.progress.epoch
+        found = Validated.of(
+            result.summary(), None, epoch=epoch, stage=stage.name, stage_index=before.stage
         )
         self._keep_if_best(result.balanced_accuracy, found)
 
@@ -458,12 +450,3 @@ class Trainer:
 
     def _modules(self) -> dict[str, nn.Module]:
         return {'model': self._model, 'average': self._optimisation.average}
-
-
-def _rates(
-    system: ActivityRecognitionSystem, config: TrainConfig
-) -> Iterator[tuple[nn.Module, float]]:
-    """Yield the parts of the network with a factor on the learning rate."""
-    for encoder in system.encoders.values():
-        if encoder.pretrained is not None and encoder.pretrained_rate:
-            yield encoder.pretrained, getattr(config, encoder.pretrained_rate)
