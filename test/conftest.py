@@ -95,26 +95,6 @@ def shared_case() -> Callable[[str], Path]:
     return find
 
 
-@pytest.fixture(scope='session')
-def weights_folder() -> Path:
-    """Folder with files of pretrained networks; skips where there is none."""
-    named = os.environ.get('ACTIVITY_RECOGNITION_WEIGHTS')
-    folder = Path(named) if named else recordings_folder().parent / 'weights'
-    if not folder.is_dir():
-        pytest.skip(f'no weights at {folder}: set ACTIVITY_RECOGNITION_WEIGHTS')
-    return folder
-
-
-@pytest.fixture
-def weights_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder with pretrained networks, which is then looked through; tests carry `real`."""
-    folder = Path(os.environ.get('ACTIVITY_RECOGNITION_WEIGHTS', ROOT.parent / 'shared/weights'))
-    if not folder.is_dir():
-        pytest.skip(f'no pretrained networks at {folder}: set ACTIVITY_RECOGNITION_WEIGHTS')
-    monkeypatch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(folder))
-    return folder
-
-
 @pytest.fixture
 def weights_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder with pretrained networks, which is then looked through; tests carry `real`."""
@@ -129,7 +109,8 @@ def weights_of_module() -> Iterator[Path]:
 
 
 def _look_for_weights(patch: pytest.MonkeyPatch) -> Path:
-    folder = Path(os.environ.get('ACTIVITY_RECOGNITION_WEIGHTS', ROOT.parent / 'shared/weights'))
+    named = os.environ.get('ACTIVITY_RECOGNITION_WEIGHTS')
+    folder = Path(named) if named else recordings_folder().parent / 'weights'
     if not folder.is_dir():
         pytest.skip(f'no pretrained networks at {folder}: set ACTIVITY_RECOGNITION_WEIGHTS')
     patch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(folder))

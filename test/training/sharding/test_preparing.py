@@ -216,6 +216,7 @@ def test_a_front_end_that_cannot_run_is_no_fault_of_a_recording(
 ):
     monkeypatch.setenv('ACTIVITY_RECOGNITION_WEIGHTS', str(tmp_path))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    with pytest.raises(WeightsError, match=r'^yamnet is not on this machine: run `[a-z -]+ yamnet`'):
+    said = r'^yamnet is not on this machine: run `[a-z -]+ yamnet`'
+    with pytest.raises(WeightsError, match=said):
         prepare(recordings, tmp_path / 'shards', model=HEARING_ALONE)
     assert not (tmp_path / 'shards').exists()
