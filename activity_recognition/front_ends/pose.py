@@ -29,6 +29,8 @@ LEAST_SCORE = 0.3
 """Joints of a lower score are missing."""
 LEAST_FOUND = 4
 """Where fewer joints are found, nobody is there."""
+_EVERY = 16
+"""One pixel in so many, along each side, tells an image's level, and most changes."""
 _VIEWS = (1.0, 2 / 3)
 """Sides of the squares that are searched, in units of the image's shorter side."""
 _FORGOTTEN_NS = to_ns(1.0)
@@ -113,6 +115,7 @@ class PersonTracker:
         self._region: Region | None = None
         self._stamp_ns: int | None = None
         self._image: NDArray[np.uint8] | None = None
+        self._some: NDArray[np.uint8] | None = None
         self._found: KeyPoints | None = None
         if self._search is not None:
             self._search.clear()
@@ -128,18 +131,26 @@ class PersonTracker:
         """
         silent = self._stamp_ns is not None and stamp_ns - self._stamp_ns > _FORGOTTEN_NS
         self._stamp_ns = stamp_ns
-        if self._found is not None and self._image is not None and _equal(image, self._image):
+        some = np.ascontiguousarray(image[::_EVERY, ::_EVERY])
+        if self._found is not None and self._is_like(image, some):
             return self._found
         if silent or self._image is None or self._image.shape != image.shape:
             self._region = None
-        points = self._points(image)
-        self._image, self._found = image, _key_points(points, self._network.names, image)
+        points = self._points(image, float(some.mean()))
+        self._image, self._some = image, some
+        self._found = _key_points(points, self._network.names, image)
         return self._found
 
-    def _points(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return what is found, (J, 3), and remember where to look next."""
+    def _is_like(self, image: NDArray[np.uint8], some: NDArray[np.uint8]) -> bool:
+        """Return whether an image is the one before; mostly, some of its pixels tell."""
+        if self._image is None or self._some is None or image.shape != self._image.shape:
+            return False
+        return np.array_equal(some, self._some) and np.array_equal(image, self._image)
+
+    def _points(self, image: NDArray[np.uint8], level: float) -> NDArray[np.float64]:
+        """Return what is found, (J, 3), and remember where to look next; ``level`` is the mean."""
         # No less than 1: what is bright is no harder to see.
-        gain = max(1.0, gain_of_level(_level(image))) if self._brightens else 1.0
+        gain = max(1.0, gain_of_level(level)) if self._brightens else 1.0
         region, followed = self._region, self._region is not None
         if region is None and self._search is not None:
             region = self._search.find(image, gain)
@@ -194,20 +205,6 @@ def make_tracker(video: VideoConfig) -> PersonTracker:
 
 
 _NETWORKS: dict[str, Callable[[], PoseNetwork]] = {'movenet': MoveNet, 'blazepose': BlazePose}
-
-
-def _level(image: NDArray[np.uint8]) -> float:
-    """Return about the mean level of an image, from some of its pixels."""
-    return float(image[::8, ::8].mean())
-
-
-def _equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Return whether two images are the same, mostly by a few of their pixels."""
-    if one is other:
-        return True
-    if one.shape != other.shape or not np.array_equal(one[::16, ::16], other[::16, ::16]):
-        return False
-    return np.array_equal(one, other)
 
 
 def _key_points(

@@ -47,7 +47,7 @@ class Region:
             return self
         step = 1 << _halvings(self.side, size_px)
         side = max(step, round(self.side / step) * step)
-        left, top = round(self.x - side / 2), round(self.y - side / 2)
+        left, top = (step * round((middle - side / 2) / step) for middle in (self.x, self.y))
         return Region(left + side / 2, top + side / 2, float(side))
 
     def places(self, shares: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -90,15 +90,26 @@ def _cut_upright(image: NDArray[np.uint8], region: Region, size_px: int) -> NDAr
     if not part.size:
         return np.zeros((size_px, size_px, 3), np.uint8)
     margins = max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)
-    if any(margins):
-        part = np.asarray(cv2.copyMakeBorder(part, *margins, cv2.BORDER_CONSTANT), np.uint8)
-    for _ in range(_halvings(side, size_px)):
+    halvings = _halvings(side, size_px)
+    if any(length % (1 << halvings) for length in (*part.shape[:2], *margins)):
+        part, margins = _padded(part, margins), (0, 0, 0, 0)
+    for _ in range(halvings):
         part = np.asarray(
             cv2.resize(part, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
         )
+    # The less there is of it, the sooner it is padded.
+    top, bottom, left, right = (margin >> halvings for margin in margins)
+    part = _padded(part, (top, bottom, left, right))
     return np.asarray(
         cv2.resize(part, (size_px, size_px), interpolation=cv2.INTER_LINEAR), np.uint8
     )
+
+
+def _padded(part: NDArray[np.uint8], margins: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Return a part with black margins: above, below, to the left and to the right."""
+    if not any(margins):
+        return part
+    return np.asarray(cv2.copyMakeBorder(part, *margins, cv2.BORDER_CONSTANT), np.uint8)
 
 
 def _halvings(side: float, size_px: int) -> int:

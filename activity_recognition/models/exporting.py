@@ -155,7 +155,33 @@ def read_description(folder: Path, system: ActivityRecognitionSystem) -> dict[st
             f'{path}: expected the steps of weights {wanted}, got those of '
             f'{quoted(found.get("weights"))}; {again} once more'
         )
+    _check_inputs(found.get('steps'), system, path)
     return dict(found)
+
+
+def _check_inputs(described: Any, system: ActivityRecognitionSystem, path: Path) -> None:
+    """Refuse steps that an earlier version exported with other inputs.
+
+    Args:
+        described: what is said of each step.
+        system: the network.
+        path: where it is said.
+
+    Raises:
+        BackendError: naming the first such step.
+    """
+    for spec in Steps(system).specs:
+        wanted = [entry.name for entry in spec.inputs]
+        try:
+            found = [entry['name'] for entry in described[spec.name]['inputs']]
+        except (KeyError, TypeError):
+            continue  # not said: running it will tell
+        if found != wanted:
+            raise BackendError(
+                f'{path}: expected the step {spec.name!r} with the inputs {", ".join(wanted)}, got '
+                f'{quoted(", ".join(map(str, found)))}; export it with `activity-recognition '
+                'export` once more'
+            )
 
 
 def _export(

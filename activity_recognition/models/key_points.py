@@ -152,18 +152,18 @@ class KeyPointMotion(FrameComparison):
                     frames[row, place],
                     frames[row, then],
                     frames[row, before],
-                    stamps_ns[row, place] - stamps_ns[row, then],
+                    (stamps_ns[row, place] - stamps_ns[row, then]).to(self.dtype) / NANOSECONDS,
                 )
             )
         return torch.cat(tokens)
 
-    def step(
+    def compared(
         self, frames: Tensor, stamps_ns: Sequence[int], states: Sequence[MotionState]
-    ) -> Tensor:
-        """Encode the next frames, (N, J, 3), to (N, D), and remember them.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what :meth:`encode` takes beside the next frames, and remember them.
 
         Args:
-            frames: of any streams, those of one stream in order of arrival.
+            frames: (N, J, 3), of any streams, those of one stream in order of arrival.
             stamps_ns: N stamps.
             states: per frame the state of its stream.
         """
@@ -179,23 +179,23 @@ class KeyPointMotion(FrameComparison):
             state.frames.append((stamp_ns, points.clone()))
         # Pinned, or a GPU would make the host wait for all that it was asked before.
         ages = torch.tensor(ages_ns, pin_memory=frames.is_cuda)
-        ages = ages.to(frames.device, non_blocking=True)
-        return self.encode(frames, torch.stack(then), torch.stack(before), ages)
+        ages = ages.to(frames.device, non_blocking=True).to(self.dtype) / NANOSECONDS
+        return torch.stack(then), torch.stack(before), ages
 
-    def encode(self, points: Tensor, then: Tensor, before: Tensor, ages_ns: Tensor) -> Tensor:
+    def encode(self, points: Tensor, then: Tensor, before: Tensor, age_s: Tensor) -> Tensor:
         """Encode how bodies differ from what they were.
 
         Args:
             points: (N, J, 3).
             then: of the frames compared with, (N, J, 3).
             before: of the oldest frames, (N, J, 3).
-            ages_ns: int64 (N,), of the frames compared with.
+            age_s: (N,), of the frames compared with, seconds.
 
         Returns:
             (N, D).
         """
         now, past, oldest = (self.measures(p.to(self.dtype)) for p in (points, then, before))
-        age_s = (ages_ns.to(self.dtype) / NANOSECONDS).clamp(min=LEAST_S).unsqueeze(-1)
+        age_s = age_s.clamp(min=LEAST_S).unsqueeze(-1)
         both = (now.seen * past.seen).unsqueeze(-1)
         speeds = (now.joints - past.joints) * both / age_s.unsqueeze(-1)
         growth = torch.log(now.size / oldest.size) * _comparable(now, oldest)

@@ -196,6 +196,18 @@ def test_an_export_that_ends_in_the_middle_leaves_what_there_was(
         assert (folder / 'frame.onnx').read_bytes() == (tiny_export / 'frame.onnx').read_bytes()
 
 
+def test_steps_that_took_other_inputs_are_refused(copied, tiny_export):
+    """As those of key points that an earlier version exported."""
+    system = make_system()
+    steps = read_description(tiny_export, system)['steps']
+    steps['frame']['inputs'][0]['name'] = 'pictures'
+    describe(copied, steps=steps)
+    with pytest.raises(BackendError) as caught:
+        read_description(copied, system)
+    assert "the step 'frame' with the inputs images, got 'pictures'" in str(caught.value)
+    assert 'activity-recognition export' in str(caught.value)
+
+
 def test_an_export_replaces_an_older_one(copied, monkeypatch):
     (copied / 'int8').mkdir()
     monkeypatch.setattr(exporting, '_export', lambda *_: {'file': 'new'})

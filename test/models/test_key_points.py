@@ -136,7 +136,7 @@ class TestMotion:
     def test_a_stream_keeps_no_more_than_it_may_need(self, motion):
         state = MotionState()
         for index in range(100):
-            motion.step(standing()[None], [to_ns(index / 10)], [state])
+            motion.compared(standing()[None], [to_ns(index / 10)], [state])
         assert len(state.frames) == round(SPAN_S * LONGEST * 10) + 1
 
 
@@ -185,8 +185,11 @@ class TestSettings:
         assert video.joints == ('left_wrist', 'hip_centre', 'tail')
 
 
-@pytest.mark.parametrize(('config', 'name'), [(KEYED, 'key_points'), (TINY, 'images')])
-def test_the_input_of_the_frame_step_is_named_by_what_it_is(config, name):
+@pytest.mark.parametrize(
+    ('config', 'names'),
+    [(KEYED, ['key_points', 'earlier', 'oldest', 'earlier_age_s']), (TINY, ['images'])],
+)
+def test_the_inputs_of_the_frame_step_are_named_by_what_they_are(config, names):
     (first, second, *_) = Steps(make_system(config)).specs
-    assert [entry.name for entry in first.inputs] == [name]
+    assert [entry.name for entry in first.inputs] == names
     assert second.inputs[0].name == 'tokens'

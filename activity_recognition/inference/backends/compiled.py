@@ -77,10 +77,9 @@ class CompiledBackend(EagerBackend):
         """
         if step != _STEP:
             return super().run(step, *inputs)
-        (images,) = inputs
         # Of one image the first stride is any number (numpy.stack), which would be compiled for,
         # while a robot waits.
-        return (self._compiled(images.flatten().view(images.shape)),)
+        return (self._compiled(*(given.flatten().view(given.shape) for given in inputs)),)
 
 
 @contextlib.contextmanager

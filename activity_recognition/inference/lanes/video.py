@@ -29,7 +29,8 @@ from activity_recognition.inference.lanes.lane import (
 from activity_recognition.inference.precision import upload
 from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.directions import DirectionState
-from activity_recognition.models.motion import MotionState
+from activity_recognition.models.key_points import KeyPointMotion
+from activity_recognition.models.motion import MotionEncoder, MotionState
 from activity_recognition.types import Frame, Modality
 
 FRAMES_AT_ONCE = {'cpu': 4, 'cuda': 64}
@@ -120,15 +121,18 @@ class VideoLane(Lane[Frame, PreparedFrame]):
     ) -> Tensor:
         """Return the tokens (n, D) of frames by themselves, with what has moved in them."""
         frames = self._input.stack(images, self._device)
+        moved = [self._moved[slot] for slot in slots]
+        given: tuple[Tensor, ...] = (frames,)
+        if isinstance(self._motion, KeyPointMotion):
+            given += self._motion.compared(frames, stamps_ns, moved)
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
         if len(images) <= limit:
-            (tokens,) = self._backend.run('frame', frames)
+            (tokens,) = self._backend.run('frame', *given)
         else:
             # Each part is copied: a backend may overwrite it with the next one's.
-            parts = frames.split(limit)
-            tokens = torch.cat([self._backend.run('frame', part)[0].clone() for part in parts])
-        if self._motion is not None:
-            moved = [self._moved[slot] for slot in slots]
+            parts = zip(*(item.split(limit) for item in given), strict=True)
+            tokens = torch.cat([self._backend.run('frame', *part)[0].clone() for part in parts])
+        if isinstance(self._motion, MotionEncoder):
             tokens = tokens + self._motion.step(frames, stamps_ns, moved)
         if self._directions is not None:
             turned = [self._turned[slot] for slot in slots]

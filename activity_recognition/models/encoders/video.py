@@ -39,7 +39,7 @@ from activity_recognition.models.key_points import (
     KeyPointMotion,
     extreme_key_points,
 )
-from activity_recognition.models.motion import MotionEncoder
+from activity_recognition.models.motion import LONGEST, MotionEncoder
 from activity_recognition.models.step_spec import (
     Draw,
     Sizes,
@@ -300,7 +300,7 @@ class VideoTransformer(Encoder):
 
 
 class FrameStep(nn.Module):
-    """Frames by themselves: images, or key points."""
+    """Images by themselves."""
 
     def __init__(self, encoder: VideoTransformer) -> None:
         """Step with the weights of ``encoder``."""
@@ -308,9 +308,46 @@ class FrameStep(nn.Module):
         self.encoder = encoder.frame_encoder
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Encode uint8 images (B, S, S, 3), or key points (B, J, 3), to tokens (B, D)."""
+        """Encode uint8 images (B, S, S, 3) to tokens (B, D)."""
         tokens: Tensor = self.encoder(frames)
         return tokens
+
+
+class KeyPointStep(nn.Module):
+    """Key points, with those that they are compared with."""
+
+    def __init__(self, encoder: KeyPointEncoder, motion: KeyPointMotion) -> None:
+        """Step with the weights of two encoders.
+
+        Args:
+            encoder: of single frames.
+            motion: of differences.
+        """
+        super().__init__()
+        self.encoder, self.motion = encoder, motion
+
+    def forward(
+        self, points: Tensor, earlier: Tensor, oldest: Tensor, earlier_age_s: Tensor
+    ) -> Tensor:
+        """Encode key points to tokens (B, D).
+
+        Args:
+            points: (B, J, 3).
+            earlier: of the frames compared with, (B, J, 3).
+            oldest: of the oldest frames, (B, J, 3).
+            earlier_age_s: of the frames compared with, (B,), seconds.
+        """
+        tokens: Tensor = self.encoder(points)
+        return tokens + self.motion.encode(points, earlier, oldest, earlier_age_s)
+
+
+def _frame_step(system: ActivityRecognitionSystem) -> nn.Module:
+    encoder = system.video_encoder
+    if isinstance(encoder.motion, KeyPointMotion):
+        assert isinstance(encoder.frame_encoder, KeyPointEncoder)
+        return KeyPointStep(encoder.frame_encoder, encoder.motion)
+    # Differences of images keep more of a stream than a step takes: they run beside it.
+    return FrameStep(encoder)
 
 
 class TemporalAttentionStep(nn.Module):
@@ -344,19 +381,31 @@ class TemporalAttentionStep(nn.Module):
         return self.fusion.project_key_value(Modality.VIDEO, attended), own
 
 
+def _frame_inputs(system: ActivityRecognitionSystem) -> tuple[StepInput, ...]:
+    if not system.config.video.key_points:
+        return (StepInput('images', 1),)
+    return tuple(
+        StepInput(name, 1) for name in ('key_points', 'earlier', 'oldest', 'earlier_age_s')
+    )
+
+
 def _frame_example(
     system: ActivityRecognitionSystem, sizes: Sizes, draw: Draw
 ) -> tuple[Tensor, ...]:
-    if joints := system.config.video.joints:
-        return (draw.normal(sizes.streams, len(joints), 3).float(),)
-    size_px = system.config.video.input_size_px
-    return (draw.integers(256, sizes.streams, size_px, size_px, 3).to(torch.uint8),)
+    video = system.config.video
+    if joints := video.joints:
+        points = [draw.normal(sizes.streams, len(joints), 3).float() for _ in range(3)]
+        return *points, draw.ages(LONGEST * video.motion_span_s, sizes.streams)
+    side = video.input_size_px
+    return (draw.integers(256, sizes.streams, side, side, 3).to(torch.uint8),)
 
 
 def _frame_extremes(system: ActivityRecognitionSystem) -> tuple[Tensor, ...]:
     video = system.config.video
     if video.key_points:
-        return (extreme_key_points(len(video.joints)),)
+        points, like = extreme_key_points(len(video.joints)), system.classifier.weight
+        ages_s = torch.linspace(0.0, 1.0, len(points), dtype=like.dtype)
+        return points, points.roll(1, 0), points.roll(2, 0), ages_s
     return (extreme_images(video.input_size_px),)
 
 
@@ -374,14 +423,12 @@ def _temporal_example(
 
 _FRAME = StepSpec(
     name='frame',
-    module=lambda system: FrameStep(system.video_encoder),
+    module=_frame_step,
     inputs=(StepInput('images', 1),),
     outputs=('tokens',),
     example=_frame_example,
     extremes=_frame_extremes,
-    inputs_of=lambda system: (
-        StepInput('key_points' if system.config.video.key_points else 'images', 1),
-    ),
+    inputs_of=_frame_inputs,
 )
 _TEMPORAL_ATTENTION = StepSpec(
     name='temporal_attention',
