@@ -34,7 +34,7 @@ _EVERY = 16
 _VIEWS = (1.0, 2 / 3)
 """Sides of the squares that are searched, in units of the image's shorter side."""
 _FORGOTTEN_NS = to_ns(1.0)
-"""After so long without an image, a person is looked for anew."""
+"""After so long without an image, a person is looked for everywhere again."""
 
 
 class PersonSearch:
