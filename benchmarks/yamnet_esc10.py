@@ -3,7 +3,9 @@
 For each seed and fold a network over YAMNet's frozen embeddings is trained on four folds and
 answers for the clips of the fifth: by the mean over the logarithms of its decisions' probabilities.
 Beside it stands a linear probe on the same embeddings: a StandardScaler and a LogisticRegression on
-their mean, deviation and range over the whole clip, both with their defaults.
+their mean, deviation and range over the whole clip, both with their defaults. The same is done with
+sixty clips: five times, six clips of each label of one fold are trained on, and the next fold is
+answered.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import esc10
@@ -49,6 +52,10 @@ from activity_recognition.training.data.source import Preparing, cache_recording
 NAME, RECIPE, TITLE = 'yamnet_esc10', 'esc10_yamnet', 'Sounds of ESC-10 heard by YAMNet'
 ACCURACY, BELOW_PROBE = 97.0, 0.5
 """Mean over seeds and folds to reach, %; and how far below the probe it may be, points."""
+FEW = 6
+"""Clips of each label where there are few."""
+TESTED, TRAINED = 1, 2
+"""Numbers of folds there."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,6 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     answers = train_and_answer(clips, work, chosen, began)
     training_s = time.monotonic() - start_s
     report = make_report(clips, answers, probe(clips, prepared), chosen)
+    add_few(report, measure_few(clips, prepared, work, chosen, began))
     report.settings |= {
         'seconds per fold, training and answering': f'{training_s / sum(map(len, answers)):.0f}',
         'seconds to prepare the clips': f'{preparing_s:.0f}' if preparing_s > 1 else 'kept before',
@@ -116,7 +124,7 @@ def train_and_answer(
         chosen: the command line.
         began: what is measured.
     """
-    out = work / f'yamnet_{began.commit or "unknown"}_epochs_{chosen.epochs or "all"}'
+    out = _runs(work, chosen, began)
     if began.dirty or not began.commit:
         shutil.rmtree(out, ignore_errors=True)
     folds = sorted({clip.fold for clip in clips})
@@ -139,6 +147,10 @@ def train_and_answer(
     return [found[first : first + len(folds)] for first in range(0, len(found), len(folds))]
 
 
+def _runs(work: Path, chosen: argparse.Namespace, began: Provenance) -> Path:
+    return work / f'yamnet_{began.commit or "unknown"}_epochs_{chosen.epochs or "all"}'
+
+
 def _seeds(chosen: argparse.Namespace) -> range:
     return range(chosen.seed, chosen.seed + chosen.seeds)
 
@@ -153,15 +165,110 @@ def probe(clips: Sequence[RealClip], prepared: Sequence[PreparedRecording]) -> d
     features = np.stack([clip_features(recording) for recording in prepared])
     labels = np.array([clip.label for clip in clips])
     folds = np.array([clip.fold for clip in clips])
-    found: dict[int, float] = {}
-    for fold in sorted(set(folds.tolist())):
-        tested = folds == fold
-        pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', ConvergenceWarning)
-            pipeline.fit(features[~tested], labels[~tested])
-        found[fold] = 100 * float(pipeline.score(features[tested], labels[tested]))
+    return {
+        fold: _probed(features, labels, folds != fold, folds == fold)
+        for fold in sorted(set(folds.tolist()))
+    }
+
+
+def _probed(
+    features: NDArray[np.float64],
+    labels: NDArray[np.str_],
+    trained: NDArray[np.bool_],
+    tested: NDArray[np.bool_],
+) -> float:
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', ConvergenceWarning)
+        pipeline.fit(features[trained], labels[trained])
+    return 100 * float(pipeline.score(features[tested], labels[tested]))
+
+
+def measure_few(
+    clips: Sequence[RealClip],
+    prepared: Sequence[PreparedRecording],
+    work: Path,
+    chosen: argparse.Namespace,
+    began: Provenance,
+) -> list[tuple[float, float]]:
+    """Return the accuracy of a network and of the probe with few clips, % each, draw by draw.
+
+    Args:
+        clips: of the data set.
+        prepared: the same clips, in the same order.
+        work: folder with their recordings.
+        chosen: the command line.
+        began: what is measured.
+    """
+    out, folds = _runs(work, chosen, began), sorted({clip.fold for clip in clips})
+    features = np.stack([clip_features(recording) for recording in prepared])
+    labels = np.array([clip.label for clip in clips])
+    pairs = list(zip(folds, [*folds[1:], folds[0]], strict=True))
+    drawn = [draw_few(clips, *pair, seed=seed) for seed, pair in enumerate(pairs)]
+    runs = [
+        FoldRun(
+            config=recipe(RECIPE, seed=seed, epochs=chosen.epochs),
+            data=fold_folder(
+                work / 'recordings', list(few.values()), TESTED, out / f'data_few_{seed}'
+            ),
+            out=out / f'few_{seed}',
+            cache=work / 'cache',
+            combinations=(esc10.AUDIO,),
+            logarithms=True,
+        )
+        for seed, few in enumerate(drawn)
+    ]
+    answers = run_folds(runs, workers=chosen.workers, console=Console(stderr=True))
+    found = []
+    for few, answered in zip(drawn, answers, strict=True):
+        place = np.array([few[i].fold if i in few else 0 for i in range(len(clips))])
+        found.append(
+            (
+                percentages([answered], list(few.values()), esc10.AUDIO).mean,
+                _probed(features, labels, place == TRAINED, place == TESTED),
+            )
+        )
     return found
+
+
+def draw_few(
+    clips: Sequence[RealClip], trained: int, tested: int, *, seed: int
+) -> dict[int, RealClip]:
+    """Return a few clips to train on, and all of another fold, by their places.
+
+    Args:
+        clips: of the data set.
+        trained: fold from which they are drawn.
+        tested: fold to be answered.
+        seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    found = {i: replace(clip, fold=TESTED) for i, clip in enumerate(clips) if clip.fold == tested}
+    for label in sorted({clip.label for clip in clips}):
+        own = [i for i, clip in enumerate(clips) if clip.fold == trained and clip.label == label]
+        chosen = rng.permutation(own)[:FEW].tolist()
+        found |= {i: replace(clips[i], fold=TRAINED) for i in chosen}
+    return found
+
+
+def add_few(report: Report, found: Sequence[tuple[float, float]]) -> None:
+    """Add to a report what few clips give.
+
+    Args:
+        report: to be added to.
+        found: of :func:`measure_few`.
+    """
+    rows = {'network': [row[0] for row in found], 'linear probe': [row[1] for row in found]}
+    means = {name: statistics.fmean(values) for name, values in rows.items()}
+    report.goals.append(
+        Goal(
+            name=f'{FEW} clips a label: network − linear probe, points',
+            value=means['network'] - means['linear probe'],
+            at_least=0.0,
+        )
+    )
+    columns = [f'draw {number}' for number in range(1, 1 + len(found))]
+    report.tables.append(_table(f'With {FEW} clips of each label, %', rows, columns))
 
 
 def clip_features(recording: PreparedRecording) -> NDArray[np.float64]:
@@ -221,18 +328,17 @@ def make_report(
             ),
         ],
         tables=[
-            _fold_table(rows, sorted(of_probe)),
+            _table('Accuracy per clip, %', rows, [f'fold {fold}' for fold in sorted(of_probe)]),
             confusion_table('Clips of all folds and seeds', everything, clips, esc10.AUDIO),
         ],
         notes=list(NOTES),
     )
 
 
-def _fold_table(rows: Mapping[str, Sequence[float]], folds: Sequence[int]) -> Table:
-    columns = ['', *(f'fold {fold}' for fold in folds), 'mean', 'spread']
+def _table(title: str, rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> Table:
     return Table(
-        'Accuracy per clip, %',
-        columns,
+        title,
+        ['', *columns, 'mean', 'spread'],
         [
             [
                 name,

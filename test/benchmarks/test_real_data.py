@@ -12,6 +12,7 @@ import esc10
 import fights
 import numpy as np
 import pytest
+import yamnet_esc10
 from clip_groups import assign_folds
 from clip_scores import confusion_table, fold_table, percentages
 from hypothesis import given
@@ -181,7 +182,7 @@ def test_presence_alone_answers_with_what_training_holds():
     assert (first.label(fights.AUDIO), second.label(fights.AUDIO)) == ('b', 'a')
 
 
-@pytest.mark.parametrize('benchmark', [esc10, fights])
+@pytest.mark.parametrize('benchmark', [esc10, fights, yamnet_esc10])
 def test_without_the_data_it_says_so(benchmark, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(ENVIRONMENT[0], str(tmp_path))
     outcome = tmp_path / 'outcome.json'
