@@ -7,9 +7,13 @@ import pytest
 import torch
 
 from activity_recognition.encoder_config import SOUND_FEATURES, SOUND_PATCH_SAMPLES
+from activity_recognition.inference.backends.choice import ONNX_FOLDER
 from activity_recognition.inference.lanes import FrontEndSettings, front_end_type
+from activity_recognition.models.exporting import export_steps
 from activity_recognition.types import AudioChunk, Modality, to_ns
 from factories.answers import assert_equal, dense, streamed
+from factories.backends import asked, by
+from factories.matrix import ways
 from factories.networks import HEARING, HEARING_ALONE, make_checkpoint, make_system
 from factories.scenes import trace_of
 from factories.streams import START_NS, Scene
@@ -40,6 +44,26 @@ def test_streaming_equals_the_dense_pass(config, dtype):
         found, decisions = streamed(checkpoint, trace)
         assert_equal(found, dense(checkpoint, trace), 1e-10 if dtype is torch.float64 else 1e-5)
         assert len(decisions) > 10
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory):
+    """A network of sound alone, its steps exported beside it."""
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnxscript')
+    made = make_checkpoint(dataclasses.replace(HEARING, modalities=('audio',)))
+    made = dataclasses.replace(made, path=tmp_path_factory.mktemp('hearing'))
+    export_steps(made.system, made.path / ONNX_FOLDER, checkpoint=made.id)
+    return made
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(('backend', 'device'), ways(but_slow=True))
+def test_any_backend_equals_the_dense_pass(exported, backend, device):
+    trace = trace_of(SCENE, 4.0)
+    found, decisions = asked(exported, trace, by(backend, device))
+    assert len(decisions) > 10
+    assert_equal(found, dense(exported, trace, device=device).on_host(), 1e-5)
 
 
 def front_end(config):
