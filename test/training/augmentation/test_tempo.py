@@ -149,3 +149,50 @@ def test_it_is_drawn_from_the_key(crop: Arrays):
     for key in crop:
         np.testing.assert_array_equal(first[key], again[key])
     assert not np.array_equal(first['decision_stamps'], other['decision_stamps'])
+
+
+def sound_crop(*, beside: bool, blocks: int = 40) -> Arrays:
+    """Embeddings that say what time it is, alone or beside a spectrogram of the same."""
+    period_ns = to_ns(0.04 if beside else 0.48)
+    stamps = START_NS + np.arange(1, blocks + 1) * period_ns
+    embeddings = np.zeros((blocks, 1025), np.float16)
+    embeddings[:, 0] = np.arange(blocks)
+    embeddings[:, -1] = 1
+    crop = {
+        'sound_embeddings': embeddings,
+        'spectrogram_stamps': stamps,
+        'spectrogram_arrivals': stamps + to_ns(0.01),
+        'spectrogram_mask': np.ones(blocks, np.bool_),
+        'decision_stamps': stamps,
+        'decision_arrivals': stamps + to_ns(0.01),
+    }
+    columns = np.broadcast_to(np.arange(blocks)[:, None, None], (blocks, 4, 16))
+    return crop | ({'spectrograms': columns.astype(np.float32)} if beside else {})
+
+
+@pytest.mark.parametrize('beside', [True, False], ids=['beside', 'alone'])
+@pytest.mark.parametrize('rate', [0.8, 1.25])
+def test_embeddings_come_sooner_or_later_with_what_was_heard(rate: float, beside: bool):
+    crop = sound_crop(beside=beside)
+    changed = at_tempo(crop, rate)
+    found = changed['sound_embeddings']
+    assert found.dtype == np.float16
+    assert len(found) == pytest.approx(40 / rate, abs=1)
+    np.testing.assert_allclose(found[:, 0], np.arange(len(found)) * rate, atol=0.05)
+    np.testing.assert_allclose(found[:, -1], 1)
+    if beside:
+        last = changed['spectrograms'][:, -1, 0]
+        np.testing.assert_allclose(found[:, 0], last, atol=1.0)
+    assert (changed['spectrogram_arrivals'] >= changed['spectrogram_stamps']).all()
+
+
+@pytest.mark.parametrize('beside', [True, False], ids=['beside', 'alone'])
+def test_a_hole_in_sound_masks_all_that_is_known_of_it(beside: bool):
+    crop = sound_crop(beside=beside)
+    crop['spectrogram_mask'][20:25] = False
+    changed = at_tempo(crop, 1.25)
+    hole = ~changed['spectrogram_mask']
+    assert 3 <= hole.sum() <= 6
+    for name in {'sound_embeddings', 'spectrograms'} & set(changed):
+        assert not changed[name][hole].any()
+        assert changed[name][~hole][1:].any(axis=tuple(range(1, changed[name].ndim))).all()
