@@ -25,6 +25,7 @@ from activity_recognition.streams import windows
 from activity_recognition.training.data.clock_findings import ClockWatch
 from activity_recognition.training.data.light_findings import LightWatch
 from activity_recognition.training.data.places import BagFolder
+from activity_recognition.training.data.silence_findings import SilenceWatch, silent_audio
 from activity_recognition.training.data.splits import settings_of
 from activity_recognition.training.data.targets import label_seconds
 from activity_recognition.training.pool import spread, worker_count
@@ -78,6 +79,8 @@ class RecordingInspection:
     """Modalities that have a topic, whether or not it can be read."""
     samples: Mapping[Modality, int] = field(default_factory=dict)
     """Usable samples per modality."""
+    silent: bool = False
+    """Whether it has audio, and that is silence from end to end."""
     label_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds of each label."""
     covered_s: Mapping[tuple[str, Modality], float] = field(default_factory=dict)
@@ -167,10 +170,14 @@ def inspect(
         )
     )
     recordings = tuple(outcomes[index] for index in range(len(work)))
+    silence = silent_audio(
+        {r.recording: r.silent for r in recordings}, {r.recording: r.label_s for r in recordings}
+    )
     problems = [
         *(Problem(text=text, fatal=True) for text in unread),
         *(Problem(text=text, fatal=True) for text in wrong_splits),
         *_missing_modalities(recordings),
+        *(Problem(text=text) for text in silence),
         *_rare_labels(recordings),
     ]
     return Inspection(recordings=recordings, problems=tuple(problems))
@@ -205,6 +212,7 @@ def _inspect(work: _Work) -> RecordingInspection:
         unwanted=frozenset(m for m, r in ROLES.items() if getattr(work.recorded, r) == NONE),
         chosen=frozenset(m for m, r in ROLES.items() if getattr(roles, r)),
         samples=dict(watch.counts),
+        silent=watch.silence.silent,
         label_s=label_seconds(scan.spans),
         covered_s=_coverage(scan.spans, watch.seen, start_ns),
     )
@@ -227,6 +235,7 @@ class _SampleWatch:
         """The first of each kind."""
         self._clocks = ClockWatch()
         self._light = LightWatch()
+        self.silence = SilenceWatch()
         self._stamps = _StampWatch(to_ns(sync.reset_after_s))
 
     def run(self) -> None:
@@ -260,6 +269,7 @@ class _SampleWatch:
         self.counts[modality] += 1
         self._clocks.add(sample)
         self._light.add(sample)
+        self.silence.add(sample)
         first_ns, _ = self._arrivals.get(modality, (sample.arrival_ns, 0))
         self._arrivals[modality] = first_ns, sample.arrival_ns
         start_ns, end_ns = _span_ns(sample)
