@@ -49,6 +49,26 @@ def exists(path: Path) -> bool:
     return True
 
 
+def home_expanded(text: str, error: Error, *, where: str) -> Path:
+    """Return a path in which ``~`` or ``~name`` at its beginning is that user's home.
+
+    Args:
+        text: as somebody wrote it.
+        error: to raise.
+        where: it was written, for the message.
+
+    Raises:
+        ActivityRecognitionError: of the class asked for; there is no such home.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise error(
+            f'{where}: expected a path, got {quoted(text)}, whose ~ stands for no home on this '
+            'machine; write the path out'
+        ) from None
+
+
 def label_fault(label: str) -> str | None:
     """Return what is wrong with the name of an activity, if anything is.
 

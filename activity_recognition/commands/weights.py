@@ -152,6 +152,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     """Fetch one after the other; what cannot be had does not keep the others away."""
     from activity_recognition.config_io import build_config
     from activity_recognition.console import make_console
+    from activity_recognition.text_files import home_expanded
     from activity_recognition.weights import register
     from activity_recognition.weights.fetching import fetch
     from activity_recognition.weights.session import Session
@@ -161,7 +162,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     names = list(register()) if arguments.all else list(dict.fromkeys(arguments.names))
     _entries(names)
     given = given_source(arguments.place) if arguments.place else None
-    folder = Path(arguments.to) if arguments.to else None
+    folder = home_expanded(arguments.to, ConfigError, where='--to') if arguments.to else None
     failed = 0
     reporter = ConsoleReporter(make_console(quiet=arguments.quiet))
     with closing(reporter), Session(config, reporter, folder) as session:

@@ -33,6 +33,7 @@ from activity_recognition.models.backbones import (
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
+from activity_recognition.text_files import home_expanded
 from activity_recognition.weights import find_weights, identity, register
 
 _HUB_NAME = re.compile(r'[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?')
@@ -114,7 +115,8 @@ def _source(name: str, owner: str) -> dict[str, Any]:
             file that transformers does not read.
         WeightsError: it is that of a registered network, which is not on this machine.
     """
-    folder = _registered_folder(name, owner) or Path(name).expanduser()
+    where = f'{owner}.backbone'
+    folder = _registered_folder(name, owner) or home_expanded(name, ConfigError, where=where)
     if folder.is_dir():
         return {'pretrained_model_name_or_path': str(folder), 'local_files_only': True}
     if not _HUB_NAME.fullmatch(name):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from activity_recognition.cache_dir import cache_dir
 from activity_recognition.errors import WeightsError
-from activity_recognition.text_files import exists
+from activity_recognition.text_files import exists, home_expanded
 from activity_recognition.weights.entries import WeightsEntry, WeightsFile, entry_of
 
 FOLDER_VARIABLE = 'ACTIVITY_RECOGNITION_WEIGHTS'
@@ -67,7 +67,7 @@ def places(entry: WeightsEntry) -> Iterator[Place]:
         entry: of the register.
 
     Raises:
-        WeightsError: there is no place for a cache.
+        WeightsError: there is no place for a cache, or the user's folder is that of no home.
     """
     for folder in dict.fromkeys(filter(None, (users_folder(), weights_cache()))):
         found = locate(entry, folder)
@@ -79,9 +79,13 @@ def places(entry: WeightsEntry) -> Iterator[Place]:
 
 
 def users_folder() -> Path | None:
-    """Return the folder that the environment variable names, if it names one."""
+    """Return the folder that the environment variable names, if it names one.
+
+    Raises:
+        WeightsError: it names that of a user who has no home.
+    """
     named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named).expanduser().absolute() if named else None
+    return home_expanded(named, WeightsError, where=FOLDER_VARIABLE).absolute() if named else None
 
 
 def weights_cache() -> Path:

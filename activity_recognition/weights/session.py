@@ -66,7 +66,7 @@ class Session:
             reporter: is told what is done.
             folder: where to put networks; None for the cache.
         """
-        self.folder = folder.expanduser().absolute() if folder is not None else None
+        self.folder = folder.absolute() if folder is not None else None
         """Where to put networks, other than the cache."""
         self.config = config
         self.reporter = reporter

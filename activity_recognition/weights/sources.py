@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from activity_recognition.errors import ConfigError, WeightsError, quoted
+from activity_recognition.text_files import home_expanded
 from activity_recognition.weights.addresses import download
 from activity_recognition.weights.entries import WeightsEntry, WeightsFile, WeightsSource
 from activity_recognition.weights.finding import fault, locate
@@ -70,6 +71,7 @@ def given_source(place: str) -> Source:
         ConfigError: it is nothing that a file can be taken from.
     """
     scheme, separator, _ = place.partition('://')
+    scheme = scheme.lower()
     if separator and scheme in ('http', 'https'):
         return partial(_take_from_mirror, place)
     if separator and scheme != 'file':
@@ -77,7 +79,7 @@ def given_source(place: str) -> Source:
             '--from: expected a folder, a file, or an address that begins with https://, http:// '
             f'or file://, got {quoted(place)}'
         )
-    path = _path_of(place) if separator else Path(place).expanduser()
+    path = _path_of(place) if separator else home_expanded(place, ConfigError, where='--from')
     if path.is_dir():
         return partial(_take_from_folder, path)
     if not path.is_file():
@@ -95,8 +97,11 @@ def source_of_path(path: Path) -> Source:
 
 
 def _path_of(address: str) -> Path:
-    parts = urllib.parse.urlsplit(address)
-    if parts.netloc not in ('', 'localhost') or parts.query or parts.fragment:
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError:  # a host in half a pair of brackets
+        parts = None
+    if parts is None or parts.netloc not in ('', 'localhost') or parts.query or parts.fragment:
         raise ConfigError(
             '--from: expected file:// and an absolute path, for example file:///media/usb/weights, '
             f'got {quoted(address)}'

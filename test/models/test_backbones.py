@@ -298,6 +298,8 @@ class TestWhatIsNotThere:
             ConfigError, match=r'folder that save_pretrained wrote.*where no folder'
         ):
             with_backbones(with_names(text=str(tmp_path / 'gone')))
+        with pytest.raises(ConfigError, match=r"text\.backbone: expected a path, got '~nobody-/m'"):
+            with_backbones(with_names(text='~nobody-/m'))
 
     def test_a_name_that_the_hub_does_not_give(self):
         with pytest.raises(CheckpointError, match=r'video.backbone someone/model: expected'):

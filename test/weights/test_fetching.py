@@ -143,6 +143,8 @@ class TestAddresses:
             server.answers[f'/mirror/words/{name}'] = content(FILES[name])
         assert bring('words', place=f'{server.address}mirror/') == cache / 'words'
         (cache / 'words' / 'config.json').unlink()
+        assert bring('words', place=f'HTTP{server.address.removeprefix("http")}mirror/')
+        (cache / 'words' / 'config.json').unlink()
         with pytest.raises(WeightsError, match='the address of a folder, which ends with a slash'):
             bring('words', place=f'{server.address}mirror')
 

@@ -59,6 +59,16 @@ def test_a_home_in_the_name_of_the_folder(tmp_path, monkeypatch):
     assert find_weights('pose') == path
 
 
+def test_a_folder_in_a_home_that_is_not_there(monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, '~nobody-/weights')
+    with pytest.raises(WeightsError) as caught:
+        find_weights('pose')
+    assert str(caught.value) == (
+        "ACTIVITY_RECOGNITION_WEIGHTS: expected a path, got '~nobody-/weights', whose ~ stands for "
+        'no home on this machine; write the path out'
+    )
+
+
 def test_a_wrong_file_is_refused_with_what_was_expected_and_what_came(cache):
     content = FILES['pose.tflite'][::-1]
     path = put(cache, 'pose.tflite', content)
