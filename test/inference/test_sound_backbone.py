@@ -9,6 +9,7 @@ import torch
 from activity_recognition.encoder_config import SOUND_FEATURES, SOUND_PATCH_SAMPLES
 from activity_recognition.inference.backends.choice import ONNX_FOLDER
 from activity_recognition.inference.lanes import FrontEndSettings, front_end_type
+from activity_recognition.inference.multi_stream import MultiStreamEngine
 from activity_recognition.models.exporting import export_steps
 from activity_recognition.types import AudioChunk, Modality, to_ns
 from factories.answers import assert_equal, dense, streamed
@@ -64,6 +65,19 @@ def test_any_backend_equals_the_dense_pass(exported, backend, device):
     found, decisions = asked(exported, trace, by(backend, device))
     assert len(decisions) > 10
     assert_equal(found, dense(exported, trace, device=device).on_host(), 1e-5)
+
+
+@pytest.mark.parametrize('modalities', [HEARING_ALONE.modalities, ('audio',)])
+def test_what_warms_up_completes_a_patch(modalities):
+    """A compiled step, or an overflow in it, is not left for the first second of real sound."""
+    engine = MultiStreamEngine(
+        make_checkpoint(dataclasses.replace(HEARING_ALONE, modalities=modalities))
+    )
+    engine.join('robot')
+    run, steps = engine.backend.run, []
+    engine.backend.run = lambda step, *inputs: (steps.append(step), run(step, *inputs))[1]
+    engine.warm_up()
+    assert {'chunk', 'decision'} <= set(steps)
 
 
 def front_end(config):

@@ -343,9 +343,9 @@ class GridLane(Lane[ChunkT, Blocks]):
         """
 
     def example(self, now_ns: int) -> ChunkT:
-        """Return a quarter of a second of noise."""
+        """Return a quarter of a second of noise, or as much as completes a block."""
         grid = cast('GridFrontEnd[ChunkT]', self._front_ends[0]).grid
-        shape = (-(-grid.rate_hz // 4), *grid.sample_shape)
+        shape = (max(-(-grid.rate_hz // 4), grid.span), *grid.sample_shape)
         return self._sample_type()(
             stamp_ns=now_ns,
             arrival_ns=now_ns,
