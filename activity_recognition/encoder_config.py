@@ -111,6 +111,9 @@ class VideoConfig(Ranged):
     one ``motion_span_s`` earlier. Empty for a network that sees pixels; with a backbone that finds
     key points, empty stands for ``[coco17]``."""
 
+    body_size: bool = setting(False, optional_in_checkpoint=True)
+    """Whether a network of key points also sees how large the body is in the image, so how near,
+    and where its middle is; without, it sees bodies by their own measure alone."""
     exposure: str = setting('normalise', unnamed_in_checkpoint='none')
     """Whether images are brought to about the same brightness first: ``normalise``, by a bounded
     gain of each, or ``none``, as in checkpoints that do not name it. Key points are left alone."""
@@ -174,6 +177,11 @@ class VideoConfig(Ranged):
             object.__setattr__(self, 'key_points', ('coco17',))
         if not self.appearance:
             self._check_motion_alone()
+        if self.body_size and not self.key_points:
+            raise ConfigError(
+                'video.body_size: expected video.key_points or a backbone that finds them, got a '
+                'network that sees pixels'
+            )
         if self.key_points:
             self._check_key_points()
         if any(value <= 0 for value in self.image_std):

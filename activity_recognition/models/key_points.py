@@ -25,6 +25,10 @@ LIMIT = 6.0
 """Features are cut off at this; of a body all are smaller, but for a joint found elsewhere."""
 LEAST_SIZE = 0.01
 """Least size of a body, in units of the image's longer side."""
+USUAL_SIZE = 0.2
+"""Of a trunk, likewise; about that of somebody who is seen whole."""
+PLACE = 2.0
+"""What brings places in the image to the scale of postures."""
 LEAST_S = 0.03
 """Least time by which a difference of places is divided, seconds."""
 VELOCITY, SHIFT, PATH = 0.3, 0.5, 2.0
@@ -83,7 +87,9 @@ class KeyPointEncoder(nn.Module):
         super().__init__()
         joints = config.video.joints
         self.measures = OwnMeasures(joints)
-        self.hidden = _hidden(3 * len(joints), config.video.width, config.dropout)
+        self.sees_size = config.video.body_size
+        inputs = 3 * len(joints) + (3 if self.sees_size else 0)
+        self.hidden = _hidden(inputs, config.video.width, config.dropout)
         self.project = nn.Linear(config.video.width, config.hidden_dim)
 
     def work(self) -> Work:
@@ -95,7 +101,12 @@ class KeyPointEncoder(nn.Module):
         dtype = self.project.weight.dtype
         points = points.to(torch.promote_types(dtype, torch.float32))
         body = self.measures(points)
-        features = torch.cat((body.joints.flatten(1), points[..., 2]), dim=-1)
+        parts = [body.joints.flatten(1), points[..., 2]]
+        if self.sees_size:
+            # Nobody is of the usual size, in the middle.
+            size = torch.log(body.size / USUAL_SIZE) * body.seen.amax(-1, keepdim=True)
+            parts += [size, PLACE * body.middle]
+        features = torch.cat(parts, dim=-1)
         token: Tensor = self.project(self.hidden(features.clamp(-LIMIT, LIMIT).to(dtype)))
         return token
 

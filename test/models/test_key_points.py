@@ -75,6 +75,35 @@ class TestPosture:
         assert (tokens[0] - tokens[1]).abs().max() > 1e-4
 
 
+SIZED = dataclasses.replace(KEYED, video=dataclasses.replace(KEYED.video, body_size=True))
+
+
+class TestSize:
+    @pytest.fixture
+    def sized(self):
+        return make_system(SIZED, dtype=torch.float64).video_encoder.frame_encoder
+
+    @pytest.mark.parametrize('other', [standing(2.0), standing(1.0, (300, 200))], ids=str)
+    def test_distance_and_place_change_it(self, sized, other):
+        tokens = sized(torch.stack([standing(), other]))
+        assert (tokens[0] - tokens[1]).abs().max() > 1e-2
+
+    def test_nobody_is_nowhere(self, sized):
+        points = torch.zeros(2, len(JOINTS), 3)
+        points[1, :, :2] = 0.3  # without a score
+        tokens = sized(points)
+        assert tokens.isfinite().all()
+        torch.testing.assert_close(tokens[0], tokens[1])
+
+    def test_every_weight_has_a_gradient(self, sized):
+        sized(torch.stack([standing(), standing(2.0)])).square().sum().backward()
+        assert all(weight.grad.abs().sum() > 0 for weight in sized.parameters())
+
+    def test_it_is_of_key_points(self):
+        with pytest.raises(ConfigError, match=r'video\.body_size: expected video\.key_points'):
+            dataclasses.replace(TINY.video, body_size=True)
+
+
 class TestMeasures:
     def test_the_middle_is_between_the_hips_and_the_size_that_of_the_trunk(self):
         found = OwnMeasures(JOINTS)(numbers(body())[None])
