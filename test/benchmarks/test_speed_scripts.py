@@ -18,6 +18,7 @@ from roofline import GEMM_SIDES, flops_per_s, least_s
 from work import Work
 
 from activity_recognition.types import MODALITIES, Modality, to_ns
+from factories.pose import made_up_pose
 
 
 def run_script(main, tmp_path, *words):
@@ -306,3 +307,19 @@ class TestProcesses:
         for row in outcome['tables'][0]['rows']:
             assert 0 < int(row[3]) <= int(row[2]) <= int(row[1]) == 8
         assert outcome['goals'][0]['verdict'] == 'unsettled'
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('_threads')
+def test_pose_measures_what_there_are_weights_for(tmp_path, monkeypatch, capsys):
+    pytest.importorskip('ai_edge_litert')
+    import pose
+
+    monkeypatch.setattr(Spent, 'is_clean', lambda self, threads: True)
+    with made_up_pose(tmp_path / 'weights'):
+        outcome = run_script(pose.main, tmp_path, '--rounds', '3', '--seconds', '120')
+    [goal] = outcome['goals']
+    # The made-up network takes no time: what is left is the package's own.
+    assert goal['value'] > 1
+    # It has MoveNet's forms, and is no BlazePose.
+    assert 'skipped: blazepose: ' in capsys.readouterr().err
