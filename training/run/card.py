@@ -10,6 +10,7 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.errors import printable
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.run.curriculum import Curriculum
+from activity_recognition.weights import WeightsEntry, register
 
 
 def write_card(
@@ -81,14 +82,28 @@ def _inputs(model: ModelConfig) -> str:
 
 
 def _backbones(model: ModelConfig) -> list[str]:
-    """Name the pretrained encoders, a list item each: their licences hold for these weights."""
-    parts = [(name, getattr(model, name)) for name in model.modalities]
-    return [
-        f'- Encoder of {name}: begins with {_code(part.backbone)}, '
-        f'{_training(getattr(part, "trained_layers", 0))}; its licence holds.'
-        for name, part in parts
-        if getattr(part, 'backbone', '')
-    ]
+    """Name the pretrained networks, a list item each, with what is to be said of their licences."""
+    lines = []
+    for name in model.modalities:
+        part = getattr(model, name)
+        frozen: tuple[str, ...] = getattr(part, 'backbone_weights', ())
+        lines += [_in_front(name, register()[weights]) for weights in frozen]
+        elsewhere: str = getattr(part, 'backbone', '')
+        if elsewhere and not frozen:
+            lines.append(
+                f'- Encoder of {name}: begins with {_code(elsewhere)}, '
+                f'{_training(part.trained_layers)}; its licence holds.'
+            )
+    return lines
+
+
+def _in_front(name: str, entry: WeightsEntry) -> str:
+    """Name a frozen network that is no part of these weights."""
+    return (
+        f'- In front of {name}: {_plain(entry.attribution)} ({_plain(entry.licence)}), frozen and '
+        f'no part of these weights: `activity-recognition weights fetch {entry.name}`, SHA-256 '
+        f'{_code(entry.sha256)}.'
+    )
 
 
 def _plain(text: str) -> str:

@@ -6,19 +6,22 @@ import dataclasses
 
 import pytest
 
+from activity_recognition.config import ModelConfig
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.run.card import write_card
-from factories.networks import TINY
+from activity_recognition.weights import identity
+from factories.networks import HEARING, TINY
 
 
 def card(
     labels: tuple[str, ...] = ('none', 'waving'),
     origin: str = '3 recordings',
     findings: tuple[str, ...] = (),
+    model: ModelConfig = TINY,
 ) -> str:
     summary = {'balanced_accuracy': 0.5}
     return write_card(
-        dataclasses.replace(TINY, labels=labels), TrainConfig(), origin=origin, temperature=1.0,
+        dataclasses.replace(model, labels=labels), TrainConfig(), origin=origin, temperature=1.0,
         weights=1000, measures={'video': {**summary, 'smoothed': summary}},
         measured_on='2 recordings', findings=findings,
     )  # fmt: skip
@@ -56,3 +59,12 @@ def test_what_has_to_be_known_first_comes_first():
     assert lines[6] == '**video has overfitted.**'
     assert '- Network:' in lines[8]
     assert '**' not in card()
+
+
+def test_a_frozen_network_in_front_is_named_with_its_licence_and_how_to_get_it():
+    (line,) = (row for row in card(model=HEARING).splitlines() if row.startswith('- In front'))
+    assert line.startswith('- In front of audio: YAMNet by Google')
+    assert '(Apache-2.0), frozen and no part of these weights' in line
+    assert '`activity-recognition weights fetch yamnet`' in line
+    assert f'`{identity("yamnet")}`' in line
+    assert '- In front' not in card()
