@@ -21,6 +21,17 @@ class PlainConsole(Console):
         """Make a console with the options of rich's."""
         super().__init__(**{**options, 'markup': False, 'emoji': False, 'highlight': False})
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does, but leave sentences in one line where no terminal shows them.
+
+        Args:
+            objects: to print; a table keeps to the width.
+            options: of rich's own method.
+        """
+        is_text = all(isinstance(item, str | Text) for item in objects)
+        unbroken = {'soft_wrap': True} if is_text and not self.is_terminal else {}
+        super().print(*objects, **{**unbroken, **options})
+
     def render_str(self, text: str, **options: Any) -> Text:
         """Turn a string, also one in a table, into what is shown.
 

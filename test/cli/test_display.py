@@ -11,6 +11,7 @@ import time
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from activity_recognition.commands.display import (
     LiveTable,
@@ -22,6 +23,7 @@ from activity_recognition.commands.display import (
     render,
     weight_bar,
 )
+from activity_recognition.console import PlainConsole
 from activity_recognition.reporting.run_log import ReceivedDecision, View
 from activity_recognition.reporting.scores import account_frames
 from activity_recognition.types import Modality, ModalityEvidence, Status
@@ -230,3 +232,23 @@ def test_ctrl_z_leaves_the_terminal_as_it_was_and_fg_comes_back():
             os.killpg(terminal.process.pid, signal.SIGCONT)
     finally:
         terminal.close()
+
+
+SENTENCE = 'alone, epoch 2: right in training / in validation: together 48 % / 41 %; alone video 60'
+
+
+@pytest.mark.parametrize('is_terminal', [False, True], ids=['file', 'terminal'])
+def test_a_sentence_is_one_line_where_no_terminal_shows_it(is_terminal):
+    printed = io.StringIO()
+    console = PlainConsole(file=printed, width=40, force_terminal=is_terminal, no_color=True)
+    console.print(SENTENCE, markup=False, highlight=False)
+    assert (printed.getvalue().strip() == SENTENCE) is not is_terminal
+    assert ' '.join(printed.getvalue().split()) == SENTENCE
+
+
+def test_a_table_keeps_to_the_width_in_a_file_as_well():
+    printed = io.StringIO()
+    table = Table('what is said')
+    table.add_row(SENTENCE)
+    PlainConsole(file=printed, width=40).print(table)
+    assert max(map(len, printed.getvalue().splitlines())) == 40

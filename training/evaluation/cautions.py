@@ -68,7 +68,7 @@ def findings(metrics: Mapping[str, Any]) -> Iterator[str]:
     """
     if sentence := better_without(metrics['combinations'], 'on these recordings'):
         yield sentence
-    yield from scene_bound(metrics['generalisation'])
+    yield from scene_bound(metrics['generalisation'], len(metrics['labels']))
 
 
 def smoothing_advice(metrics: Mapping[str, Any]) -> str:

@@ -23,13 +23,12 @@ from activity_recognition.training.evaluation.classification import (
 )
 from activity_recognition.training.evaluation.clips import answer_clip_alone, count_clip
 from activity_recognition.training.evaluation.decisions import SegmentResult
+from activity_recognition.training.evaluation.fusion_findings import OVERFITTED, lost
 from activity_recognition.types import Modality
 
 if TYPE_CHECKING:
     from activity_recognition.training.evaluation.measuring import Decided
 
-SCENE_BOUND = 0.3
-"""By how much a modality must be better in known scenes to be named, balanced accuracy."""
 KINDS = ('decisions', 'clips')
 SIDES = ('seen', 'unseen')
 
@@ -96,11 +95,12 @@ def measure_generalisation(
     return {'groups': groups, 'own_heads': found} if found else None
 
 
-def scene_bound(generalisation: Mapping[str, Any] | None) -> Iterator[str]:
+def scene_bound(generalisation: Mapping[str, Any] | None, num_labels: int) -> Iterator[str]:
     """Say which modalities have overfitted to the scenes that they were trained on.
 
     Args:
         generalisation: result of :func:`measure_generalisation`.
+        num_labels: of the network.
     """
     if generalisation is None:
         return
@@ -112,7 +112,10 @@ def scene_bound(generalisation: Mapping[str, Any] | None) -> Iterator[str]:
     )
     for name, found in generalisation['own_heads'].items():
         interval = found['gap_interval']
-        if found['gap'] < SCENE_BOUND or interval is None or interval[0] <= 0:
+        if interval is None or interval[0] <= 0:
+            continue
+        known_scenes, new_scenes = (found[side]['decisions'] or 0.0 for side in SIDES)
+        if lost(known_scenes, new_scenes, num_labels) < OVERFITTED:
             continue
         seen, unseen = (_said(found[side]) for side in SIDES)
         new = f'{groups["unseen"]} new groups'

@@ -43,10 +43,14 @@ class FinalFit:
     own_heads: dict[str, Any]
     """Scores of each modality's own head in training and in validation."""
 
-    def findings(self) -> list[str]:
-        """Return what a reader has to know first, in sentences."""
+    def findings(self, num_labels: int) -> list[str]:
+        """Return what a reader has to know first, in sentences.
+
+        Args:
+            num_labels: of the network.
+        """
         sentences = [better_without(self.combinations, 'in validation')]
-        sentences += overfitted(self.own_heads)
+        sentences += overfitted(self.own_heads, num_labels)
         return [sentence for sentence in sentences if sentence]
 
     def fusion_for_json(self, modalities: Sequence[Modality]) -> dict[str, Any] | None:

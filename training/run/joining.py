@@ -84,7 +84,8 @@ class Joining:
                 kept = load_file(self._own_path(modality))
                 self._load(kept)
                 yield (
-                    f'{modality} goes on from its best validation: balanced accuracy {one.kept:.3f}'
+                    f'{modality} goes on from its lowest loss in validation, {one.best_loss:.3f} '
+                    f'once calibrated; balanced accuracy {one.kept:.3f}'
                 )
 
     def fit_fusion(

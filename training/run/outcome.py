@@ -63,7 +63,7 @@ class Outcome:
                 'combinations': self.reached.combinations,
                 'own_heads': self.reached.own_heads,
             },
-            'findings': self.reached.findings(),
+            'findings': self.reached.findings(len(self.dataset.labels)),
         }
 
     def card(self, system: ActivityRecognitionSystem, origin: str) -> str:
@@ -81,7 +81,7 @@ class Outcome:
             weights=sum(p.numel() for p in system.parameters()),
             measures=self.reached.combinations,
             measured_on=f'{len(self.dataset.validation)} recordings held out for validation',
-            findings=self.reached.findings(),
+            findings=self.reached.findings(len(self.dataset.labels)),
         )
 
     def write(

@@ -40,9 +40,19 @@ def heads(training: float | None, validation: float | None) -> dict[str, dict[st
 
 def test_who_overfits_is_named_with_both_numbers():
     found = list(
-        overfitted({'video': heads(0.98, 0.41), 'audio': heads(0.7, 0.6), 'text': heads(None, 0.1)})
+        overfitted(
+            {'video': heads(0.98, 0.41), 'audio': heads(0.7, 0.6), 'text': heads(None, 0.1)}, 6
+        )
     )
     assert len(found) == 1
     assert found[0].startswith('video has overfitted')
     assert '98.0 %' in found[0]
     assert '41.0 %' in found[0]
+
+
+def test_who_has_learnt_nothing_has_not_overfitted():
+    """Of two labels, half of them right is a guess, and a fifth bad luck."""
+    assert list(overfitted({'audio': heads(0.5, 0.197)}, 2)) == []
+    assert list(overfitted({'audio': heads(0.5, 0.197)}, 10)), 'of ten it is far from one'
+    assert list(overfitted({'audio': heads(0.79, 0.1)}, 2)) == []
+    assert list(overfitted({'audio': heads(0.81, 0.1)}, 2))
