@@ -154,6 +154,11 @@ def explain_missing(entry: WeightsEntry) -> str:
     folder = users_folder()
     if folder is None:
         instead = f'or give a folder that has it with {FOLDER_VARIABLE}'
+    elif exists(folder) and not folder.is_dir():
+        instead = (
+            f'or give a folder that has it with {FOLDER_VARIABLE}, which names {folder}, where no '
+            'folder is'
+        )
     else:
         instead = f'or put it into {folder}, which {FOLDER_VARIABLE} names'
     return f'{entry.name} is not on this machine: run `{FETCH} {entry.name}`, {instead}'

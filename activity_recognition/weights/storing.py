@@ -97,8 +97,12 @@ def put_in_place(file: WeightsFile, staged: Path, target: Path, origin: str) -> 
 
     Raises:
         WeightsError: it is another file; the cache is as before.
-        OutputError: it cannot be put there.
+        OutputError: it cannot be put there, as where a folder has its name.
     """
+    if target.is_dir():
+        raise OutputError(
+            f'{target}: expected a file or nothing, found a folder; remove it, or rename it'
+        )
     wrong = fault(file, staged, shown=origin)
     if wrong:
         raise WeightsError(f'{wrong}; it was not kept')

@@ -270,6 +270,16 @@ class TestRedirections:
 
 
 class TestTheCache:
+    def test_a_folder_with_the_name_of_the_file(self, tmp_path, cache, bring):
+        (cache / 'pose.tflite').mkdir(parents=True)
+        with pytest.raises(OutputError) as caught:
+            bring(place=put(tmp_path, 'pose.tflite'))
+        assert str(caught.value) == (
+            f'{cache}/pose.tflite: expected a file or nothing, found a folder; remove it, or '
+            'rename it'
+        )
+        assert [path.name for path in cache.iterdir()] == ['pose.tflite']
+
     @pytest.mark.parametrize('below', ['', 'activity_recognition'])
     def test_it_cannot_be_written(self, tmp_path, bring, monkeypatch, below):
         path = put(tmp_path, 'pose.tflite')

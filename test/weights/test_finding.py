@@ -52,6 +52,12 @@ def test_a_folder_that_lacks_the_file_is_named(tmp_path, monkeypatch):
         find_weights('pose')
 
 
+def test_a_file_in_place_of_the_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(put(tmp_path, 'pose.tflite')))
+    with pytest.raises(WeightsError, match='WEIGHTS, which names .*pose.tflite, where no folder i'):
+        find_weights('pose')
+
+
 def test_a_home_in_the_name_of_the_folder(tmp_path, monkeypatch):
     path = put(tmp_path / 'weights', 'pose.tflite')
     monkeypatch.setenv('HOME', str(tmp_path))

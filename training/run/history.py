@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +24,10 @@ _DIGITS = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reached:
-    """What the network reaches on some recordings; None where nothing was counted."""
+    """What the network reaches on some recordings; None where nothing was counted.
+
+    None also where it is no number: JSON has none for it, and a run that diverged can be read.
+    """
 
     fused: float | None = None
     """Balanced accuracy of all modalities together."""
@@ -146,4 +150,6 @@ def _stages(epochs: Sequence[Validated]) -> tuple[StageStart, ...]:
 
 
 def _short(value: float | None) -> float | None:
-    return None if value is None else round(float(value), _DIGITS)
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), _DIGITS)

@@ -85,7 +85,7 @@ class Joining:
                 self._load(kept)
                 yield (
                     f'{modality} goes on from its lowest loss in validation, {one.best_loss:.3f} '
-                    f'once calibrated; balanced accuracy {one.kept:.3f}'
+                    f'once calibrated; balanced accuracy {one.reached:.3f}'
                 )
 
     def fit_fusion(

@@ -39,7 +39,7 @@ class ModalityProgress:
     best_loss: float = -1.0
     """Lowest calibrated loss in validation, in the current stage; what is kept is of then."""
     kept: float = -1.0
-    """Balanced accuracy of what is kept."""
+    """Balanced accuracy of what is kept; below 0 where an older version kept it."""
     stale: int = 0
     """Validations in a row that gained nothing over it."""
     training_loss: float = -1.0
@@ -52,6 +52,11 @@ class ModalityProgress:
     def is_judged(self) -> bool:
         """Whether any validation had the modality."""
         return self.best >= 0
+
+    @property
+    def reached(self) -> float:
+        """Balanced accuracy of what is kept; older versions kept the weights of the best one."""
+        return self.best if self.kept < 0 else self.kept
 
     def has_stopped(self, patience: int) -> bool:
         """Tell whether it gained nothing for ``patience`` validations; 0 never stops.

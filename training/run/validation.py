@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,15 +58,18 @@ class Validation:
         return sum(found) / len(found) if found else 0.0
 
     def head(self, modality: Modality) -> HeadScore | None:
-        """Return what a modality's own head reaches; None where it was never present."""
+        """Return what a modality's own head reaches.
+
+        None where it was never present, or where its loss is no number: it has diverged.
+        """
         accuracy = self.measures['own_heads'][modality.value]
         if accuracy is None:
             return None
-        return HeadScore(
-            accuracy=accuracy,
-            loss=self.measures['own_losses'][modality.value],
-            calibrated_loss=self.measures['own_calibrated_losses'][modality.value],
-        )
+        loss = self.measures['own_losses'][modality.value]
+        calibrated = self.measures['own_calibrated_losses'][modality.value]
+        if not (math.isfinite(loss) and math.isfinite(calibrated)):
+            return None
+        return HeadScore(accuracy=accuracy, loss=loss, calibrated_loss=calibrated)
 
     def summary(self) -> dict[str, Any]:
         """Return losses and balanced accuracies alone, for JSON."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
+
+import torch
 
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.training.config import StageConfig
@@ -15,7 +18,8 @@ from activity_recognition.training.evaluation.curves import (
 from activity_recognition.training.run.history import Reached, Validated, curves_of
 from activity_recognition.training.run.outcome import CURVES
 from activity_recognition.training.run.train import main_train
-from activity_recognition.types import MODALITIES
+from activity_recognition.training.run.validation import Validation
+from activity_recognition.types import MODALITIES, Modality
 from factories.runs import short_run
 
 ALONE = StageConfig(name='alone', epochs=2, fused_weight=0.0, unimodal_weight=1.0)
@@ -56,6 +60,23 @@ def test_curves_follow_from_the_validations():
         (0.3, 0.4, 0.45),
     )
     assert audio.validation == (None, None, None)
+
+
+def test_a_loss_that_is_no_number_is_none():
+    summary = {'balanced_accuracy': 0.5, 'own_heads': {'video': None, 'audio': math.nan}}
+    for loss in (math.nan, math.inf):
+        found = Reached.of({**summary, 'loss': loss})
+        assert found == Reached(fused=0.5, loss=None, own=(None, None))
+
+
+def test_a_head_that_has_diverged_is_not_judged():
+    none = torch.empty(0)
+    finite = {'own_heads': {'audio': 0.5}, 'own_losses': {'audio': 0.7}}
+    for calibrated in (math.nan, math.inf, 0.6):
+        measures = {**finite, 'own_calibrated_losses': {'audio': calibrated}}
+        found = Validation(logits=none, targets=none, spans=none, measures=measures)
+        head = found.head(Modality.AUDIO)
+        assert (head is not None) == math.isfinite(calibrated)
 
 
 def test_nothing_validated_is_no_curve():

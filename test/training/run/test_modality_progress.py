@@ -53,6 +53,11 @@ def test_what_has_the_lowest_loss_at_its_best_temperature_is_kept():
     assert (lucky.best, lucky.kept, lucky.best_loss) == (0.6, 0.4, 0.8)
 
 
+def test_what_an_older_version_kept_is_its_best():
+    assert ModalityProgress(best=0.6, best_loss=0.4).reached == 0.6
+    assert after(score(0.6), score(0.5, calibrated=0.4)).reached == 0.5
+
+
 def test_a_lower_loss_is_a_gain_unless_the_accuracy_has_to_gain_something():
     found = score(0.5, calibrated=0.8), score(0.4, calibrated=0.7), score(0.4, calibrated=0.6)
     assert after(*found).stale == 0
