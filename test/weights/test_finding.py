@@ -54,7 +54,7 @@ def test_a_folder_that_lacks_the_file_is_named(tmp_path, monkeypatch):
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER_VARIABLE, str(put(tmp_path, 'pose.tflite')))
-    with pytest.raises(WeightsError, match='WEIGHTS, which names .*pose.tflite, where no folder i'):
+    with pytest.raises(WeightsError, match=r'WEIGHTS, which names .*pose\.tflite, where no f'):
         find_weights('pose')
 
 

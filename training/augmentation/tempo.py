@@ -69,11 +69,12 @@ def _on_grid(crop: Arrays, spec: ModalitySpec, tempo: Tempo) -> Arrays:
     """Return the arrays of a modality whose samples lie on a grid, at a tempo.
 
     A block arrives when the last one that it is made of does; it is a hole where one of these is.
+    Where no two blocks follow each other, they stay as they are and come sooner or later.
     """
     stamps, arrivals, mask = (crop[key] for key in spec.time_keys)
-    if len(stamps) < 2:
+    period_ns = _period_ns(stamps, mask)
+    if not period_ns:
         return {key: tempo.new(crop[key]) for key in (spec.stamps_key, spec.arrivals_key)}
-    period_ns = int(np.median(np.diff(stamps)))
     first_ns, last_ns = (int(time) for time in tempo.new(stamps[[0, -1]]))
     made_ns = np.arange(first_ns, last_ns + 1, period_ns)
     there = np.ones(len(made_ns), np.bool_)
@@ -100,6 +101,16 @@ def _on_grid(crop: Arrays, spec: ModalitySpec, tempo: Tempo) -> Arrays:
         if array.name in made:
             made[array.name][~there] = 0
     return made | {spec.mask_key: there, spec.arrivals_key: arrived_ns}
+
+
+def _period_ns(stamps: Int64, mask: NDArray[np.bool_]) -> int:
+    """Return how far apart blocks are, 0 where none follows another.
+
+    The blocks of a hole say nothing of it: all of them have the stamp of what comes after.
+    """
+    between = np.diff(stamps)[mask[1:] & mask[:-1]]
+    between = between[between > 0]
+    return int(np.median(between)) if len(between) else 0
 
 
 def _places(

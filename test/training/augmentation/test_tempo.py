@@ -196,3 +196,30 @@ def test_a_hole_in_sound_masks_all_that_is_known_of_it(beside: bool):
     for name in {'sound_embeddings', 'spectrograms'} & set(changed):
         assert not changed[name][hole].any()
         assert changed[name][~hole][1:].any(axis=tuple(range(1, changed[name].ndim))).all()
+
+
+@pytest.mark.parametrize('blocks', [(20, 64, 20), (2, 7, 1), (1, 7, 1), (0, 7, 0)], ids=str)
+@pytest.mark.parametrize('rate', [0.8, 1.25])
+def test_a_hole_longer_than_the_rest_of_the_crop(blocks: tuple[int, int, int], rate: float):
+    """All its blocks have the stamp of what comes after it, as the front end gives them."""
+    before, hole, after = blocks
+    steps = [1] * before + [hole] + [0] * (hole - 1) + [1] * after
+    stamps = START_NS + np.cumsum(steps) * PERIOD_NS
+    mask = np.repeat([True, False, True], blocks)
+    crop = {
+        'sound_embeddings': np.repeat(mask[:, None], 1025, axis=1).astype(np.float16),
+        'spectrogram_stamps': stamps,
+        'spectrogram_arrivals': stamps + 5,
+        'spectrogram_mask': mask,
+        'decision_times': stamps[-1:],
+        'decision_arrivals': stamps[-1:] + 5,
+    }
+    changed = at_tempo(crop, rate)
+    there, embeddings = changed['spectrogram_mask'], changed['sound_embeddings']
+    assert len(there) == len(embeddings) == len(changed['spectrogram_stamps'])
+    assert np.ptp(changed['spectrogram_stamps']) == pytest.approx(
+        np.ptp(stamps) / rate, abs=PERIOD_NS
+    )
+    assert not embeddings[~there].any()
+    assert (embeddings[there] == 1).all()
+    assert there.sum() == pytest.approx((before + after) / rate, abs=3)
