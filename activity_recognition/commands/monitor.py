@@ -131,5 +131,9 @@ def follow(watch: Watch, display: Display, *, seconds: float, patience: Patience
     pause = threading.Event()
     while not watch.settled and time.monotonic() < end_s and not patience.over:
         display.update(watch.look())
-        patience.look(there=watch.recognizer_there)
+        there = watch.recognizer_there
+        patience.look(there=there)
+        # As with replay: a recogniser that ends with the player reports no more that it is done.
+        if watch.has_played and patience.met and not there:
+            break
         pause.wait(min(REFRESH_S, max(0.0, end_s - time.monotonic())))

@@ -78,6 +78,11 @@ class Watch:
         """What the player says of itself; empty where there is none."""
         return self._played().get('state', '')
 
+    @property
+    def has_played(self) -> bool:
+        """Whether the player says that it has come to its end."""
+        return self.player_state in ('finished', 'failed')
+
     def look(self) -> Moment:
         """Return the moment to show; call it regularly, also to learn when all is settled.
 
@@ -87,7 +92,7 @@ class Watch:
         self._node.raise_failure()
         player = self._played()
         position_s = float(player['position_s']) if 'position_s' in player else None
-        if self.player_state in ('finished', 'failed'):
+        if self.has_played:
             self._settle()
         view = self._node.log.view()
         state = player.get('message', '')

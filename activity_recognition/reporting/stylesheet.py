@@ -42,7 +42,7 @@ h1 { font-size: 26px; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 34px 0 10px; }
 p.soft { margin: 6px 0 0; }
 p.summary { color: var(--soft); margin: 0 0 18px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; }
 .tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 14px 16px; overflow-x: auto; }
 .tile b { display: block; font-size: 26px; font-weight: 650; font-variant-numeric: tabular-nums; }

@@ -5,7 +5,9 @@ import os
 import signal
 import time
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,6 +15,7 @@ pytest.importorskip('rclpy')
 
 from std_srvs.srv import SetBool
 
+from activity_recognition.commands.monitor import Patience, follow
 from activity_recognition.commands.simulate import Job, write
 from activity_recognition.simulation import SimulationConfig
 from factories.live_nodes import Ears, processes_with
@@ -200,6 +203,46 @@ def test_replay_ends_with_the_recording(start, checkpoint, namespace, recording)
     assert process.returncode == 0, errors
     assert 'finished: published' in errors
     assert processes_with(namespace) == []
+
+
+@pytest.mark.slow
+def test_a_monitor_ends_with_what_is_replayed(start, checkpoint, namespace, recording):
+    """The recogniser ends with the player, and reports no more that all is worked off."""
+    monitor = start('monitor', '--patience', 'inf', '--ros-args', '-r', f'__ns:=/{namespace}')
+    assert monitor.stdout.readline() == 'waiting for decisions\n'
+    words = ('--checkpoint', checkpoint.parent, '--device', 'cpu', '--namespace', namespace)
+    replay = start('replay', recording, *words)
+    _, errors = replay.communicate(timeout=PATIENCE_S)
+    assert replay.returncode == 0, errors
+    _, errors = monitor.communicate(timeout=PATIENCE_S)
+    assert monitor.returncode == 0, errors
+
+
+@dataclass
+class Seen:
+    """What a monitor sees, moment by moment: whether it has played, and who decides."""
+
+    moments: list[tuple[bool, bool]]
+    settled: bool = False
+    recognizer: str = 'recognizer'
+
+    def look(self) -> None:
+        self.has_played, self.recognizer_there = self.moments.pop(0)
+
+
+@pytest.mark.parametrize(
+    ('moments', 'left'),
+    [
+        ([(False, True), (True, True), (True, False), (True, False)], 1),
+        ([(False, True), (False, False), (False, True), (True, False), (True, False)], 1),
+        ([(True, False), (True, True), (True, False), (True, False)], 1),
+    ],
+    ids=['replay', 'a recogniser that comes back', 'a player before the recogniser'],
+)
+def test_nothing_is_awaited_of_a_recogniser_that_ended_with_the_recording(moments, left):
+    watch = Seen(moments)
+    follow(watch, Mock(), seconds=PATIENCE_S, patience=Patience(PATIENCE_S, time.monotonic))
+    assert len(watch.moments) == left
 
 
 @pytest.mark.slow

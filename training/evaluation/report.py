@@ -204,16 +204,23 @@ def _summary(metrics: Metrics) -> str:
 
 
 def _headline(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    fused, intervals = metrics['combinations'][fused_name(metrics)], metrics['confidence_intervals']
-    interval = intervals['combinations'][fused_name(metrics)]['macro_f1']
-    between = '' if interval is None else f', {interval[0] * 100:.1f} to {interval[1] * 100:.1f}'
-    yield percent(fused['macro_f1']), f'macro F1{between}'
+    fused = metrics['combinations'][fused_name(metrics)]
+    intervals = metrics['confidence_intervals']['combinations'][fused_name(metrics)]
+    if metrics['clips']:
+        between = _between(intervals['clips']['balanced_accuracy'])
+        yield percent(fused['clips']['balanced_accuracy']), f'of whole clips, balanced{between}'
+    yield percent(fused['macro_f1']), f'macro F1{_between(intervals["macro_f1"])}'
     yield percent(fused['smoothed']['macro_f1']), 'macro F1, smoothed'
     yield percent(metrics['detection']['map']), 'mean average precision'
     yield tables.plain(metrics['calibration']['after']['ece']), 'calibration error'
     ratio = metrics['temporal']['smoothed']['changes_ratio']
-    yield tables.plain(ratio, 2), 'changes for each of the truth'
+    if ratio is not None:  # where every recording has one label there is no change to compare with
+        yield tables.plain(ratio, 2), 'changes for each of the truth'
     yield _ms(metrics['latency_ms']['p95']), '95 % of decisions take less'
+
+
+def _between(interval: Sequence[float] | None) -> str:
+    return '' if interval is None else f', {interval[0] * 100:.1f} to {interval[1] * 100:.1f}'
 
 
 def _confusions(metrics: Metrics) -> str:
