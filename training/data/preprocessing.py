@@ -21,13 +21,15 @@ from activity_recognition.errors import (
     WeightsError,
 )
 from activity_recognition.inference import trace
+from activity_recognition.inference.lanes import FrontEndSettings, front_end_type
+from activity_recognition.inference.lanes.grid import GridFrontEnd
 from activity_recognition.inference.resizing import resize_frame
 from activity_recognition.inference.threads import one_thread
 from activity_recognition.inference.trace import SegmentArrays
 from activity_recognition.modalities import DECISION_KEYS, SPEC
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.streams import windows
-from activity_recognition.types import Frame, Modality, Window
+from activity_recognition.types import Frame, Modality, Window, modality_of
 
 OF_FRONT_ENDS = (CheckpointError, MissingExtraError, WeightsError)
 """Errors of a frozen network in front of the network: no recording is to blame."""
@@ -83,23 +85,49 @@ def preprocess_recording(
         recorded: which of its topics are used, and what they mean.
 
     Raises:
-        RecordingError: it is damaged, or nothing in it can be read.
+        RecordingError: it is damaged, nothing in it can be read, or it is too short.
         CheckpointError, MissingExtraError, WeightsError: a frozen network in front of the network
             cannot run here, or is another one.
     """
     wide: list[NDArray[np.uint8]] = []
+    read: set[Modality] = set()
     with one_thread(), RecordingReader.for_model(recording, model, sync, recorded) as reader:
         admitted: Iterable[Window] = windows(reader.samples(), sync, until_ns=reader.until_ns)
         if wide_px:
             admitted = _keeping_wide(admitted, wide_px, wide)
-        parts = trace.segments(admitted, model)
+        parts = trace.segments(_noting(admitted, read), model)
         start_ns, dropped = reader.start_ns, reader.drops.total
     parts = [part for part in parts if part.num_samples]
     if not parts:
-        raise RecordingError(f'{recording}: expected samples, found none that can be read')
+        raise RecordingError(f'{recording}: {_explain_nothing(model, read)}')
     if wide_px:
         parts = list(_with_wide(parts, wide, wide_px))
     return RecordedArrays(start_ns=start_ns, dropped=dropped, segments=tuple(parts))
+
+
+def _noting(admitted: Iterable[Window], read: set[Modality]) -> Iterator[Window]:
+    """Hand windows on and note of which modalities they have samples."""
+    for window in admitted:
+        read.update(map(modality_of, window.samples))
+        yield window
+
+
+def _explain_nothing(model: ModelConfig, read: Iterable[Modality]) -> str:
+    """Return what to say of a recording from which a network takes nothing.
+
+    Args:
+        model: of the network.
+        read: modalities of which there were samples.
+    """
+    fronts = {m: front_end_type(m)(FrontEndSettings(config=model)) for m in sorted(read)}
+    needed = [
+        f'{front.grid.span / front.grid.rate_hz:g} s of {modality} without a gap'
+        for modality, front in fronts.items()
+        if isinstance(front, GridFrontEnd)
+    ]
+    if not needed:
+        return 'expected samples, found none that can be read'
+    return f'expected at least {" or ".join(needed)}, which the network takes at once, got less'
 
 
 def _with_wide(
