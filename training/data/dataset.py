@@ -32,6 +32,8 @@ class Dataset:
     """Why each recording that could not be used could not."""
     recorded: RecordedConfig = DEFAULTS
     """How their topics were read in general; of shards, when they were made."""
+    validation_groups: int = 0
+    """Of how many groups the validation recordings are; one in no group is a group of its own."""
 
     def texts(self) -> list[str]:
         """Return all utterances of the training recordings."""
@@ -74,6 +76,7 @@ def load_dataset(
         test=tuple(sides['test']),
         skipped=tuple(skipped),
         recorded=source.recorded,
+        validation_groups=len({_group(item, table) for item in sides['validation']}),
     )
 
 
@@ -106,8 +109,7 @@ def split_recordings(
         if assignment is not None and assignment.split:
             sides[assignment.split].append(recording)
         else:
-            group = assignment.group if assignment is not None else ''
-            open_ones[group or recording.key].append(recording)
+            open_ones[_group(recording, table)].append(recording)
     chosen: set[str] = set()
     if open_ones and fraction > 0 and not sides['validation']:
         lengths = {name: _lengths(members, durations_s) for name, members in open_ones.items()}
@@ -115,6 +117,11 @@ def split_recordings(
     for name, members in open_ones.items():
         sides['validation' if name in chosen else 'train'] += members
     return sides
+
+
+def _group(recording: PreparedRecording, table: Mapping[Path, Assignment]) -> str:
+    assignment = table.get(recording.recording)
+    return (assignment.group if assignment is not None else '') or recording.key
 
 
 def _lengths(

@@ -75,6 +75,7 @@ def fit_and_measure(
     precision: Precision,
     *,
     class_weights: Tensor,
+    groups: int,
     console: Console | None,
 ) -> FinalFit:
     """Fit fusion, offsets and temperature to validation recordings, and measure on them.
@@ -85,6 +86,7 @@ def fit_and_measure(
         training: as many that it was trained on, to compare with.
         precision: where and how to compute.
         class_weights: of the training loss, (C,).
+        groups: of how many groups the validation recordings are.
         console: where to say what was fitted.
     """
     if not validation:
@@ -95,7 +97,7 @@ def fit_and_measure(
         _say(console, fusion.sentence(system.modalities))
     found = validate(system, validation, precision)
     own_heads = own_head_scores(found, validate(system, training, precision))
-    calibration = _calibrate(system, validation, found)
+    calibration = _calibrate(system, validation, found, groups)
     combinations = measure_segments(
         system,
         validation,
@@ -113,6 +115,7 @@ def _calibrate(
     system: ActivityRecognitionSystem,
     validation: Sequence[LabelledSegment],
     found: Validation,
+    groups: int,
 ) -> Calibration:
     """Fit offsets, which go into the classifier's bias, where they help, then a temperature.
 
@@ -120,10 +123,12 @@ def _calibrate(
         system: is changed.
         validation: what it decided over.
         found: what it decided.
+        groups: of how many groups the recordings are.
     """
     logits, targets = found.logits, found.targets
     offsets: tuple[float, ...] = ()
-    supported = supports_offsets([s.targets for s in validation], system.config.num_activities)
+    classes = system.config.num_activities
+    supported = supports_offsets([s.targets for s in validation], classes, groups=groups)
     if supported and offsets_generalise(logits, targets, found.spans):
         fitted = fit_offsets(logits, targets)
         with torch.no_grad():

@@ -24,6 +24,8 @@ _FOLDS = 5
 
 SUPPORT = 3
 """Labelled spans in which every class must occur for offsets to be fitted."""
+SUPPORTING_GROUPS = 5
+"""Groups of recordings that there must be: what is said of one person or place is not of others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,16 +41,22 @@ class Calibration:
     nll_after: float | None = None
 
 
-def supports_offsets(targets: Iterable[NDArray[np.int64]], num_classes: int) -> bool:
+def supports_offsets(
+    targets: Iterable[NDArray[np.int64]], num_classes: int, *, groups: int
+) -> bool:
     """Tell whether there is enough to fit offsets on.
 
     Offsets move the answers. From few segments they would learn which class went with which of
-    them, and nothing relates a class that does not occur to those that do.
+    them, and nothing relates a class that does not occur to those that do. From few groups they
+    would learn what their people or places have in common.
 
     Args:
         targets: true classes of each segment of a recording; negative ones are left out.
         num_classes: C.
+        groups: of how many groups the recordings are; one in no group is a group of its own.
     """
+    if groups < SUPPORTING_GROUPS:
+        return False
     occurrences = np.zeros(num_classes, np.int64)
     for segment in targets:
         occurrences[np.unique(segment[segment >= 0])] += 1

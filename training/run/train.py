@@ -320,6 +320,7 @@ class _Run:
             trainer.seen,
             self.precision,
             class_weights=trainer.class_weights,
+            groups=self.dataset.validation_groups,
             console=self.console,
         )
         outcome = Outcome(

@@ -121,6 +121,13 @@ def test_a_group_is_never_parted_by_the_draw(copies: Path, cache: Path):
         dataset = load(copies, cache, seed=seed)
         sides = [{r.recording.name for r in s} for s in (dataset.training, dataset.validation)]
         assert sorted(sides, key=len) == [{'recording_2'}, {'recording_0', 'recording_1'}]
+        assert dataset.validation_groups == 1
+
+
+def test_a_recording_without_a_group_counts_as_one(copies: Path, cache: Path):
+    rows = 'recording_0,validation,home\nrecording_1,validation,\nrecording_2,train,\n'
+    (copies / 'splits.csv').write_text(f'recording,split,group\n{rows}', encoding='utf-8')
+    assert load(copies, cache).validation_groups == 2
 
 
 def test_a_wrong_table_of_splits_is_refused(copies: Path, cache: Path):

@@ -6,6 +6,7 @@ import torch
 
 from activity_recognition.training.run.fit_calibration import (
     SUPPORT,
+    SUPPORTING_GROUPS,
     fit_offsets,
     fit_temperature,
     offsets_generalise,
@@ -71,11 +72,21 @@ def test_nothing_to_fit_offsets_on_leaves_them_at_zero():
 
 def test_offsets_need_every_class_in_several_stretches():
     everything = np.array([0, 0, 1, 2, IGNORE])
-    assert supports_offsets([everything] * SUPPORT, 3)
-    assert not supports_offsets([everything] * (SUPPORT - 1), 3)
-    assert not supports_offsets([everything] * SUPPORT, 4)
-    assert not supports_offsets([everything] * (SUPPORT - 1) + [np.array([0, 1, IGNORE])], 3)
-    assert not supports_offsets([], 3)
+    assert supports_offsets([everything] * SUPPORT, 3, groups=SUPPORTING_GROUPS)
+    assert not supports_offsets([everything] * (SUPPORT - 1), 3, groups=SUPPORTING_GROUPS)
+    assert not supports_offsets([everything] * SUPPORT, 4, groups=SUPPORTING_GROUPS)
+    assert not supports_offsets(
+        [everything] * (SUPPORT - 1) + [np.array([0, 1, IGNORE])], 3, groups=SUPPORTING_GROUPS
+    )
+    assert not supports_offsets([], 3, groups=SUPPORTING_GROUPS)
+
+
+def test_offsets_need_several_groups():
+    """What one person's recordings lack is no fault of the network."""
+    many = [np.array([0, 1, 2])] * 100
+    assert supports_offsets(many, 3, groups=SUPPORTING_GROUPS)
+    assert not supports_offsets(many, 3, groups=SUPPORTING_GROUPS - 1)
+    assert not supports_offsets(many, 3, groups=1)
 
 
 def spans_of(
