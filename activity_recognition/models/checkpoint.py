@@ -33,7 +33,7 @@ from activity_recognition.models.weight_file import (
     read_header,
 )
 from activity_recognition.scratch import scratch_folder, writing
-from activity_recognition.text_files import TEXT_LIMIT, read_json_object
+from activity_recognition.text_files import TEXT_LIMIT, demand_mapping, read_json_object
 
 SCHEMA_VERSION = 1
 """Version of the folder's layout; another one is refused."""
@@ -130,7 +130,7 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
         system=system.eval(),
         tokenizer=_load_tokenizer(config, folder),
         temperature=temperature,
-        metrics=_read_json(folder / METRICS) if (folder / METRICS).exists() else {},
+        metrics=_read_metrics(folder / METRICS),
     )
 
 
@@ -266,6 +266,21 @@ def _read_json(path: Path) -> dict[str, Any]:
         return read_json_object(path, CheckpointError, what='it')
     except CheckpointError as error:
         raise CheckpointError(f'expected JSON in {path}, got: {error}; {_AGAIN}') from error
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    """Return what is known of the training; nothing where no file is."""
+    if not path.exists():
+        return {}
+    metrics = _read_json(path)
+    training = _mapping(metrics.get('training', {}), f'{path}: training')
+    for name in ('keys', 'settings'):  # of its recordings
+        _mapping(training.get(name, {}), f'{path}: training.{name}')
+    return metrics
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    return demand_mapping(value, CheckpointError, where=where, advice=_AGAIN)
 
 
 def _refuse_large(path: Path) -> None:

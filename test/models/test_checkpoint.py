@@ -250,6 +250,16 @@ class TestWrongConfiguration:
         (folder / 'config.json').write_bytes(content)
         refused(folder, 'expected JSON in', 'copy the whole folder again')
 
+    @pytest.mark.parametrize(
+        'training', [[1], 'x', {'keys': []}, {'settings': [1]}], ids=['list', 'text', 'keys', 'set']
+    )
+    def test_metrics_whose_parts_are_none(self, folder, training):
+        (folder / 'metrics.json').write_text(json.dumps({'training': training}), encoding='utf-8')
+        with pytest.raises(
+            CheckpointError, match=r'metrics\.json: training.*: expected an object with keys, got'
+        ):
+            load_checkpoint(folder)
+
     @pytest.mark.parametrize('name', ['config.json', 'metrics.json'])
     def test_no_object(self, folder, name):
         (folder / name).write_text('[]', encoding='utf-8')
