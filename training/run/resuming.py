@@ -17,6 +17,8 @@ from activity_recognition.training.run.state import read_progress, read_settings
 _FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
 """May differ when a run is resumed; how recordings are read is part of their identity."""
 _LEFT = 'choose another folder (--out), or start over (--restart)'
+_SIZED = 'sized_to_clips'
+_BY_CLIPS = 'as the number of clips says'
 _NAMED = 5
 """Settings that a message names."""
 
@@ -102,10 +104,30 @@ def _named(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[list[st
 def _said(found: Any, wanted: Mapping[str, Any], of: str) -> list[str]:
     if not isinstance(found, Mapping):
         return []
-    return [
+    before, now = (frozenset(part.get(_SIZED) or ()) for part in (found, wanted))
+    said = [
         f'{item.name}{of} is {_quoted(item.wanted)}, in the run {_quoted(item.found)}'
         for item in differences(found, wanted)
+        if item.name not in before ^ now and (item.name != _SIZED or before == now)
     ]
+    # What a setting would be, were it not sized, is no value that the run was trained with.
+    said += [
+        f'{name}{of} is {_quoted(_value(wanted, name))}, in the run {_BY_CLIPS}'
+        for name in sorted(before - now)
+    ]
+    said += [
+        f'{name}{of} is {_BY_CLIPS}, in the run {_quoted(_value(found, name))}'
+        for name in sorted(now - before)
+    ]
+    return said
+
+
+def _value(settings: Mapping[str, Any], name: str) -> Any:
+    """Return a setting by its dotted name; None where it has its default."""
+    value: Any = settings
+    for part in name.split('.'):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _quoted(value: Any) -> str:

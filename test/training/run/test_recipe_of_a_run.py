@@ -107,6 +107,38 @@ def test_where_the_network_alone_differs_no_setting_is_said_to_help(
     assert 'Go on with the settings' not in said
 
 
+def test_what_is_given_in_place_of_the_rule_is_named_without_a_value_that_was_not_used(
+    config: TrainConfig, run_folder: Path, tmp_path: Path
+):
+    """The run was sized to its clips; its recipe without that has another number of epochs."""
+    state = Path(shutil.copy(run_folder / STATE, tmp_path))
+    with safe_open(state, 'pt') as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        header = json.loads(file.metadata()['run'])
+    given = dataclasses.replace(config, sized_to_clips=('weight_decay', 'epochs'))
+    sized = dataclasses.replace(config, weight_decay=0.2, epochs=60, label_smoothing=0.2)
+    header['settings'] = {
+        'given': described_settings(given),
+        'sized': described_settings(sized),
+    }
+    save_file(tensors, state, metadata={'run': json.dumps(header)})
+    wanted = dataclasses.replace(
+        given, sized_to_clips=('epochs',), weight_decay=0.3, learning_rate=0.002
+    )
+    with pytest.raises(CheckpointError) as caught:
+        refuse_other_recipe(described_settings(wanted), tmp_path, state)
+    said = str(caught.value)
+    assert 'learning_rate is 0.002, in the run 0.001' in said
+    assert 'weight_decay is 0.3, in the run as the number of clips says' in said
+    assert 'sized_to_clips' not in said
+    assert 'epochs' not in said
+    more = dataclasses.replace(given, sized_to_clips=('epochs', 'label_smoothing', 'weight_decay'))
+    with pytest.raises(CheckpointError) as caught:
+        refuse_other_recipe(described_settings(more), tmp_path, state)
+    said = str(caught.value)
+    assert 'label_smoothing is as the number of clips says, in the run 0.05' in said
+
+
 def older_state(path: Path, *, other_shape: bool) -> None:
     """Turn a run's state into what an older version may have left, with or without its settings."""
     with safe_open(path, 'pt') as file:
