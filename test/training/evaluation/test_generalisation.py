@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -279,6 +280,9 @@ def test_a_modality_that_sees_only_the_room_is_named(bound: Trained):
     html = render(evaluation, [])
     assert html.index('video has overfitted to the scenes') < html.index('Acceptance')
     assert 'Known and new scenes' in html
+    tiles = html[: html.index('Acceptance')]
+    assert re.search(r'<b>[0-9.]+ %</b><span>of whole clips, balanced', tiles)
+    assert 'changes for each of the truth' not in tiles, 'rooms have one label each'
 
 
 def test_known_rooms_that_are_measured_count_themselves(bound: Trained):
