@@ -73,6 +73,12 @@ def given_source(place: str) -> Source:
     scheme, separator, _ = place.partition('://')
     scheme = scheme.lower()
     if separator and scheme in ('http', 'https'):
+        if '@' in place.partition('://')[2].partition('/')[0]:
+            # It would be shown in messages, and is not what servers are asked with.
+            raise ConfigError(
+                '--from: expected an address without a user name or password, got one with; '
+                'download the file with a program that knows them, and give its folder'
+            )
         return partial(_take_from_mirror, place)
     if separator and scheme != 'file':
         raise ConfigError(

@@ -150,6 +150,10 @@ def test_an_unknown_name_is_answered_with_the_nearest_before_anything_is_done(
         (['fetch', 'pose', '--from', '~nobody-/x'], "--from: expected a path, got '~nobody-/x'"),
         (['fetch', 'pose', '--to', '~nobody-/x'], "--to: expected a path, got '~nobody-/x'"),
         (['fetch', 'pose', '--from', 'file://[/x'], '--from: expected file:// and an absolute pat'),
+        (
+            ['fetch', 'pose', '--from', 'https://me:secret@host/x'],
+            'without a user name or password',
+        ),
         (['fetch', 'pose', '--timeout-s', '0'], r'timeout_s must lie in \[0.1, 3600\], got 0'),
         (['fetch', 'pose', '--timeout-s', 'x'], "timeout_s must be of type float, got 'x'"),
     ],
@@ -158,6 +162,7 @@ def test_wrong_arguments(command, words, expected):
     status, _, err = command('weights', *words)
     assert status == 2
     assert re.search(expected, err)
+    assert 'secret' not in err
 
 
 def test_verify_hashes_what_is_here(command, cache, usb, monkeypatch):
