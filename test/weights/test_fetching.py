@@ -299,11 +299,6 @@ class TestTheCache:
         assert files_in(cache) == []
         assert bring().read_bytes() == POSE
 
-    def test_a_folder_in_the_place_of_the_file(self, cache, bring, registered):
-        (cache / 'pose.tflite').mkdir(parents=True)
-        with pytest.raises(OutputError, match='cannot write weights there: Is a directory'):
-            bring()
-
     def test_what_is_here_needs_no_cache_that_can_be_written(self, cache, bring, monkeypatch):
         put(cache, 'pose.tflite')
         monkeypatch.setattr('activity_recognition.weights.session.scratch_folder', None)

@@ -16,7 +16,7 @@ def lost(seen: float, new: float, num_labels: int) -> float:
     """Return how much of what a modality learnt is lost on what is new to it, balanced accuracy.
 
     Below a guess nothing is left to lose: of two labels, what is right in half of training and in
-    a fifth of validation has learnt nothing, and therefore nothing by heart.
+    a fifth of validation has learnt nothing that it could lose.
 
     Args:
         seen: balanced accuracy on what was trained on.
