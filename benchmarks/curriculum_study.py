@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from harness import Goal, Report, arguments, publish
+from harness import Goal, Report, arguments, publish, seeds_of
 from record import ROOT, Table, provenance
 from rich.console import Console
 
@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
     outcomes = {
         arm: [
             train(arm, seed, config, work=work, held_out=held_out, console=console)
-            for seed in range(chosen.seed, chosen.seed + chosen.seeds)
+            for seed in seeds_of(chosen)
         ]
         for arm, config in arms.items()
     }

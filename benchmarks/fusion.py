@@ -26,9 +26,9 @@ import numpy as np
 from clip_scores import skipped
 from fusion_report import AFTER, ALONE, BEFORE, PLAIN, Said, make_report
 from fusion_sets import SETS, ClipSet, SetSource
-from harness import arguments, publish
+from harness import arguments, publish, seeds_of
 from real_data import WORK, ClipAnswer, FoldRun, recipe, run_fold
-from record import Provenance, provenance
+from record import provenance
 from rich.console import Console
 
 from activity_recognition.training.config import TrainConfig
@@ -67,17 +67,15 @@ def main(argv: list[str] | None = None) -> int:
     clips = source.write(chosen.work / chosen.set)
     if clips is None:
         return publish(skipped(f'fusion_{chosen.set}', source.title), chosen, began=began)
-    found = train_and_answer(source, clips, chosen, began)
-    plain = plain_answers(clips, chosen.work / chosen.set / 'plain.json')
+    out = chosen.work / chosen.set / f'{began.commit or "unknown"}_epochs_{chosen.epochs or "all"}'
+    if began.dirty or not began.commit:
+        shutil.rmtree(out, ignore_errors=True)
+    found = train_and_answer(source, clips, chosen, out)
+    plain = plain_answers(clips, out / 'plain.json')
     report = make_report(source, clips, found, plain, seeds=seeds_of(chosen))
     report.settings |= {'epochs': chosen.epochs or "the recipe's"}
     report.settings['minutes of this run'] = f'{(time.monotonic() - start_s) / 60:.0f}'
     return publish(report, chosen, began=began)
-
-
-def seeds_of(chosen: argparse.Namespace) -> range:
-    """Return the seeds that the command line asks for."""
-    return range(chosen.seed, chosen.seed + chosen.seeds)
 
 
 def arms_of(source: SetSource, names: Sequence[str], *, epochs: int | None) -> list[Arm]:
@@ -110,12 +108,16 @@ def arms_of(source: SetSource, names: Sequence[str], *, epochs: int | None) -> l
 
 
 def train_and_answer(
-    source: SetSource, clips: ClipSet, chosen: argparse.Namespace, began: Provenance
+    source: SetSource, clips: ClipSet, chosen: argparse.Namespace, out: Path
 ) -> dict[str, list[list[ClipAnswer]]]:
-    """Train what is missing; return the answers of each arm, for each seed, of all folds."""
-    out = chosen.work / chosen.set / f'{began.commit or "unknown"}_epochs_{chosen.epochs or "all"}'
-    if began.dirty or not began.commit:
-        shutil.rmtree(out, ignore_errors=True)
+    """Train what is missing; return the answers of each arm, for each seed, of all folds.
+
+    Args:
+        source: of the set.
+        clips: the set.
+        chosen: the command line.
+        out: folder of this commit's runs.
+    """
     arms = arms_of(source, chosen.arms, epochs=chosen.epochs)
     seeds = seeds_of(chosen)
     runs = {
@@ -198,7 +200,7 @@ def plain_answers(clips: ClipSet, path: Path) -> dict[str, Said]:
 
     Args:
         clips: the set.
-        path: file that keeps the answers.
+        path: file that keeps the answers, of this commit's classifiers.
     """
     if path.is_file():
         kept: dict[str, Said] = json.loads(path.read_text(encoding='utf-8'))

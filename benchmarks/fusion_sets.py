@@ -7,7 +7,7 @@ validated with, by group.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,14 @@ import esc10
 import fights
 import utd_mhad
 from joint_data import utd_mhad as read_joint_clips
-from real_data import TRAINED_ON_ONLY, data_folder, fold_folder, link_recordings, write_recordings
+from real_data import (
+    TRAINED_ON_ONLY,
+    RealClip,
+    data_folder,
+    fold_folder,
+    link_recordings,
+    write_recordings,
+)
 from rich.console import Console
 
 from activity_recognition.training.config import TrainConfig
@@ -89,24 +96,28 @@ class SetSource:
         return replace(config, model=model, stages=() if joint else config.stages)
 
 
+def _folds(clips: Sequence[RealClip], work: Path, *, validated: bool = False) -> tuple[Fold, ...]:
+    """Make the folder of each fold below ``work``, which has the recordings."""
+    return tuple(
+        Fold(
+            folder=fold_folder(
+                work / 'recordings', clips, fold, work / f'fold_{fold}', validated=validated
+            ),
+            usual_label=_usual(clip.label for clip in clips if clip.fold != fold),
+        )
+        for fold in sorted({clip.fold for clip in clips} - {TRAINED_ON_ONLY})
+    )
+
+
 def _fights(work: Path) -> ClipSet | None:
     folder = data_folder(fights.NAME)
     if folder is None:
         return None
     clips = fights.read_clips(folder)
     write_recordings(clips, work / 'recordings', workers=1, console=Console(stderr=True))
-    folds = sorted({clip.fold for clip in clips} - {TRAINED_ON_ONLY})
     return ClipSet(
         name='fights',
-        folds=tuple(
-            Fold(
-                folder=fold_folder(
-                    work / 'recordings', clips, fold, work / f'fold_{fold}', validated=True
-                ),
-                usual_label=_usual(c.label for c in clips if c.fold != fold),
-            )
-            for fold in folds
-        ),
+        folds=_folds(clips, work, validated=True),
         clips={
             clip.name: ClipTruth(
                 label=clip.label, group=clip.group, counts=clip.sound in fights.AUDIBLE
@@ -128,13 +139,7 @@ def _esc10(work: Path) -> ClipSet | None:
     write_recordings(clips, work / 'recordings', workers=1, console=Console(stderr=True))
     return ClipSet(
         name='esc10',
-        folds=tuple(
-            Fold(
-                folder=fold_folder(work / 'recordings', clips, fold, work / f'fold_{fold}'),
-                usual_label=_usual(c.label for c in clips if c.fold != fold),
-            )
-            for fold in sorted({clip.fold for clip in clips})
-        ),
+        folds=_folds(clips, work),
         # The recording that a clip was cut from is the middle part of its name.
         clips={c.name: ClipTruth(label=c.label, group=c.name.split('-')[1]) for c in clips},
         above_baseline=FEW,

@@ -312,6 +312,11 @@ def arguments(
     return parser
 
 
+def seeds_of(chosen: argparse.Namespace) -> range:
+    """Return the seeds that a command line asks for: ``--seeds`` of them, from ``--seed`` on."""
+    return range(chosen.seed, chosen.seed + chosen.seeds)
+
+
 def publish(report: Report, chosen: argparse.Namespace, *, began: Provenance) -> int:
     """Print a report, and write it where that was asked for; return the exit status, 0."""
     tables = [report.goal_table(), *report.tables] if report.goals else report.tables

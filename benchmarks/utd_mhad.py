@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from clip_scores import skipped
-from harness import Goal, Report, arguments, publish
+from harness import Goal, Report, arguments, publish, seeds_of
 from joint_data import split_table, utd_mhad, write_recording
 from real_data import WORK, ClipAnswer, FoldRun, data_folder, recipe, run_folds
 from record import Provenance, Table, provenance
@@ -143,7 +143,7 @@ def train_and_answer(work: Path, chosen: argparse.Namespace, began: Provenance) 
     out = work / f'{began.commit or "unknown"}_epochs_{chosen.epochs or "all"}'
     if began.dirty or not began.commit:
         shutil.rmtree(out, ignore_errors=True)
-    seeds = range(chosen.seed, chosen.seed + chosen.seeds)
+    seeds = seeds_of(chosen)
     runs = [
         FoldRun(
             config=config_of(network, seed=seed, epochs=chosen.epochs),
@@ -172,7 +172,7 @@ def make_report(answers: Answers, truth: Mapping[str, str], chosen: argparse.Nam
     wrist = {
         way: accuracies(answers[way.network], way.shown, truth, without=ON_THIGH) for way in WAYS
     }
-    seeds = range(chosen.seed, chosen.seed + chosen.seeds)
+    seeds = seeds_of(chosen)
     return Report(
         theme=NAME,
         title=TITLE,

@@ -23,7 +23,7 @@ from pathlib import Path
 import esc10
 import numpy as np
 from clip_scores import confusion_table, percentages, skipped
-from harness import Goal, Report, arguments, publish
+from harness import Goal, Report, arguments, publish, seeds_of
 from numpy.typing import NDArray
 from real_data import (
     WORK,
@@ -140,7 +140,7 @@ def train_and_answer(
             combinations=(esc10.AUDIO,),
             logarithms=True,
         )
-        for seed in _seeds(chosen)
+        for seed in seeds_of(chosen)
         for fold in folds
     ]
     found = run_folds(runs, workers=chosen.workers, console=Console(stderr=True))
@@ -149,10 +149,6 @@ def train_and_answer(
 
 def _runs(work: Path, chosen: argparse.Namespace, began: Provenance) -> Path:
     return work / f'yamnet_{began.commit or "unknown"}_epochs_{chosen.epochs or "all"}'
-
-
-def _seeds(chosen: argparse.Namespace) -> range:
-    return range(chosen.seed, chosen.seed + chosen.seeds)
 
 
 def probe(clips: Sequence[RealClip], prepared: Sequence[PreparedRecording]) -> dict[int, float]:
@@ -298,7 +294,7 @@ def make_report(
     """
     rows = {
         f'network, seed {seed}': list(percentages(folds, clips, esc10.AUDIO).folds)
-        for seed, folds in zip(_seeds(chosen), answers, strict=True)
+        for seed, folds in zip(seeds_of(chosen), answers, strict=True)
     }
     means = [statistics.fmean(values) for values in rows.values()]
     probed = statistics.fmean(of_probe.values())
@@ -312,7 +308,7 @@ def make_report(
             'recipe': f'config/train/{RECIPE}.yaml',
             'preset': f'config/models/{config.preset}.yaml',
             'epochs': config.epochs,
-            'seeds': ' '.join(map(str, _seeds(chosen))),
+            'seeds': ' '.join(map(str, seeds_of(chosen))),
             'clips': len(clips),
         },
         goals=[
