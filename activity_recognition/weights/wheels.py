@@ -8,7 +8,7 @@ would run code, is taken.
 from __future__ import annotations
 
 import errno
-import importlib.util
+import importlib.machinery
 import lzma
 import os
 import resource
@@ -127,7 +127,9 @@ def _pip() -> list[str]:
     Raises:
         WeightsError: there is neither pip nor uv.
     """
-    if importlib.util.find_spec('pip') is not None:
+    # Not importlib.util.find_spec: setuptools answers that one for pip, by taking distutils out of
+    # the modules of this process, with a warning where somebody has imported it.
+    if importlib.machinery.PathFinder.find_spec('pip') is not None:
         return [sys.executable, '-m', 'pip']
     beside = Path(sys.executable).with_name('uv')
     uv = str(beside) if beside.exists() else shutil.which('uv')

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from random import Random
 
@@ -283,8 +284,17 @@ def test_a_wheel_for_what_has_an_address_alone(tmp_path, made_up, bring):
         bring('pose', place=wheel)
 
 
+@pytest.mark.filterwarnings('error')
+def test_looking_for_pip_leaves_distutils_as_it_is(monkeypatch):
+    distutils = types.ModuleType('distutils')
+    monkeypatch.setitem(sys.modules, 'distutils', distutils)
+
+    assert wheels._pip() == [sys.executable, '-m', 'pip']
+    assert sys.modules['distutils'] is distutils
+
+
 def test_uv_runs_pip_where_there_is_none(monkeypatch, tmp_path):
-    monkeypatch.setattr(wheels.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(wheels.importlib.machinery.PathFinder, 'find_spec', lambda name: None)
     uv = tmp_path / 'uv'
     uv.touch(mode=0o755)
     monkeypatch.setattr(wheels.sys, 'executable', str(tmp_path / 'python'))
