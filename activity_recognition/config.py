@@ -46,10 +46,10 @@ class SmoothingConfig(Ranged):
 
     window_size: int = setting(5, live=True, low=1, high=1000)
     """Decisions averaged."""
-    hysteresis: float = setting(0.1, live=True, low=0.0, high=1.0)
+    hysteresis: float = setting(0.2, live=True, low=0.0, high=1.0)
     """By how much a challenger's probability must exceed the held label's."""
     min_hold_s: float = setting(0.3, live=True, low=0.0, high=60.0)
-    """A label stays at least this long."""
+    """A label stays at least this long, and so long when it is below ``unknown_threshold``."""
     unknown_threshold: float = setting(0.3, live=True, low=0.0, high=1.0)
     """Below this confidence the status is UNKNOWN."""
 

@@ -27,11 +27,14 @@ class SmoothingState:
     status: Status = Status.NO_DATA
     since_ns: int | None = None
     """When ``class_id`` and ``status`` became what they are; None before the first decision."""
+    unsure_since_ns: int | None = None
+    """Since when the held class has been under the threshold; None where it is not, or none is."""
 
     def clear(self) -> None:
         """Forget everything."""
         self.probabilities.clear()
-        self.class_id, self.status, self.since_ns = -1, Status.NO_DATA, None
+        self.class_id, self.status = -1, Status.NO_DATA
+        self.since_ns = self.unsure_since_ns = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +47,8 @@ class Smoothed:
     """-1 unless ``status`` is OK."""
     status: Status
     confidence: float
-    """Probability of ``class_id`` when OK, of the best class when UNKNOWN."""
+    """Probability of ``class_id`` when OK, also while it is about to give way because it is under
+    the threshold; of the best class when UNKNOWN."""
     stable_since_ns: int
 
 
@@ -52,8 +56,9 @@ class ActivitySmoothing:
     """Moving average, then hysteresis, minimum hold and unknown threshold.
 
     The held class gives way to the best one when that leads by ``hysteresis`` and the held one has
-    been held ``min_hold_s``. One that falls under ``unknown_threshold`` gives way at once; if the
-    best one is under it, too, the answer is UNKNOWN.
+    been held ``min_hold_s``. One that has been under ``unknown_threshold`` for ``min_hold_s`` gives
+    way to whatever is best. A best one that is under the threshold is UNKNOWN, which gives way at
+    once.
     """
 
     def __init__(self, window_size: int = 5, *, config: SmoothingConfig | None = None) -> None:
@@ -101,21 +106,33 @@ class ActivitySmoothing:
             state.probabilities.popleft()
         mean: NDArray[np.float32] = np.add.reduce(np.array(state.probabilities))
         mean /= len(state.probabilities)
-        class_id = self._choose(mean, t_ns, state)
-        confidence = float(mean[class_id])
-        if confidence >= self.config.unknown_threshold:
-            since_ns = self._hold(state, class_id, Status.OK, t_ns)
-        else:
-            since_ns = self._hold(state, -1, Status.UNKNOWN, t_ns)
-        return Smoothed(mean, state.class_id, state.status, confidence, since_ns)
+        best = int(mean.argmax())
+        class_id = self._choose(mean, best, t_ns, state)
+        status = Status.UNKNOWN if class_id < 0 else Status.OK
+        confidence = float(mean[best if class_id < 0 else class_id])
+        since_ns = self._hold(state, class_id, status, t_ns)
+        return Smoothed(mean, class_id, status, confidence, since_ns)
 
-    def _choose(self, mean: NDArray[np.float32], t_ns: int, state: SmoothingState) -> int:
-        best, held = int(mean.argmax()), state.class_id
-        if held < 0 or state.since_ns is None or mean[held] < self.config.unknown_threshold:
+    def _choose(
+        self, mean: NDArray[np.float32], best: int, t_ns: int, state: SmoothingState
+    ) -> int:
+        """Return the class to hold from now on, -1 for UNKNOWN."""
+        config, held, since_ns = self.config, state.class_id, state.since_ns
+        is_sure = float(mean[best]) >= config.unknown_threshold
+        challenger = best if is_sure else -1
+        if held < 0 or since_ns is None or not np.isfinite(mean[held]):
+            return challenger
+        leads = float(mean[best] - mean[held]) >= config.hysteresis
+        if float(mean[held]) >= config.unknown_threshold:
+            state.unsure_since_ns = None
+        elif state.unsure_since_ns is None:
+            state.unsure_since_ns = t_ns
+        if is_sure and leads and seconds_between(t_ns, since_ns) >= config.min_hold_s:
             return best
-        leads = float(mean[best] - mean[held]) >= self.config.hysteresis
-        held_enough = seconds_between(t_ns, state.since_ns) >= self.config.min_hold_s
-        return best if leads and held_enough else held
+        doubted_ns = state.unsure_since_ns
+        if doubted_ns is not None and seconds_between(t_ns, doubted_ns) >= config.min_hold_s:
+            return challenger
+        return held
 
     @staticmethod
     def _hold(state: SmoothingState, class_id: int, status: Status, t_ns: int) -> int:
@@ -123,4 +140,5 @@ class ActivitySmoothing:
         changed = (class_id, status) != (state.class_id, state.status)
         if changed or state.since_ns is None:
             state.class_id, state.status, state.since_ns = class_id, status, t_ns
+            state.unsure_since_ns = None
         return state.since_ns

@@ -267,7 +267,7 @@ class TestLiveChanges:
         engine = make_engine(checkpoint)
         half = len(trace) // 2
         run(engine, trace[:half])
-        engine.update(smoothing=SmoothingConfig(unknown_threshold=1.0))
+        engine.update(smoothing=SmoothingConfig(unknown_threshold=1.0, min_hold_s=0.0))
         unsure = run(engine, trace[half:])
         assert {d.status for d in unsure} == {Status.UNKNOWN}
         expected = run(make_engine(checkpoint), trace)[-len(unsure) :]

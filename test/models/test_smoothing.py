@@ -65,20 +65,46 @@ def test_a_label_is_held():
     assert labels(play(smoothing(min_hold_s=0.3), [A, B, B, B, B])) == [0, 0, 0, 1, 1]
 
 
-def test_a_held_label_that_nobody_believes_gives_way_at_once():
-    answers = play(smoothing(min_hold_s=10.0, unknown_threshold=0.3), [A, B, B])
-    assert labels(answers) == [0, 1, 1]
+def test_a_held_label_under_the_threshold_is_kept_as_long_as_any():
+    answers = play(smoothing(min_hold_s=0.2, unknown_threshold=0.3), [A, A, A, B, B, B])
+    assert labels(answers) == [0, 0, 0, 1, 1, 1]
+    near = (0.28, 0.37, 0.35)
+    stream = [A, A, A, near, near, near, near]
+    answers = play(smoothing(min_hold_s=0.2, hysteresis=0.2, unknown_threshold=0.3), stream)
+    assert labels(answers) == [0, 0, 0, 0, 0, 1, 1]
+    assert answers[4].status is Status.OK
+    assert answers[4].confidence == pytest.approx(0.28)
 
 
-def test_a_low_probability_is_unknown_at_once():
-    answers = play(smoothing(min_hold_s=10.0, unknown_threshold=0.5), [A, FLAT, B])
-    assert [answer.status for answer in answers] == [Status.OK, Status.UNKNOWN, Status.OK]
-    assert labels(answers) == [0, -1, 1]
-    assert answers[1].confidence == pytest.approx(0.34)
+def test_without_a_hold_a_label_under_the_threshold_gives_way_at_once():
+    answers = play(smoothing(hysteresis=0.2, unknown_threshold=0.3), [A, (0.28, 0.37, 0.35)])
+    assert labels(answers) == [0, 1]
 
 
-def test_a_probability_that_is_no_number_is_unknown():
-    answers = play(smoothing(), [A, (np.nan,) * 3])
+def test_a_low_probability_is_unknown_once_it_has_lasted():
+    smooth = smoothing(min_hold_s=0.2, unknown_threshold=0.5)
+    answers = play(smooth, [A, FLAT, FLAT, FLAT, B])
+    ok, unknown = Status.OK, Status.UNKNOWN
+    assert [answer.status for answer in answers] == [ok, ok, ok, unknown, ok]
+    assert labels(answers) == [0, 0, 0, -1, 1]
+    assert answers[2].confidence == answers[3].confidence == pytest.approx(0.34)
+    assert answers[3].stable_since_ns == START_NS + to_ns(0.3)
+
+
+def test_a_dip_shorter_than_the_hold_changes_nothing():
+    smooth = smoothing(min_hold_s=0.2, unknown_threshold=0.5)
+    answers = play(smooth, [A, FLAT, FLAT, A, FLAT, FLAT, A])
+    assert labels(answers) == [0] * 7
+    assert {answer.stable_since_ns for answer in answers} == {START_NS}
+
+
+def test_what_a_label_was_doubted_before_it_was_lost_is_forgotten():
+    smooth = smoothing(min_hold_s=0.2, unknown_threshold=0.5)
+    assert labels(play(smooth, [A, FLAT, None, A, FLAT, FLAT, FLAT])) == [0, 0, -1, 0, 0, 0, -1]
+
+
+def test_a_probability_that_is_no_number_is_unknown_at_once():
+    answers = play(smoothing(min_hold_s=10.0), [A, (np.nan,) * 3])
     assert answers[1].status is Status.UNKNOWN
     assert answers[1].class_id == -1
 
@@ -165,7 +191,6 @@ def test_whatever_comes_the_answer_is_valid(stream, config):
         assert answer.probabilities.dtype == np.float32
         assert answer.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
         if answer.status is Status.OK:
-            assert answer.confidence >= config.unknown_threshold
             assert answer.confidence == answer.probabilities[answer.class_id]
         else:
             assert answer.confidence == answer.probabilities.max() < config.unknown_threshold
@@ -184,7 +209,30 @@ def test_a_label_changes_only_when_it_may(stream, config):
         assert after.stable_since_ns == t_ns
         if before.status is not Status.OK or after.status is not Status.OK:
             continue
+        if doubted_s(answers[: index + 1], before, config.unknown_threshold) >= config.min_hold_s:
+            continue
+        assert seconds_between(t_ns, before.stable_since_ns) >= config.min_hold_s
         held = after.probabilities[before.class_id]
-        if held >= config.unknown_threshold:
-            assert seconds_between(t_ns, before.stable_since_ns) >= config.min_hold_s
-            assert after.confidence - held >= config.hysteresis - 1e-6
+        assert after.confidence - held >= config.hysteresis - 1e-6
+
+
+@given(stream=probabilities, config=configs)
+@settings(max_examples=50)
+def test_a_label_is_doubted_no_longer_than_the_hold(stream, config):
+    answers = play(ActivitySmoothing(config=config), stream)
+    for index, answer in enumerate(answers):
+        if answer.status is Status.OK and answer.confidence < config.unknown_threshold:
+            doubted = doubted_s(answers[: index + 1], answer, config.unknown_threshold)
+            assert doubted < config.min_hold_s
+
+
+def doubted_s(answers, held, threshold):
+    """Return for how long ``held``, the answer till the last one, has been under the threshold."""
+    last = first = len(answers) - 1
+    while first >= 0 and answers[first].stable_since_ns >= held.stable_since_ns:
+        if answers[first].probabilities[held.class_id] >= threshold:
+            break
+        first -= 1
+    if first == last:
+        return -1.0
+    return seconds_between(to_ns(last * PERIOD_S), to_ns((first + 1) * PERIOD_S))
