@@ -357,6 +357,11 @@ class AudioConfig(Ranged):
                 f'{self.block_hop_samples / self.sample_rate_hz:g} s, the distance of two tokens, '
                 f'got {self.backbone_hop_s:g}'
             )
+        if self.tokens_are_patches and self.window_s < self.backbone_hop_s:
+            raise ConfigError(
+                'audio.window_s: expected no less than audio.backbone_hop_s, or most decisions '
+                f'hear nothing, got {self.window_s:g} and {self.backbone_hop_s:g}'
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

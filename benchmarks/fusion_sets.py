@@ -28,7 +28,7 @@ from real_data import (
 from rich.console import Console
 
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.data.clip_table import find_clips
+from activity_recognition.training.data.clip_folders import find_clips
 from activity_recognition.training.data.import_clips import import_clips
 from activity_recognition.training.data.splits import SPLITS_FILE
 from activity_recognition.types import Modality

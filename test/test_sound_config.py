@@ -21,6 +21,10 @@ from activity_recognition.types import Modality
             {'backbone': 'yamnet', 'backbone_hop_s': 0.5},
             r'backbone_hop_s must be a multiple of 0\.04 s, .* got 0\.5',
         ),
+        (
+            {'backbone': 'yamnet', 'channels': (), 'window_s': 0.3},
+            r'window_s: expected no less than audio\.backbone_hop_s, .* got 0\.3 and 0\.48',
+        ),
         ({'backbone': 'yamnet', 'channels': (8,)}, r'needs two entries, or none with .*\(8,\)'),
         ({'channels': ()}, r'channels needs two entries, or none with audio\.backbone, got \(\)'),
     ],

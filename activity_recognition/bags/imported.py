@@ -243,14 +243,19 @@ class ImportedRecording:
         """Return what is in it, in words."""
         used = [m for m in SPEC if m in DEFAULT_MODALITIES or self.samples[m.value]]
         parts = [self._amount(SPEC[modality]) for modality in used]
-        parts.append(f'{self.labels} labels')
-        parts += [f'{count} messages of {topic}' for topic, count in self.messages.items()]
+        parts.append(_counted(self.labels, 'label'))
+        counts = self.messages.items()
+        parts += [f'{_counted(count, "message")} of {topic}' for topic, count in counts]
         return ', '.join(parts)
 
     def _amount(self, spec: ModalitySpec) -> str:
         if spec.queue.unit is QueueUnit.SECONDS:
             return f'{self.seconds[spec.name]:.2f} s of {spec.name}'
-        return f'{self.samples[spec.name]} {spec.sample_noun}s'
+        return _counted(self.samples[spec.name], spec.sample_noun)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f'{count} {noun}{"" if count == 1 else "s"}'
 
 
 def write_import(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from activity_recognition.bags.imported import ImportedRecording
     from activity_recognition.console import PlainConsole
-    from activity_recognition.training.data.clip_table import ClipList
+    from activity_recognition.training.data.clip_list import ClipList
     from activity_recognition.training.data.import_clips import ImportedClips
 
 HELP = 'turn video files, key points or a table of clips into recordings'
@@ -160,7 +160,7 @@ def _import(arguments: argparse.Namespace, progress: Callable[[float], None]) ->
 def _run_many(arguments: argparse.Namespace) -> int:
     from activity_recognition.bags.subtitles import SPEECH_DELAY_S
     from activity_recognition.console import PlainConsole
-    from activity_recognition.training.data.clip_table import find_clips
+    from activity_recognition.training.data.clip_folders import find_clips
     from activity_recognition.training.data.import_clips import ImportSettings, import_clips
     from activity_recognition.training.pool import make_progress
 

@@ -14,7 +14,7 @@ from clip_features import ClipFeatures, features_of
 
 from activity_recognition.errors import RecordingError
 from activity_recognition.keypoints import KeyPoints
-from activity_recognition.training.data.clip_table import find_clips
+from activity_recognition.training.data.clip_folders import find_clips
 from activity_recognition.training.data.import_clips import import_clips
 from activity_recognition.types import AudioChunk, Frame, InertialChunk, Utterance
 from factories.media import Pictures, Tone, moving_box, quarters, write_media

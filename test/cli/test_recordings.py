@@ -135,7 +135,7 @@ def test_import_says_what_a_clip_brought(command, clip, tmp_path):
     out = tmp_path / 'imported'
     status, printed, _ = command('import', clip, *words, '--out', out)
     assert status == 0
-    assert '10 frames, 0.00 s of audio, 1 utterances, 1 labels' in printed
+    assert '10 frames, 0.00 s of audio, 1 utterance, 1 label' in printed
     assert len(frames(out)) == 10
 
 
@@ -236,7 +236,7 @@ def test_a_table_of_clips_becomes_a_folder_of_recordings(command, clips, tmp_pat
     assert status == 0
     assert printed == (
         f'{out}: 2 clips imported, 0 were there already, 1 left out; labels: calm 1, fight 1; '
-        'imported now: 0.4 s, 5 frames, 0.00 s of audio, 1 utterances, 2 labels\n'
+        'imported now: 0.4 s, 5 frames, 0.00 s of audio, 1 utterance, 2 labels\n'
     )
     assert f'left out: {clips / "clips.csv"}:3: {clips / "torn.mp4"}: cannot read' in err
     assert 'columns that are not used: loudness' in err

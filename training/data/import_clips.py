@@ -25,7 +25,7 @@ from activity_recognition.errors import (
 )
 from activity_recognition.scratch import replace_text, writing
 from activity_recognition.text_files import exists, parse_json, read_json_object, read_text
-from activity_recognition.training.data.clip_table import ClipList, ClipRow
+from activity_recognition.training.data.clip_list import ClipList, ClipRow
 from activity_recognition.training.data.splits import SPLITS_FILE, update_splits
 
 MEMORY = '.imported.json'

@@ -23,7 +23,10 @@ from activity_recognition.recorded import DEFAULTS, NONE, RecordedConfig
 from activity_recognition.sensors import SignalHealth
 from activity_recognition.streams import windows
 from activity_recognition.training.data.clock_findings import ClockWatch
-from activity_recognition.training.data.light_findings import LightWatch
+from activity_recognition.training.data.light_findings import (
+    LightWatch,
+    too_little_and_too_much_light,
+)
 from activity_recognition.training.data.places import BagFolder
 from activity_recognition.training.data.silence_findings import SilenceWatch, silent_audio
 from activity_recognition.training.data.splits import settings_of
@@ -81,6 +84,8 @@ class RecordingInspection:
     """Usable samples per modality."""
     silent: bool = False
     """Whether it has audio, and that is silence from end to end."""
+    brightness: float | None = None
+    """Of its images, see :class:`LightWatch`; None without images."""
     label_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds of each label."""
     covered_s: Mapping[tuple[str, Modality], float] = field(default_factory=dict)
@@ -170,14 +175,14 @@ def inspect(
         )
     )
     recordings = tuple(outcomes[index] for index in range(len(work)))
-    silence = silent_audio(
-        {r.recording: r.silent for r in recordings}, {r.recording: r.label_s for r in recordings}
-    )
+    labels = {r.recording: r.label_s for r in recordings}
+    silence = silent_audio({r.recording: r.silent for r in recordings}, labels)
+    light = too_little_and_too_much_light({r.recording: r.brightness for r in recordings}, labels)
     problems = [
         *(Problem(text=text, fatal=True) for text in unread),
         *(Problem(text=text, fatal=True) for text in wrong_splits),
         *_missing_modalities(recordings),
-        *(Problem(text=text) for text in silence),
+        *(Problem(text=text) for text in (*light, *silence)),
         *_rare_labels(recordings),
     ]
     return Inspection(recordings=recordings, problems=tuple(problems))
@@ -213,6 +218,7 @@ def _inspect(work: _Work) -> RecordingInspection:
         chosen=frozenset(m for m, r in ROLES.items() if getattr(roles, r)),
         samples=dict(watch.counts),
         silent=watch.silence.silent,
+        brightness=watch.light.brightness,
         label_s=label_seconds(scan.spans),
         covered_s=_coverage(scan.spans, watch.seen, start_ns),
     )
@@ -234,7 +240,7 @@ class _SampleWatch:
         self._signal_problems: dict[tuple[Modality, str], str] = {}
         """The first of each kind."""
         self._clocks = ClockWatch()
-        self._light = LightWatch()
+        self.light = LightWatch()
         self.silence = SilenceWatch()
         self._stamps = _StampWatch(to_ns(sync.reset_after_s))
 
@@ -268,7 +274,7 @@ class _SampleWatch:
         modality = modality_of(sample)
         self.counts[modality] += 1
         self._clocks.add(sample)
-        self._light.add(sample)
+        self.light.add(sample)
         self.silence.add(sample)
         first_ns, _ = self._arrivals.get(modality, (sample.arrival_ns, 0))
         self._arrivals[modality] = first_ns, sample.arrival_ns
@@ -299,8 +305,6 @@ class _SampleWatch:
         for sentence in self._signal_problems.values():
             yield Problem(text=f'{path}: {sentence}')
         for text in self._clocks.problems(path, jumps=bool(self._resets)):
-            yield Problem(text=text)
-        for text in self._light.problems(path):
             yield Problem(text=text)
         for text in self._stamps.problems():
             yield Problem(text=f'{path}: {text}')

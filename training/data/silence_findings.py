@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from activity_recognition.training.data.several_recordings import named, shares
 from activity_recognition.types import AudioChunk, Sample
 
 SILENT = 2.0**-12
 """Largest sample, of 1, of what is called silence: 8 steps of 16 bits, which a codec may leave of
 digital silence: -72 dB. The faintest of 155 audible clips of surveillance cameras has a mean volume
 of -50 dB."""
-_NAMED = 3
-"""Recordings that the note names."""
 
 
 class SilenceWatch:
@@ -44,16 +42,10 @@ def silent_audio(
         silent: of each recording, whether its audio is silence.
         labels: that each recording has.
     """
-    names = [path for path, is_silent in silent.items() if is_silent]
-    if not names:
-        return
-    first = ', '.join(str(path) for path in names[:_NAMED]) + (', …' if len(names) > _NAMED else '')
-    share = f' in {len(names)} of {len(silent)} recordings' if len(names) > 1 else ''
-    of_all = Counter(label for path in silent for label in labels[path])
-    here = Counter(label for path in names for label in labels[path])
-    listed = ', '.join(f'{label} {here[label]} of {of_all[label]}' for label in sorted(here))
-    yield (
-        f'{first}: the audio is silence from end to end{share}{f" ({listed})" if listed else ""}; '
-        'was the microphone off, or has the video an empty track? Where labels differ in this, a '
-        'network learns the silence'
-    )
+    found = [path for path, is_silent in silent.items() if is_silent]
+    if found:
+        yield (
+            f'{named(found)}: the audio is silence from end to end{shares(found, labels)}; was the '
+            'microphone off, or has the video an empty track? Where labels differ in this, a '
+            'network learns the silence'
+        )

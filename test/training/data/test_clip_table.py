@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.training.data.clip_table import ClipList, find_clips, read_clip_table
+from activity_recognition.training.data.clip_folders import find_clips
+from activity_recognition.training.data.clip_list import ClipList
+from activity_recognition.training.data.clip_table import read_clip_table
 
 
 @pytest.fixture
@@ -304,6 +306,39 @@ def test_a_tsv_with_commas_is_taken_as_it_is(tmp_path: Path):
     (tmp_path / 'a.mp4').touch()
     (tmp_path / 'clips.tsv').write_text('clip,label\na.mp4,calm\n')
     assert len(find_clips(tmp_path).rows) == 1
+
+
+def label_folders(folder: Path, *labels: str) -> None:
+    for label in labels:
+        (folder / label).mkdir()
+        (folder / label / 'a.mp4').touch()
+
+
+@pytest.mark.parametrize('content', ['name\tage\nAnna\t31\n', 'a,b\n1,2\n', '', '\n'])
+def test_beside_folders_of_labels_a_table_of_something_else_is_left_aside(tmp_path, content):
+    label_folders(tmp_path, 'calm', 'fight')
+    (tmp_path / 'people.tsv').write_text(content)
+    (tmp_path / 'more.csv').write_text(content)
+    assert [row.label for row in find_clips(tmp_path).rows] == ['calm', 'fight']
+
+
+@pytest.mark.parametrize('header', ['clip,lable', 'clips,label', 'LABEL;clip'])
+def test_beside_folders_of_labels_a_table_of_clips_counts_with_its_mistakes(tmp_path, header):
+    label_folders(tmp_path, 'calm', 'fight')
+    (tmp_path / 'mine.csv').write_text(header + '\n')
+    if header == 'LABEL;clip':
+        assert not find_clips(tmp_path).rows
+    else:
+        with pytest.raises(RecordingError, match=r'mine\.csv:1: .*column'):
+            find_clips(tmp_path)
+
+
+@pytest.mark.parametrize('folders', [(), ('clips',)])
+def test_without_folders_of_labels_the_only_table_says_what_it_lacks(tmp_path, folders):
+    label_folders(tmp_path, *folders)
+    (tmp_path / 'mine.tsv').write_text('file\tname\n')
+    with pytest.raises(RecordingError, match=r"mine\.tsv:1: the column 'clip' is missing"):
+        find_clips(tmp_path)
 
 
 def test_two_tables_of_one_name_are_not_chosen_between(tmp_path: Path):

@@ -18,7 +18,8 @@ from activity_recognition.models.tokenizer import train_tokenizer
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data import import_clips as import_clips_module
 from activity_recognition.training.data.cache import recording_key
-from activity_recognition.training.data.clip_table import ClipList, find_clips
+from activity_recognition.training.data.clip_folders import find_clips
+from activity_recognition.training.data.clip_list import ClipList
 from activity_recognition.training.data.crops import cut_crop, plan_epoch
 from activity_recognition.training.data.dataset import open_segments
 from activity_recognition.training.data.import_clips import ImportedClips, import_clips

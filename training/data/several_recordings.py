@@ -1,0 +1,34 @@
+"""Names the recordings that one note is about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+_NAMED = 3
+"""Recordings that a note names."""
+
+
+def named(recordings: Sequence[Path]) -> str:
+    """Return the names of the first few recordings.
+
+    Args:
+        recordings: that a note is about, at least one.
+    """
+    more = ', …' if len(recordings) > _NAMED else ''
+    return ', '.join(str(path) for path in recordings[:_NAMED]) + more
+
+
+def shares(recordings: Sequence[Path], labels: Mapping[Path, Collection[str]]) -> str:
+    """Return how many of all recordings, and of those with each label, a note is about.
+
+    Args:
+        recordings: that the note is about.
+        labels: that each of all recordings has.
+    """
+    of_all = Counter(label for each in labels.values() for label in each)
+    here = Counter(label for path in recordings for label in labels[path])
+    listed = ', '.join(f'{label} {here[label]} of {of_all[label]}' for label in sorted(here))
+    share = f' in {len(recordings)} of {len(labels)} recordings' if len(recordings) > 1 else ''
+    return share + (f' ({listed})' if listed else '')
