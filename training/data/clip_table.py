@@ -85,8 +85,8 @@ def speaks_of_clips(path: Path) -> bool:
     return any(name in header for name in REQUIRED)
 
 
-def _read(path: Path) -> tuple[list[tuple[int, list[str]]], str]:
-    """Return the rows of a table with their lines, and what ended it early."""
+def _read(path: Path) -> tuple[list[tuple[int, list[str]]], str | None]:
+    """Return the rows of a table with their lines, and what ended it early, if anything."""
     delimiters = TABLES.get(path.suffix.lower(), TABLES['.csv'])
     rows, ended = read_rows(path, RecordingError, what='the table of clips', delimiters=delimiters)
     return _without_empty_columns(rows), ended
