@@ -101,7 +101,7 @@ class VideoConfig(Ranged):
     motion_memory_s: float = setting(0.0, low=0.0, high=60.0, optional_in_checkpoint=True)
     """How long what has changed is averaged at each place, with its direction, seconds; a token
     read from how much and how disordered it is is added to the frame's. 0 for none. For a camera
-    that stands still."""
+    that stands still. A network whose backbone finds key points then takes images beside them."""
     appearance: bool = setting(True, optional_in_checkpoint=True)
     """Whether single frames are encoded; without, only motion is."""
     key_points: tuple[str, ...] = setting((), optional_in_checkpoint=True)
@@ -122,6 +122,11 @@ class VideoConfig(Ranged):
     def exposes(self) -> bool:
         """Whether the brightness of images is normalised."""
         return self.exposure == 'normalise' and not self.key_points
+
+    @property
+    def takes_both(self) -> bool:
+        """Whether images are taken beside the key points that are found in them."""
+        return self.finds_key_points and self.motion_memory_s > 0
 
     @property
     def finds_key_points(self) -> bool:
@@ -220,6 +225,8 @@ class VideoConfig(Ranged):
             )
         of_pixels = ('motion_channels', 'motion_memory_s')
         wrong = [name for name in of_pixels if getattr(self, name)]
+        if self.takes_both:
+            wrong.remove('motion_memory_s')
         if self.backbone and not self.finds_key_points:
             wrong.insert(0, 'backbone')
         if wrong or not self.appearance:

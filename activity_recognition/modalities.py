@@ -100,6 +100,7 @@ SPECS: tuple[ModalitySpec, ...] = (
                 dims=5,
                 other_form=OtherForm(setting='key_points', dtype='float32', dims=4),
             ),
+            ArraySpec(name='images', dtype='uint8', dims=5, needs='takes_both'),
         ),
     ),
     ModalitySpec(

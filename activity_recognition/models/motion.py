@@ -75,7 +75,7 @@ class FrameComparison(nn.Module):
         span_s = config.video.motion_span_s
         self.span_ns = to_ns(span_s)
         self.longest_ns = to_ns(span_s * LONGEST)
-        self._exposes = config.video.exposes
+        self._exposes = config.video.exposure == 'normalise'
 
     def gain(self, frames: Tensor) -> Tensor | None:
         """Return the gain (N,) of uint8 frames (N, S, S, 3), None where their exposure stays.

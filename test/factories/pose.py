@@ -20,6 +20,11 @@ FINDING: ModelConfig = dataclasses.replace(
 )
 """Key points are found in frames by a pose network."""
 
+FINDING_AND_MOVING: ModelConfig = dataclasses.replace(
+    FINDING, video=dataclasses.replace(FINDING.video, motion_memory_s=0.5, motion_span_s=0.1)
+)
+"""What moves in the images is seen as well."""
+
 
 @contextmanager
 def made_up_pose(folder: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from activity_recognition.streams import windows
 from activity_recognition.types import Frame, Modality
 from factories.answers import assert_equal, dense, streamed
 from factories.networks import make_checkpoint
-from factories.pose import FINDING, made_up_pose, moving, scene_of_images
+from factories.pose import FINDING, FINDING_AND_MOVING, made_up_pose, moving, scene_of_images
 from factories.streams import START_NS, Scene
 
 pytest.importorskip('ai_edge_litert')
@@ -43,14 +43,50 @@ def trace(**kwargs):
 
 
 @pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-@pytest.mark.parametrize('key_points_every', [0, 5])
-def test_streaming_equals_dense(dtype, tolerance, key_points_every):
-    checkpoint = make_checkpoint(FINDING, dtype=dtype)
+@pytest.mark.parametrize(
+    ('config', 'key_points_every'),
+    [(FINDING, 0), (FINDING, 5), (FINDING_AND_MOVING, 0)],
+    ids=['found', 'some given', 'images beside'],
+)
+def test_streaming_equals_dense(dtype, tolerance, config, key_points_every):
+    checkpoint = make_checkpoint(config, dtype=dtype)
     found_trace = trace(key_points_every=key_points_every)
     assert sum(window.reset for window in found_trace) == 1
     found, _ = streamed(checkpoint, found_trace)
     assert_equal(found, dense(checkpoint, found_trace), tolerance)
     assert found.present[:, 0].any()
+
+
+def test_what_moves_in_the_images_is_added_to_the_key_points():
+    """Whether a person is found or not: the two tokens are summed."""
+    system = make_checkpoint(FINDING_AND_MOVING).system
+    part = segments(trace(), FINDING_AND_MOVING)[0]
+    images = part.arrays['images']
+    side = FINDING_AND_MOVING.video.input_size_px
+    assert images.shape == (*part.arrays['frames'].shape[:1], side, side, 3)
+    assert images.dtype == np.uint8
+    encoder = system.video_encoder
+    assert encoder.directions is not None
+    batch = {
+        name: torch.from_numpy(part.arrays[name]).unsqueeze(0)
+        for name in ('frames', 'frame_stamps', 'images')
+    }
+    mask = torch.ones(1, len(images), dtype=torch.bool)
+    given = batch['frames'], batch['frame_stamps'], mask
+    assert not torch.equal(encoder(*given, batch['images']), encoder(*given, batch['images'] * 0))
+
+
+def test_a_network_of_both_refuses_key_points_without_an_image():
+    front_end = VideoFrontEnd(FrontEndSettings(config=FINDING_AND_MOVING))
+    frame = next(
+        sample
+        for window in trace(key_points_every=1)
+        for sample in window.samples
+        if isinstance(sample, Frame)
+    )
+    with pytest.raises(ShapeError, match='expected an image, in which this network finds key poi'):
+        front_end.check(frame)
+    front_end.check(dataclasses.replace(frame, key_points=None))
 
 
 def test_the_crop_follows_and_is_forgotten_at_a_reset():

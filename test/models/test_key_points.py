@@ -203,6 +203,10 @@ class TestSettings:
             ({'backbone': 'x'}, 'video.backbone: expected the default with video.key_points'),
             ({'motion_channels': (4,)}, 'video.motion_channels: expected the default'),
             ({'motion_memory_s': 1.0}, 'video.motion_memory_s: expected the default'),
+            (
+                {'backbone': 'movenet', 'motion_memory_s': 1.0, 'motion_channels': (4,)},
+                'video.motion_channels: expected the default',
+            ),
         ],
     )
     def test_what_cannot_be_is_refused(self, changes, fault):

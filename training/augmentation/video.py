@@ -35,9 +35,13 @@ def augment(
         model: the network.
         rng: what is drawn.
     """
-    if model.video.key_points:
-        return {'frames': change_points(crop['frames'], model.video.joints, config, rng)}
     side = model.video.input_size_px
+    if model.video.key_points:
+        changed = {'frames': change_points(crop['frames'], model.video.joints, config, rng)}
+        if model.video.takes_both:
+            # Mirrored or not by itself: directions are summed up without regard to which they are.
+            changed['images'] = change_frames(crop['images'], config, rng, side)
+        return changed
     return {'frames': change_frames(crop['frames'], config, rng, side)}
 
 

@@ -187,7 +187,7 @@ def _keys(recording: Path, made: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 _OF = {
-    Modality.VIDEO: ('input_size_px', 'least_side_px', 'key_points', 'key_point_finder'),
+    Modality.VIDEO: ('input_size_px', 'least_side_px', 'key_points', 'key_point_finder', 'images'),
     Modality.AUDIO: ('sound_backbone',),
 }
 _MODALITIES = 'modalities'
@@ -244,6 +244,7 @@ def _all_settings(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         **decoded,
         **({'key_points': list(model.video.joints)} if model.video.key_points else {}),
         **({'key_point_finder': finder_identity(model.video)} if found else {}),
+        **({'images': True} if model.video.takes_both else {}),
         **_of_backbone(model.audio),
         'audio': {k: v for k, v in to_mapping(model.audio).items() if 'backbone' not in k},
         # What older recordings, shards and checkpoints do not know has its default there.

@@ -168,7 +168,7 @@ def _decode(sample: Sample, *, wide: bool) -> tuple[dict[str, Any], SegmentArray
         arrays = {name: file[name] for name in small_keys(modalities)}
     optional = depending_keys(modalities)
     for name in (*large_keys(modalities), *([WIDE] if wide else [])):
-        if name not in optional or f'{name}.npy' in sample:
+        if name not in optional or name in index['pictures'] or f'{name}.npy' in sample:
             arrays[name] = _read_large(sample, name, index)
     return index, SegmentArrays(arrays=arrays, texts=tuple(index['texts']))
 

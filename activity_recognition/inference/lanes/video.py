@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from activity_recognition.config import ModelConfig
+from activity_recognition.errors import ShapeError
 from activity_recognition.inference.frame_inputs import FrameArray, frame_input, random_points
 from activity_recognition.inference.lanes.artificial import Scene
 from activity_recognition.inference.lanes.lane import (
@@ -26,7 +28,8 @@ from activity_recognition.inference.lanes.lane import (
     time_arrays,
     turns,
 )
-from activity_recognition.inference.precision import upload
+from activity_recognition.inference.precision import upload, upload_stack
+from activity_recognition.inference.resizing import Pixels
 from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.directions import DirectionState
 from activity_recognition.models.key_points import KeyPointMotion
@@ -47,6 +50,8 @@ class PreparedFrame(NamedTuple):
     """(S, S, 3), or as it came where the device resamples it; or key points, (J, 3)."""
     stamp_ns: int
     arrival_ns: int
+    seen: NDArray[np.uint8] | None = None
+    """(S, S, 3), what the key points were found in, for a network that takes both."""
 
 
 class VideoFrontEnd(FrontEnd[Frame, PreparedFrame]):
@@ -55,27 +60,43 @@ class VideoFrontEnd(FrontEnd[Frame, PreparedFrame]):
     def __init__(self, settings: FrontEndSettings) -> None:
         """Prepare frames for the network of ``settings``."""
         super().__init__(settings)
-        self._input = frame_input(settings.config.video, resize=settings.resize)
+        video = settings.config.video
+        self._input = frame_input(video, resize=settings.resize)
+        self._seen = Pixels(video.input_size_px, resize=True) if video.takes_both else None
 
     def check(self, sample: Frame) -> None:
         """Raise ShapeError for a frame without what the network takes."""
         self._input.check(sample)
+        if self._seen is not None and sample.key_points is not None:
+            raise ShapeError(
+                'frame: expected an image, in which this network finds key points and sees what '
+                'moves, got key points; take a network without video.motion_memory_s'
+            )
 
     def prepare(self, sample: Frame) -> tuple[PreparedFrame]:
         """Return the frame as the network sees it, or what is left to be resampled."""
         image = self._input.prepare(sample)
-        return (PreparedFrame(image, sample.stamp_ns, sample.arrival_ns),)
+        seen = None if self._seen is None else self._seen.prepare(sample)
+        return (PreparedFrame(image, sample.stamp_ns, sample.arrival_ns, seen),)
 
     def clear(self) -> None:
         """Forget the frames before."""
         self._input.clear()
 
     def arrays(self, prepared: Sequence[PreparedFrame]) -> Arrays:
-        """Return ``frames`` (T, S, S, 3) or (T, J, 3) with times; see :meth:`FrontEnd.arrays`."""
+        """Return ``frames`` (T, S, S, 3) or (T, J, 3) with times; see :meth:`FrontEnd.arrays`.
+
+        Of a network that takes both, ``frames`` are key points and ``images`` what they were found
+        in, (T, S, S, 3).
+        """
         images = [item.image for item in prepared]
         frames = np.stack(images) if images else self._input.empty()
         times = [(item.stamp_ns, item.arrival_ns) for item in prepared]
-        return {'frames': frames, **time_arrays('frame', times)}
+        found: Arrays = {'frames': frames, **time_arrays('frame', times)}
+        if self._seen is not None:
+            seen = [item.seen for item in prepared if item.seen is not None]
+            found['images'] = np.stack(seen) if seen else self._seen.empty()
+        return found
 
 
 class VideoLane(Lane[Frame, PreparedFrame]):
@@ -105,9 +126,7 @@ class VideoLane(Lane[Frame, PreparedFrame]):
         """Encode frames; see :meth:`Lane.encode`."""
         slots = [stream.slot for stream, frames in batch for _ in frames]
         stamps_ns = [frame.stamp_ns for _, frames in batch for frame in frames]
-        tokens = self._encode_alone(
-            [f.image for _, frames in batch for f in frames], slots, stamps_ns
-        )
+        tokens = self._encode_alone([f for _, frames in batch for f in frames], slots)
         for turn in turns(slots):
             alone = len(turn) == len(slots)
             self._attend_to_past(
@@ -116,17 +135,16 @@ class VideoLane(Lane[Frame, PreparedFrame]):
                 tokens if alone else tokens[upload(np.array(turn), self._device)],
             )
 
-    def _encode_alone(
-        self, images: Sequence[FrameArray], slots: Sequence[int], stamps_ns: Sequence[int]
-    ) -> Tensor:
+    def _encode_alone(self, prepared: Sequence[PreparedFrame], slots: Sequence[int]) -> Tensor:
         """Return the tokens (n, D) of frames by themselves, with what has moved in them."""
-        frames = self._input.stack(images, self._device)
+        stamps_ns = [item.stamp_ns for item in prepared]
+        frames = self._input.stack([item.image for item in prepared], self._device)
         moved = [self._moved[slot] for slot in slots]
         given: tuple[Tensor, ...] = (frames,)
         if isinstance(self._motion, KeyPointMotion):
             given += self._motion.compared(frames, stamps_ns, moved)
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
-        if len(images) <= limit:
+        if len(prepared) <= limit:
             (tokens,) = self._backend.run('frame', *given)
         else:
             # Each part is copied: a backend may overwrite it with the next one's.
@@ -136,7 +154,9 @@ class VideoLane(Lane[Frame, PreparedFrame]):
             tokens = tokens + self._motion.step(frames, stamps_ns, moved)
         if self._directions is not None:
             turned = [self._turned[slot] for slot in slots]
-            tokens = tokens + self._directions.step(frames, stamps_ns, turned)
+            seen = [item.seen for item in prepared if item.seen is not None]
+            images = upload_stack(seen, self._device) if seen else frames
+            tokens = tokens + self._directions.step(images, stamps_ns, turned)
         return tokens
 
     def _attend_to_past(

@@ -141,7 +141,9 @@ class VideoTransformer(Encoder):
 
     def encode(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the tokens (B, T, D) of a batch's frames."""
-        tokens: Tensor = self(batch['frames'], batch['frame_stamps'], batch['frame_mask'])
+        tokens: Tensor = self(
+            batch['frames'], batch['frame_stamps'], batch['frame_mask'], batch.get('images')
+        )
         return tokens
 
     @classmethod
@@ -190,21 +192,26 @@ class VideoTransformer(Encoder):
         if isinstance(self.frame_encoder, FrameEncoder):
             self.frame_encoder.merge_operators()
 
-    def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, frames: Tensor, stamps_ns: Tensor, mask: Tensor, images: Tensor | None = None
+    ) -> Tensor:
         """Encode a recording.
 
         Args:
             frames: uint8 (B, T, S, S, 3), RGB, or key points (B, T, J, 3), in order of arrival.
             stamps_ns: int64 (B, T), increasing along T.
             mask: bool (B, T), False for padding, which comes last in a row.
+            images: uint8 (B, T, S, S, 3), what key points were found in, for a network that takes
+                both.
 
         Returns:
             (B, T, D); the token at t depends on frames up to t alone.
         """
         x = self.encode_frames(frames, mask)
-        for part in (self.motion, self.directions):
+        seen = frames if images is None else images
+        for part, content in ((self.motion, frames), (self.directions, seen)):
             if part is not None:
-                moved = part(frames, stamps_ns, mask).to(x.dtype)
+                moved = part(content, stamps_ns, mask).to(x.dtype)
                 x = x.index_put((mask,), moved, accumulate=True)
         for block in self.blocks:
             x = self._dense_block(block, x, stamps_ns, mask)  # type: ignore[arg-type]

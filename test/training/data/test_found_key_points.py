@@ -10,6 +10,8 @@ from activity_recognition.config import SyncConfig
 from activity_recognition.errors import WeightsError
 from activity_recognition.front_ends import litert
 from activity_recognition.models.pretrained import with_backbones
+from activity_recognition.training.augmentation.video import augment
+from activity_recognition.training.augmentation_config import AugmentationConfig
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.cache import (
     Preparation,
@@ -23,7 +25,7 @@ from activity_recognition.training.sharding.samples import from_samples, to_samp
 from activity_recognition.types import Frame
 from activity_recognition.weights import identity
 from factories.networks import TINY
-from factories.pose import FINDING, made_up_pose
+from factories.pose import FINDING, FINDING_AND_MOVING, made_up_pose
 
 pytest.importorskip('ai_edge_litert')
 
@@ -56,6 +58,26 @@ def test_key_points_are_kept_in_place_of_images(recordings, pose):
     assert TrainConfig().wide_px(FINDING) == 0
 
 
+def test_images_are_kept_beside_key_points_where_what_moves_is_seen(recordings, pose, tmp_path):
+    arrays = preprocess_recording(recordings / 'recording_0', FINDING_AND_MOVING, SyncConfig())
+    [segment] = arrays.segments
+    side = FINDING_AND_MOVING.video.input_size_px
+    assert segment.arrays['frames'].shape == (96, 17, 3)
+    assert segment.arrays['images'].shape == (96, side, side, 3)
+    samples = list(to_samples('a', 'a', arrays, ()))
+    [again] = from_samples(samples, wide=False).segments
+    for name in ('frames', 'images'):
+        np.testing.assert_array_equal(again.arrays[name], segment.arrays[name])
+    changed = augment(
+        {name: segment.arrays[name][:8] for name in ('frames', 'images')},
+        AugmentationConfig(),
+        FINDING_AND_MOVING,
+        np.random.default_rng(0),
+    )
+    assert changed['images'].shape == (8, side, side, 3)
+    assert changed['frames'].shape == (8, 17, 3)
+
+
 def test_a_cached_recording_needs_no_weights(recordings, pose, tmp_path, monkeypatch):
     work = Preparation(
         recording=recordings / 'recording_1', cache=tmp_path, model=FINDING, sync=SyncConfig()
@@ -79,6 +101,7 @@ def test_a_cached_recording_needs_no_weights(recordings, pose, tmp_path, monkeyp
     [
         {'person_search_frames': 8},
         {'exposure': 'none'},
+        {'motion_memory_s': 1.0},
         {'backbone': ''},
         {'backbone': 'blazepose'},
     ],
