@@ -10,9 +10,10 @@ from pathlib import Path
 import fusion
 import numpy as np
 import pytest
-from fusion import AFTER, ALONE, ARMS, BEFORE, answers_of, arms_of
+from fusion import AFTER, ALONE, ARMS, BEFORE, arms_of
 from fusion_report import PLAIN, Scores, differences, goals, make_report, ways_of
 from fusion_sets import SETS, ClipSet, ClipTruth, Fold
+from kept_answers import answers_of
 from real_data import ClipAnswer, FoldRun
 
 from activity_recognition.types import Modality
