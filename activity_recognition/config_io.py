@@ -24,7 +24,7 @@ from activity_recognition.errors import QUOTE_LIMIT, ConfigError, quoted
 T = TypeVar('T')
 _EXPONENT = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+', re.ASCII)
 
-MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips', 'joints')
+MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips', 'joints', 'joints_detailed')
 """Names of the model presets shipped with the package that begin from scratch."""
 
 PRETRAINED_PRESETS = ('small_minilm', 'base_dinov2', 'sound_yamnet')

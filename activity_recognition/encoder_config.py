@@ -114,6 +114,16 @@ class VideoConfig(Ranged):
     body_size: bool = setting(False, optional_in_checkpoint=True)
     """Whether a network of key points also sees how large the body is in the image, so how near,
     and where its middle is; without, it sees bodies by their own measure alone."""
+    heads_by_age: bool = setting(False, optional_in_checkpoint=True)
+    """Whether the heads of the temporal blocks begin by looking at ages of their own, from the frame
+    itself to half a second before, and the last one at all alike; else all begin as the last one.
+    From few recordings, it is not learnt where to look."""
+    joint_distances: bool = setting(False, optional_in_checkpoint=True)
+    """Whether a network of key points also sees how far each joint is from each other one, by the
+    body's own measure: that stays as it is when somebody leans, or is seen from the other side."""
+    slow_motion: bool = setting(False, optional_in_checkpoint=True)
+    """Whether a network of key points also sees how joints have moved since the oldest frame that
+    it keeps, up to four times ``motion_span_s`` ago."""
     exposure: str = setting('normalise', unnamed_in_checkpoint='none')
     """Whether images are brought to about the same brightness first: ``normalise``, by a bounded
     gain of each, or ``none``, as in checkpoints that do not name it. Key points are left alone."""
@@ -182,11 +192,12 @@ class VideoConfig(Ranged):
             object.__setattr__(self, 'key_points', ('coco17',))
         if not self.appearance:
             self._check_motion_alone()
-        if self.body_size and not self.key_points:
-            raise ConfigError(
-                'video.body_size: expected video.key_points or a backbone that finds them, got a '
-                'network that sees pixels'
-            )
+        for name in ('body_size', 'joint_distances', 'slow_motion'):
+            if getattr(self, name) and not self.key_points:
+                raise ConfigError(
+                    f'video.{name}: expected video.key_points or a backbone that finds them, got '
+                    'a network that sees pixels'
+                )
         if self.key_points:
             self._check_key_points()
         if any(value <= 0 for value in self.image_std):

@@ -42,6 +42,12 @@ class AugmentationConfig(Ranged):
     frame."""
     joint_loss: float = setting(0.1, low=0.0, high=1.0)
     """Chance that a joint of key points is missing, in a whole crop or in a frame."""
+    joint_swap: float = setting(0.0, low=0.0, high=1.0, optional_in_checkpoint=True)
+    """In up to this share of a crop's frames, left and right joints of key points change places, as
+    detectors confuse them."""
+    foreshortening: float = setting(0.0, low=0.0, high=2.0, optional_in_checkpoint=True)
+    """Logarithm of how far bodies of key points become wider or narrower in the image at most, the
+    same in a whole crop, as when they are turned about the vertical."""
     level: float = setting(0.35, low=0.0, high=3.0)
     """Largest change of loudness, units of the log-mel spectrogram (1 is 17 dB)."""
     mel_shift: float = setting(0.0, low=0.0, high=32.0)

@@ -18,6 +18,11 @@ NUM_KNOTS = 12
 """Knots of every function of age."""
 AGE_RESOLUTION_S = 0.05
 """Age around which the knots turn from evenly to logarithmically spaced, seconds."""
+FIRST_AGE_S, AGE_RATIO = 0.05, 1.6
+"""Age about which the second head begins to look where each has its own, and how much later each
+next one does."""
+NEARNESS = 2.0
+"""How much less such a head attends for each knot farther from its age: by this power of e."""
 QUERY_CHUNK = 256
 """Queries handled at once by a dense pass, so that memory grows with time and not its square."""
 
@@ -40,6 +45,15 @@ class AgeBias(nn.Module):
         super().__init__()
         self.horizon_s = horizon_s
         self.table = nn.Parameter(torch.zeros(NUM_KNOTS, num_heads))
+
+    def part_ages(self) -> None:
+        """Let each head look about an age of its own to begin with, the last one at all alike."""
+        num_heads = self.table.shape[1]
+        ages = [0.0, *(FIRST_AGE_S * AGE_RATIO**head for head in range(num_heads - 2))]
+        with torch.no_grad():
+            for head, age_s in enumerate(ages[: num_heads - 1]):
+                place = _position(torch.tensor(age_s), self.horizon_s)
+                self.table[:, head] = -NEARNESS * (torch.arange(NUM_KNOTS) - place).abs()
 
     def forward(self, knots: Tensor) -> Tensor:
         """Return the bias (..., N, H) for ages given as weights of knots (..., N, K)."""

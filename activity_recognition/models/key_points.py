@@ -31,8 +31,9 @@ PLACE = 2.0
 """What brings places in the image to the scale of postures."""
 LEAST_S = 0.03
 """Least time by which a difference of places is divided, seconds."""
-VELOCITY, SHIFT, PATH = 0.3, 0.5, 2.0
-"""What brings velocities of joints, those of the body, and its way to the scale of postures."""
+VELOCITY, SHIFT, PATH, SLOW = 0.3, 0.5, 2.0, 1.0
+"""What brings velocities of joints, those of the body, its way, and how far joints have come since
+the oldest frame to the scale of postures."""
 
 
 class Body(NamedTuple):
@@ -79,6 +80,30 @@ class OwnMeasures(nn.Module):
         return Body(apart / size.unsqueeze(-1), seen, middle, size, kind)
 
 
+class JointDistances(nn.Module):
+    """How far joints are from each other, in units of the body's size.
+
+    Yang et al. 2019, "Make Skeleton-based Action Recognition Model Smaller, Faster and Better".
+    """
+
+    first: Tensor
+    second: Tensor
+
+    def __init__(self, joints: int) -> None:
+        """Take each pair of so many joints once."""
+        super().__init__()
+        first, second = torch.triu_indices(joints, joints, offset=1)
+        self.outputs = len(first)
+        self.register_buffer('first', first, persistent=False)
+        self.register_buffer('second', second, persistent=False)
+
+    def forward(self, body: Body) -> Tensor:
+        """Return the distances (N, J (J - 1) / 2) of bodies; 0 where a joint of two is missing."""
+        apart = body.joints[:, self.first] - body.joints[:, self.second]
+        both = body.seen[:, self.first] * body.seen[:, self.second]
+        return apart.square().sum(-1).sqrt() * both
+
+
 class KeyPointEncoder(nn.Module):
     """The posture of one frame to one token: where joints are, and how sure that is."""
 
@@ -88,7 +113,9 @@ class KeyPointEncoder(nn.Module):
         joints = config.video.joints
         self.measures = OwnMeasures(joints)
         self.sees_size = config.video.body_size
+        self.distances = JointDistances(len(joints)) if config.video.joint_distances else None
         inputs = 3 * len(joints) + (3 if self.sees_size else 0)
+        inputs += self.distances.outputs if self.distances is not None else 0
         self.hidden = _hidden(inputs, config.video.width, config.dropout)
         self.project = nn.Linear(config.video.width, config.hidden_dim)
 
@@ -106,6 +133,8 @@ class KeyPointEncoder(nn.Module):
             # Nobody is of the usual size, in the middle.
             size = torch.log(body.size / USUAL_SIZE) * body.seen.amax(-1, keepdim=True)
             parts += [size, PLACE * body.middle]
+        if self.distances is not None:
+            parts.append(self.distances(body))
         features = torch.cat(parts, dim=-1)
         token: Tensor = self.project(self.hidden(features.clamp(-LIMIT, LIMIT).to(dtype)))
         return token
@@ -116,7 +145,8 @@ class KeyPointMotion(FrameComparison):
 
     Velocities are those since the frame that others are compared with (:class:`FrameComparison`),
     divided by its age; way and growth are those since the oldest frame that is kept, a few spans
-    ago. What is missing in either frame does not move.
+    ago, and so, with ``video.slow_motion``, is how far each joint has come. What is missing in
+    either frame does not move.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -124,7 +154,9 @@ class KeyPointMotion(FrameComparison):
         super().__init__(config)
         joints = config.video.joints
         self.measures = OwnMeasures(joints)
-        self.hidden = _hidden(2 * len(joints) + 5, config.video.width, config.dropout)
+        self.sees_slow = config.video.slow_motion
+        of_joints = (4 if self.sees_slow else 2) * len(joints)
+        self.hidden = _hidden(of_joints + 5, config.video.width, config.dropout)
         self.project = nn.Linear(config.video.width, config.hidden_dim)
 
     @property
@@ -210,15 +242,16 @@ class KeyPointMotion(FrameComparison):
         both = (now.seen * past.seen).unsqueeze(-1)
         speeds = (now.joints - past.joints) * both / age_s.unsqueeze(-1)
         growth = torch.log(now.size / oldest.size) * _comparable(now, oldest)
-        features = torch.cat(
-            (
-                VELOCITY * speeds.flatten(1),
-                SHIFT * _way(past, now) / age_s,
-                PATH * _way(oldest, now),
-                PATH * growth,
-            ),
-            dim=-1,
-        )
+        parts = [
+            VELOCITY * speeds.flatten(1),
+            SHIFT * _way(past, now) / age_s,
+            PATH * _way(oldest, now),
+            PATH * growth,
+        ]
+        if self.sees_slow:
+            seen = (now.seen * oldest.seen).unsqueeze(-1)
+            parts.append(SLOW * ((now.joints - oldest.joints) * seen).flatten(1))
+        features = torch.cat(parts, dim=-1)
         hidden = self.hidden(features.clamp(-LIMIT, LIMIT).to(self.project.weight.dtype))
         token: Tensor = self.project(hidden)
         return token

@@ -38,6 +38,7 @@ PRESETS = {
     'clips': _LONG,
     'sound': _LONG,
     'joints': _LONG,
+    'joints_detailed': _LONG,
     'sound_yamnet': _LONG,
 }
 """What a stream of each preset sees; a file in config/models without an entry fails a test."""

@@ -77,6 +77,12 @@ KEYED = dataclasses.replace(
 )
 """Frames are key points."""
 
+DETAILED = dataclasses.replace(
+    KEYED,
+    video=dataclasses.replace(KEYED.video, joint_distances=True, slow_motion=True, body_size=True),
+)
+"""Of key points, all is seen that can be."""
+
 HEARING = dataclasses.replace(
     TINY,
     audio=dataclasses.replace(

@@ -29,6 +29,7 @@ from activity_recognition.types import (
 from factories.answers import Answers, assert_equal, dense, streamed
 from factories.networks import (
     ATTENDING,
+    DETAILED,
     KEYED,
     MOVING,
     MOVING_ALONE,
@@ -49,7 +50,7 @@ from factories.streams import (
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
-configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE, KEYED, ATTENDING))
+configs = st.sampled_from((TINY, WRAPPING, MOVING, MOVING_ALONE, KEYED, DETAILED, ATTENDING))
 
 
 def check(config, trace, dtype):
@@ -67,6 +68,7 @@ def check(config, trace, dtype):
 @example(scene=TROUBLED, config=WRAPPING, rate_hz=None)
 @example(scene=SILENT, config=TINY, rate_hz=None)
 @example(scene=TROUBLED, config=KEYED, rate_hz=10.0)
+@example(scene=TROUBLED, config=DETAILED, rate_hz=10.0)
 @example(scene=TROUBLED, config=ATTENDING, rate_hz=10.0)
 @settings(max_examples=10)
 def test_any_trace(scene, config, rate_hz, dtype):

@@ -359,7 +359,9 @@ class TestMemory:
         with pytest.raises(ConfigError, match=r'a stream takes up to 1073741824 bytes'):
             check_sizes(wide, num_tensors=100)
 
-    @pytest.mark.parametrize('name', ['nano', 'small', 'base', 'clips', 'sound', 'joints'])
+    @pytest.mark.parametrize(
+        'name', ['nano', 'small', 'base', 'clips', 'sound', 'joints', 'joints_detailed']
+    )
     def test_presets_are_far_from_the_bound(self, name):
         assert stream_bytes(load_model_config(name)) < MAX_STREAM_BYTES / 10
 

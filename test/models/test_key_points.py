@@ -11,13 +11,19 @@ import torch
 from activity_recognition.config import VideoConfig
 from activity_recognition.errors import ConfigError, ShapeError
 from activity_recognition.keypoints import KeyPoints, joint_array
-from activity_recognition.models.key_points import KeyPointMotion, OwnMeasures
+from activity_recognition.models.attention import AgeBias, age_knots
+from activity_recognition.models.encoders.video import VideoTransformer
+from activity_recognition.models.key_points import (
+    JointDistances,
+    KeyPointMotion,
+    OwnMeasures,
+)
 from activity_recognition.models.motion import LONGEST, MotionState
 from activity_recognition.models.steps import Steps
 from activity_recognition.types import to_ns
 from factories.batches import random_batch
 from factories.bodies import STANDING, body
-from factories.networks import KEYED, TINY, make_system
+from factories.networks import DETAILED, KEYED, TINY, make_system
 
 JOINTS = KEYED.video.joints
 SPAN_S = KEYED.video.motion_span_s
@@ -99,9 +105,37 @@ class TestSize:
         sized(torch.stack([standing(), standing(2.0)])).square().sum().backward()
         assert all(weight.grad.abs().sum() > 0 for weight in sized.parameters())
 
-    def test_it_is_of_key_points(self):
-        with pytest.raises(ConfigError, match=r'video\.body_size: expected video\.key_points'):
-            dataclasses.replace(TINY.video, body_size=True)
+    @pytest.mark.parametrize('name', ['body_size', 'joint_distances', 'slow_motion'])
+    def test_it_is_of_key_points(self, name):
+        with pytest.raises(ConfigError, match=rf'video\.{name}: expected video\.key_points'):
+            dataclasses.replace(TINY.video, **{name: True})
+
+
+class TestDistances:
+    @pytest.fixture
+    def distances(self):
+        measures, seen = OwnMeasures(JOINTS), JointDistances(len(JOINTS))
+        return lambda *points: seen(measures(torch.stack(points).double()))
+
+    def test_they_are_those_between_any_two_joints_by_the_trunk(self, distances):
+        (found,) = distances(standing())
+        names = list(JOINTS)
+        pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
+        there = [pair for pair in pairs if set(pair) <= set(STANDING)]
+        by_trunk = {
+            pair: np.linalg.norm(np.subtract(STANDING[pair[0]], STANDING[pair[1]]))
+            for pair in there
+        }
+        shown = {pair: float(found[pairs.index(pair)]) for pair in there}
+        one, other = ('left_shoulder', 'left_ankle'), ('left_hip', 'right_knee')
+        assert shown[one] / shown[other] == pytest.approx(by_trunk[one] / by_trunk[other], rel=1e-3)
+        assert all((found[pairs.index(pair)] == 0) == (pair not in there) for pair in pairs)
+
+    def test_a_mirror_and_a_turn_in_the_image_leave_them(self, distances):
+        turned = standing()
+        turned[:, :2] = turned[:, [1, 0]]
+        found, other = distances(standing(), turned)
+        torch.testing.assert_close(found, other, atol=1e-6, rtol=1e-5)
 
 
 class TestMeasures:
@@ -156,6 +190,16 @@ class TestMotion:
         tokens = encode(motion, [hidden, standing()], (0.0, 0.3))
         torch.testing.assert_close(tokens[0], tokens[1], atol=1e-5, rtol=1e-5)
 
+    def test_what_happened_before_the_frame_compared_with_is_seen_with_slow_motion(self):
+        raised = standing(left_wrist=(240, 20))
+        for config, is_seen in ((KEYED, False), (DETAILED, True)):
+            torch.manual_seed(0)
+            motion = KeyPointMotion(config).double().eval()
+            # The wrist rose before the frame compared with.
+            rose = encode(motion, [standing(), raised, raised], (0.0, 0.3, 0.6))[-1]
+            stayed = encode(motion, [raised] * 3, (0.0, 0.3, 0.6))[-1]
+            assert (not torch.allclose(rose, stayed, atol=1e-4)) == is_seen
+
     def test_padding_is_left_out_and_compared_with_nothing(self, motion):
         bodies = [standing(), standing(shift=(60, 0)), standing(3.0), standing(3.0)]
         alone = encode(motion, bodies[:2], (1.0, 1.3))
@@ -170,8 +214,9 @@ class TestMotion:
 
 
 class TestNetwork:
-    def test_every_weight_learns(self):
-        video = make_system(KEYED).train().video_encoder
+    @pytest.mark.parametrize('config', [KEYED, DETAILED], ids=['usual', 'detailed'])
+    def test_every_weight_learns(self, config):
+        video = make_system(config).train().video_encoder
         frames = torch.stack([standing(shift=(20 * i, 5 * i)) for i in range(4)])[None]
         stamps = torch.arange(4)[None] * to_ns(0.25)
         video(frames, stamps, torch.ones(1, 4, dtype=torch.bool)).pow(2).sum().backward()
@@ -190,6 +235,37 @@ class TestNetwork:
         pixels, keyed = (make_system(config).video_encoder for config in (TINY, KEYED))
         reach_s = keyed.receptive_field_s - pixels.receptive_field_s
         assert reach_s == pytest.approx(SPAN_S * LONGEST)
+
+
+class TestHeadsByAge:
+    def test_each_head_begins_at_an_age_of_its_own_and_the_last_one_at_all(self):
+        bias = AgeBias(5, 4.0)
+        assert not bias.table.any()
+        bias.part_ages()
+        ages_s = torch.arange(0, 100) / 100
+        begun = bias(age_knots(ages_s, 4.0)).softmax(0)
+        nearest = [float(ages_s[head.argmax()]) for head in begun.unbind(-1)[:4]]
+        # The knots between which a function is linear are coarser than the ages.
+        assert nearest == pytest.approx([0.0, 0.05, 0.08, 0.13], abs=0.035)
+        assert nearest == sorted(nearest)
+        assert all(head.max() > 2 * head.median() for head in begun.unbind(-1)[:4])
+        torch.testing.assert_close(begun[:, 4], torch.full((100,), 0.01))
+
+    @pytest.mark.parametrize('heads', [1, 2])
+    def test_few_heads_have_it_too(self, heads):
+        bias = AgeBias(heads, 4.0)
+        bias.part_ages()
+        assert not bias.table[:, -1].any()
+        assert bool(bias.table[:, 0].any()) == (heads == 2)
+
+    def test_a_network_begins_so_where_it_is_said(self):
+        aged = dataclasses.replace(KEYED.video, heads_by_age=True)
+        usual, parted = (
+            VideoTransformer(dataclasses.replace(KEYED, video=video))
+            for video in (KEYED.video, aged)
+        )
+        assert all(not block.age_bias.table.any() for block in usual.blocks)
+        assert all(block.age_bias.table.any() for block in parted.blocks)
 
 
 class TestSettings:

@@ -38,6 +38,7 @@ from factories.bodies import body
 from factories.lanes import rings_of
 from factories.networks import (
     ATTENDING,
+    DETAILED,
     KEYED,
     MOVING,
     MOVING_ALONE,
@@ -55,6 +56,7 @@ CONFIGS = {
     'motion': MOVING,
     'motion alone': MOVING_ALONE,
     'key points': KEYED,
+    'key points in detail': DETAILED,
 }
 
 
@@ -234,7 +236,9 @@ def test_torch_counts_the_same_for_any_shape(size, width, depth, mels, channels,
     assert counted(lambda: stream.sound(hops)) == total(parts).operations
 
 
-@pytest.mark.parametrize('preset', ['nano', 'small', 'base', 'sound', 'clips', 'joints'])
+@pytest.mark.parametrize(
+    'preset', ['nano', 'small', 'base', 'sound', 'clips', 'joints', 'joints_detailed']
+)
 def test_parts_have_all_weights_between_them(preset):
     config = load_model_config(preset)
     tokens = config.text.max_length

@@ -39,12 +39,13 @@ def change_points(
     middle = places.sum(axis=1, keepdims=True, where=seen) / np.maximum(
         seen.sum(axis=1, keepdims=True), 1
     )
-    about = (places - middle) * scale
+    about = (places - middle) * scale * _width(config, rng)
     turn = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
     about = about @ turn.T + rng.normal(size=about.shape) * noise * _height(about, seen)
     kept = seen & ~_lost(seen.shape, config.joint_loss * strength, rng)
     changed = np.concatenate([(about + middle) * zoom + shift, points[..., 2:]], axis=-1)
-    return np.where(kept, changed, 0.0).astype(np.float32)
+    changed = np.where(kept, changed, 0.0).astype(np.float32)
+    return _swapped(changed, joints, config.joint_swap * strength, rng)
 
 
 def mirrored(points: NDArray[np.float32], joints: tuple[str, ...]) -> NDArray[np.float32]:
@@ -54,13 +55,36 @@ def mirrored(points: NDArray[np.float32], joints: tuple[str, ...]) -> NDArray[np
         points: (T, J, 3).
         joints: names of the J joints.
     """
-    others = [other_side(name) for name in joints]
-    order = [
-        joints.index(other) if other in joints else place for place, other in enumerate(others)
-    ]
-    changed = points[:, order]
+    changed = points[:, _other_sides(joints)]
     changed[..., 0] *= -1
     return changed
+
+
+def _other_sides(joints: tuple[str, ...]) -> list[int]:
+    """Return the place of each joint's counterpart; its own where there is none."""
+    others = [other_side(name) for name in joints]
+    return [joints.index(other) if other in joints else place for place, other in enumerate(others)]
+
+
+def _swapped(
+    points: NDArray[np.float32],
+    joints: tuple[str, ...],
+    most: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Let left and right change places in up to a share of the frames; nothing is drawn for 0."""
+    if most <= 0:
+        return points
+    confused = rng.random(len(points)) < rng.uniform() * most
+    points[confused] = points[confused][:, _other_sides(joints)]
+    return points
+
+
+def _width(config: AugmentationConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw by how much a body is stretched in x and y, (2,); nothing is drawn for 0."""
+    if config.foreshortening <= 0:
+        return np.ones(2)
+    return np.array([np.exp(rng.uniform(-1, 1) * config.foreshortening * config.strength), 1.0])
 
 
 def _height(about: NDArray[np.float64], seen: NDArray[np.bool_]) -> float:

@@ -74,6 +74,8 @@ class TemporalBlock(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.age_bias = AgeBias(config.num_heads, config.video.window_s)
+        if config.video.heads_by_age:
+            self.age_bias.part_ages()
         self.register_buffer('heads', head_places(self.num_heads, width), persistent=False)
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)

@@ -41,7 +41,14 @@ def test_nothing_changes_nothing(points):
 
 @pytest.mark.parametrize(
     'changes',
-    [{'shift': 0.2}, {'zoom': 0.3}, {'lean_deg': 20.0}, {'proportions': 0.2}, {'mirror': 1.0}],
+    [
+        {'shift': 0.2},
+        {'zoom': 0.3},
+        {'lean_deg': 20.0},
+        {'proportions': 0.2},
+        {'mirror': 1.0},
+        {'foreshortening': 0.5},
+    ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_changes_a_crop_changes_all_its_frames_alike(points, changes):
@@ -72,6 +79,30 @@ def test_noise_is_new_in_every_frame_and_a_share_of_the_height(points):
 def test_joints_are_lost(points):
     lost = [(change(points, seed, joint_loss=0.4)[..., 2] == 0).mean() for seed in range(40)]
     assert 0.1 < np.mean(lost) - 1 / 17 < 0.4
+
+
+def test_a_turn_about_the_vertical_changes_the_width_alone(points):
+    changed = change(points, 3, foreshortening=0.5)
+    before, after = (np.ptp(p[0, p[0, :, 2] > 0, :2], axis=0) for p in (points, changed))
+    assert 0.05 < abs(np.log(after[0] / before[0])) < 0.5
+    np.testing.assert_allclose(after[1], before[1], rtol=1e-5)
+
+
+def test_sides_change_places_in_some_frames_and_keep_what_is_missing():
+    points = np.repeat(joint_array(body(left_ankle=None), JOINTS)[None], 400, axis=0)
+    left, right = JOINTS.index('left_ankle'), JOINTS.index('right_ankle')
+    shares = []
+    for seed in range(10):
+        changed = change(points, seed, joint_swap=0.5)
+        confused = changed[:, left, 2] > 0
+        np.testing.assert_allclose(
+            changed[confused][:, left], points[confused][:, right], atol=1e-6
+        )
+        assert (changed[confused][:, right] == 0).all()
+        np.testing.assert_allclose(changed[~confused], points[~confused], atol=1e-6)
+        shares.append(confused.mean())
+    assert 0.1 < np.mean(shares) < 0.4
+    assert max(shares) < 0.55
 
 
 def test_a_mirror_gives_left_and_right_each_others_places(points):
