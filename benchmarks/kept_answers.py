@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,20 @@ def answers_of(run: FoldRun) -> list[ClipAnswer]:
     """Return what a network answers, from its file where it has answered already."""
     path = run.out / 'answers.json'
     if path.is_file():
-        return [_answer_of(each) for each in json.loads(path.read_text(encoding='utf-8'))]
+        return read_answers(path)
     answers = run_fold(run)
-    path.write_text(json.dumps([_as_json(each) for each in answers]), encoding='utf-8')
+    write_answers(answers, path)
     return answers
+
+
+def read_answers(path: Path) -> list[ClipAnswer]:
+    """Return the answers in a file that :func:`write_answers` wrote."""
+    return [_answer_of(each) for each in json.loads(path.read_text(encoding='utf-8'))]
+
+
+def write_answers(answers: Sequence[ClipAnswer], path: Path) -> None:
+    """Keep answers in a file."""
+    path.write_text(json.dumps([_as_json(each) for each in answers]), encoding='utf-8')
 
 
 def _as_json(answer: ClipAnswer) -> dict[str, Any]:
