@@ -36,6 +36,7 @@ PRESETS = {
     'base': _SHORT,
     'base_dinov2': _SHORT,
     'clips': _LONG,
+    'clips_pose': _LONG,
     'sound': _LONG,
     'joints': _LONG,
     'joints_detailed': _LONG,
@@ -46,7 +47,7 @@ _OF_A_CROWD = {'base': 4.0, 'base_dinov2': 4.0}
 """Frame rates of each of many streams, hertz; 6 by default."""
 _PATCHES_S = {'sound_yamnet': 2.5}
 """How long each of many streams lasts, seconds, where a token needs a second of sound; else 1."""
-NEED_WEIGHTS = ('sound_yamnet',)
+NEED_WEIGHTS = ('clips_pose', 'sound_yamnet')
 """Presets whose front ends need networks that do not come with the package."""
 
 STREAMS = (1, 2, 3, 8)
@@ -91,7 +92,7 @@ def preset_config(preset: str) -> ModelConfig:
     """
     config = load_model_config(preset, labels=LABELS)
     video, text = config.video, config.text
-    if video.backbone:
+    if video.backbone and not video.finds_key_points:
         video = dataclasses.replace(
             video,
             architecture=describe_network(DINOV2_SMALL),
