@@ -118,7 +118,11 @@ MINILM = BertConfig(
 
 def scene_of(preset: str, config: ModelConfig) -> Scene:
     """Return what the one stream of a preset sees, with sound of its rate."""
-    return dataclasses.replace(PRESETS[preset], sample_rate_hz=config.audio.sample_rate_hz)
+    return dataclasses.replace(
+        PRESETS[preset],
+        sample_rate_hz=config.audio.sample_rate_hz,
+        has_key_points=not config.video.takes_both,
+    )
 
 
 def crowded_scene_of(preset: str, config: ModelConfig) -> Scene:

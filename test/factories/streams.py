@@ -48,6 +48,8 @@ class Scene:
     """Modality, start and end of what is missing."""
     jumps: tuple[float, ...] = ()
     """When the clock is set back, and the stamps with it."""
+    has_key_points: bool = True
+    """Whether its frames have key points as well."""
 
     def misses(self, modality: Modality, time_s: float) -> bool:
         """Tell whether a modality is silent at a time."""
@@ -76,7 +78,7 @@ def frames(scene: Scene, rng: np.random.Generator) -> Iterator[Frame]:
                 stamp_ns=stamp_ns,
                 arrival_ns=arrival_ns,
                 image=image,
-                key_points=any_body(bodies),
+                key_points=any_body(bodies) if scene.has_key_points else None,
             )
 
 
