@@ -20,7 +20,7 @@ LAYERS = [
     {'bags', 'simulation', 'reporting', 'inference'},
     {'startup'},
     {'recorded'},
-    {'front_ends'},
+    {'front_ends', 'media'},
     {'streams', 'sensors', 'models'},
     {'parameter_files', 'weights'},
     {'config_io'},

@@ -7,10 +7,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.messages import MessageMaker
 from activity_recognition.bags.subtitles import as_utterances, read_subtitles
 from activity_recognition.errors import DecodeError
+from activity_recognition.media.clip import Clip
 from activity_recognition.modalities import SPEC, Role
 from activity_recognition.sensors.decoder_settings import DecoderSettings
 from activity_recognition.sensors.decoders import Drops, SensorDecoders

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.imported import (
     START_NS,
     FilesBeside,
@@ -18,6 +17,7 @@ from activity_recognition.bags.imported import (
 )
 from activity_recognition.bags.subtitles import SPEECH_DELAY_S
 from activity_recognition.errors import RecordingError
+from activity_recognition.media.clip import Clip
 from activity_recognition.types import Modality
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import numpy as np
 from activity_recognition.bags import camera_arrays
 from activity_recognition.bags.array_checks import demand_array, stamps_of
 from activity_recognition.bags.array_file import read_arrays
-from activity_recognition.bags.clip import Clip
 from activity_recognition.bags.imported import (
     START_NS,
     FilesBeside,
@@ -34,6 +33,7 @@ from activity_recognition.keypoints import (
     name_fault,
     size_fault,
 )
+from activity_recognition.media.clip import Clip
 from activity_recognition.sensors.size import LEAST_SIDE_PX
 from activity_recognition.types import Frame
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from activity_recognition.bags.orientation import Orientation
-from activity_recognition.bags.packet_times import PacketTimes
 from activity_recognition.channel_choice import MAX_CHANNELS
 from activity_recognition.entry import remedy
 from activity_recognition.errors import DecodeError, MissingExtraError, RecordingError
+from activity_recognition.media.orientation import Orientation
+from activity_recognition.media.packet_times import PacketTimes
 from activity_recognition.sensors import ChannelSelector
 from activity_recognition.sensors.image import MAX_PIXELS
 from activity_recognition.types import NANOSECONDS, AudioChunk, Frame

@@ -11,18 +11,19 @@ import av
 import numpy as np
 import pytest
 
-from activity_recognition.bags import RecordingReader, clip, import_clip
-from activity_recognition.bags.clip import (
+from activity_recognition.bags import RecordingReader, import_clip
+from activity_recognition.bags.imported import START_NS
+from activity_recognition.errors import ConfigError, MissingExtraError, RecordingError
+from activity_recognition.media import clip
+from activity_recognition.media.clip import (
     DAMAGED_PACKETS,
     UNREAD_END,
     UNREAD_PARTS,
     UNSUPPORTED_AUDIO,
     Clip,
 )
-from activity_recognition.bags.imported import START_NS
-from activity_recognition.bags.orientation import Orientation
-from activity_recognition.bags.packet_times import PacketTimes
-from activity_recognition.errors import ConfigError, MissingExtraError, RecordingError
+from activity_recognition.media.orientation import Orientation
+from activity_recognition.media.packet_times import PacketTimes
 from activity_recognition.types import AudioChunk, Frame
 from factories.media import (
     Pictures,
