@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 pytest.importorskip('rclpy')
 
 from activity_recognition.errors import RecordingError
-from activity_recognition.ros.playing.pacing import Pacer
+from activity_recognition.media.pacing import Pacer
 from activity_recognition.ros.playing.playback_statistics import PlaybackStatistics
 from activity_recognition.ros.playing.restamping import StampMap, restamp
 from activity_recognition.ros.sources.read_ahead import ReadAhead, TimedMessage
