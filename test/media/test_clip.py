@@ -14,14 +14,13 @@ import pytest
 from activity_recognition.bags import RecordingReader, import_clip
 from activity_recognition.bags.imported import START_NS
 from activity_recognition.errors import ConfigError, MissingExtraError, RecordingError
-from activity_recognition.media import clip
+from activity_recognition.media import clip, decoding
 from activity_recognition.media.clip import (
-    DAMAGED_PACKETS,
     UNREAD_END,
     UNREAD_PARTS,
-    UNSUPPORTED_AUDIO,
     Clip,
 )
+from activity_recognition.media.decoding import DAMAGED_PACKETS, UNSUPPORTED_AUDIO
 from activity_recognition.media.orientation import Orientation
 from activity_recognition.media.packet_times import PacketTimes
 from activity_recognition.types import AudioChunk, Frame
@@ -320,7 +319,7 @@ def test_a_third_matroska_file_is_missed_in_words(tmp_path):
 
 def test_a_matroska_file_without_a_packet_is_not_said_to_be_joined(tmp_path, monkeypatch):
     path = write_media(tmp_path / 'clip.mkv', Pictures(count=5))
-    monkeypatch.setattr(clip, '_placed_packets', lambda container: iter(()))
+    monkeypatch.setattr(clip, 'placed_packets', lambda container: iter(()))
     assert pictures(path) == ([], {})
 
 
@@ -683,7 +682,7 @@ def test_a_file_that_ends_early_gives_what_it_has(tmp_path):
 
 def test_where_reading_fails_what_was_held_back_is_given(tmp_path, monkeypatch):
     path = write_media(tmp_path / 'clip.mkv', Pictures(count=50, options=(('bf', '2'),)))
-    whole = clip._placed_packets
+    whole = clip.placed_packets
 
     def failing(container):
         for count, packet in enumerate(whole(container)):
@@ -691,7 +690,7 @@ def test_where_reading_fails_what_was_held_back_is_given(tmp_path, monkeypatch):
                 raise av.error.OSError(5, 'Input/output error')
             yield packet
 
-    monkeypatch.setattr(clip, '_placed_packets', failing)
+    monkeypatch.setattr(clip, 'placed_packets', failing)
     frames, skipped = pictures(path)
     assert len(frames) == 30
     assert skipped == {UNREAD_END: 1}
@@ -699,10 +698,10 @@ def test_where_reading_fails_what_was_held_back_is_given(tmp_path, monkeypatch):
 
 def test_larger_pictures_than_are_taken_are_not_decoded(tmp_path, monkeypatch):
     path = write_media(tmp_path / 'large.mp4', Pictures(count=5, size=(320, 240)))
-    monkeypatch.setattr(clip, 'MAX_PIXELS', 320 * 240 - 1)
+    monkeypatch.setattr(decoding, 'MAX_PIXELS', 320 * 240 - 1)
     with pytest.raises(RecordingError, match=r'nothing in it .* \(damaged packets: \d+\)'):
         import_clip(path, tmp_path / 'out')
-    monkeypatch.setattr(clip, 'MAX_PIXELS', 320 * 240)
+    monkeypatch.setattr(decoding, 'MAX_PIXELS', 320 * 240)
     assert import_clip(path, tmp_path / 'out').samples['video'] == 5
 
 
