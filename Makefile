@@ -37,9 +37,10 @@ test-slow: setup ## Run the slow tests
 coverage: setup ## Run the tests and list the lines they miss
 	@$(PYTEST) -m 'not slow' --cov --cov-report=term:skip-covered $(TEST_ARGS)
 
-demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET=1 TREE=1)
+demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET=1 TREE=1 CHECKPOINT=people)
 	@$(RUN) --isolated activity-recognition demo $(if $(SECONDS),--seconds $(SECONDS)) \
-	  $(if $(QUIET),--quiet) $(if $(TREE),--tree) $(DEMO_ARGS)
+	  $(if $(QUIET),--quiet) $(if $(TREE),--tree) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) \
+	  $(DEMO_ARGS)
 
 bench: setup ## Measure speed and losses (BENCH_ARGS=...)
 	@$(RUN) --isolated env -u PYTHONSAFEPATH python benchmarks/run.py $(BENCH_ARGS)

@@ -15,22 +15,44 @@ OF_RUN = 'checkpoint'
 """Folder below a training run that holds its result."""
 RUN_STATE = 'state.safetensors'
 """File of a training run: where it stands."""
+SHIPPED = Path(__file__).parent / 'checkpoints'
+"""Folder of the checkpoints that ship with the package."""
 _LISTED = 5
 """Names of a folder's content that an error gives."""
 
 
-def checkpoint_folder(path: Path | str) -> Path:
-    """Return the folder of a checkpoint: of a training run, that of its result.
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the checkpoints that ship with the package."""
+    if not SHIPPED.is_dir():
+        return ()
+    return tuple(sorted(path.parent.name for path in SHIPPED.glob(f'*/{CONFIG}')))
 
-    What is neither is returned as it is; :func:`explain_folder` says what is wrong with it.
+
+def shipped_checkpoint(name: str) -> Path:
+    """Return the folder of a checkpoint that ships with the package, also where it is not there.
 
     Args:
-        path: a checkpoint, or a run's folder.
+        name: as ``nano``.
+    """
+    return SHIPPED / name
+
+
+def checkpoint_folder(path: Path | str) -> Path:
+    """Return the folder of a checkpoint: of a training run its result, a shipped one by its name.
+
+    What is none of these is returned as it is; :func:`explain_folder` says what is wrong with it.
+
+    Args:
+        path: a checkpoint, a run's folder or, where neither is of that name, a shipped checkpoint.
     """
     path = Path(path)
     inside = path / OF_RUN
-    if not (path / CONFIG).is_file() and (inside / CONFIG).is_file():
+    if (path / CONFIG).is_file():
+        return path
+    if (inside / CONFIG).is_file():
         return inside
+    if not path.exists() and str(path) in shipped_names():
+        return shipped_checkpoint(str(path))
     return path
 
 
@@ -46,7 +68,7 @@ def explain_folder(path: Path) -> CheckpointError:
     if not path.is_dir():
         return CheckpointError(
             f'{expected}, found none; train one, or leave the checkpoint empty for the one '
-            'shipped with the package'
+            f'shipped with the package ({", ".join(shipped_names())})'
         )
     if (path / RUN_STATE).is_file():
         return CheckpointError(

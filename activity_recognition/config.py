@@ -190,7 +190,8 @@ class RecognizerConfig(Ranged):
     """The node ``recognizer``; its ROS parameters are exactly these fields, dotted."""
 
     checkpoint: str = ''
-    """Checkpoint folder; empty takes the one shipped with the package."""
+    """Checkpoint folder, or the name of a shipped one: ``people`` or ``nano``. Empty takes
+    ``people`` where the networks that it needs are on this machine, else ``nano``."""
     subject_id: str = ''
     """Copied into results; empty means the whole scene."""
     streams: tuple[str, ...] = ()

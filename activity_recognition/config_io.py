@@ -309,14 +309,25 @@ def stored_modalities(checkpoint: Path) -> tuple[str, ...]:
 
     Of a folder that cannot be read these are the usual ones: whoever loads it says what is wrong.
     """
-    usual = ModelConfig().modalities
     try:
-        path = checkpoint_folder(checkpoint) / CONFIG
-        stored = text_files.read_json_object(path, ConfigError, what='it')
-        model = text_files.demand_mapping(stored.get('model'), ConfigError, where='model')
-        return build_stored_config(ModelConfig, model, where='model').modalities
+        return stored_model_config(checkpoint).modalities
     except ConfigError:
-        return usual
+        return ModelConfig().modalities
+
+
+def stored_model_config(checkpoint: Path) -> ModelConfig:
+    """Return the settings of a checkpoint's network, without loading it.
+
+    Args:
+        checkpoint: as :func:`~activity_recognition.checkpoint_folder.checkpoint_folder` takes it.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    path = checkpoint_folder(checkpoint) / CONFIG
+    stored = text_files.read_json_object(path, ConfigError, what='it')
+    model = text_files.demand_mapping(stored.get('model'), ConfigError, where='model')
+    return build_stored_config(ModelConfig, model, where='model')
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from activity_recognition.arguments import Argument, ArgumentList, Value, defaults
 from activity_recognition.config_io import load_config, shipped_file, stored_modalities
+from activity_recognition.default_checkpoint import SIMULATED_PEOPLE
 from activity_recognition.errors import ConfigError
 from activity_recognition.modalities import ROLE_SPEC
 from activity_recognition.parameter_files import check_names_node
@@ -63,8 +64,9 @@ _MODEL_ARGUMENTS = (
     Argument(
         name='checkpoint',
         default=None,
-        description='Checkpoint folder, or that of a training run; without it that of params_file, '
-        'else the one shipped.',
+        description='Checkpoint folder, that of a training run, or people or nano, which are '
+        'shipped; without it that of params_file, else people where its networks are found, else '
+        'nano.',
     ),
     Argument(
         name='device',
@@ -370,8 +372,13 @@ def namespaced_values(namespace: str, given: Mapping[str, Value]) -> dict[str, V
 
 
 def demo_values(given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return values of REPLAY_ARGUMENTS for the values of DEMO_ARGUMENTS; stamps are live ones."""
+    """Return values of REPLAY_ARGUMENTS for the values of DEMO_ARGUMENTS; stamps are live ones.
+
+    Where no checkpoint is named it is the one that knows simulated people.
+    """
     live = {**given, 'clock': False, 'bag': f'{given["out"]}/recording'}
+    if not (given.get('checkpoint') or given.get('params_file')):
+        live['checkpoint'] = SIMULATED_PEOPLE
     return namespaced_values(str(given['namespace']), live)
 
 

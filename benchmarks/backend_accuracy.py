@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from record import Table, provenance
 from workload import UnavailableError, make_engine
 
+from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference import StreamingEngine
-from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.simulation import Simulation, SimulationConfig, simulate
 from activity_recognition.streams import windows
 from activity_recognition.training.data.targets import LabelTrack
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     if chosen.device == 'cuda' and not torch.cuda.is_available():
         parser.error('expected a CUDA device for --device cuda, found none')
     began = provenance(chosen.device)
-    checkpoint = load_checkpoint(default_checkpoint())
+    checkpoint = load_checkpoint(shipped_checkpoint('nano'))
     engines, notes = {}, []
     for name, (backend, precision) in WAYS[chosen.device].items():
         try:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from record import Table, provenance
 from workload import ensure_exported
 
+from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config import EngineConfig, ModelConfig, SyncConfig
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.artificial import untrained_checkpoint
@@ -35,7 +36,7 @@ from activity_recognition.inference.backends.eager import EagerBackend
 from activity_recognition.inference.backends.integer_products import first_inexact
 from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
 from activity_recognition.modalities import modalities_of
-from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
+from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.models.examples import example_inputs, extreme_inputs
 from activity_recognition.models.step_spec import Sizes
 from activity_recognition.models.steps import Steps, step_specs
@@ -77,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     began = provenance()
     torch.set_num_threads(chosen.threads)
     checkpoints = {
-        'shipped': load_checkpoint(default_checkpoint()),
+        'shipped': load_checkpoint(shipped_checkpoint('nano')),
         'small': untrained_checkpoint('small', seed=chosen.seed),
     }
     with tempfile.TemporaryDirectory() as temporary:

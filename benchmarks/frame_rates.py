@@ -17,9 +17,10 @@ from harness import Goal, Report, arguments, publish
 from numpy.typing import NDArray
 from record import Table, provenance
 
+from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference.trace import dense_recording, to_batch
-from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
+from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.simulation import Simulation, SimulationConfig, simulate
 from activity_recognition.streams import windows
 from activity_recognition.training.data.targets import LabelTrack
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--recordings', type=int, default=10, help='simulated minutes')
     chosen = parser.parse_args(argv)
     began = provenance()
-    checkpoint = load_checkpoint(default_checkpoint())
+    checkpoint = load_checkpoint(shipped_checkpoint('nano'))
     classes = len(checkpoint.config.labels)
     counts = {case: np.zeros((classes, classes + 1), np.int64) for case in CASES}
     for seed in range(FIRST_SEED, FIRST_SEED + chosen.recordings):

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from record import Table, provenance
 from workload import UnavailableError, make_engine, steady
 
+from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config import SyncConfig
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.artificial import untrained_checkpoint
-from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
+from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.streams import windows
 from activity_recognition.types import Window
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     began = provenance()
     torch.set_num_threads(chosen.threads)
     checkpoints = {
-        'shipped': load_checkpoint(default_checkpoint()),
+        'shipped': load_checkpoint(shipped_checkpoint('nano')),
         'small': untrained_checkpoint('small', seed=chosen.seed),
     }
     ways = [way for way in WAYS if way is FLOAT or not chosen.ways or way.name in chosen.ways]

@@ -184,9 +184,10 @@ def test_the_log_of_a_launch_lists_the_parameters_of_today():
 
 def test_the_log_of_a_launch_names_the_shipped_checkpoint():
     """Wherever a node says which one it has; and labels are those of the logged run."""
-    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.checkpoint_folder import shipped_checkpoint
+    from activity_recognition.models.checkpoint import load_checkpoint
 
-    shipped = load_checkpoint(default_checkpoint())
+    shipped = load_checkpoint(shipped_checkpoint('nano'))
     said = re.findall(r'checkpoint (\w+) with (\d+) activities', LAUNCH_LOG)
     assert set(said) == {(shipped.id, str(len(shipped.config.labels)))}
     assert f'\ncheckpoint_id: {shipped.id}\n' in LAUNCH_LOG
@@ -201,11 +202,12 @@ EVALUATION = ROOT / 'docs' / 'evaluation'
 
 def test_the_report_in_the_documents_is_of_the_shipped_checkpoint(capsys):
     from activity_recognition import cli
-    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.checkpoint_folder import shipped_checkpoint
+    from activity_recognition.models.checkpoint import load_checkpoint
     from activity_recognition.training.evaluation.schema import read_metrics
 
     metrics = read_metrics(EVALUATION)
-    shipped = load_checkpoint(default_checkpoint())
+    shipped = load_checkpoint(shipped_checkpoint('nano'))
     assert metrics['checkpoint']['id'] == shipped.id, (
         'docs/evaluation is of another checkpoint: measure the shipped one as its README says'
     )

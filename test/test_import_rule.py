@@ -22,6 +22,7 @@ LAYERS = [
     {'recorded'},
     {'front_ends', 'media'},
     {'streams', 'sensors', 'models'},
+    {'default_checkpoint'},
     {'parameter_files', 'weights'},
     {'config_io'},
     {'config'},

@@ -74,9 +74,10 @@ def test_the_snippet_takes_a_file_without_picture_and_one_without_sound(tmp_path
 
 
 def shipped_config():
-    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.checkpoint_folder import shipped_checkpoint
+    from activity_recognition.models.checkpoint import load_checkpoint
 
-    return load_checkpoint(default_checkpoint()).config
+    return load_checkpoint(shipped_checkpoint('nano')).config
 
 
 def shipped_labels():

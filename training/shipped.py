@@ -18,11 +18,11 @@ from rich.console import Console
 
 from activity_recognition.config_io import load_config, shipped_file, to_mapping
 from activity_recognition.console import PlainConsole
+from activity_recognition.default_checkpoint import SIMULATED_PEOPLE
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.models import checkpoint
 from activity_recognition.models.checkpoint import (
     Checkpoint,
-    default_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
@@ -232,7 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     # A symlinked install is followed back to the source tree.
     package = Path(checkpoint.__file__).resolve().parents[1]
-    shipped_at = package / 'checkpoints' / default_checkpoint().name
+    shipped_at = package / 'checkpoints' / SIMULATED_PEOPLE
     parser.add_argument('--out', type=Path, default=shipped_at, help='%(default)s')
     parser.add_argument(
         '--work', type=Path, default=Path('build/shipped'), help='%(default)s; kept, and resumed'

@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--checkpoint',
         type=Path,
         metavar='RUN',
-        help='folder of a checkpoint or of a training run (default: the one shipped)',
+        help='folder of a checkpoint or of a training run, or people or nano (default: people '
+        'where its networks are found, else nano)',
     )
     parser.add_argument(
         '--data', help='folder with labelled recordings, or folder or URL of shards'
@@ -163,7 +164,8 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
     from activity_recognition.commands.machine import conditions
     from activity_recognition.config import EngineConfig
     from activity_recognition.console import make_console
-    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.default_checkpoint import choose_checkpoint
+    from activity_recognition.models.checkpoint import load_checkpoint
     from activity_recognition.training.evaluation.measuring import (
         EvaluationConfig,
         evaluate_checkpoint,
@@ -182,8 +184,11 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
         engine=EngineConfig(device=arguments.device),
     )
     refuse_to_replace(arguments.out, overwrite=arguments.overwrite)
-    checkpoint = load_checkpoint(arguments.checkpoint or default_checkpoint())
+    choice = choose_checkpoint(arguments.checkpoint or '')
+    checkpoint = load_checkpoint(choice.path)
     console = make_console(quiet=arguments.quiet)
+    if console is not None and choice.remark:
+        console.print(choice.remark, style='yellow')
     with scratch_folder() as temporary:
         evaluation = evaluate_checkpoint(
             checkpoint,

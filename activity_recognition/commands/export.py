@@ -20,7 +20,7 @@ TAKES_ROS_ARGUMENTS = False
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what to export, and where to."""
-    parser.add_argument('--checkpoint', default='', help='(default: the one shipped)')
+    parser.add_argument('--checkpoint', default='', help='folder or name (default: as for run)')
     parser.add_argument('--format', choices=('onnx',), default='onnx', help='(default: onnx)')
     parser.add_argument('--out', type=Path, help="folder to write (default: this machine's cache)")
     parser.add_argument(
@@ -30,15 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, compare with PyTorch, and say what was written."""
+    from activity_recognition.default_checkpoint import choose_checkpoint
     from activity_recognition.inference.backends.eager import EagerBackend
     from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
     from activity_recognition.inference.backends.trial import check_equivalence, check_nearness
-    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.models.checkpoint import load_checkpoint
     from activity_recognition.models.exporting import cache_folder, export_steps
     from activity_recognition.models.quantising import quantise_steps
     from activity_recognition.models.steps import Steps
 
-    checkpoint = load_checkpoint(arguments.checkpoint or default_checkpoint())
+    checkpoint = load_checkpoint(choose_checkpoint(arguments.checkpoint).path)
     system = checkpoint.system
     folder = arguments.out or cache_folder(system)
     print(f'exporting checkpoint {checkpoint.id}: half a minute on an idle machine', flush=True)

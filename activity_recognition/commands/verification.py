@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from activity_recognition.default_checkpoint import SIMULATED_PEOPLE
 from activity_recognition.types import Decision, LabelSpan, seconds_between
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def recognise(recording: Path, checkpoint: str, device: str) -> dict[str, Any]:
 
     Args:
         recording: the recording to run over.
-        checkpoint: its folder; empty for the one shipped.
+        checkpoint: its folder; empty for the shipped one that knows simulated people.
         device: where the network runs.
     """
     from activity_recognition.bags import RecordingReader, labels_path, read_labels
@@ -79,7 +80,7 @@ def recognise(recording: Path, checkpoint: str, device: str) -> dict[str, Any]:
     from activity_recognition.inference import StreamingEngine
     from activity_recognition.streams import windows
 
-    engine = StreamingEngine.load(checkpoint, EngineConfig(device=device))
+    engine = StreamingEngine.load(checkpoint or SIMULATED_PEOPLE, EngineConfig(device=device))
     engine.warm_up()
     began_s, sync = time.monotonic(), SyncConfig()
     with RecordingReader.for_model(recording, engine.config, sync) as reader:
@@ -153,7 +154,9 @@ def over_ros(
 
     began_s = time.monotonic()
     # With the recording's own clock, so that decisions speak of the same moments.
-    values = namespaced_values(NAMESPACE, {**given, 'bag': str(recording), 'clock': True})
+    chosen = given.get('checkpoint') or SIMULATED_PEOPLE
+    given = {**given, 'checkpoint': chosen, 'bag': str(recording)}
+    values = namespaced_values(NAMESPACE, {**given, 'clock': True})
     live = prepare(processes, values, recording.parent / 'logs')
     with monitored(NAMESPACE) as node:
         watch = Watch(node, title='', length_s=SECONDS)

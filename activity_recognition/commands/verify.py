@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path('verification'),
         help='folder for the recording and logs (default: verification)',
     )
-    parser.add_argument('--checkpoint', default='', help='(default: the one shipped)')
+    parser.add_argument('--checkpoint', default='', help='(default: nano)')
     parser.add_argument('--device', default='auto', help='where the network runs (default: auto)')
     parser.add_argument('--no-ros', action='store_true', help='leave the run over topics out')
     parser.add_argument('--reference', type=Path, help='(default: the record shipped)')

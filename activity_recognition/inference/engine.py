@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
+from activity_recognition.default_checkpoint import choose_checkpoint
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import Choice
 from activity_recognition.inference.multi_stream import MultiStreamEngine
 from activity_recognition.inference.precision import Precision
-from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
+from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.streams import windows
 from activity_recognition.types import Decision, Modality, Sample, Window
 
@@ -51,6 +52,8 @@ class StreamingEngine:
         self.checkpoint = checkpoint
         self.config = checkpoint.config
         self.labels = checkpoint.config.labels
+        self.remark = ''
+        """What a user should know of the choice of the checkpoint; empty for nothing."""
 
     @classmethod
     def load(
@@ -59,10 +62,10 @@ class StreamingEngine:
         engine: EngineConfig | None = None,
         smoothing: SmoothingConfig | None = None,
     ) -> StreamingEngine:
-        """Load a checkpoint folder, the shipped one where the path is empty, and prepare it.
+        """Load a checkpoint and prepare it.
 
         Args:
-            checkpoint: the folder; empty for the shipped one.
+            checkpoint: the folder, or the name of a shipped one; empty for the default.
             engine: where and how to compute; None for the defaults.
             smoothing: how answers are smoothed; None for the defaults.
 
@@ -70,11 +73,10 @@ class StreamingEngine:
             CheckpointError: the folder is missing, damaged or of another schema.
             DeviceError: the device or precision asked for is not there.
         """
-        return cls(
-            load_checkpoint(checkpoint or default_checkpoint()),
-            engine=engine,
-            smoothing=smoothing,
-        )
+        choice = choose_checkpoint(checkpoint)
+        made = cls(load_checkpoint(choice.path), engine=engine, smoothing=smoothing)
+        made.remark = choice.remark
+        return made
 
     @property
     def checkpoint_id(self) -> str:

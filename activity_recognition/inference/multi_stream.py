@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import torch
 
 from activity_recognition.config import EngineConfig, SmoothingConfig
+from activity_recognition.default_checkpoint import choose_checkpoint
 from activity_recognition.errors import ConfigError, NonFiniteError
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import choose_backend
@@ -20,7 +21,7 @@ from activity_recognition.inference.lanes import FrontEndSettings, Lane, LaneCon
 from activity_recognition.inference.lanes.lane import Stream
 from activity_recognition.inference.precision import Precision, choose_precision, host_type
 from activity_recognition.inference.threads import fewest_threads, use_threads
-from activity_recognition.models.checkpoint import Checkpoint, default_checkpoint, load_checkpoint
+from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.models.smoothing import ActivitySmoothing
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.types import Decision, DecisionTime, Modality, Sample, Window, to_ns
@@ -80,6 +81,8 @@ class MultiStreamEngine:
         )
         self._streams: dict[str, Stream] = {}
         self._free = [0]
+        self.remark = ''
+        """What a user should know of the choice of the checkpoint; empty for nothing."""
 
     def _open_lanes(
         self, system: ActivityRecognitionSystem, engine: EngineConfig
@@ -104,10 +107,10 @@ class MultiStreamEngine:
         engine: EngineConfig | None = None,
         smoothing: SmoothingConfig | None = None,
     ) -> MultiStreamEngine:
-        """Load a checkpoint folder, the shipped one where the path is empty, and prepare it.
+        """Load a checkpoint and prepare it.
 
         Args:
-            checkpoint: the folder; empty for the shipped one.
+            checkpoint: the folder, or the name of a shipped one; empty for the default.
             engine: where and how to compute; None for the defaults.
             smoothing: how answers are smoothed; None for the defaults.
 
@@ -115,11 +118,10 @@ class MultiStreamEngine:
             CheckpointError: the folder is missing, damaged or of another schema.
             DeviceError: the device or precision asked for is not there.
         """
-        return cls(
-            load_checkpoint(checkpoint or default_checkpoint()),
-            engine=engine,
-            smoothing=smoothing,
-        )
+        choice = choose_checkpoint(checkpoint)
+        made = cls(load_checkpoint(choice.path), engine=engine, smoothing=smoothing)
+        made.remark = choice.remark
+        return made
 
     @property
     def checkpoint_id(self) -> str:

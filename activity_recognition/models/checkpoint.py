@@ -22,6 +22,7 @@ from torch import Tensor
 from activity_recognition.checkpoint_folder import CONFIG, checkpoint_folder, explain_folder
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import build_stored_config, to_stored_mapping
+from activity_recognition.default_checkpoint import choose_checkpoint
 from activity_recognition.errors import CheckpointError, ConfigError, quoted
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
@@ -60,8 +61,11 @@ class Checkpoint:
 
 
 def default_checkpoint() -> Path:
-    """Return the folder of the checkpoint shipped with the package."""
-    return Path(__file__).parent.parent / 'checkpoints' / 'nano'
+    """Return the folder of the checkpoint that is taken where none is named.
+
+    See :func:`~activity_recognition.default_checkpoint.choose_checkpoint`.
+    """
+    return choose_checkpoint().path
 
 
 def save_checkpoint(
@@ -112,7 +116,10 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path | str) -> Checkpoint:
-    """Read a checkpoint folder, or that of the training run which ended with it.
+    """Read a checkpoint folder, that of the training run which ended with it, or a shipped one.
+
+    Args:
+        folder: of a checkpoint or a run, or the name of a shipped checkpoint.
 
     Raises:
         CheckpointError: there is none, a file is missing or damaged, the schema is another one, or

@@ -283,10 +283,11 @@ def test_a_reference_of_another_kind_is_refused(tmp_path, content):
 
 
 def test_the_shipped_reference_is_of_this_schema_and_the_shipped_checkpoint():
-    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.checkpoint_folder import shipped_checkpoint
+    from activity_recognition.models.checkpoint import load_checkpoint
 
     reference = read_reference(shipped_file('verification_reference.json'))
-    assert reference['checkpoint']['id'] == load_checkpoint(default_checkpoint()).id
+    assert reference['checkpoint']['id'] == load_checkpoint(shipped_checkpoint('nano')).id
     assert reference['output']['decisions'] > 100
     assert 'skipped' not in reference['ros']
     assert set(reference['depends_on']) == set(verification.DEPENDS_ON)

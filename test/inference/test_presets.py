@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 import torch
 
+from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config_io import MODEL_PRESETS, load_model_config
 from activity_recognition.model_config import FUSIONS
-from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.models.system import ActivityRecognitionSystem
 from factories.answers import assert_equal, dense, streamed
 from factories.matrix import LABELS, NEED_WEIGHTS, PRESETS, preset_config, scene_of
@@ -47,14 +48,14 @@ def test_a_nano_checkpoint_is_small_enough_to_ship():
 
 def test_streaming_equals_dense_with_trained_weights():
     """Trained weights are larger and sharper than drawn ones."""
-    checkpoint = load_checkpoint(default_checkpoint())
+    checkpoint = load_checkpoint(shipped_checkpoint('nano'))
     trace = trace_of(scene_of('nano', checkpoint.config), 4.0)
     found, _ = streamed(checkpoint, trace)
     assert_equal(found, dense(checkpoint, trace), 1e-5)
 
 
 def test_the_shipped_checkpoint_is_small_and_knows_ten_activities():
-    folder = default_checkpoint()
+    folder = shipped_checkpoint('nano')
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 12e6
     labels = load_checkpoint(folder).config.labels
     assert 'none' in labels

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config import Architecture
 from activity_recognition.config_io import load_model_config
 from activity_recognition.errors import CheckpointError, ConfigError, OutputError
 from activity_recognition.models.checkpoint import (
-    default_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
@@ -170,7 +170,11 @@ class TestRoundTrip:
         assert load_checkpoint(tmp_path).config == TINY
 
     def test_the_shipped_one_lies_in_the_package(self):
-        assert default_checkpoint().parts[-3:] == ('activity_recognition', 'checkpoints', 'nano')
+        assert shipped_checkpoint('nano').parts[-3:] == (
+            'activity_recognition',
+            'checkpoints',
+            'nano',
+        )
 
 
 class TestMissing:

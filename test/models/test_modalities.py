@@ -7,12 +7,12 @@ import json
 import pytest
 import torch
 
+from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, ShapeError
 from activity_recognition.modalities import DEFAULT_MODALITIES, SPEC, SPECS, modalities_of
 from activity_recognition.models.checkpoint import (
-    default_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
@@ -165,9 +165,9 @@ def test_weights_of_other_modalities_are_refused(tmp_path):
 
 
 def test_the_shipped_checkpoint_does_not_name_them_and_has_all():
-    path = default_checkpoint() / 'config.json'
+    path = shipped_checkpoint('nano') / 'config.json'
     assert 'modalities' not in json.loads(path.read_text(encoding='utf-8'))['model']
-    assert load_checkpoint(default_checkpoint()).system.modalities == DEFAULT_MODALITIES
+    assert load_checkpoint(shipped_checkpoint('nano')).system.modalities == DEFAULT_MODALITIES
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ class Diagnosis:
     silent_after_s: float
     backend_problem: str = ''
     """Why the network is not run by what was asked for; empty where it is."""
+    checkpoint_remark: str = ''
+    """What to know of the checkpoint that was taken where none is named; empty for nothing."""
     stream: str = ''
     """What the statuses are about; empty where there is but one."""
 
@@ -165,8 +167,8 @@ class Diagnosis:
         if now.worker is not None:
             rate_hz = self._worker(status, now.worker, now, before)
         _judge_latency(status, now.latency_s)
-        if self.backend_problem:
-            status.warn(self.backend_problem)
+        for sentence in filter(None, (self.backend_problem, self.checkpoint_remark)):
+            status.warn(sentence)
         if now.trace_problem:
             status.warn(now.trace_problem)
         if now.resets > before.resets:

@@ -195,6 +195,8 @@ class RecognizerNode(AsyncLifecycleNode):
         )
         if engine.choice.problem:
             self.get_logger().error(engine.choice.problem)
+        if engine.remark:
+            self.get_logger().warning(engine.remark)
         self._enter('inactive')
 
     def _activate(self) -> None:
@@ -239,6 +241,7 @@ class RecognizerNode(AsyncLifecycleNode):
             node_name=self.get_fully_qualified_name(),
             hardware_id=engine.device_name if engine is not None else '',
             backend_problem=engine.choice.problem if engine is not None else '',
+            checkpoint_remark=engine.remark if engine is not None else '',
             silent_after_s=self.get_parameter('silent_after_s').value,
         )
         if session is None or session.active is None:
