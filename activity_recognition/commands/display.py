@@ -176,10 +176,12 @@ def plain_line(view: View, newest: ReceivedDecision) -> str:
     """
     truth = '' if view.truth is None else f'  truth {view.truth:<17}'
     weights = ' '.join(f'{name} {weight:+.2f}' for name, weight in view.weights.items())
+    latency_s = newest.latency_s
+    latency = f'{latency_s * 1e3:5.0f} ms  ' if math.isfinite(latency_s) else ''
     elapsed_s = round(view.elapsed_s, 1) + 0.0  # no negative zero
     return (
         f'{elapsed_s:7.1f} s{truth}  decision {newest.answer:<17}'
-        f' {newest.confidence * 100:3.0f} %  {newest.latency_s * 1e3:5.0f} ms  {weights}'
+        f' {newest.confidence * 100:3.0f} %  {latency}{weights}'
     ).rstrip()
 
 

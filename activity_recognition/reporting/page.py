@@ -22,7 +22,7 @@ from activity_recognition.reporting.blocks import (
 from activity_recognition.reporting.charts import frame_bar, histogram
 from activity_recognition.reporting.drawing import label_colours
 from activity_recognition.reporting.metrics import Distribution, FrameAccount, RunMetrics, Scores
-from activity_recognition.reporting.timeline import timeline
+from activity_recognition.reporting.timeline import answer_runs, timeline
 
 __all__ = ['milliseconds', 'percent', 'render_report', 'write_report']
 
@@ -48,10 +48,14 @@ def _sections(metrics: RunMetrics) -> Iterator[str]:
     yield _tiles(metrics)
     yield f'<h2>Timeline</h2><div class="card">{timeline(metrics)}{_timeline_key()}</div>'
     yield '<div class="columns">'
-    many = len(metrics['scores']['answers']) > 9
-    yield card('Confusion', _confusion(metrics['scores']), wide=many)
-    yield card('Per label', _per_label(metrics))
-    yield _latency('Latency, sensor stamp to decision', metrics['latency'])
+    if metrics['truth']:
+        many = len(metrics['scores']['answers']) > 9
+        yield card('Confusion', _confusion(metrics['scores']), wide=many)
+        yield card('Per label', _per_label(metrics))
+    elif metrics['answers']:
+        yield card('Activities', _activities(metrics))
+    if metrics['latency']['count'] or metrics['truth']:
+        yield _latency('Latency, sensor stamp to decision', metrics['latency'])
     yield _latency('Work per decision', metrics['processing'])
     if metrics['frames'] is not None:
         yield _frames(metrics['frames'])
@@ -63,14 +67,26 @@ def _sections(metrics: RunMetrics) -> Iterator[str]:
 
 def _tiles(metrics: RunMetrics) -> str:
     scores, latency, frames = metrics['scores'], metrics['latency'], metrics['frames']
-    items = [
-        (percent(scores['balanced_accuracy']), 'balanced accuracy'),
-        (str(scores['decisions']), 'decisions scored'),
-        (milliseconds(latency['p50_s']), 'median latency'),
-        (milliseconds(latency['p95_s']), '95 % of latencies below'),
-    ]
-    if frames is not None:
+    if metrics['truth']:
+        items = [
+            (percent(scores['balanced_accuracy']), 'balanced accuracy'),
+            (str(scores['decisions']), 'decisions scored'),
+        ]
+    else:
+        items = [
+            (f'{metrics["duration_s"]:.1f} s', 'watched'),
+            (str(len(metrics['answers'])), 'decisions'),
+        ]
+    if latency['count'] or metrics['truth']:
+        items += [
+            (milliseconds(latency['p50_s']), 'median latency'),
+            (milliseconds(latency['p95_s']), '95 % of latencies below'),
+        ]
+    if frames is not None and metrics['truth']:
         items.append((f'{frames["lost"]} / {frames["published"]}', 'frames lost in transport'))
+    elif frames is not None:
+        gone = sum(frames['dropped'].values()) + frames['lost']
+        items.append((f'{gone} / {frames["published"]}', 'frames dropped or lost'))
     return tiles(items)
 
 
@@ -124,6 +140,27 @@ def _per_label(metrics: RunMetrics) -> str:
             )
         )
     return table(('label', 'decisions', 'recall', 'precision'), rows)
+
+
+def _activities(metrics: RunMetrics) -> str:
+    """Return what was answered, for how long, in how many stretches and how surely."""
+    runs = answer_runs(metrics['answers'])
+    colours = label_colours(dict.fromkeys(answer['answer'] for answer in metrics['answers']))
+    lengths = {name: sum(r.end_s - r.start_s for r in runs if r.label == name) for name in colours}
+    whole = sum(lengths.values()) or 1.0
+    rows = []
+    for name in sorted(colours, key=lambda name: -lengths[name]):
+        sure = [a['confidence'] for a in metrics['answers'] if a['answer'] == name]
+        share = lengths[name] / whole
+        rows.append(
+            (
+                f'{swatch(colours[name])}{escape(name)}',
+                f'{meter(share)}{lengths[name]:.1f} s',
+                str(sum(run.label == name for run in runs)),
+                percent(sum(sure) / len(sure)),
+            )
+        )
+    return table(('answer', 'time', 'stretches', 'mean confidence'), rows)
 
 
 def _latency(title: str, values: Distribution) -> str:

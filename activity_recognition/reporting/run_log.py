@@ -74,8 +74,14 @@ class RunLog:
     the truth goes back in time, a recording has begun again, and so does the log.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, origin_ns: int | None = None) -> None:
+        """Begin with nothing.
+
+        Args:
+            origin_ns: when time begins where no truth is published; None for the first decision.
+        """
         self._lock = threading.Lock()
+        self._given_origin_ns = origin_ns
         self._begin()
 
     def _begin(self) -> None:
@@ -196,6 +202,8 @@ class RunLog:
     def _origin_ns(self) -> int:
         if self._truth:
             return self._truth[0][0]
+        if self._given_origin_ns is not None:
+            return self._given_origin_ns
         return self._received[0].t_ns if self._received else 0
 
     def _truth_at(self, t_ns: int) -> str | None:

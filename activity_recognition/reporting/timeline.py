@@ -1,4 +1,4 @@
-"""The timeline of a run: truth, decisions, confidence and what each modality contributed."""
+"""The timeline of a run: truth where it is known, decisions, confidence, and the modalities."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def timeline(metrics: Timed, *, alone: bool = False, labels: Sequence[str] = ())
         WIDTH,
         top - 12,
         body,
-        label='Timeline of truth and decisions',
+        label='Timeline of truth and decisions' if metrics['truth'] else 'Timeline of decisions',
         style=VARIABLES + CHART if alone else '',
     )
 
@@ -102,9 +102,11 @@ class _Strip:
         """Yield the strip's elements; ``bottom`` grows with them."""
         truth = [AnswerRun(*span) for span in self.metrics['truth']]
         answers = answer_runs(self.metrics['answers'])
-        yield from self._labels('truth', truth)
+        if truth:
+            yield from self._labels('truth', truth)
         yield from self._labels('decision', answers)
-        yield from self._errors()
+        if truth:
+            yield from self._errors()
         yield from self._confidence()
         for modality, points in self.metrics['evidence'].items():
             yield from self._evidence(modality, points)

@@ -12,7 +12,13 @@ from activity_recognition.reporting.charts import frame_bar, histogram
 from activity_recognition.reporting.drawing import NO_LABEL_COLOUR, label_colours
 from activity_recognition.reporting.metrics import read_metrics, write_metrics
 from activity_recognition.reporting.page import milliseconds, percent, render_report, write_report
-from activity_recognition.reporting.scores import NO_DATA, UNKNOWN
+from activity_recognition.reporting.scores import (
+    NO_DATA,
+    UNKNOWN,
+    Truth,
+    distribution,
+    score,
+)
 from activity_recognition.reporting.timeline import STRIP_S, answer_runs, timeline
 
 VOID = {'meta', 'br', 'hr', 'img', 'link', 'input', 'rect', 'line', 'polygon'}
@@ -63,6 +69,25 @@ def test_the_page_asks_nothing_of_the_network(make_metrics):
     assert '@import' not in page
     assert 'url(' not in page
     assert '<script' not in page
+
+
+def test_a_run_without_truth_shows_its_answers_in_the_place_of_scores(make_metrics):
+    metrics = make_metrics()
+    metrics.update(truth=[], scores=score(Truth(()), []), latency=distribution([]), checks=[])
+    metrics['answers'] = [
+        {'t_s': 0.1 * n, 'answer': 'walking' if 10 <= n < 40 else UNKNOWN, 'confidence': n / 100}
+        for n in range(50)
+    ]
+    page = render_report(metrics)
+    text = ' '.join(' '.join(parse(page).text).split())
+    for word in ('truth', 'wrong', 'balanced accuracy', 'Confusion', 'recall', 'Latency'):
+        assert word not in text, word
+    assert '50 decisions' in text
+    assert f'walking 3.0 s 1 24.5 % {UNKNOWN} 2.0 s 2 24.5 %' in text
+    assert '9 / 300 frames dropped or lost' in text  # 7 for overload, 2 on their way
+    assert 'aria-label="Timeline of decisions"' in page
+    # With the truth known, nothing of that changes.
+    assert 'Activities' not in render_report(make_metrics())
 
 
 def test_texts_are_escaped(make_metrics):

@@ -166,3 +166,10 @@ def test_it_is_filled_and_read_by_several_threads():
         view = log.view()
         assert view.right == view.scored == view.decisions
     assert log.view().decisions == len(log.received()) == 800
+
+
+def test_time_may_begin_where_the_source_does():
+    log = RunLog(origin_ns=START_NS)
+    log.add_decision(heard(1.5, 'walking'))
+    assert log.view().elapsed_s == pytest.approx(1.5)
+    assert [answer['t_s'] for answer in metrics(log)['answers']] == [pytest.approx(1.5)]
