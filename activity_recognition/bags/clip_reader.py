@@ -33,7 +33,7 @@ class ClipReader:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | Clip,
         model: ModelConfig,
         *,
         transcript: str | Path | None = None,
@@ -42,7 +42,7 @@ class ClipReader:
         """Look at the file, and read its transcript.
 
         Args:
-            path: any file FFmpeg reads.
+            path: any file FFmpeg reads, or one that was looked at.
             model: of the network that takes the samples: its sample rate and image size.
             transcript: ``.srt`` or ``.vtt`` file.
             audio_channels: ``mean``, ``auto`` or the index of a channel.
@@ -53,7 +53,8 @@ class ClipReader:
             ConfigError: for another ``audio_channels`` than these.
             MissingExtraError: without PyAV.
         """
-        self._clip = Clip(path, audio_channels=audio_channels)
+        looked_at = isinstance(path, Clip)
+        self._clip = path if looked_at else Clip(path, audio_channels=audio_channels)
         self._cues = read_subtitles(transcript) if transcript is not None else ()
         self._model = model
         self.drops = Drops()
@@ -80,7 +81,7 @@ class ClipReader:
             clip.audio(start_ns),
             as_utterances(cues, start_ns),
         )
-        decode = _Decoding(self._model)
+        decode = NodeDecoding(self._model)
         for sample in merge(*tracks, key=attrgetter('arrival_ns')):
             try:
                 decoded = decode(sample)
@@ -91,15 +92,25 @@ class ClipReader:
                 yield from split_sample(decoded)
 
 
-class _Decoding:
+class NodeDecoding:
     """A sample as the node's decoders give it: audio resampled, large images reduced."""
 
     def __init__(self, model: ModelConfig) -> None:
+        """Begin a stream of samples.
+
+        Args:
+            model: of the network that takes them.
+        """
         self._messages = MessageMaker('raw', 100, 'hri_msgs/msg/LiveSpeech')
         self._decoders = SensorDecoders(DecoderSettings(model=model))
         self._rates_hz: dict[str, int] = {}
 
     def __call__(self, sample: Sample) -> Sample | None:
+        """Return the sample as the network takes it; None where it gives none.
+
+        Raises:
+            DecodeError: it cannot be taken.
+        """
         spec, arrival_ns = SPEC[sample.modality], sample.arrival_ns
         if (rate_hz := getattr(sample, 'sample_rate_hz', 0)) != self._rates_hz.get(spec.name, 0):
             self._rates_hz[spec.name] = rate_hz

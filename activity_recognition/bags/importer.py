@@ -95,6 +95,8 @@ def _demand_contents(source: Clip, beside: FilesBeside, written: WrittenSamples)
     clip = source.path
     if not any(written.samples[modality.value] for modality in _TRACKS):
         skipped = f' ({describe_skipped(source.skipped)})' if source.skipped else ''
-        reason = f'; the first: {source.skipped.first_error[:200]}' if source.skipped.first_error else ''
+        reason = (
+            f'; the first: {source.skipped.first_error[:200]}' if source.skipped.first_error else ''
+        )
         raise RecordingError(f'{clip}: nothing in it could be decoded{skipped}{reason}')
     beside.demand_within(clip, written.duration_s)

@@ -100,10 +100,18 @@ class FrameDecoder:
         track.thread_type = 'SLICE' if is_live else 'AUTO'
         track.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
 
-    def push(self, packet: Any) -> Iterator[Frame]:
-        """Yield the frames that a packet completes, arriving at their stamps."""
+    def push(self, packet: Any, received_s: Fraction | None = None) -> Iterator[Frame]:
+        """Yield the frames that a packet completes, arriving at their stamps.
+
+        Args:
+            packet: of the track.
+            received_s: when it came, on the clock of the packets, seconds, where that goes before
+                the times that it has; None where these are right.
+        """
         for frame in _decoded(packet, self._skipped):
-            if frame.pts is not None:
+            if received_s is not None:
+                self._after = received_s
+            elif frame.pts is not None:
                 self._after = Fraction(frame.pts * frame.time_base)
             heappush(self._times, self._after)
             self._after += 1 / frame_rate(self._track)

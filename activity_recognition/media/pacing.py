@@ -55,6 +55,17 @@ class Pacer:
             self._running = False
             self._changed.notify_all()
 
+    def set(self, track_ns: int) -> None:
+        """Go on from another track time.
+
+        Args:
+            track_ns: what it is now.
+        """
+        with self._changed:
+            self._track_ns = track_ns
+            self._anchor_ns = self._clock()
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """End every wait, now and from now on."""
         with self._changed:

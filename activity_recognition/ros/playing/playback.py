@@ -14,8 +14,8 @@ from rclpy.task import Future
 from rosgraph_msgs.msg import Clock as ClockMessage
 from std_srvs.srv import SetBool
 
-from activity_recognition.modalities import SAMPLE_ROLES, Role
 from activity_recognition.media.pacing import Pacer
+from activity_recognition.modalities import SAMPLE_ROLES, Role
 from activity_recognition.ros.playing.playback_config import PlaybackConfig
 from activity_recognition.ros.playing.playback_statistics import PlaybackStatistics
 from activity_recognition.ros.playing.restamping import StampMap, restamp

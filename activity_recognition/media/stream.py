@@ -1,0 +1,274 @@
+"""A camera or an address -> frames and audio on one clock, as they happen, through PyAV.
+
+Everything is read in one pass. Samples have the times of the source from its first packet on; where
+its format has none, as a stream of JPEG images, the time of their receipt. What comes ahead of its
+time is held until it is due. What comes late is not decoded until the source has caught up, so that
+latency does not grow; a source that stays late by itself is taken as it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+from activity_recognition.channel_choice import ChannelChoice
+from activity_recognition.errors import DecodeError, RecordingError
+from activity_recognition.media.addresses import CAMERA_FORMAT, MediaSource
+from activity_recognition.media.container import placed_packets, pyav, track_of
+from activity_recognition.media.decoding import FrameDecoder, Skipped, SoundDecoder
+from activity_recognition.media.pacing import Pacer
+from activity_recognition.sensors import ChannelSelector
+from activity_recognition.types import NANOSECONDS, AudioChunk, Frame, to_ns
+
+TIMEOUT_S = 10.0
+"""A source that neither answers nor sends anything for so long is given up."""
+LATE_PACKETS = 'packets that came too late to be decoded'
+_LOOKED_AT_US = '2000000'
+"""So much of a source is read before it is known what it has, microseconds."""
+_LATE_NS = to_ns(1.0)
+_SKIP_AT_MOST_NS = to_ns(2.0)
+_AHEAD_NS = to_ns(1.0)
+"""How far tracks may lie apart in the source; so much is decoded before it is due."""
+_WITHOUT_TIMES = frozenset({'mpjpeg', 'mjpeg', 'h264', 'hevc', 'm4v', 'mpegvideo'})
+"""FFmpeg's names of formats whose times are made up from a guessed rate."""
+
+
+class MediaStream:
+    """A live source; it is read once, by one thread."""
+
+    def __init__(
+        self,
+        source: MediaSource,
+        pacer: Pacer,
+        *,
+        audio_channels: str = 'mean',
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """Say what is to be opened.
+
+        Args:
+            source: a camera or an address.
+            pacer: the clock of the source; it is set to 0 when the first packet comes.
+            audio_channels: ``mean``, ``auto`` or the index of a channel.
+            timeout_s: how long to wait for an answer, and for each packet, seconds.
+
+        Raises:
+            ConfigError: for another ``audio_channels`` than these.
+        """
+        self.source, self._pacer, self._timeout_s = source, pacer, timeout_s
+        self._channels = ChannelSelector.parse(audio_channels)
+        self.has_video = self.has_audio = False
+        """What it has, once it is open."""
+        self.skipped = Skipped()
+        """What could not be used: how many of each kind."""
+
+    def samples(self, opened: Callable[[], None] = lambda: None) -> Iterator[Frame | AudioChunk]:
+        """Open the source and yield its samples when they are due, until it ends.
+
+        Args:
+            opened: called once it is known what the source has.
+
+        Raises:
+            RecordingError: it cannot be opened, has nothing that can be decoded, or stops.
+            MissingExtraError: without PyAV.
+        """
+        with self._container() as container:
+            tracks = {kind: track_of(container, kind) for kind in ('video', 'audio')}
+            self.has_video, self.has_audio = (track is not None for track in tracks.values())
+            if not (self.has_video or self.has_audio):
+                raise RecordingError(
+                    f'{self.source.shown}: has neither video nor audio that FFmpeg can decode'
+                )
+            opened()
+            yield from self._due(container, tracks)
+
+    def _due(self, container: Any, tracks: dict[str, Any]) -> Iterator[Frame | AudioChunk]:
+        """Yield what is decoded of a container in the order of its arrival, when it is due."""
+        coming, decoding = _Coming(), self._decoding(container, tracks)
+        while True:
+            now_ns = self._pacer.now_ns()
+            yield from coming.until(now_ns)
+            if coming and coming.newest_ns - now_ns > _AHEAD_NS:
+                if not self._pacer.wait_until(coming.oldest_ns):
+                    return
+                continue
+            samples = decoding.next()
+            if samples is None:
+                break
+            coming.extend(samples)
+        coming.extend(decoding.finish())
+        while coming and self._pacer.wait_until(coming.oldest_ns):
+            yield from coming.until(self._pacer.now_ns())
+
+    def _decoding(self, container: Any, tracks: dict[str, Any]) -> _Decoding:
+        return _Decoding(container, tracks, self._pacer, self.skipped, self._channels)
+
+    @contextmanager
+    def _container(self) -> Iterator[Any]:
+        av = pyav()
+        source = self.source
+        try:
+            with av.open(
+                source.address,
+                format=source.format,
+                options={'analyzeduration': _LOOKED_AT_US, **source.options},
+                timeout=self._timeout_s,
+            ) as container:
+                yield container
+        except DecodeError as error:
+            raise RecordingError(f'{source.shown}: {error}') from error
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            # Without what FFmpeg says of the address, which may hold a password.
+            raise RecordingError(f'{source.shown}: {self._reason(error)}') from None
+
+    def _reason(self, error: Exception) -> str:
+        av = pyav()
+        words = getattr(error, 'strerror', None) or type(error).__name__
+        is_camera = self.source.format == CAMERA_FORMAT
+        if isinstance(error, av.error.ExitError):
+            return (
+                f'nothing came for {self._timeout_s:g} s; is it running, and is the address right?'
+            )
+        if is_camera and getattr(error, 'errno', None) == 16:
+            return 'the camera is busy: another program uses it; end that program, then try again'
+        if isinstance(error, PermissionError) and is_camera:
+            return 'the camera may not be opened: join the group of its device (often `video`)'
+        if isinstance(error, av.error.InvalidDataError):
+            return 'what it sends is no video or audio that FFmpeg knows'
+        return f'cannot open or read it: {words}'
+
+
+class _Decoding:
+    """The tracks of one container, packet by packet; the clock begins with the first."""
+
+    def __init__(
+        self,
+        container: Any,
+        tracks: dict[str, Any],
+        pacer: Pacer,
+        skipped: Skipped,
+        channels: ChannelChoice,
+    ) -> None:
+        self._tracks, self._pacer, self._skipped = tracks, pacer, skipped
+        self._channels = channels
+        self._has_times = container.format.name not in _WITHOUT_TIMES
+        self._packets = placed_packets(container, ahead=0)
+        self._reading = _Reading(pacer, skipped)
+        self._frames: FrameDecoder | None = None
+        self._sound: SoundDecoder | None = None
+        self._has_begun = False
+
+    def next(self) -> Iterator[Frame | AudioChunk] | None:
+        """Read a packet and return what is decoded of it; None at the end."""
+        try:
+            packet = next(self._packets, None)
+        except pyav().error.OSError:
+            if self._has_times or not self._has_begun:
+                raise
+            return None  # how FFmpeg says that a sender of images has ended
+        if packet is None:
+            return None
+        if not self._has_begun:
+            self._begin(_shown_at(packet) if self._has_times else Fraction(0))
+        if self._has_times and not self._reading.wants(packet):
+            return iter(())
+        if self._sound is not None and packet.stream.index == self._tracks['audio'].index:
+            return self._sound.push(packet)
+        assert self._frames is not None
+        received_s = None if self._has_times else Fraction(self._pacer.now_ns(), NANOSECONDS)
+        return self._frames.push(packet, received_s)
+
+    def _begin(self, start_s: Fraction) -> None:
+        self._has_begun = True
+        self._pacer.resume()
+        if (video := self._tracks['video']) is not None:
+            self._frames = FrameDecoder(
+                video, self._skipped, start_s=start_s, start_ns=0, is_live=True
+            )
+        if self._tracks['audio'] is not None:
+            self._sound = SoundDecoder(self._skipped, self._channels, start_s=start_s, start_ns=0)
+
+    def finish(self) -> Iterator[Frame | AudioChunk]:
+        """Return what the decoders held back."""
+        for decoder in (self._frames, self._sound):
+            if decoder is not None:
+                yield from decoder.finish()
+
+
+class _Coming:
+    """Samples that were decoded and are not due yet."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, int, Frame | AudioChunk]] = []
+        self._numbers = count()
+        self.newest_ns = 0
+        """Latest arrival so far."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def oldest_ns(self) -> int:
+        """When the next one is due."""
+        return self._waiting[0][0]
+
+    def extend(self, samples: Iterable[Frame | AudioChunk]) -> None:
+        for sample in samples:
+            self.newest_ns = max(self.newest_ns, sample.arrival_ns)
+            heappush(self._waiting, (sample.arrival_ns, next(self._numbers), sample))
+
+    def until(self, now_ns: int) -> Iterator[Frame | AudioChunk]:
+        """Yield what is due by now."""
+        while self._waiting and self._waiting[0][0] <= now_ns:
+            yield heappop(self._waiting)[2]
+
+
+class _Reading:
+    """Which packets are decoded: those that are not late."""
+
+    def __init__(self, pacer: Pacer, skipped: Skipped) -> None:
+        self._pacer, self._skipped = pacer, skipped
+        self._first_s: Fraction | None = None
+        self._late_since_ns: int | None = None
+        self._needs_key: set[int] = set()
+
+    def wants(self, packet: Any) -> bool:
+        """Return whether to decode a packet; else it is counted."""
+        time_s = _time_of(packet)
+        if time_s is None:
+            return True
+        if self._first_s is None:
+            self._first_s = time_s
+        due_ns = int((time_s - self._first_s) * NANOSECONDS)
+        now_ns = self._pacer.now_ns()
+        if now_ns - due_ns > _LATE_NS:
+            if self._late_since_ns is None:
+                self._late_since_ns = now_ns
+            if now_ns - self._late_since_ns <= _SKIP_AT_MOST_NS:
+                # What was left out is missing until the next frame that needs no other.
+                self._needs_key.add(packet.stream.index)
+                self._skipped[LATE_PACKETS] += 1
+                return False
+            self._pacer.set(due_ns)  # it does not catch up: the source itself is late
+        self._late_since_ns = None
+        if packet.stream.index in self._needs_key and not packet.is_keyframe:
+            self._skipped[LATE_PACKETS] += 1
+            return False
+        self._needs_key.discard(packet.stream.index)
+        return True
+
+
+def _shown_at(packet: Any) -> Fraction:
+    """Return when the first packet is shown, seconds on the source's clock."""
+    ticks = packet.dts if packet.pts is None else packet.pts
+    return Fraction(0) if ticks is None else Fraction(ticks * packet.time_base)
+
+
+def _time_of(packet: Any) -> Fraction | None:
+    """Return when a packet is decoded, else shown, seconds on the source's clock."""
+    ticks = packet.pts if packet.dts is None else packet.dts
+    return None if ticks is None else Fraction(ticks * packet.time_base)
