@@ -35,6 +35,7 @@ COMMANDS = {
     'bench': 'bench',
     'export': 'export',
     'weights': 'weights',
+    'watch': 'watch',
 }
 """Commands and their modules under ``activity_recognition.commands``."""
 

@@ -1,0 +1,43 @@
+"""Key points that are found before the engine are those that it would have found."""
+
+import numpy as np
+import pytest
+
+from activity_recognition.config import SyncConfig
+from activity_recognition.inference import StreamingEngine
+from activity_recognition.inference.found_points import PointsFinder
+from activity_recognition.streams import windows
+from activity_recognition.types import Frame
+from factories.networks import TINY, make_checkpoint
+from factories.pose import FINDING, made_up_pose, scene_of_images
+from factories.streams import Scene
+
+SCENE = Scene(seed=3, duration_s=4.0, frame_rate_hz=8.0, jumps=(2.2,))
+
+
+def trace():
+    return list(windows(scene_of_images(SCENE, key_points_every=7), SyncConfig()))
+
+
+def test_the_engine_decides_as_without_it(tmp_path):
+    pytest.importorskip('ai_edge_litert')
+    with made_up_pose(tmp_path):
+        alone, helped = (StreamingEngine(make_checkpoint(FINDING)) for _ in range(2))
+        finder, found = PointsFinder(FINDING), 0
+        assert sum(window.reset for window in trace()) == 1
+        for window in trace():
+            completed = finder.complete(window)
+            expected, decision = alone.apply(window), helped.apply(completed)
+            assert (expected is None) == (decision is None)
+            if expected is not None:
+                assert np.array_equal(expected.logits, decision.logits)
+            frames = [sample for sample in completed.samples if isinstance(sample, Frame)]
+            assert all(frame.key_points is not None for frame in frames)
+            found += len(frames)
+    assert found >= 25
+
+
+def test_without_a_front_end_that_finds_them_windows_stay_as_they_are():
+    finder = PointsFinder(TINY)
+    for window in trace():
+        assert finder.complete(window) is window
