@@ -93,7 +93,8 @@ def test_there_is_nothing_to_pretrain_in_a_backbone(tmp_path: Path):
 def test_the_presets_name_backbones(preset: str):
     model = load_model_config(preset)
     sections = [getattr(model, name) for name in model.modalities]
-    assert {'minilm', 'yamnet'} & {getattr(section, 'backbone', '') for section in sections}
+    named = {getattr(section, 'backbone', '') for section in sections}
+    assert {'minilm', 'yamnet', 'movenet'} & named
 
 
 def test_the_recipe_moves_what_is_pretrained_slowly():
