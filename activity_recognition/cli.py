@@ -25,6 +25,7 @@ COMMANDS = {
     'show': 'show',
     'evaluate': 'evaluate',
     'train': 'train',
+    'describe': 'describe',
     'run': 'run',
     'replay': 'replay',
     'monitor': 'monitor',

@@ -27,7 +27,10 @@ _EXPONENT = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+', re.ASCII)
 MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips', 'joints', 'joints_detailed')
 """Names of the model presets shipped with the package that begin from scratch."""
 
-PRETRAINED_PRESETS = ('small_minilm', 'base_dinov2', 'sound_yamnet', 'clips_pose', 'people')
+PRETRAINED_PRESETS = (
+    *('small_minilm', 'base_dinov2', 'sound_yamnet', 'clips_pose', 'people'),
+    'described',
+)
 """Names of those that begin with pretrained encoders, or have frozen networks in front."""
 
 

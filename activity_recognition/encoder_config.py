@@ -255,6 +255,10 @@ SOUND_PATCH_SAMPLES = 15_600
 """How many of these one embedding is made of, 0.975 s."""
 SOUND_FEATURES = 1024
 """Numbers of an embedding."""
+SOUND_CLASSES = 521
+"""Kinds of sound that their own classifiers know."""
+SOUND_LEAST = 1 / 512
+"""Least probability of a label by them: half a step of YAMNet's scores, which have 8 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -287,6 +291,10 @@ class AudioConfig(Ranged):
     backbone_sha256: tuple[str, ...] = setting((), optional_in_checkpoint=True)
     """Of the files of the backbone; read from the register of weights where training begins, and
     kept in the checkpoint."""
+    sounds: tuple[int, ...] = setting((), optional_in_checkpoint=True)
+    """Kinds of sound, by their index, that the backbone's own classifier is asked for: what it says
+    of each label's sounds is added to what is made of an embedding. Set by ``activity-recognition
+    describe``; empty for none."""
 
     @property
     def backbone_weights(self) -> tuple[str, ...]:
@@ -352,10 +360,24 @@ class AudioConfig(Ranged):
         self._check_positive('channels', 'dilations')
         if self.backbone:
             self._check_backbone()
+        self._check_sounds()
         if len(self.channels) != 2 and not self.tokens_are_patches:
             raise ConfigError(
                 f'audio.channels needs two entries, or none with audio.backbone, got '
                 f'{self.channels}'
+            )
+
+    def _check_sounds(self) -> None:
+        known = all(0 <= index < SOUND_CLASSES for index in self.sounds)
+        if not known or len(set(self.sounds)) != len(self.sounds):
+            raise ConfigError(
+                f'audio.sounds must be different numbers from 0 to {SOUND_CLASSES - 1}, got '
+                f'{quoted(self.sounds)}'
+            )
+        if self.sounds and not self.backbone:
+            raise ConfigError(
+                'audio.sounds: expected audio.backbone, whose classifier knows them, got none; '
+                f'set it to {", ".join(SOUND_NETWORKS)}'
             )
 
     def _check_backbone(self) -> None:

@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -120,7 +121,6 @@ def _draw_clip(
 
 def _pools(data: Path, group: int) -> Pools:
     """Return what a group is made of: subjects, a fold and wordings of its own."""
-    words = yaml.safe_load(WORDS.read_text(encoding='utf-8'))
     tested = group == TEST_GROUP
     subjects = ('2', '4', '6', '8') if tested else (str(2 * group + 1),)
     joints, sounds = defaultdict(list), defaultdict(list)
@@ -131,19 +131,35 @@ def _pools(data: Path, group: int) -> Pools:
     for row in _rows(data / 'esc10' / 'clips.csv'):
         if int(row['fold']) == group + 1:
             sounds[row['label']].append(row['clip'])
-    classes = words['classes']
+    classes = words()['classes']
     return Pools(
         joints={label: joints[of['action']] for label, of in classes.items()},
         sounds={label: sounds[of['sound']] for label, of in classes.items()},
-        requests={
-            label: [
-                text.format(noun=noun)
-                for text in words['requests'][group]
-                for noun in _nouns(of['nouns'], group)
-            ]
-            for label, of in classes.items()
-        },
+        requests=requests_of(group),
     )
+
+
+def requests_of(group: int) -> dict[str, list[str]]:
+    """Return what is asked for in a group, by class.
+
+    Args:
+        group: from 0; the last one is the test.
+    """
+    known = words()
+    return {
+        label: [
+            text.format(noun=noun)
+            for text in known['requests'][group]
+            for noun in _nouns(of['nouns'], group)
+        ]
+        for label, of in known['classes'].items()
+    }
+
+
+def words() -> dict[str, Any]:
+    """Return what the classes are made of, and the patterns of requests."""
+    found: dict[str, Any] = yaml.safe_load(WORDS.read_text(encoding='utf-8'))
+    return found
 
 
 def _nouns(nouns: Sequence[str], group: int) -> list[str]:

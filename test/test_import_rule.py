@@ -19,7 +19,7 @@ LAYERS = [
     {'ros', 'behaviours', 'training'},
     {'bags', 'simulation', 'reporting', 'inference'},
     {'startup'},
-    {'recorded'},
+    {'recorded', 'activities'},
     {'front_ends', 'media'},
     {'streams', 'sensors', 'models'},
     {'default_checkpoint'},
@@ -39,7 +39,7 @@ LAYERS = [
 """From the top; those on a line do not know each other."""
 
 ROOMS = [
-    {'shipped'},
+    {'shipped', 'described'},
     {'preview', 'pretraining'},
     {'run'},
     {'evaluation'},

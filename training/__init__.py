@@ -12,6 +12,7 @@ run             one run: losses, curriculum, trainer, validation, calibration, c
 preview         images of the network inputs, for show, a module per modality
 pretraining     a frame encoder pretrained on single images of simulated people
 shipped         the checkpoint that ships with the package, from nothing
+described       a checkpoint from a description in words, without recordings
 ==============  ==================================================================================
 
 config holds the settings of all, pool the worker processes. In the order of a run:

@@ -72,6 +72,7 @@ class LiteRtNetwork:
             content = path.read_bytes()
         except OSError as error:
             raise WeightsError(f'{path}: cannot read it ({error.strerror or error})') from error
+        self._path = path
         self._interpreter = _interpreter(path, content, keep_inner=bool(inner))
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
         self._input_indices = _checked(
@@ -107,6 +108,28 @@ class LiteRtNetwork:
                 values = self._interpreter.get_tensor(index).astype(np.float32)
                 found.append((values - zero) * scale)
         return tuple(found)
+
+    def constant(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return weights of the network as float32, also where it has them in 8 bits.
+
+        Args:
+            name: of the tensor in the file; the network was loaded with inner arrays.
+            shape: that it has.
+
+        Raises:
+            WeightsError: the network has no such tensor.
+        """
+        details = self._interpreter.get_tensor_details()
+        ((index, _, _),) = _scaled_tensors(self._path, details, (InnerArray(name, shape),))
+        quantised = next(item for item in details if item['index'] == index)
+        how = quantised['quantization_parameters']
+        with self._lock:
+            values: NDArray[np.float32] = self._interpreter.get_tensor(index).astype(np.float32)
+        if len(how['scales']):
+            along = [1] * values.ndim
+            along[how['quantized_dimension']] = -1
+            values = (values - how['zero_points'].reshape(along)) * how['scales'].reshape(along)
+        return values.astype(np.float32)
 
 
 def load_network(

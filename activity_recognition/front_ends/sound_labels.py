@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activity_recognition.config_io import read_yaml
+from activity_recognition.encoder_config import SOUND_LEAST
 from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.front_ends.yamnet import CLASSES
 
 MAP = Path(__file__).parent / 'yamnet_labels.yaml'
-LEAST = 1 / 512
-"""Least probability of a label: half a step of the network's scores, which have 8 bits."""
+LEAST = SOUND_LEAST
+"""Least probability of a label."""
 
 SoundMap = Mapping[str, Mapping[int, str]]
 """By label the indices of the sounds that speak for it, with their names."""

@@ -15,7 +15,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from activity_recognition.encoder_config import SOUND_CLASSES, SOUND_FEATURES
+from activity_recognition.errors import WeightsError
 from activity_recognition.front_ends.litert import ArrayForm, InnerArray, load_network
+from activity_recognition.text_files import read_rows
+from activity_recognition.weights import find_weights
 
 NAME = 'yamnet'
 """In the register of weights."""
@@ -25,7 +29,9 @@ SAMPLE_RATE_HZ = 16_000
 COLUMNS, MELS = 96, 64
 PATCH_SAMPLES = 15_600
 """Samples under one patch, 0.975 s."""
-EMBEDDING, CLASSES = 1024, 521
+EMBEDDING, CLASSES = SOUND_FEATURES, SOUND_CLASSES
+CLASS_MAP = 'yamnet_class_map'
+"""Names of the classes, in the register of weights."""
 
 _FRAME, _HOP, _FFT = 400, 160, 512
 """Samples of a column, between columns, and under the Fourier transform, zeros behind a column."""
@@ -73,6 +79,32 @@ class Yamnet:
         """
         scores, embedding = self._network.run(log_mel(samples)[None])
         return Heard(embedding.reshape(-1).astype(np.float16), scores.reshape(-1))
+
+    def classifier(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return weights (521, 1024) and biases (521,) of what makes scores of an embedding.
+
+        The sigmoid of their sum is a score, but for the 8 bits in which the network computes it.
+
+        Raises:
+            WeightsError: the network has none.
+        """
+        weights = self._network.constant('tower0/network/layer29/fc/MatMul', (CLASSES, EMBEDDING))
+        return weights, self._network.constant('network/layer29/fc/biases', (CLASSES,))
+
+
+@cache
+def class_names() -> tuple[str, ...]:
+    """Return the names of the 521 kinds of sound, as the network's authors call them.
+
+    Raises:
+        WeightsError: they are not on this machine, or are not what the register says.
+    """
+    path = find_weights(CLASS_MAP)
+    rows, fault = read_rows(path, WeightsError, what='the names of sounds')
+    names = tuple(row[-1] for _, row in rows[1:])
+    if fault or len(names) != CLASSES:
+        raise WeightsError(fault or f'{path}: expected {CLASSES} names, got {len(names)}')
+    return names
 
 
 def log_mel(samples: NDArray[np.float32], *, floor: float = FLOOR) -> NDArray[np.float32]:

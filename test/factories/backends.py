@@ -64,7 +64,7 @@ def asked(
 ) -> tuple[Answers, list[Decision]]:
     """Return what a fresh engine answers to a trace, as its backend's decisions have it."""
     engine = StreamingEngine(checkpoint, engine=config)
-    assert not engine.choice.problem
+    assert not engine.choice.problem, engine.choice.problem
     logits = listened(engine)
     decisions = run(engine, windows)
     labels = len(checkpoint.config.labels)

@@ -42,13 +42,14 @@ PRESETS = {
     'joints_detailed': _LONG,
     'sound_yamnet': _LONG,
     'people': _LONG,
+    'described': _LONG,
 }
 """What a stream of each preset sees; a file in config/models without an entry fails a test."""
 _OF_A_CROWD = {'base': 4.0, 'base_dinov2': 4.0}
 """Frame rates of each of many streams, hertz; 6 by default."""
-_PATCHES_S = {'sound_yamnet': 2.5}
+_PATCHES_S = {'sound_yamnet': 2.5, 'described': 2.5}
 """How long each of many streams lasts, seconds, where a token needs a second of sound; else 1."""
-NEED_WEIGHTS = ('clips_pose', 'sound_yamnet', 'people')
+NEED_WEIGHTS = ('clips_pose', 'sound_yamnet', 'people', 'described')
 """Presets whose front ends need networks that do not come with the package."""
 
 STREAMS = (1, 2, 3, 8)

@@ -44,19 +44,19 @@ def write_card(
         [
             '# Activity recognition checkpoint',
             '',
-            f'Recognises {", ".join(map(_plain, model.labels))} from {_inputs(model)}.',
+            f'Recognises {", ".join(map(plain, model.labels))} from {inputs_in_words(model)}.',
             '',
             *(line for finding in findings for line in (f'**{finding}.**', '')),
             f'- Network: preset {_code(config.preset)}, {weights / 1e6:.2f} million weights, '
             f'{_frames(model)}.',
-            *_backbones(model),
-            f'- Trained on: {_plain(origin)}',
+            *backbone_lines(model),
+            f'- Trained on: {plain(origin)}',
             f'- Training: {Curriculum(config).epochs} epochs, seed {config.seed}; '
             f'calibrated with temperature {temperature:.3f}.',
             '- Limits: it knows the activities above, in scenes like those it was trained on. '
             'For another place or other activities, train on recordings of your own.',
             '',
-            f'Balanced accuracy on {_plain(measured_on)}:',
+            f'Balanced accuracy on {plain(measured_on)}:',
             '',
             '| modalities | per decision | smoothed |',
             '| --- | --- | --- |',
@@ -73,7 +73,7 @@ def _frames(model: ModelConfig) -> str:
     return f'{model.video.input_size_px} px'
 
 
-def _inputs(model: ModelConfig) -> str:
+def inputs_in_words(model: ModelConfig) -> str:
     """Name the network's inputs."""
     *first, last = model.modalities
     if not first:
@@ -81,7 +81,7 @@ def _inputs(model: ModelConfig) -> str:
     return f'{", ".join(first)} and {last}; any of them may be absent'
 
 
-def _backbones(model: ModelConfig) -> list[str]:
+def backbone_lines(model: ModelConfig) -> list[str]:
     """Name the pretrained networks, a list item each, with what is to be said of their licences."""
     lines = []
     for name in model.modalities:
@@ -100,13 +100,13 @@ def _backbones(model: ModelConfig) -> list[str]:
 def _in_front(name: str, entry: WeightsEntry) -> str:
     """Name a frozen network that is no part of these weights."""
     return (
-        f'- In front of {name}: {_plain(entry.attribution)} ({_plain(entry.licence)}), frozen and '
+        f'- In front of {name}: {plain(entry.attribution)} ({plain(entry.licence)}), frozen and '
         f'no part of these weights: `activity-recognition weights fetch {entry.name}`, SHA-256 '
         f'{_code(entry.sha256)}.'
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text that Markdown and HTML show as it is, on one line."""
     line = ' '.join(printable(text).split())
     return re.sub(r'[\\`*{}\[\]<>#|~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])', r'\\\g<0>', line)

@@ -28,6 +28,7 @@ from activity_recognition.models.encoders.convolutions import (
     ConvolutionalEncoder,
 )
 from activity_recognition.models.encoders.encoder import Encoder
+from activity_recognition.models.encoders.sound_scores import SoundScores
 from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
 from activity_recognition.models.work import FLOAT_BYTES, PER_MULTIPLY_ADD, Work
 from activity_recognition.types import Modality
@@ -73,23 +74,20 @@ class SoundEmbedding(nn.Module):
 
     They are not negative, mostly 0, and a few numbers are large: the square root brings these
     closer. Behind the embedding stands a 1; where there is none yet, all are 0, and what is left is
-    the bias.
+    the bias. With ``audio.sounds``, what the frozen network's own classifier says is added.
     """
 
-    def __init__(self, width: int, dropout: float) -> None:
-        """Create it with random weights.
-
-        Args:
-            width: of the network.
-            dropout: share of an embedding's numbers that training drops.
-        """
+    def __init__(self, config: ModelConfig) -> None:
+        """Create it with random weights, for a network of ``config``."""
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.project = nn.Linear(SOUND_FEATURES + 1, width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.project = nn.Linear(SOUND_FEATURES + 1, config.hidden_dim)
+        self.classes = SoundScores(config) if config.audio.sounds else None
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Return vectors (B, A, D) of embeddings (B, A, E)."""
-        return self.project(self.dropout(embeddings.clamp(min=0).sqrt()))
+        heard: Tensor = self.project(self.dropout(embeddings.clamp(min=0).sqrt()))
+        return heard if self.classes is None else heard + self.classes(embeddings)
 
 
 class AudioCNN(ConvolutionalEncoder):
@@ -110,11 +108,11 @@ class AudioCNN(ConvolutionalEncoder):
             convs.append(SpectrogramConv(inputs, outputs, frequencies))
         self.convs = nn.ModuleList(convs)
         if audio.tokens_are_patches:
-            self.embed = SoundEmbedding(config.hidden_dim, config.dropout)
+            self.embed = SoundEmbedding(config)
         else:
             self.embed = nn.Linear(channels[-1] * frequencies, config.hidden_dim)
             if audio.backbone:
-                self.embed_beside = SoundEmbedding(config.hidden_dim, config.dropout)
+                self.embed_beside = SoundEmbedding(config)
         self.add_blocks(config, audio.dilations, columns, audio.columns_per_token)
 
     @property

@@ -1,6 +1,6 @@
 """TextTransformer: every utterance becomes one token.
 
-Shapes: B batch, U utterances, L subword tokens, D width.
+Shapes: B batch, U utterances, L subword tokens, D width, W width of the transformer.
 """
 
 from __future__ import annotations
@@ -108,15 +108,24 @@ class TextTransformer(Encoder):
         batch, count, length = token_ids.shape
         if not count:
             return self.norm.weight.new_zeros(batch, 0, self.norm.weight.shape[0])
-        flat_mask = token_mask.reshape(batch * count, length).clone()
-        # An empty row is padding; one visible token keeps its softmax defined.
-        flat_mask[:, 0] = True
-        states = self.encoder(
-            input_ids=token_ids.reshape(batch * count, length), attention_mask=flat_mask.long()
-        ).last_hidden_state
-        weight = flat_mask.unsqueeze(-1).to(states.dtype)
-        pooled = (states * weight).sum(1) / weight.sum(1)
+        flat = (batch * count, length)
+        pooled = self.pool(token_ids.reshape(flat), token_mask.reshape(flat))
         return self.norm(self.project(pooled)).unflatten(0, (batch, count))
+
+    def pool(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
+        """Return the mean of the transformer's states over each utterance's tokens, (U, W).
+
+        Args:
+            token_ids: int64 (U, L).
+            token_mask: bool (U, L), False for padding.
+        """
+        visible = token_mask.clone()
+        # An empty row is padding; one visible token keeps its softmax defined.
+        visible[:, 0] = True
+        states = self.encoder(input_ids=token_ids, attention_mask=visible.long()).last_hidden_state
+        weight = visible.unsqueeze(-1).to(states.dtype)
+        pooled: Tensor = (states * weight).sum(1) / weight.sum(1)
+        return pooled
 
 
 def _from_scratch(text: TextConfig, dropout: float) -> nn.Module:
