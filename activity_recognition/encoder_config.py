@@ -115,9 +115,9 @@ class VideoConfig(Ranged):
     """Whether a network of key points also sees how large the body is in the image, so how near,
     and where its middle is; without, it sees bodies by their own measure alone."""
     heads_by_age: bool = setting(False, optional_in_checkpoint=True)
-    """Whether the heads of the temporal blocks begin by looking at ages of their own, from the frame
-    itself to half a second before, and the last one at all alike; else all begin as the last one.
-    From few recordings, it is not learnt where to look."""
+    """Whether the heads of the temporal blocks begin by looking at ages of their own, from the
+    frame itself to half a second before, and the last one at all alike; else all begin as the last
+    one. From few recordings, it is not learnt where to look."""
     joint_distances: bool = setting(False, optional_in_checkpoint=True)
     """Whether a network of key points also sees how far each joint is from each other one, by the
     body's own measure: that stays as it is when somebody leans, or is seen from the other side."""
