@@ -53,8 +53,9 @@ class ClipReader:
             ConfigError: for another ``audio_channels`` than these.
             MissingExtraError: without PyAV.
         """
-        looked_at = isinstance(path, Clip)
-        self._clip = path if looked_at else Clip(path, audio_channels=audio_channels)
+        if not isinstance(path, Clip):
+            path = Clip(path, audio_channels=audio_channels)
+        self._clip = path
         self._cues = read_subtitles(transcript) if transcript is not None else ()
         self._model = model
         self.drops = Drops()

@@ -37,7 +37,9 @@ def augment(
     """
     side = model.video.input_size_px
     if model.video.key_points:
-        changed = {'frames': change_points(crop['frames'], model.video.joints, config, rng)}
+        changed: dict[str, NDArray[Any]] = {
+            'frames': change_points(crop['frames'], model.video.joints, config, rng)
+        }
         if model.video.takes_both:
             # Mirrored or not by itself: directions are summed up without regard to which they are.
             changed['images'] = change_frames(crop['images'], config, rng, side)
