@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.commands.watch_contents import Contents, contents_of, usable
 from activity_recognition.errors import ConfigError, RecordingError, printable
 
@@ -92,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
     """Refuse what cannot be written before anything is loaded."""
+    from activity_recognition.media.video_writer import check_suffix
+
     given = {'--out': arguments.out, '--overlay': arguments.overlay}
     for option, path in given.items():
         if path is None:
@@ -100,6 +103,8 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
             raise ConfigError(f'{option} {path}: expected a file, got a folder')
         if path.resolve() == Path(arguments.source).resolve():
             raise ConfigError(f'{option} {path}: is the file that is watched; name another')
+    if arguments.overlay is not None:
+        check_suffix(arguments.overlay)
 
 
 class _Session:
@@ -108,6 +113,8 @@ class _Session:
     def __init__(self, arguments: argparse.Namespace, console: PlainConsole) -> None:
         self._given, self._console = arguments, console
         self._began_s = time.monotonic()
+        self._is_ended = False
+        """Whether the user has ended it."""
 
     def watch_file(self, source: MediaSource) -> None:
         """Watch a file."""
@@ -187,25 +194,30 @@ class _Session:
         from activity_recognition.media.video_writer import VideoWriter
 
         with contextlib.ExitStack() as stack:
-            path, overlay = self._given.overlay, None
+            path, writer = self._given.overlay, None
             if path is not None:
-                overlay = Overlay(writer := stack.enter_context(VideoWriter(path)))
+                writer = stack.enter_context(VideoWriter(path))
             watching = Watching(
-                engine, feed, title=contents.shown, length_s=length_s, overlay=overlay
+                engine,
+                feed,
+                title=contents.shown,
+                length_s=length_s,
+                overlay=None if writer is None else Overlay(writer),
             )
             display = make_display(self._console, quiet=self._given.quiet)
             try:
                 with display:
                     watching.run(display, every_decision=not self._console.is_terminal)
             except KeyboardInterrupt as end:
+                self._is_ended = True
                 if type(end) is not KeyboardInterrupt:  # SIGTERM
                     raise
             finally:
                 metrics = self._metrics(watching, contents)
                 self._conclude(metrics, contents, skipped, feed.dropped)
-        if overlay is not None and writer.count:
+        if writer is not None and writer.count:
             self._say(f'video: {path}')
-        if not metrics['answers']:
+        if not metrics['answers'] and not self._is_ended:
             reason = f' ({_counted(skipped)})' if skipped else ''
             raise RecordingError(f'{contents.shown}: nothing in it could be recognised{reason}')
 
@@ -214,14 +226,15 @@ class _Session:
 
         engine = watching.engine
         used = [name for name in contents.takes if name in contents.has]
-        path = engine.checkpoint.path
+        folder = engine.checkpoint.path
+        name = folder.parent.name if folder.name == OF_RUN else folder.name
         return watching.log.metrics(
             title=contents.shown,
             summary=f'Recognised from {" and ".join(used) or "nothing"} by the checkpoint '
-            f'{path.name}, without ROS.',
+            f'{name}, without ROS.',
             frames=watching.feed.frames,
             conditions={
-                'checkpoint': f'{path.name} ({engine.checkpoint_id})',
+                'checkpoint': f'{name} ({engine.checkpoint_id})',
                 'device': engine.device_name,
                 **conditions(),
             },

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.errors import ConfigError, OutputError
+from activity_recognition.errors import ConfigError, OutputError, quoted
 from activity_recognition.media.container import pyav
 from activity_recognition.scratch import scratch_folder, writing
 
@@ -47,11 +47,7 @@ class VideoWriter:
             OutputError: nothing can be written there.
             MissingExtraError: without PyAV.
         """
-        if path.suffix.lower() not in SUFFIXES:
-            raise ConfigError(
-                f'{path}: expected a video file that ends in {", ".join(SUFFIXES)}, got '
-                f'{path.suffix or "no suffix"!r}'
-            )
+        check_suffix(path)
         self.path = path
         self.count = 0
         """Frames so far."""
@@ -128,6 +124,19 @@ class VideoWriter:
                 self._container.mux(self._track.encode())
                 self._container.close()
                 shutil.move(self._partial, self.path)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse the name of a file that cannot be written.
+
+    Raises:
+        ConfigError: it ends otherwise than videos do.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(
+            f'{path}: expected a video file that ends in {", ".join(SUFFIXES)}, got '
+            f'{quoted(path.suffix)}'
+        )
 
 
 def _fitted(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -304,6 +304,11 @@ class TestCommand:
         assert 'is the file that is watched' in err
         assert clip.read_bytes() == before
 
+    def test_a_video_of_a_kind_that_is_not_written_is_refused_at_once(self, command, clip):
+        status, _, err = command('watch', clip, '--overlay', 'seen.gif')
+        assert status == 2
+        assert "ends in .mp4, .mkv, .mov, got '.gif'" in err
+
     def test_a_full_disk_is_a_sentence(self, command, clip, tmp_path, checkpoint, small_files):
         video, folder = tmp_path / 'out' / 'seen.mkv', checkpoint()
         with small_files:
