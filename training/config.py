@@ -142,6 +142,10 @@ class TrainConfig(Ranged):
     """Settings that follow from the number of clips per label, by the rule in docs/training.md:
     ``epochs``, ``weight_decay``, ``model.hidden_dim`` and others. What the recipe says of them does
     not count; of ``epochs``, the stages get the shares that they have there."""
+    rehearsal_kb: int = setting(0, low=0, high=3990, optional_in_checkpoint=True)
+    """Kilobytes of features of the recordings that the checkpoint keeps, so that ``teach`` can add
+    activities to it without forgetting; 0 keeps none. Only where the terms of the recordings allow
+    what is made of them to be passed on with the checkpoint."""
     device: str = 'auto'
     precision: str = 'auto'
     num_threads: int = setting(0, low=0, high=1024)

@@ -26,6 +26,7 @@ from activity_recognition.models.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from activity_recognition.models.rehearsal import load_rehearsal
 from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.data.simulated import (
     SimulatedRecording,
@@ -224,6 +225,7 @@ def _write(
         temperature=trained.temperature,
         metrics=metrics,
         card=card,
+        rehearsal=load_rehearsal(trained.path, trained.system),
     )
 
 

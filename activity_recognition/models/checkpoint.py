@@ -1,7 +1,8 @@
 """A trained network as a folder: weights, configuration, tokenizer, metrics, model card.
 
-``model.safetensors``, ``config.json``, ``tokenizer.json``, ``metrics.json``, ``README.md``. Nothing
-in it is ever executed or unpickled.
+``model.safetensors``, ``config.json``, ``tokenizer.json``, ``metrics.json``, ``README.md``, and
+where it can be taught further, ``rehearsal.safetensors``. Nothing in it is ever executed or
+unpickled.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from activity_recognition.config import ModelConfig
 from activity_recognition.config_io import build_stored_config, to_stored_mapping
 from activity_recognition.default_checkpoint import choose_checkpoint
 from activity_recognition.errors import CheckpointError, ConfigError, quoted
+from activity_recognition.models.rehearsal import REHEARSAL, DecisionFeatures, save_rehearsal
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.models.weight_file import (
@@ -76,6 +78,7 @@ def save_checkpoint(
     temperature: float = 1.0,
     metrics: Mapping[str, Any] | None = None,
     card: str = '',
+    rehearsal: DecisionFeatures | None = None,
 ) -> None:
     """Write a checkpoint folder; it appears whole or not at all, and replaces an older one.
 
@@ -86,12 +89,13 @@ def save_checkpoint(
         temperature: by which logits are divided.
         metrics: to keep with it; None keeps none.
         card: text of its README.md.
+        rehearsal: features that its encoders made, to be taught more with; None keeps none.
 
     Raises:
         CheckpointError: something other than a checkpoint or an empty folder is there already.
         OutputError: it cannot be written.
     """
-    _refuse_to_replace(folder)
+    refuse_to_replace(folder)
     with (
         writing(folder, 'the checkpoint', SafetensorError),
         scratch_folder(folder.parent, '.checkpoint-') as temporary,
@@ -109,6 +113,8 @@ def save_checkpoint(
         _write_json(staged / CONFIG, settings)
         _write_json(staged / METRICS, dict(metrics or {}))
         tokenizer.save(staged / TOKENIZER)
+        if rehearsal is not None and len(rehearsal):
+            save_rehearsal(staged / REHEARSAL, rehearsal, system)
         (staged / CARD).write_text(card or '# Activity recognition checkpoint\n', encoding='utf-8')
         if folder.exists():
             folder.rename(temporary / 'replaced')
@@ -145,7 +151,7 @@ def fingerprint(folder: Path) -> str:
     """Return 12 hexadecimal digits that stand for everything in a checkpoint that answers.
 
     They come from the SHA-256 of weights, configuration (calibration included) and tokenizer.
-    Metrics and model card change no answer and are left out.
+    Metrics, model card and kept features change no answer and are left out.
     """
     digest = hashlib.sha256()
     for name in (WEIGHTS, CONFIG, TOKENIZER):
@@ -153,8 +159,15 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _refuse_to_replace(folder: Path) -> None:
-    """Keep a mistyped path from deleting what is no checkpoint."""
+def refuse_to_replace(folder: Path) -> None:
+    """Keep a mistyped path from deleting what is no checkpoint.
+
+    Args:
+        folder: that a checkpoint is to be written to.
+
+    Raises:
+        CheckpointError: it holds something else.
+    """
     if not folder.exists() or (folder / CONFIG).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):

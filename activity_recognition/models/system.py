@@ -325,11 +325,26 @@ class ActivityRecognitionSystem(nn.Module):
     def _decide(
         self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor
     ) -> ModelOutput:
-        memories = {
+        return self.classify(self._memories(tokens, stamps_ns, arrivals_ns))
+
+    def fuse(self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]) -> Fused:
+        """Return what heads and classifier see at every decision of the batch, of (B, Q).
+
+        Args:
+            tokens: of each modality, from :meth:`encode`.
+            batch: stamps and arrivals of the decisions, few enough to be computed at once.
+        """
+        memories = self._memories(tokens, batch['decision_stamps'], batch['decision_arrivals'])
+        fused: Fused = self.cross_attention(memories)
+        return fused
+
+    def _memories(
+        self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor
+    ) -> dict[Modality, Memory]:
+        return {
             m: self._remember(m, self._recent(m, tokens[m], arrivals_ns), stamps_ns, arrivals_ns)
             for m in self.modalities
         }
-        return self.classify(memories)
 
     def _recent(self, modality: Modality, tokens: Tokens, arrivals_ns: Tensor) -> Tokens:
         """Leave out, for a single recording, the tokens that no decision at hand can see."""

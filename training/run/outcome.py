@@ -10,6 +10,7 @@ from typing import Any
 
 from activity_recognition.config_io import to_mapping
 from activity_recognition.models.checkpoint import save_checkpoint
+from activity_recognition.models.rehearsal import DecisionFeatures
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
 from activity_recognition.scratch import replace_text
@@ -91,6 +92,7 @@ class Outcome:
         tokenizer: TextTokenizer,
         *,
         origin: str,
+        rehearsal: DecisionFeatures | None = None,
     ) -> None:
         """Write the checkpoint.
 
@@ -99,6 +101,7 @@ class Outcome:
             system: the network.
             tokenizer: of its transcripts.
             origin: what the recordings are, a sentence.
+            rehearsal: features to be taught more with; None keeps none.
 
         Raises:
             OutputError: it cannot be written.
@@ -110,6 +113,7 @@ class Outcome:
             temperature=self.reached.calibration.temperature,
             metrics=self.metrics(system.modalities),
             card=self.card(system, origin),
+            rehearsal=rehearsal,
         )
 
     def write_curves(self, run: Path, modalities: Sequence[Modality]) -> None:

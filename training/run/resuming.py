@@ -14,7 +14,10 @@ from activity_recognition.training.config import ModelChoices, TrainConfig
 from activity_recognition.training.data.dataset import Dataset
 from activity_recognition.training.run.state import read_progress, read_settings
 
-_FREE_SETTINGS = ('device', 'num_threads', 'num_workers', 'accumulation', 'recorded')
+_FREE_SETTINGS = (
+    *('device', 'num_threads', 'num_workers', 'accumulation', 'recorded'),
+    'rehearsal_kb',
+)
 """May differ when a run is resumed; how recordings are read is part of their identity."""
 _LEFT = 'choose another folder (--out), or start over (--restart)'
 _SIZED = 'sized_to_clips'

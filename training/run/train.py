@@ -41,6 +41,7 @@ from activity_recognition.training.run.objective import TrainingLoss, TrainingMo
 from activity_recognition.training.run.outcome import CURVES, Outcome
 from activity_recognition.training.run.processes import choose_own_precision, join_processes
 from activity_recognition.training.run.recipe_file import RECIPE, write_recipe
+from activity_recognition.training.run.rehearsal import keep_features
 from activity_recognition.training.run.resuming import (
     described_settings,
     explain_other_data,
@@ -326,7 +327,14 @@ class _Run:
         outcome = Outcome(
             config=self.config, dataset=self.dataset, progress=trainer.progress, reached=reached
         )
-        outcome.write(path, trainer.average, self.tokenizer, origin=origin)
+        kept = keep_features(
+            trainer.average,
+            self.sources.training,
+            self.config.rehearsal_kb,
+            self.precision,
+            seed=self.config.seed,
+        )
+        outcome.write(path, trainer.average, self.tokenizer, origin=origin, rehearsal=kept)
         outcome.write_curves(self.out, trainer.average.modalities)
 
 
