@@ -26,6 +26,7 @@ COMMANDS = {
     'evaluate': 'evaluate',
     'train': 'train',
     'describe': 'describe',
+    'teach': 'teach',
     'run': 'run',
     'replay': 'replay',
     'monitor': 'monitor',

@@ -40,7 +40,7 @@ LAYERS = [
 
 ROOMS = [
     {'shipped', 'described'},
-    {'preview', 'pretraining'},
+    {'preview', 'pretraining', 'teaching'},
     {'run'},
     {'evaluation'},
     {'augmentation', 'sharding'},
