@@ -53,8 +53,7 @@ class WordPrototypes:
     @property
     def spoken(self) -> NDArray[np.bool_]:
         """Whether each label has sentences, (L,)."""
-        found: NDArray[np.bool_] = self.means.any(1)
-        return found
+        return np.asarray(self.means.any(1), np.bool_)
 
 
 @torch.no_grad()
