@@ -20,7 +20,8 @@ from activity_recognition.models.checkpoint import Checkpoint
 from activity_recognition.models.rehearsal import DecisionFeatures, stacked
 from activity_recognition.text_files import exists
 from activity_recognition.training.data.cache import PreparedRecording
-from activity_recognition.training.data.clip_table import find_clips, is_clip_table
+from activity_recognition.training.data.clip_folders import find_clips
+from activity_recognition.training.data.clip_table import is_clip_table
 from activity_recognition.training.data.import_clips import import_clips
 from activity_recognition.training.data.light_findings import DARK
 from activity_recognition.training.data.segments import LabelledSegment
