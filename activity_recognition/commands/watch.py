@@ -159,7 +159,7 @@ class _Session:
         engine = self._engine()
         engine.warm_up()
         samples = LiveSamples(stream, engine, cues)
-        with LiveFeed(samples, pacer, SyncConfig()) as feed:
+        with LiveFeed(samples, pacer, SyncConfig(), may_fall_silent=True) as feed:
             feed.wait_for(lambda: samples.contents is not None)
             contents = samples.contents or Contents(shown=source.shown)
             self._remark(*contents.remarks())

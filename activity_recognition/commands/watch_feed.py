@@ -12,10 +12,13 @@ from activity_recognition.reporting.metrics import FrameAccount
 from activity_recognition.reporting.scores import account_frames
 from activity_recognition.streams import windows
 from activity_recognition.streams.admission import DropReason
+from activity_recognition.streams.recorded_windows import LONGEST_SILENCE_NS
 from activity_recognition.streams.synchronizer import WindowSynchronizer
-from activity_recognition.types import Modality, Sample, Window
+from activity_recognition.types import Modality, Sample, Window, to_ns
 
 _POLL_S = 0.05
+_SILENT_NS = to_ns(0.5)
+"""What a live source has not sent for so long has stayed away."""
 _END_S = 2.0
 """How long to wait at the end for a thread that may be reading."""
 
@@ -83,13 +86,19 @@ class LiveFeed:
     """Samples at their time: a thread of its own takes them in, and of what waits the newest goes.
 
     So latency does not grow where the machine is slower than the source; what is dropped is
-    counted.
+    counted. Decisions without a frame are taken at the times of the samples, as over a recording:
+    one that is read late has not stayed away.
     """
 
     is_live = True
 
     def __init__(
-        self, samples: Callable[[], Iterator[Sample]], pacer: Pacer, sync: SyncConfig
+        self,
+        samples: Callable[[], Iterator[Sample]],
+        pacer: Pacer,
+        sync: SyncConfig,
+        *,
+        may_fall_silent: bool = False,
     ) -> None:
         """Prepare to listen.
 
@@ -97,8 +106,10 @@ class LiveFeed:
             samples: opens the source and yields its samples when they are due, in a thread.
             pacer: the source's clock; it is stopped at the end.
             sync: admission and the decisions' times.
+            may_fall_silent: whether to decide also while nothing comes, as of a camera.
         """
         self._samples, self._pacer = samples, pacer
+        self._may_fall_silent = may_fall_silent
         self._synchronizer = WindowSynchronizer(sync)
         self._news = threading.Event()
         self._ended = threading.Event()
@@ -122,6 +133,7 @@ class LiveFeed:
     def _listen(self) -> None:
         try:
             for sample in self._samples():
+                self._run_timer(sample.arrival_ns)
                 self._synchronizer.push(sample)
                 self._news.set()
         except BaseException as error:
@@ -129,6 +141,15 @@ class LiveFeed:
         finally:
             self._ended.set()
             self._news.set()
+
+    def _run_timer(self, until_ns: int) -> None:
+        """Decide for lack of frames up to a time; a long silence gets ten minutes of it."""
+        first_ns = self._synchronizer.due_ns
+        if first_ns is None:
+            return
+        until_ns = min(until_ns, first_ns + LONGEST_SILENCE_NS)
+        while (due_ns := self._synchronizer.due_ns) is not None and due_ns < until_ns:
+            self._synchronizer.poll(due_ns)
 
     def wait_for(self, known: Callable[[], bool]) -> None:
         """Wait until something is known of the source, or it has ended.
@@ -149,8 +170,8 @@ class LiveFeed:
             came = self._news.wait(_POLL_S)
             self._news.clear()
             ended = self._ended.is_set()
-            if not ended and self._synchronizer.due_ns is not None:
-                self._synchronizer.poll(self._pacer.now_ns())
+            if self._may_fall_silent and not ended:
+                self._run_timer(self._pacer.now_ns() - _SILENT_NS)
             taken = self._synchronizer.take(newest_only=True)
             yield from taken
             if ended:

@@ -33,6 +33,8 @@ _LATE_NS = to_ns(1.0)
 _SKIP_AT_MOST_NS = to_ns(2.0)
 _AHEAD_NS = to_ns(1.0)
 """How far tracks may lie apart in the source; so much is decoded before it is due."""
+_LONGEST_WAIT_NS = to_ns(10.0)
+"""A source whose time goes on by more than this at once has set its clock: ours follows."""
 _WITHOUT_TIMES = frozenset({'mpjpeg', 'mjpeg', 'h264', 'hevc', 'm4v', 'mpegvideo'})
 """FFmpeg's names of formats whose times are made up from a guessed rate."""
 
@@ -93,16 +95,21 @@ class MediaStream:
             now_ns = self._pacer.now_ns()
             yield from coming.until(now_ns)
             if coming and coming.newest_ns - now_ns > _AHEAD_NS:
-                if not self._pacer.wait_until(coming.oldest_ns):
+                if not self._wait_for(coming.oldest_ns):
                     return
-                continue
-            samples = decoding.next()
-            if samples is None:
+            elif (samples := decoding.next()) is not None:
+                coming.extend(samples)
+            else:
                 break
-            coming.extend(samples)
         coming.extend(decoding.finish())
-        while coming and self._pacer.wait_until(coming.oldest_ns):
+        while coming and self._wait_for(coming.oldest_ns):
             yield from coming.until(self._pacer.now_ns())
+
+    def _wait_for(self, due_ns: int) -> bool:
+        """Wait until a sample is due; return whether the clock still runs."""
+        if due_ns - self._pacer.now_ns() > _LONGEST_WAIT_NS:
+            self._pacer.set(due_ns)
+        return self._pacer.wait_until(due_ns)
 
     def _decoding(self, container: Any, tracks: dict[str, Any]) -> _Decoding:
         return _Decoding(container, tracks, self._pacer, self.skipped, self._channels)

@@ -1,6 +1,7 @@
 """Live sources: everything on one clock, nothing that waits for ever, late ones left out."""
 
 import threading
+import time
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from activity_recognition.media.decoding import Skipped
 from activity_recognition.media.pacing import Pacer
 from activity_recognition.media.stream import LATE_PACKETS, MediaStream, _Reading
 from activity_recognition.types import AudioChunk, Frame
+from factories.clocks import NoWaiting
 from factories.file_server import content, serving, stalling
 from factories.media import Pictures, Tone, box_position, moving_box, write_media
 
@@ -25,17 +27,6 @@ MS = 1_000_000
 def lavfi(graph: str) -> MediaSource:
     """A made-up camera."""
     return MediaSource(address=graph, shown='a camera', format='lavfi')
-
-
-class NoWaiting(Pacer):
-    """A clock that goes on when somebody waits for it, and not by itself: nothing is ever late."""
-
-    def __init__(self):
-        super().__init__(clock=lambda: 0)
-
-    def wait_until(self, track_ns):
-        self.set(track_ns)
-        return True
 
 
 def collected(source: MediaSource, **options) -> list[Frame | AudioChunk]:
@@ -89,6 +80,27 @@ def test_a_stopped_clock_ends_it():
             pacer.stop()
     # Endless as it is; what was due then may still come.
     assert 3 <= len(got) < 200
+
+
+def test_a_source_that_sets_its_clock_is_not_waited_for(tmp_path):
+    """An hour ahead: its frames keep their times, and come at once."""
+    path = tmp_path / 'clip.mkv'
+    with av.open(str(path), 'w') as container:
+        track = container.add_stream('libx264', rate=25, options={'tune': 'zerolatency'})
+        track.width, track.height, track.pix_fmt = 160, 120, 'yuv420p'
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(moving_box(index), format='rgb24')
+            frame.pts, frame.time_base = index + 90_000 * (index >= 10), Fraction(1, 25)
+            container.mux(track.encode(frame))
+        container.mux(track.encode())
+    with serving({'/clip.mkv': content(path.read_bytes())}) as server:
+        stream = MediaStream(parse_source(f'{server.address}clip.mkv'), Pacer())
+        began_s = time.monotonic()
+        found = list(stream.samples())
+    assert time.monotonic() - began_s < 1_800
+    steps = np.diff([frame.stamp_ns for frame in found]) / 1e9
+    assert len(found) == 20
+    assert steps.max() == pytest.approx(3600.04, abs=0.01)
 
 
 def multipart(images):
