@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--from',
         dest='taught_from',
-        type=Path,
         metavar='CHECKPOINT',
-        help='checkpoint, or training run, to begin with (default: the one shipped)',
+        help='folder of a checkpoint or of a training run to begin with, or people or nano '
+        '(default: people where its networks are found, else nano)',
     )
     parser.add_argument(
         '--replace',
@@ -72,8 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Teach, report, and say where the checkpoint is."""
-    from activity_recognition.console import make_console
-    from activity_recognition.models.checkpoint import default_checkpoint, load_checkpoint
+    from activity_recognition.console import PlainConsole, make_console
+    from activity_recognition.default_checkpoint import choose_checkpoint
+    from activity_recognition.models.checkpoint import load_checkpoint
     from activity_recognition.training.evaluation.recordings import recorded_of
     from activity_recognition.training.teaching.teach import TeachConfig, teach
 
@@ -84,7 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         num_workers=arguments.jobs,
     )
-    checkpoint = load_checkpoint(arguments.taught_from or default_checkpoint())
+    choice = choose_checkpoint(arguments.taught_from or '')
+    if choice.remark:
+        PlainConsole(stderr=True).print(choice.remark, style='yellow')
+    checkpoint = load_checkpoint(choice.path)
     lesson = teach(
         checkpoint,
         arguments.recordings,
