@@ -56,8 +56,8 @@ class DecisionFeatures:
     present: Tensor
     """bool (N, M)."""
     features: Tensor
-    """Of cross-modal attention with each of :func:`subsets_of`, float32 (N, S, M * D); of kept
-    decisions of a product of experts there is none, S = 0: nothing is fitted to them."""
+    """Of cross-modal attention with each of :func:`subsets_of`, float32 (N, S, M * D). In a product
+    of experts nothing is fitted to them: new decisions have the first, kept ones none, S = 0."""
     reliability: Tensor
     """Of each modality in a product of experts, float32 (N, M); 1 by attention, 0 where absent."""
     targets: Tensor

@@ -79,4 +79,4 @@ def test_an_unknown_label_to_replace_is_a_wrong_argument(command, base, recordin
 def test_the_help_says_what_recordings_may_be(command):
     status, printed, _ = command('teach', '--help')
     assert status == 0
-    assert 'folder of label folders' in printed
+    assert 'folder of label folders' in ' '.join(printed.split())

@@ -17,7 +17,11 @@ from torch.nn import functional
 from activity_recognition.inference.precision import Precision
 from activity_recognition.modalities import DECISION_KEYS
 from activity_recognition.models.attention import QUERY_CHUNK
-from activity_recognition.models.rehearsal import DecisionFeatures, subsets_of
+from activity_recognition.models.rehearsal import (
+    DecisionFeatures,
+    num_kept_subsets,
+    subsets_of,
+)
 from activity_recognition.models.system import ActivityRecognitionSystem, Tokens
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.targets import number_spans
@@ -84,7 +88,8 @@ def features_of(
     system.eval()
     rows = np.concatenate([clip.rows for clip in clips])
     batch = to_tensors(segment.batch(), precision.device)
-    subsets = subsets_of(len(system.modalities))
+    # Where heads decide, nothing is fitted to what attention makes of single modalities.
+    subsets = subsets_of(len(system.modalities))[: max(1, num_kept_subsets(system.config))]
     with torch.inference_mode(), precision.autocast():
         tokens = system.encode(batch)
         parts = [

@@ -146,16 +146,18 @@ class TestALesson:
         assert base.config.labels == KNOWN
 
 
-class TestTheNextLesson:
-    @pytest.fixture(scope='class')
-    def again(
-        self, taught: Checkpoint, tmp_path_factory: pytest.TempPathFactory
-    ) -> tuple[Checkpoint, Lesson]:
-        folder = tmp_path_factory.mktemp('clapping')
-        data = write_lesson(folder / 'data', ('clapping',), 5, first_seed=300)
-        found = teach(taught, data, folder / 'checkpoint', HERE)
-        return load_checkpoint(found.checkpoint), found
+@pytest.fixture(scope='module')
+def again(
+    taught: Checkpoint, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Checkpoint, Lesson]:
+    """Another lesson, after the first."""
+    folder = tmp_path_factory.mktemp('clapping')
+    data = write_lesson(folder / 'data', ('clapping',), 5, first_seed=300)
+    found = teach(taught, data, folder / 'checkpoint', HERE)
+    return load_checkpoint(found.checkpoint), found
 
+
+class TestTheNextLesson:
     def test_it_goes_on_from_the_last(self, again: tuple[Checkpoint, Lesson], taught: Checkpoint):
         checkpoint, _ = again
         assert checkpoint.config.labels == (*KNOWN, 'waving', 'clapping')
