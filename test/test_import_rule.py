@@ -39,7 +39,7 @@ LAYERS = [
 """From the top; those on a line do not know each other."""
 
 ROOMS = [
-    {'shipped', 'described'},
+    {'shipped', 'described', 'people'},
     {'preview', 'pretraining', 'teaching'},
     {'run'},
     {'evaluation'},
