@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.bags.clip import Clip
 from activity_recognition.errors import RecordingError
+from activity_recognition.media.clip import Clip
 from activity_recognition.simulation import SimulationConfig, simulate
 from activity_recognition.types import AudioChunk, Modality
 
