@@ -38,7 +38,8 @@ from activity_recognition.front_ends.yamnet import PATCH_SAMPLES, Yamnet, class_
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.models.prototypes import embed_sentences
-from activity_recognition.training.described import PRESET, add_words, describe, save_described
+from activity_recognition.training.described import PRESET, describe, save_described
+from activity_recognition.training.run.written_words import add_words
 from activity_recognition.types import (
     AudioChunk,
     Decision,

@@ -20,13 +20,11 @@ from activity_recognition.models.prototypes import (
     HEARD,
     WordPrototypes,
     begin_with_sounds,
-    begin_with_words,
-    embed_sentences,
-    fit_prototypes,
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.training.run.card import backbone_lines, inputs_in_words, plain
+from activity_recognition.training.run.written_words import add_words
 
 PRESET = 'described'
 """Name of the preset that is made for it."""
@@ -97,24 +95,6 @@ def _fitting(activities: Sequence[Activity], preset: ModelConfig) -> ModelConfig
 
 def _no_words(model: ModelConfig) -> TextTokenizer:
     return train_tokenizer((), vocab_size=model.text.vocab_size, max_length=model.text.max_length)
-
-
-def add_words(
-    system: ActivityRecognitionSystem, tokenizer: TextTokenizer, activities: Sequence[Activity]
-) -> WordPrototypes:
-    """Let a network know activities by their words, in place of what it knew by words before.
-
-    Args:
-        system: of :func:`describe`; changed.
-        tokenizer: of its text network.
-        activities: in its class order; one of them at least has words.
-    """
-    sentences = [text for activity in activities for text in activity.words]
-    labels = [index for index, activity in enumerate(activities) for _ in activity.words]
-    embeddings = embed_sentences(system.text_encoder, tokenizer, sentences)
-    prototypes = fit_prototypes(embeddings, labels, len(activities))
-    begin_with_words(system, prototypes)
-    return prototypes
 
 
 def _add_sounds(system: ActivityRecognitionSystem, activities: Sequence[Activity]) -> None:

@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--cache', type=Path, help=f'prepared recordings (default: OUT/cache; {CACHE_OF_SHARDS})'
     )
     parser.add_argument(
+        '--activities',
+        type=Path,
+        metavar='FILE',
+        help='file of activities whose sentences what is said is compared with from the beginning '
+        '(docs/pretrained_encoders.md); needs a preset with text.backbone',
+    )
+    parser.add_argument(
         '--restart', action='store_true', help='start a run that OUT already holds from scratch'
     )
     parser.add_argument(
@@ -99,6 +106,7 @@ def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
             arguments.out,
             resume=not arguments.restart,
             cache=arguments.cache,
+            activities=arguments.activities,
             strict=arguments.strict,
             tensorboard=arguments.tensorboard,
             console=_console(arguments),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from activity_recognition.activities import Activity
 from activity_recognition.config_io import differences, to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, quoted
 from activity_recognition.training.config import ModelChoices, TrainConfig
@@ -37,7 +38,13 @@ def run_settings(config: TrainConfig) -> dict[str, Any]:
     return settings
 
 
-def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | None = None) -> str:
+def fingerprint(
+    config: TrainConfig,
+    dataset: Dataset,
+    frame_encoder: Path | None = None,
+    *,
+    activities: Sequence[Activity] = (),
+) -> str:
     """Return 16 hexadecimal digits that tell one run from another.
 
     They depend on its settings, its data, and the weights that it begins with.
@@ -46,11 +53,15 @@ def fingerprint(config: TrainConfig, dataset: Dataset, frame_encoder: Path | Non
         config: of the run.
         dataset: its recordings.
         frame_encoder: weights to begin with.
+        activities: whose sentences the text's own head begins from.
     """
     settings = run_settings(config)
     recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
     start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
-    content = json.dumps([settings, recordings, dataset.labels, start], sort_keys=True)
+    parts: list[Any] = [settings, recordings, dataset.labels, start]
+    if activities:
+        parts.append([[activity.label, *activity.words] for activity in activities])
+    content = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

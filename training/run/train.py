@@ -16,6 +16,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from activity_recognition.activities import Activity
 from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.config import ModelConfig, SyncConfig, TextConfig
 from activity_recognition.errors import CheckpointError, RecordingError
@@ -50,6 +51,7 @@ from activity_recognition.training.run.resuming import (
 )
 from activity_recognition.training.run.state import read_progress
 from activity_recognition.training.run.trainer import BEST, STATE, Sources, Trainer
+from activity_recognition.training.run.written_words import add_words, read_words
 from activity_recognition.training.sharding.opening import open_source, usual_cache
 from activity_recognition.types import Modality
 
@@ -80,6 +82,7 @@ def main_train(
     resume: bool = True,
     cache: Path | None = None,
     frame_encoder: Path | None = None,
+    activities: Path | None = None,
     origin: str = '',
     strict: bool = False,
     tensorboard: bool = False,
@@ -99,6 +102,8 @@ def main_train(
         frame_encoder: weights to begin with, as
             :func:`~activity_recognition.training.pretraining.pretrain.pretrain` writes them; None
             begins with random ones.
+        activities: file of activities; the text's own head begins from their sentences. None begins
+            with random weights.
         origin: what the recordings are, a sentence for the model card.
         strict: whether a recording that cannot be used is an error; without, it is left out.
         tensorboard: whether to write a log for TensorBoard, too, which must be installed.
@@ -114,6 +119,7 @@ def main_train(
     if resume:
         refuse_other_recipe(given, out, out / STATE)
     model, precision, accelerator = _begin(config)
+    written = read_words(activities, model) if activities is not None else ()
     console = console if accelerator.is_main_process else None
     # One process on each machine reads the recordings, the others find what it has prepared.
     with accelerator.local_main_process_first():
@@ -137,6 +143,7 @@ def main_train(
         sources=open_sources(dataset, tokenizer),
         tokenizer=tokenizer,
         frame_encoder=frame_encoder,
+        activities=written,
         tensorboard=tensorboard,
         console=console,
     )
@@ -255,6 +262,7 @@ class _Run:
     sources: Sources
     tokenizer: TextTokenizer
     frame_encoder: Path | None
+    activities: tuple[Activity, ...]
     tensorboard: bool
     console: Console | None
 
@@ -271,12 +279,17 @@ class _Run:
         Raises:
             CheckpointError: the folder holds another run.
         """
-        identity = fingerprint(self.config, self.dataset, self.frame_encoder)
+        identity = fingerprint(
+            self.config, self.dataset, self.frame_encoder, activities=self.activities
+        )
         resume = resume and (self.out / STATE).exists()
         if resume and read_progress(self.out / STATE).fingerprint != identity:
             raise explain_other_data(self.out, self.out / STATE)
+        network = make_model(self.config, model, self.sources, self.frame_encoder)
+        if self.activities:
+            add_words(network.system, self.tokenizer, self.activities)
         trainer = Trainer(
-            make_model(self.config, model, self.sources, self.frame_encoder),
+            network,
             self.sources,
             self.config,
             self.precision,
