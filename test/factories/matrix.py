@@ -63,9 +63,9 @@ nor below fails a test."""
 NEAR = {'cpu': ('onnxruntime-int8',)}
 """Backends that come near them."""
 _TAKES_A_MINUTE = {'compile'}
-LONG_TO_COMPILE = {'small', 'small_minilm', 'base', 'sound', 'base_dinov2'}
+LONG_TO_COMPILE = {'small', 'small_minilm', 'base', 'sound', 'base_dinov2', 'clips_pose', 'people'}
 """Presets that are compiled where it is asked for. The frame step, all that is compiled, is that of
-nano in other sizes, or that of DINOv2, which takes longest."""
+nano, joints or joints_detailed in other sizes, or that of DINOv2, which takes longest."""
 
 
 def ways(*, but_slow: bool = False) -> list:
