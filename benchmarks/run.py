@@ -43,6 +43,8 @@ STUDIES = (
     'yamnet_esc10',
     'fights',
     'utd_mhad',
+    'utd_mhad_cameras',
+    'jhmdb',
     'node_soak',
     'large_pages',
 )

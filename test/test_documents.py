@@ -476,11 +476,26 @@ def recorded_actions() -> tuple[dict[str, str], str]:
     return shown, authors[published['columns'].index('both')]
 
 
+def recorded_joints() -> list[str]:
+    """Mean accuracies of networks on JHMDB, joints as marked and as detected, and regressions'."""
+    (name,) = re.findall(r'docs/benchmarks/(jhmdb_[\w.-]+)\.md', README)
+    record = json.loads((ROOT / 'docs' / 'benchmarks' / f'{name}.json').read_text(encoding='utf-8'))
+    goals = {goal['name']: goal['value'] for goal in record['goals']}
+    networks = [goals[f'joints {kind}, mean %'] for kind in ('as marked', 'as detected')]
+    above = [
+        goals[f'joints {kind}: network − logistic regression, points']
+        for kind in ('as marked', 'as detected')
+    ]
+    plain = [network - more for network, more in zip(networks, above, strict=True)]
+    return [f'{value:.1f}' for value in (*networks, *plain)]
+
+
 def test_every_accuracy_in_the_readme_is_in_a_record():
     shipped = shipped_accuracy()
     sounds, clips = recorded_accuracy('esc10'), recorded_accuracy('fights')
     actions, authors = recorded_actions()
     heard, probed = recorded_sounds()
+    marked, detected, plain, plain_detected = recorded_joints()
     sentences = [
         f'reaches {shipped["all"]} % balanced accuracy per decision',
         f'{shipped["without text"]} % without text',
@@ -494,6 +509,8 @@ def test_every_accuracy_in_the_readme_is_in_a_record():
         f'a network of key points and an inertial sensor knows {actions["both"]} %; '
         f'{actions["joints"]} % by the key points and {actions["imu"]} % by the sensor alone',
         f'Its authors have {authors} % by depth images and the sensor',
+        f'it knows {marked} % with joints as people marked them and {detected} % with those',
+        f'a logistic regression on whole clips {plain} % and {plain_detected} %',
     ]
     for sentence in sentences:
         assert sentence in PROSE
