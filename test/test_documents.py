@@ -465,6 +465,18 @@ def recorded_sounds() -> tuple[str, str]:
     return f'{network:.1f}', f'{network - goals["network − linear probe, points"]:.1f}'
 
 
+def recorded_descriptions() -> tuple[str, str]:
+    """What descriptions alone reach: right sounds of ESC-10, and requests by two sentences each."""
+    (name,) = re.findall(r'docs/benchmarks/(zero_recordings_[\w.-]+)\.md', README)
+    record = json.loads((ROOT / 'docs' / 'benchmarks' / f'{name}.json').read_text(encoding='utf-8'))
+    rows = {
+        row[0]: dict(zip(t['columns'], row, strict=True))
+        for t in record['tables']
+        for row in t['rows']
+    }
+    return rows['checkpoint']['mean'], rows['checkpoint, 2 sentences']['mean']
+
+
 def recorded_actions() -> tuple[dict[str, str], str]:
     """Mean accuracies of one network by what it is shown, and that of the data set's authors."""
     (name,) = re.findall(r'docs/benchmarks/(utd_mhad_[\w.-]+)\.md', README)
@@ -496,6 +508,7 @@ def test_every_accuracy_in_the_readme_is_in_a_record():
     actions, authors = recorded_actions()
     heard, probed = recorded_sounds()
     marked, detected, plain, plain_detected = recorded_joints()
+    described, requests = recorded_descriptions()
     sentences = [
         f'reaches {shipped["all"]} % balanced accuracy per decision',
         f'{shipped["without text"]} % without text',
@@ -505,6 +518,8 @@ def test_every_accuracy_in_the_readme_is_in_a_record():
         f"[{sounds['sound']} % of ESC-10's sounds]",
         f"it is [{heard} % of ESC-10's sounds]",
         f'three seeds, where a linear probe on the same embeddings has {probed} %',
+        f'without any recording, it is [{described} % of them]',
+        f'and {requests} % of requests in other words than the two sentences',
         f'{clips["pictures"]} % by video and {clips["what each has"]} % with what each clip has',
         f'a network of key points and an inertial sensor knows {actions["both"]} %; '
         f'{actions["joints"]} % by the key points and {actions["imu"]} % by the sensor alone',
