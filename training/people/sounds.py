@@ -80,13 +80,23 @@ class RealSounds:
 
 
 def fitted(samples: Samples, duration_s: float) -> Samples:
-    """Return so many seconds of samples, repeated where they are fewer."""
+    """Return so many seconds of samples, repeated where they are fewer.
+
+    Args:
+        samples: at ``RATE_HZ``.
+        duration_s: wanted length, seconds.
+    """
     wanted = round(duration_s * RATE_HZ)
     return np.resize(samples, wanted).astype(np.float32)
 
 
 def write_wave(samples: Samples, path: Path) -> None:
-    """Write samples in [-1, 1] to a file of 16 bits."""
+    """Write samples to a file of 16 bits.
+
+    Args:
+        samples: in -1 to 1, at ``RATE_HZ``.
+        path: of the file.
+    """
     with wave.open(str(path), 'wb') as file:
         file.setnchannels(1)
         file.setsampwidth(2)
