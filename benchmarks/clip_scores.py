@@ -44,6 +44,14 @@ def arguments_of_folds(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def arguments_of_seeds(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with what the benchmarks take that train one network per seed and fold."""
+    parser = arguments_of_folds(description)
+    parser.add_argument('--seeds', type=int, default=3, help='how many, from --seed on')
+    parser.add_argument('--workers', type=int, default=1, help='networks trained at a time')
+    return parser
+
+
 def percentages(
     folds: Sequence[Sequence[ClipAnswer]],
     clips: Sequence[RealClip],

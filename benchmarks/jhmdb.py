@@ -23,12 +23,12 @@ from typing import Any
 
 import baseline
 import numpy as np
-from clip_scores import skipped
-from harness import Goal, Report, arguments, publish, seeds_of
+from clip_scores import arguments_of_seeds, skipped
+from harness import Goal, Report, publish, seeds_of
 from joint_data import JointClip, jhmdb_joints, write_recording
 from kept_answers import read_answers, write_answers
 from numpy.typing import NDArray
-from real_data import WORK, ClipAnswer, FoldRun, answer, data_folder, link_recordings, recipe
+from real_data import ClipAnswer, FoldRun, answer, data_folder, link_recordings, recipe
 from record import Provenance, Table, provenance
 from rich.console import Console
 
@@ -69,12 +69,7 @@ class SplitRun:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=0.0)
-    parser.add_argument('--seeds', type=int, default=3, help='how many, from --seed on')
-    parser.add_argument('--epochs', type=int, help="instead of the recipe's, for a quick look")
-    parser.add_argument('--workers', type=int, default=1, help='networks trained at a time')
-    parser.add_argument('--work', type=Path, default=WORK, help='folder for what is made')
-    chosen = parser.parse_args(argv)
+    chosen = arguments_of_seeds(__doc__).parse_args(argv)
     began, start_s = provenance(), time.monotonic()
     folder = data_folder(DATA)
     if folder is None:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from clip_scores import skipped
-from harness import Goal, Report, arguments, publish, seeds_of
+from clip_scores import arguments_of_seeds, skipped
+from harness import Goal, Report, publish, seeds_of
 from joint_data import split_table, utd_mhad, write_recording
-from real_data import WORK, ClipAnswer, FoldRun, data_folder, recipe, run_folds
+from real_data import ClipAnswer, FoldRun, data_folder, recipe, run_folds
 from record import Provenance, Table, provenance
 from rich.console import Console
 
@@ -71,12 +71,7 @@ Answers = Mapping[Combination, Sequence[Sequence[ClipAnswer]]]
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=0.0)
-    parser.add_argument('--seeds', type=int, default=3, help='how many, from --seed on')
-    parser.add_argument('--epochs', type=int, help="of each stage, instead of the recipe's")
-    parser.add_argument('--workers', type=int, default=1, help='networks trained at a time')
-    parser.add_argument('--work', type=Path, default=WORK, help='folder for what is made')
-    chosen = parser.parse_args(argv)
+    chosen = arguments_of_seeds(__doc__).parse_args(argv)
     began, start_s = provenance(), time.monotonic()
     folder = data_folder(NAME, TABLE)
     if folder is None:

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import baseline
 import numpy as np
-from clip_scores import skipped
-from harness import Goal, Report, arguments, publish, seeds_of
+from clip_scores import arguments_of_seeds, skipped
+from harness import Goal, Report, publish, seeds_of
 from joint_data import KINECT_POSE, JointClip, split_table, utd_mhad, write_recording
 from kept_answers import answers_of
-from real_data import WORK, ClipAnswer, FoldRun, data_folder, recipe
+from real_data import ClipAnswer, FoldRun, data_folder, recipe
 from record import Provenance, Table, provenance
 from rich.console import Console
 
@@ -45,12 +45,7 @@ CAMERA_SEED = 0
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=0.0)
-    parser.add_argument('--seeds', type=int, default=3, help='how many, from --seed on')
-    parser.add_argument('--epochs', type=int, help="instead of the recipe's, for a quick look")
-    parser.add_argument('--workers', type=int, default=1, help='networks trained at a time')
-    parser.add_argument('--work', type=Path, default=WORK, help='folder for what is made')
-    chosen = parser.parse_args(argv)
+    chosen = arguments_of_seeds(__doc__).parse_args(argv)
     began = provenance()
     folder = data_folder(DATA, TABLE)
     if folder is None:

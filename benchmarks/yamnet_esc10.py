@@ -22,11 +22,10 @@ from pathlib import Path
 
 import esc10
 import numpy as np
-from clip_scores import confusion_table, percentages, skipped
-from harness import Goal, Report, arguments, publish, seeds_of
+from clip_scores import arguments_of_seeds, confusion_table, percentages, skipped
+from harness import Goal, Report, publish, seeds_of
 from numpy.typing import NDArray
 from real_data import (
-    WORK,
     ClipAnswer,
     FoldRun,
     RealClip,
@@ -60,12 +59,7 @@ TESTED, TRAINED = 1, 2
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and report."""
-    parser = arguments(__doc__, seconds=0.0)
-    parser.add_argument('--seeds', type=int, default=3, help='how many, from --seed on')
-    parser.add_argument('--epochs', type=int, help="instead of the recipe's, for a quick look")
-    parser.add_argument('--workers', type=int, default=1, help='networks trained at a time')
-    parser.add_argument('--work', type=Path, default=WORK, help='folder for what is made')
-    chosen = parser.parse_args(argv)
+    chosen = arguments_of_seeds(__doc__).parse_args(argv)
     began = provenance()
     folder = data_folder(esc10.NAME)
     if folder is None:
