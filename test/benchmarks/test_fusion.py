@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import fusion
+import kept_answers
 import numpy as np
 import pytest
 from fusion import AFTER, ALONE, ARMS, BEFORE, arms_of
@@ -158,7 +158,7 @@ def test_answers_are_kept_and_not_asked_again(tmp_path, after, monkeypatch):
         combinations=(BOTH, JOINTS, IMU),
     )
     asked = []
-    monkeypatch.setattr(fusion, 'run_fold', lambda run: asked.append(run) or after)
+    monkeypatch.setattr(kept_answers, 'run_fold', lambda run: asked.append(run) or after)
     first, again = answers_of(run), answers_of(run)
     assert len(asked) == 1
     assert first is after
