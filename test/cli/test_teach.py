@@ -61,7 +61,7 @@ def test_a_checkpoint_that_keeps_nothing_is_refused_with_what_to_do(command, rec
         *('teach', recordings, '--from', tmp_path / 'bare', '--out', tmp_path / 'out', '--quiet')
     )
     assert (status, printed) == (1, '')
-    assert 'keeps no features of what it was trained on' in said
+    assert 'expected features of what it was trained on, it keeps none' in said
     assert '--set rehearsal_kb=2000' in said
     assert '--forget' in said
     assert not (tmp_path / 'out').exists()

@@ -5,11 +5,9 @@ T frames, J joints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from activity_recognition.bags import find_recordings
 from activity_recognition.errors import RecordingError
@@ -23,7 +21,6 @@ from activity_recognition.training.data.cache import PreparedRecording
 from activity_recognition.training.data.clip_folders import find_clips
 from activity_recognition.training.data.clip_table import is_clip_table
 from activity_recognition.training.data.import_clips import import_clips
-from activity_recognition.training.data.light_findings import DARK
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.training.data.source import (
     Preparing,
@@ -35,12 +32,11 @@ from activity_recognition.training.run.decision_features import Clip, clips_of, 
 from activity_recognition.training.sharding.manifest import holds_shards
 from activity_recognition.training.sharding.opening import open_source
 from activity_recognition.training.teaching.folds import TaughtClip
+from activity_recognition.training.teaching.signals import SignalWatch
 from activity_recognition.types import LabelSpan, seconds_between
 
 HELD_OUT = 'test'
 """Split whose recordings are not taught."""
-NOBODY = 0.5
-"""Share of a recording's frames without a person above which it is named."""
 _NAMED = 3
 
 
@@ -74,6 +70,19 @@ class TaughtFeatures:
     """Class of each clip."""
     warnings: tuple[str, ...]
     """What is doubtful about what sensors sent."""
+
+
+def demand_data(data: Path | str) -> None:
+    """Make sure that there is something at the place of what is taught.
+
+    Args:
+        data: see :func:`read_recordings`.
+
+    Raises:
+        RecordingError: there is nothing.
+    """
+    if not is_url(data) and not exists(Path(data)):
+        raise RecordingError(f'{data}: expected recordings or clips to teach, there is nothing')
 
 
 def demand_front_ends(checkpoint: Checkpoint) -> None:
@@ -120,8 +129,6 @@ def _open(data: Path | str, how: Preparing, scratch: Path) -> tuple[RecordingSou
     if is_url(data) or holds_shards(data):
         return open_source(data, how), []
     path = Path(data)
-    if not exists(path):
-        raise RecordingError(f'{path}: expected recordings or clips to teach, there is nothing')
     if not is_clip_table(path) and find_recordings(path):
         return open_source(path, how), []
     imported = import_clips(find_clips(path), scratch)
@@ -164,11 +171,11 @@ def read_features(
     parts: list[DecisionFeatures] = []
     clips: list[TaughtClip] = []
     targets: list[int] = []
-    warnings: list[str] = []
+    signals = SignalWatch()
     for item in recordings.prepared:
         name = recordings.names[item.recording]
         segments = [s.tokenised(checkpoint.tokenizer) for s in item.segments(labels)]
-        warnings += _signal_warnings(segments, name)
+        signals.add(name, {span.label for span in recordings.spans[item.recording]}, segments)
         for segment in segments:
             found = clips_of(segment)
             if not found:
@@ -185,7 +192,10 @@ def read_features(
             'while a label holds, found none; look at them with `activity-recognition check`'
         )
     return TaughtFeatures(
-        rows=stacked(parts), clips=tuple(clips), targets=tuple(targets), warnings=tuple(warnings)
+        rows=stacked(parts),
+        clips=tuple(clips),
+        targets=tuple(targets),
+        warnings=tuple(signals.warnings()),
     )
 
 
@@ -199,30 +209,3 @@ def _describe(
         group=group,
         seconds=seconds_between(int(stamps[-1]), int(stamps[0])),
     )
-
-
-def _signal_warnings(segments: Sequence[LabelledSegment], name: str) -> Iterator[str]:
-    """Say what a person would see or hear too little of, by what the network takes.
-
-    Args:
-        segments: of a recording.
-        name: of the recording.
-    """
-    frames = [s.arrays['frames'] for s in segments if len(s.arrays.get('frames', ()))]
-    if frames and frames[0].dtype == np.uint8:
-        level = float(np.median(np.concatenate([f.mean((1, 2, 3)) for f in frames])))
-        if level < DARK:
-            yield (
-                f'{name}: the images are dark, their median brightness is {level:.0f} of 255; '
-                'record with more light'
-            )
-    elif frames:
-        nobody = float(np.mean(np.concatenate([(f[..., 2] <= 0).all(-1) for f in frames])))
-        if nobody > NOBODY:
-            yield (
-                f'{name}: nobody is seen in {100 * nobody:.0f} % of the frames; show the whole '
-                'person, nearer and in more light'
-            )
-    sounds = [s.arrays['spectrograms'] for s in segments if len(s.arrays.get('spectrograms', ()))]
-    if sounds and all(float(np.ptp(each)) == 0.0 for each in sounds):
-        yield f'{name}: the audio is silence from end to end; was the microphone off?'

@@ -48,6 +48,7 @@ from activity_recognition.training.teaching.left_out import (
 from activity_recognition.training.teaching.reading import (
     TaughtFeatures,
     TaughtRecordings,
+    demand_data,
     demand_front_ends,
     read_features,
     read_recordings,
@@ -145,6 +146,7 @@ def teach(
     """
     config, clock = config or TeachConfig(), _Clock()
     refuse_to_replace(out)
+    demand_data(data)
     kept = _kept(checkpoint, config)
     demand_front_ends(checkpoint)
     precision = choose_precision(EngineConfig(device=config.device))
@@ -200,10 +202,10 @@ def _kept(checkpoint: Checkpoint, config: TeachConfig) -> DecisionFeatures | Non
     kept = load_rehearsal(checkpoint.path, checkpoint.system)
     if kept is None:
         raise CheckpointError(
-            f'{checkpoint.path} keeps no features of what it was trained on, so it would forget '
-            f'{", ".join(labels[:5])}{", …" if len(labels) > 5 else ""}; train it again with --set '
-            'rehearsal_kb=2000, or with --forget teach a checkpoint that knows the labels of these '
-            'recordings alone'
+            f'{checkpoint.path}: expected features of what it was trained on, it keeps none, so '
+            f'its labels ({", ".join(labels[:5])}{", …" if len(labels) > 5 else ""}) would be '
+            'forgotten; train it again with --set rehearsal_kb=2000, or with --forget teach a '
+            'checkpoint that knows the labels of these recordings alone'
         )
     return kept
 

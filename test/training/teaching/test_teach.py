@@ -219,7 +219,10 @@ class TestForgetting:
         self, base: Checkpoint, waving: Path, tmp_path: Path
     ):
         bare = without_rehearsal(base, tmp_path / 'bare')
-        with pytest.raises(CheckpointError, match=r'would forget still, walking; train it again'):
+        with pytest.raises(
+            CheckpointError,
+            match=r'its labels \(still, walking\) would be forgotten; train it again',
+        ):
             teach(bare, waving, tmp_path / 'out', HERE)
 
     def test_a_damaged_file_is_refused(self, base: Checkpoint, waving: Path, tmp_path: Path):
@@ -320,6 +323,12 @@ class TestRecordings:
 
 
 class TestRefusedFirst:
+    def test_a_place_where_nothing_is(self, base: Checkpoint, tmp_path: Path):
+        """Also where the checkpoint could not be taught."""
+        bare = without_rehearsal(base, tmp_path / 'bare')
+        with pytest.raises(RecordingError, match=r'nothing: expected recordings or clips to teach'):
+            teach(bare, tmp_path / 'nothing', tmp_path / 'out', HERE)
+
     def test_a_folder_with_other_things(self, base: Checkpoint, waving: Path, tmp_path: Path):
         (tmp_path / 'out').mkdir()
         (tmp_path / 'out' / 'thesis.tex').write_text('years of work', encoding='utf-8')
@@ -334,8 +343,9 @@ class TestRefusedFirst:
         monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
         save_checkpoint(tmp_path / 'c', make_system(HEARING), tokenizer_for(HEARING))
         config = dataclasses.replace(HERE, forget=True)
+        (tmp_path / 'data').mkdir()
         with pytest.raises(WeightsError, match='weights fetch yamnet'):
-            teach(load_checkpoint(tmp_path / 'c'), tmp_path / 'none', tmp_path / 'out', config)
+            teach(load_checkpoint(tmp_path / 'c'), tmp_path / 'data', tmp_path / 'out', config)
 
 
 def test_a_run_keeps_features_where_asked_alone(base: Checkpoint):
