@@ -62,7 +62,7 @@ class View:
     latencies_s: tuple[float, ...] = ()
     """Of the latest decisions."""
     weights: dict[str, float] = field(default_factory=dict)
-    """By modality, the last weight that was measured while it was present."""
+    """By modality, the last weight that was measured of this answer while it was present."""
     changes: tuple[tuple[float, str], ...] = ()
     """The latest changes of the answer: seconds and answer."""
 
@@ -97,6 +97,8 @@ class RunLog:
             self._received.append(decision)
             if not self._changes or self._changes[-1][1] != decision.answer:
                 self._changes.append((decision.t_ns, decision.answer))
+                # They were measured of the answer before.
+                self._weights.clear()
             truth = self._truth_at(decision.t_ns)
             self._scored += truth is not None
             self._right += truth == decision.answer

@@ -153,6 +153,17 @@ def test_a_weight_is_forgotten_when_its_modality_goes():
     assert log.view().weights == {}
 
 
+def test_weights_are_of_the_answer_that_is_shown():
+    log = RunLog()
+    log.add_decision(heard(1.0, 'walking', weight=-0.4))
+    log.add_decision(heard(2.0, 'waving'))
+    assert log.view().weights == {}
+    log.add_decision(heard(3.0, 'waving', weight=0.8))
+    assert log.view().weights == {'video': 0.8}
+    log.add_decision(heard(4.0, 'walking', weight=0.1))
+    assert log.view().weights == {'video': 0.1}
+
+
 def test_it_is_filled_and_read_by_several_threads():
     log = RunLog()
     tell(log, (0, 'walking'))
