@@ -246,12 +246,20 @@ def _all_settings(model: ModelConfig, sync: SyncConfig) -> dict[str, Any]:
         **({'key_point_finder': finder_identity(model.video)} if found else {}),
         **({'images': True} if model.video.takes_both else {}),
         **_of_backbone(model.audio),
-        'audio': {k: v for k, v in to_mapping(model.audio).items() if 'backbone' not in k},
+        'audio': {k: v for k, v in to_mapping(model.audio).items() if not _is_beside(k)},
         # What older recordings, shards and checkpoints do not know has its default there.
         'sync': to_stored_mapping(sync),
         **({} if usual else {_MODALITIES: list(model.modalities)}),
         **{name: to_mapping(getattr(model, name)) for name in others},
     }
+
+
+def _is_beside(setting: str) -> bool:
+    """Tell settings of audio on which spectrograms do not depend, and which older keys lack.
+
+    The backbone's are said elsewhere; ``sounds`` only reads what it gives.
+    """
+    return 'backbone' in setting or setting == 'sounds'
 
 
 def _of_backbone(audio: AudioConfig) -> dict[str, Any]:

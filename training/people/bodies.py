@@ -29,7 +29,7 @@ LIMBS = tuple(
 NAMES = ('nose', *LIMBS)
 """The J joints."""
 UTD_HZ = 50 / 2.6
-"""Frames a second: frames were lost, the clock of the inertial sensor beside them holds."""
+"""Frames a second: frames were lost, the clock of the sensor beside them holds."""
 
 # The simulator calls left what is left in the image of somebody who faces the camera.
 _SIMULATED = (
