@@ -219,13 +219,12 @@ def crowd_of(streams: int, scene: Scene) -> list[Stay]:
 
 
 def presence(visits: Sequence[Visit]) -> np.ndarray:
-    """Return which modalities each decision with data saw, bool (Q, M)."""
-    return np.array(
-        [
-            [e.present for e in d.evidence]
-            for visit in visits
-            for d in visit.decisions
-            if d.status is not Status.NO_DATA
-        ],
-        dtype=bool,
-    ).reshape(-1, len(MODALITIES))
+    """Return which of the network's modalities each decision with data saw, bool (Q, M)."""
+    rows = [
+        [e.present for e in d.evidence]
+        for visit in visits
+        for d in visit.decisions
+        if d.status is not Status.NO_DATA
+    ]
+    assert rows, 'no decision had data'
+    return np.array(rows, dtype=bool)
