@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from activity_recognition.console import plain
+from activity_recognition.errors import printable
 from activity_recognition.reporting.metrics import FrameAccount
 from activity_recognition.reporting.run_log import ReceivedDecision, View
 from activity_recognition.types import MODALITIES, ModalityEvidence
@@ -164,7 +165,10 @@ class PlainLines(Silence):
             self._print(plain_line(moment.view, newest))
 
     def _print(self, line: str) -> None:
-        self._console.print(plain(line), soft_wrap=True)
+        # The console would print again what Ctrl-C interrupts before it has forgotten it.
+        file = self._console.file
+        file.write(f'{printable(line)}\n')
+        file.flush()
 
 
 def plain_line(view: View, newest: ReceivedDecision) -> str:

@@ -121,6 +121,25 @@ def test_without_a_terminal_only_news_is_printed(printed):
     assert len(lines) == 5
 
 
+class Interrupted(io.StringIO):
+    """A file that Ctrl-C meets when a line has just been written."""
+
+    def flush(self):
+        super().flush()
+        if self.getvalue().endswith('waiting\n'):
+            raise KeyboardInterrupt
+
+
+def test_a_line_that_is_interrupted_does_not_come_twice():
+    printed = Interrupted()
+    display = PlainLines(Console(file=printed))
+    with pytest.raises(KeyboardInterrupt):
+        display.update(moment(view=View(), state='waiting'))
+    display.update(moment(view=View(), state='waiting'))
+    display.update(moment(view=View(), state='done'))
+    assert printed.getvalue().splitlines() == ['waiting', 'done']
+
+
 def test_without_truth_none_is_printed(printed):
     with PlainLines(Console(file=printed)) as display:
         display.update(moment(view=view(truth=None)))
