@@ -22,11 +22,8 @@ from activity_recognition.default_checkpoint import SIMULATED_PEOPLE
 from activity_recognition.errors import ActivityRecognitionError
 from activity_recognition.models import checkpoint
 from activity_recognition.models.checkpoint import (
-    Checkpoint,
     load_checkpoint,
-    save_checkpoint,
 )
-from activity_recognition.models.rehearsal import load_rehearsal
 from activity_recognition.training.config import PretrainConfig, TrainConfig
 from activity_recognition.training.data.simulated import (
     SimulatedRecording,
@@ -36,7 +33,7 @@ from activity_recognition.training.data.simulated import (
 )
 from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.pretraining.pretrain import FIRST_SEED, pretrain
-from activity_recognition.training.run.card import write_card
+from activity_recognition.training.run.measured import save_measured
 from activity_recognition.training.run.train import main_train
 
 PRETRAINING_RECIPE, RECIPE = 'pretraining/nano_simulated.yaml', 'train/nano_simulated.yaml'
@@ -92,6 +89,7 @@ def make_default_checkpoint(
     pretraining = pretraining or load_config(PretrainConfig, shipped_file(PRETRAINING_RECIPE))
     config = config or load_config(TrainConfig, shipped_file(RECIPE))
     scale = scale or Scale()
+    origin = _origin(pretraining, scale)
     started_s = time.monotonic()
     held_out = _simulate(work, config, scale, console)
     simulated_s = time.monotonic()
@@ -103,7 +101,7 @@ def make_default_checkpoint(
         work / 'run',
         cache=work / 'cache',
         frame_encoder=pretrained.path,
-        origin=_origin(pretraining, scale),
+        origin=origin,
         console=console,
     )
     trained_s = time.monotonic()
@@ -125,7 +123,15 @@ def make_default_checkpoint(
     }
     shortfalls = tuple(find_shortfalls(measured['combinations']))
     target = work / 'checkpoint' if shortfalls else out
-    _write(trained, target, config, metrics, origin=_origin(pretraining, scale), scale=scale)
+    minutes = scale.held_out_recordings * scale.held_out_s / 60
+    save_measured(
+        trained,
+        target,
+        config,
+        metrics,
+        origin=origin,
+        measured_on=f'{minutes:g} minutes of simulated recordings of other seeds',
+    )
     return Shipped(checkpoint=target, metrics=metrics, shortfalls=shortfalls)
 
 
@@ -194,38 +200,6 @@ def _origin(pretraining: PretrainConfig, scale: Scale) -> str:
         f'simulated rooms (the frame encoder alone, seeds from {FIRST_SEED}), then '
         f'{scale.training_recordings} simulated recordings of {scale.training_s:g} s, '
         f'seeds {scale.first_training_seed} to {last}. No recording of a real person.'
-    )
-
-
-def _write(
-    trained: Checkpoint,
-    target: Path,
-    config: TrainConfig,
-    metrics: Mapping[str, Any],
-    *,
-    origin: str,
-    scale: Scale,
-) -> None:
-    """Save the checkpoint again, with what was measured on held-out seeds."""
-    minutes = scale.held_out_recordings * scale.held_out_s / 60
-    card = write_card(
-        trained.config,
-        config,
-        origin=origin,
-        temperature=trained.temperature,
-        weights=sum(p.numel() for p in trained.system.parameters()),
-        measures=metrics['held_out']['combinations'],
-        measured_on=f'{minutes:g} minutes of simulated recordings of other seeds',
-        findings=tuple(metrics.get('findings', ())),
-    )
-    save_checkpoint(
-        target,
-        trained.system,
-        trained.tokenizer,
-        temperature=trained.temperature,
-        metrics=metrics,
-        card=card,
-        rehearsal=load_rehearsal(trained.path, trained.system),
     )
 
 

@@ -28,6 +28,7 @@ from activity_recognition.training.data.light_findings import (
     too_little_and_too_much_light,
 )
 from activity_recognition.training.data.places import BagFolder
+from activity_recognition.training.data.several_recordings import named, share
 from activity_recognition.training.data.silence_findings import SilenceWatch, silent_audio
 from activity_recognition.training.data.splits import settings_of
 from activity_recognition.training.data.targets import label_seconds
@@ -432,14 +433,12 @@ def _missing_modalities(recordings: Sequence[RecordingInspection]) -> Iterator[P
         ]
         if not without:
             continue
-        names = ', '.join(str(recording.recording) for recording in without[:NAMED])
-        more = ', …' if len(without) > NAMED else ''
-        share = f' in {len(without)} of {len(opened)} recordings' if len(without) > 1 else ''
+        names = named([recording.recording for recording in without])
         whose = 'the topics of the first' if len(without) > 1 else 'its topics'
         hint = f'; if one of them has it, name it with --{ROLES[modality]}'
         hint = '' if all(modality in recording.chosen for recording in without) else hint
         yield Problem(
-            text=f'{names}{more}: no {modality} that can be read{share}; '
+            text=f'{names}: no {modality} that can be read{share(len(without), len(opened))}; '
             f'{whose}: {without[0].topics}{hint}'
         )
 

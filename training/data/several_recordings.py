@@ -20,6 +20,16 @@ def named(recordings: Sequence[Path]) -> str:
     return ', '.join(str(path) for path in recordings[:_NAMED]) + more
 
 
+def share(count: int, of: int) -> str:
+    """Return how many of all recordings a note is about; nothing where it is about one.
+
+    Args:
+        count: that the note is about.
+        of: all.
+    """
+    return f' in {count} of {of} recordings' if count > 1 else ''
+
+
 def shares(recordings: Sequence[Path], labels: Mapping[Path, Collection[str]]) -> str:
     """Return how many of all recordings, and of those with each label, a note is about.
 
@@ -30,5 +40,4 @@ def shares(recordings: Sequence[Path], labels: Mapping[Path, Collection[str]]) -
     of_all = Counter(label for each in labels.values() for label in each)
     here = Counter(label for path in recordings for label in labels[path])
     listed = ', '.join(f'{label} {here[label]} of {of_all[label]}' for label in sorted(here))
-    share = f' in {len(recordings)} of {len(labels)} recordings' if len(recordings) > 1 else ''
-    return share + (f' ({listed})' if listed else '')
+    return share(len(recordings), len(labels)) + (f' ({listed})' if listed else '')

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from activity_recognition.config_io import load_config, shipped_file
-from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.people_labels import people_labels
@@ -32,7 +32,7 @@ from activity_recognition.training.people.composing import (
 from activity_recognition.training.people.film import write_film_recordings
 from activity_recognition.training.people.sounds import RealSounds
 from activity_recognition.training.pool import spread, worker_count
-from activity_recognition.training.run.card import write_card
+from activity_recognition.training.run.measured import save_measured
 from activity_recognition.training.run.train import main_train
 
 RECIPE = 'train/people.yaml'
@@ -125,7 +125,15 @@ def make_people(
         trained, held_out, cache=work / 'cache', workers=config.num_workers, console=console
     )
     metrics = {**result.metrics, 'held_out': measured}
-    _write(trained, out, config, metrics, origin=origin, scale=scale)
+    save_measured(
+        trained,
+        out,
+        config,
+        metrics,
+        origin=origin,
+        measured_on=f'{scale.held_out_recordings} composed recordings of other people, sounds, '
+        'seeds and sentences',
+    )
     return People(checkpoint=out, metrics=metrics)
 
 
@@ -203,35 +211,3 @@ def origin_of(recordings: int, *, real: bool) -> str:
     unmeasured = [of.label for of in people_labels() if not of.has_real_joints]
     text = ORIGIN.format(recordings=recordings, unmeasured=', '.join(unmeasured))
     return text + (ORIGIN_REAL if real else '')
-
-
-def _write(
-    trained: Checkpoint,
-    target: Path,
-    config: TrainConfig,
-    metrics: Mapping[str, Any],
-    *,
-    origin: str,
-    scale: PeopleScale,
-) -> None:
-    """Save the checkpoint again, with what was measured on what was held out."""
-    findings: Sequence[str] = tuple(metrics.get('findings', ()))
-    card = write_card(
-        trained.config,
-        config,
-        origin=origin,
-        temperature=trained.temperature,
-        weights=sum(p.numel() for p in trained.system.parameters()),
-        measures=metrics['held_out']['combinations'],
-        measured_on=f'{scale.held_out_recordings} composed recordings of other people, sounds, '
-        'seeds and sentences',
-        findings=tuple(findings),
-    )
-    save_checkpoint(
-        target,
-        trained.system,
-        trained.tokenizer,
-        temperature=trained.temperature,
-        metrics=metrics,
-        card=card,
-    )
