@@ -14,7 +14,7 @@ from activity_recognition.streams import windows
 from activity_recognition.streams.admission import DropReason
 from activity_recognition.streams.recorded_windows import LONGEST_SILENCE_NS
 from activity_recognition.streams.synchronizer import WindowSynchronizer
-from activity_recognition.types import Modality, Sample, Window, to_ns
+from activity_recognition.types import Modality, Sample, Window, seconds_between, to_ns
 
 _POLL_S = 0.05
 _SILENT_NS = to_ns(0.5)
@@ -187,7 +187,7 @@ class LiveFeed:
         Args:
             t_ns: its time, on the source's clock.
         """
-        return (self._pacer.now_ns() - t_ns) / 1e9
+        return seconds_between(self._pacer.now_ns(), t_ns)
 
     @property
     def frames(self) -> FrameAccount | None:

@@ -1,6 +1,7 @@
 """The key points that a network's front end finds, for whoever wants to see them as well.
 
-They are found once: the engine takes those that a frame has.
+They are found once: the engine takes those that a frame has. A network that takes images beside
+them has to find them itself, for a frame with key points counts as one without an image.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ class PointsFinder:
         """Begin a stream.
 
         Args:
-            model: of the engine's network; without a front end that finds key points, nothing is.
+            model: of the engine's network; without a front end that finds key points, nothing is,
+                and nothing where it takes images beside them.
 
         Raises:
             CheckpointError: the network was trained with another pose network.
             MissingExtraError: LiteRT is not installed.
             WeightsError: the pose network is not on this machine.
         """
-        finds = Modality.VIDEO.value in model.modalities and model.video.finds_key_points
-        self._tracker = make_tracker(model.video) if finds else None
+        video = model.video
+        finds = Modality.VIDEO.value in model.modalities and video.finds_key_points
+        self._tracker = make_tracker(video) if finds and not video.takes_both else None
 
     def complete(self, window: Window) -> Window:
         """Return a window whose frames have their key points; every window must come by.

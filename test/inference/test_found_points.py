@@ -9,7 +9,7 @@ from activity_recognition.inference.found_points import PointsFinder
 from activity_recognition.streams import windows
 from activity_recognition.types import Frame
 from factories.networks import TINY, make_checkpoint
-from factories.pose import FINDING, made_up_pose, scene_of_images
+from factories.pose import FINDING, FINDING_AND_MOVING, made_up_pose, scene_of_images
 from factories.streams import Scene
 
 SCENE = Scene(seed=3, duration_s=4.0, frame_rate_hz=8.0, jumps=(2.2,))
@@ -35,6 +35,18 @@ def test_the_engine_decides_as_without_it(tmp_path):
             assert all(frame.key_points is not None for frame in frames)
             found += len(frames)
     assert found >= 25
+
+
+def test_a_network_that_takes_images_too_finds_them_itself(tmp_path):
+    pytest.importorskip('ai_edge_litert')
+    with made_up_pose(tmp_path):
+        engine, finder = (
+            StreamingEngine(make_checkpoint(FINDING_AND_MOVING)),
+            PointsFinder(FINDING_AND_MOVING),
+        )
+        seen = list(windows(scene_of_images(SCENE), SyncConfig()))
+        decisions = [engine.apply(finder.complete(window)) for window in seen]
+    assert sum(decision is not None for decision in decisions) >= 20
 
 
 def test_without_a_front_end_that_finds_them_windows_stay_as_they_are():
