@@ -101,15 +101,21 @@ class ImageDecoder:
     health = SignalHealth()
 
     def __init__(
-        self, *, least_side_px: int = LEAST_SIDE_PX, key_points_alone: bool = False
+        self,
+        *,
+        least_side_px: int = LEAST_SIDE_PX,
+        key_points_alone: bool = False,
+        images_alone: bool = False,
     ) -> None:
         """Make a decoder.
 
         Args:
             least_side_px: the sides of images stay at least so long where they are.
             key_points_alone: whether images are refused.
+            images_alone: whether key points are.
         """
-        self._least_side_px, self._key_points_alone = least_side_px, key_points_alone
+        self._least_side_px = least_side_px
+        self._key_points_alone, self._images_alone = key_points_alone, images_alone
 
     @classmethod
     def of(cls, settings: DecoderSettings) -> ImageDecoder:
@@ -118,21 +124,31 @@ class ImageDecoder:
         return cls(
             least_side_px=max(video.least_side_px, settings.least_side_px),
             key_points_alone=bool(video.key_points) and not video.finds_key_points,
+            images_alone=video.takes_both,
         )
 
     def decode_topic(self, message: TopicMessage) -> Frame:
         """Return the frame in an Image or CompressedImage, or drawn of key points.
 
         Raises:
-            DecodeError: as of :func:`decode_image`, or for an image where key points are needed.
+            DecodeError: as of :func:`decode_image`, or for an image where key points are needed,
+                or the other way round.
         """
-        if self._key_points_alone and message.type_name not in KEY_POINT_TYPES:
+        has_key_points = message.type_name in KEY_POINT_TYPES
+        if self._images_alone and has_key_points:
+            raise DecodeError(
+                'key points without an image: the checkpoint also sees what moves in images '
+                '(video.motion_memory_s), expected sensor_msgs/msg/Image or CompressedImage, got '
+                f'{message.type_name}; remap image to the topic of a camera, or load a checkpoint '
+                'that takes key points alone'
+            )
+        if self._key_points_alone and not has_key_points:
             raise DecodeError(
                 'image without key points: the checkpoint takes the key points of a body, expected '
                 f'one of {", ".join(KEY_POINT_TYPES)}, got {message.type_name}; remap image to the '
                 'topic of a skeleton tracker, or load a checkpoint that sees images'
             )
-        decode = decode_key_points if message.type_name in KEY_POINT_TYPES else decode_image
+        decode = decode_key_points if has_key_points else decode_image
         return decode(message.content, message.arrival_ns, least_side_px=self._least_side_px)
 
 

@@ -1,10 +1,13 @@
 """Messages with key points, as publishers serialise them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_recognition.config import ModelConfig, VideoConfig
 from activity_recognition.errors import DecodeError
 from activity_recognition.keypoints import SKELETONS, draw_figure
 from activity_recognition.sensors import SensorDecoders, TypeRegistry
@@ -164,3 +167,13 @@ def test_the_definition_for_recordings_is_the_one_that_is_installed():
     wire = {'float32[]': 'sequence<float>', 'string[]': 'sequence<string>'}
     installed = fields_of('KeyPoints')
     assert list(installed.items()) == [(name, wire.get(kind, kind)) for name, kind in known.items()]
+
+
+@pytest.mark.parametrize('type_name', [KEY_POINTS, SKELETON])
+def test_a_network_that_takes_images_too_is_given_none_without_one(type_name):
+    video = VideoConfig(backbone='movenet', motion_memory_s=1.0)
+    message = key_points() if type_name == KEY_POINTS else skeleton([(0.5, 0.5, 1.0)] * 18)
+    with pytest.raises(DecodeError, match=r'key points without an image: .* remap image'):
+        decode(type_name, message, model=ModelConfig(video=video))
+    alone = replace(video, motion_memory_s=0.0)
+    assert decode(type_name, message, model=ModelConfig(video=alone))
