@@ -5,7 +5,7 @@ with --realtime as the clock; cameras and addresses as the clock, where what is 
 machine is dropped, and counted. Ctrl-C ends it; page and video are finished then as well. Examples:
     activity-recognition watch clip.mp4 --out clip.html --overlay clip_seen.mp4
     activity-recognition watch talk.mp4 --transcript talk.srt
-    activity-recognition watch /dev/video0
+    activity-recognition watch /dev/video0 --microphone hw:1,0
     activity-recognition watch rtsp://camera.local/stream --checkpoint runs/mine
 The checkpoint is `people`, where the networks that it needs are on this machine, else `nano`, which
 knows simulated people only.
@@ -32,10 +32,14 @@ if TYPE_CHECKING:
     from activity_recognition.console import PlainConsole
     from activity_recognition.inference.engine import StreamingEngine
     from activity_recognition.media.addresses import MediaSource
+    from activity_recognition.media.pacing import Pacer
+    from activity_recognition.media.stream import MediaStream
+    from activity_recognition.media.together import CameraWithMicrophone
     from activity_recognition.reporting.metrics import RunMetrics
 
 HELP = 'recognise what a video file, an address or a camera shows, without ROS'
 TAKES_ROS_ARGUMENTS = False
+RECONNECT_S = 60.0
 INSTEAD_OF_ROS_ARGUMENTS = 'this command knows no ROS; `activity-recognition run` does'
 
 
@@ -61,6 +65,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'them',
     )
     parser.add_argument(
+        '--microphone',
+        metavar='DEVICE',
+        help='the microphone beside a camera, by its name in ALSA: hw:1,0 or what '
+        '`arecord -L` lists',
+    )
+    parser.add_argument(
+        '--reconnect-s',
+        type=float,
+        default=RECONNECT_S,
+        metavar='SECONDS',
+        help='for how long a camera or a live address that is gone is tried again; 0: not at all '
+        f'(default: {RECONNECT_S:g})',
+    )
+    parser.add_argument(
         '--realtime', action='store_true', help='read a file as the clock, not as fast as it goes'
     )
     parser.add_argument(
@@ -78,17 +96,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Watch until the source ends, or Ctrl-C, which is no failure."""
     from activity_recognition.console import PlainConsole
+    from activity_recognition.default_checkpoint import choose_checkpoint
+    from activity_recognition.frozen_networks import demand_checkpoint
     from activity_recognition.media.addresses import parse_source
 
     _check_outputs(arguments)
+    demand_checkpoint(choose_checkpoint(arguments.checkpoint).path)
     source = parse_source(arguments.source)
     console = PlainConsole()
     session = _Session(arguments, console)
+    _check_live_options(arguments, source)
     if source.is_file:
         session.watch_file(source)
     else:
         session.watch_live(source)
     return 0
+
+
+def _check_live_options(arguments: argparse.Namespace, source: MediaSource) -> None:
+    """Refuse what is not meant for this source."""
+    if not 0 <= arguments.reconnect_s < float('inf'):
+        raise ConfigError(
+            f'--reconnect-s: expected seconds from 0 up, got {arguments.reconnect_s:g}'
+        )
+    if arguments.microphone is not None and source.is_file:
+        raise ConfigError(
+            f'--microphone: expected a camera or an address beside it, got the file '
+            f'{source.shown}; leave it out to hear the sound of the file'
+        )
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
@@ -150,12 +185,11 @@ class _Session:
         from activity_recognition.commands.watch_run import LiveSamples
         from activity_recognition.config import SyncConfig
         from activity_recognition.media.pacing import Pacer
-        from activity_recognition.media.stream import MediaStream
 
         words = self._given.transcript
         cues = read_subtitles(words) if words is not None else ()
         pacer = Pacer()
-        stream = MediaStream(source, pacer, audio_channels=self._given.audio_channels)
+        stream = self._stream(source, pacer)
         engine = self._engine()
         engine.warm_up()
         samples = LiveSamples(stream, engine, cues)
@@ -163,7 +197,35 @@ class _Session:
             feed.wait_for(lambda: samples.contents is not None)
             contents = samples.contents or Contents(shown=source.shown)
             self._remark(*contents.remarks())
-            self._watch(engine, feed, contents, 0.0, stream.skipped)
+            try:
+                self._watch(engine, feed, contents, 0.0, stream.skipped)
+            finally:
+                if stream.interruptions:
+                    times = 'once' if stream.interruptions == 1 else f'{stream.interruptions} times'
+                    self._say(f'{source.shown}: interrupted {times}')
+
+    def _stream(self, source: MediaSource, pacer: Pacer) -> MediaStream | CameraWithMicrophone:
+        """Return a live source, with the microphone that stands beside it."""
+        from activity_recognition.media.addresses import microphone_source
+        from activity_recognition.media.stream import MediaStream
+        from activity_recognition.media.together import CameraWithMicrophone
+
+        def stream_of(part: MediaSource, *kinds: str) -> MediaStream:
+            return MediaStream(
+                part,
+                pacer,
+                audio_channels=self._given.audio_channels,
+                reconnect_s=self._given.reconnect_s,
+                on_lost=self._remark,
+                kinds=kinds,
+            )
+
+        name = self._given.microphone
+        if name is None:
+            return stream_of(source, 'video', 'audio')
+        return CameraWithMicrophone(
+            stream_of(source, 'video'), stream_of(microphone_source(name), 'audio')
+        )
 
     def _engine(self) -> StreamingEngine:
         from activity_recognition.config import EngineConfig
@@ -196,7 +258,7 @@ class _Session:
         with contextlib.ExitStack() as stack:
             path, writer = self._given.overlay, None
             if path is not None:
-                writer = stack.enter_context(VideoWriter(path))
+                writer = stack.enter_context(VideoWriter(path, has_sound='audio' in contents.has))
             watching = Watching(
                 engine,
                 feed,

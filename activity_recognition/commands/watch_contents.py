@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from activity_recognition.inference.engine import StreamingEngine
     from activity_recognition.media.clip import Clip
     from activity_recognition.media.stream import MediaStream
+    from activity_recognition.media.together import CameraWithMicrophone
     from activity_recognition.types import Sample
 
 
@@ -62,7 +63,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def contents_of(
-    engine: StreamingEngine, shown: str, source: Clip | MediaStream, *, has_words: bool
+    engine: StreamingEngine,
+    shown: str,
+    source: Clip | MediaStream | CameraWithMicrophone,
+    *,
+    has_words: bool,
 ) -> Contents:
     """Return what a source has and what a network takes.
 

@@ -13,10 +13,19 @@ from activity_recognition.commands.watch_contents import Contents, contents_of, 
 from activity_recognition.commands.watch_feed import LiveFeed, WholeFeed
 from activity_recognition.errors import DecodeError
 from activity_recognition.media.stream import MediaStream
+from activity_recognition.media.together import CameraWithMicrophone
 from activity_recognition.media.video_writer import VideoWriter
 from activity_recognition.reporting.picture import ShownDecision, ShownEvidence, draw
 from activity_recognition.reporting.run_log import ReceivedDecision, RunLog
-from activity_recognition.types import Decision, Frame, Sample, Utterance, Window, split_sample
+from activity_recognition.types import (
+    AudioChunk,
+    Decision,
+    Frame,
+    Sample,
+    Utterance,
+    Window,
+    split_sample,
+)
 
 if TYPE_CHECKING:
     from activity_recognition.inference.engine import StreamingEngine
@@ -28,7 +37,12 @@ _SCORES = 4
 class LiveSamples:
     """The samples of a live source as the network takes them, with the words beside it."""
 
-    def __init__(self, stream: MediaStream, engine: StreamingEngine, cues: Sequence[Cue]) -> None:
+    def __init__(
+        self,
+        stream: MediaStream | CameraWithMicrophone,
+        engine: StreamingEngine,
+        cues: Sequence[Cue],
+    ) -> None:
         """Prepare to open a source.
 
         Args:
@@ -87,13 +101,16 @@ class Overlay:
         self._decision: ShownDecision | None = None
 
     def add(self, window: Window, decision: Decision | None, labels: Sequence[str]) -> None:
-        """Draw the frames of a window; a decision holds from the last of them on.
+        """Draw the frames of a window, and keep its sound; a decision holds from the last on.
 
         Args:
             window: with key points where they are known.
             decision: that ends it, if one does.
             labels: of the network's classes.
         """
+        for sample in window.samples:
+            if isinstance(sample, AudioChunk):
+                self._writer.write_sound(sample)
         frames = [sample for sample in window.samples if isinstance(sample, Frame)]
         for index, frame in enumerate(frames):
             if decision is not None and index == len(frames) - 1:

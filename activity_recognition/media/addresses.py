@@ -27,7 +27,7 @@ _PROTOCOLS = {
 }
 """Kinds of addresses, each with the protocols that may be used for it: never a file."""
 _CAMERAS = Path('/dev')
-CAMERA_FORMAT = 'v4l2'
+CAMERA_FORMAT, MICROPHONE_FORMAT = 'v4l2', 'alsa'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +64,8 @@ def parse_source(text: str) -> MediaSource:
     if path.is_relative_to(_CAMERAS) or (path.exists() and stat.S_ISCHR(path.stat().st_mode)):
         return camera_source(path)
     found = 'a folder' if path.is_dir() else 'no such file'
+    if found != 'a folder' and path.exists():
+        found = 'a pipe or another special file'
     raise RecordingError(
         f'{printable(text, 300)}: {found}; expected a video or audio file, a camera such as '
         '/dev/video0, or an address such as http://HOST/PATH or rtsp://HOST/PATH'
@@ -88,6 +90,24 @@ def camera_source(path: Path) -> MediaSource:
     if not stat.S_ISCHR(path.stat().st_mode):
         raise RecordingError(f'{path}: expected the device of a camera, got something else')
     return MediaSource(address=str(path), shown=str(path), format=CAMERA_FORMAT)
+
+
+def microphone_source(name: str) -> MediaSource:
+    """Return a microphone by its name in ALSA, as ``arecord -L`` lists them.
+
+    Args:
+        name: as ``default``, which is that of the desktop, or ``hw:1,0``.
+
+    Raises:
+        RecordingError: there can be none of that name.
+    """
+    if not name.strip() or '://' in name:
+        raise RecordingError(
+            f'{printable(name, 100)!r}: expected the name of a microphone in ALSA, such as default '
+            'or hw:1,0; `arecord -L` lists them'
+        )
+    shown = f'the microphone {printable(name, 100)}'
+    return MediaSource(address=name, shown=shown, format=MICROPHONE_FORMAT)
 
 
 def shown_address(text: str) -> str:

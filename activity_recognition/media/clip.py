@@ -128,8 +128,19 @@ class Clip:
                 yield container
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise RecordingError(
-                f'{self.path}: cannot read this as a video or audio file: {error}'
+                f'{self.path}: cannot read this as a video or audio file: {self._reason(error)}'
             ) from error
+
+    def _reason(self, error: Exception) -> str:
+        """Return why the file cannot be read, without FFmpeg's numbers."""
+        try:
+            if not self.path.stat().st_size:
+                return 'it is empty'
+        except OSError:
+            pass  # the error says it
+        if isinstance(error, pyav().error.InvalidDataError):
+            return 'what it holds is nothing that FFmpeg knows, or is damaged'
+        return getattr(error, 'strerror', None) or str(error)
 
     def _packets(self, container: Any, wanted: Any) -> Iterator[Any]:
         """Yield the packets of a track, in the order of the file, at their times."""

@@ -35,6 +35,12 @@ class Pacer:
         with self._changed:
             return not self._running
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether every wait has ended."""
+        with self._changed:
+            return self._stopped
+
     def now_ns(self) -> int:
         """Return the track time."""
         with self._changed:

@@ -1,4 +1,4 @@
-"""Writes frames as a video file that browsers and players show."""
+"""Writes frames, and their sound, as a video file that browsers and players show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from activity_recognition.errors import ConfigError, OutputError, quoted
 from activity_recognition.media.container import pyav
+from activity_recognition.media.sound_track import SoundTrack
 from activity_recognition.scratch import scratch_folder, writing
+from activity_recognition.types import AudioChunk
 
 SUFFIXES = ('.mp4', '.mkv', '.mov')
 """Of the files that are written."""
@@ -27,20 +29,24 @@ _ENCODERS: Sequence[tuple[str, dict[str, str]]] = (
 )
 """Tried in this order, with their options."""
 _TIME_BASE = Fraction(1, 90_000)
+_MOST_EARLY = 1_000
+"""Chunks of sound that are kept until the first frame."""
 _WHAT = 'the video'
 
 
 class VideoWriter:
     """A context; the file is there at its end, whole, also after an error or Ctrl-C in it.
 
-    Each frame is shown from its time until the next one's. All have the size of the first.
+    Each frame is shown from its time until the next one's. All have the size of the first, with
+    which sound begins, too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, has_sound: bool = False) -> None:
         """Prepare to write.
 
         Args:
             path: of the file, which ends in one of :data:`SUFFIXES`.
+            has_sound: whether it gets a sound track.
 
         Raises:
             ConfigError: it ends otherwise.
@@ -58,6 +64,9 @@ class VideoWriter:
         self._partial = folder / path.name
         self._container: Any = None
         self._track: Any = None
+        self._has_sound = has_sound
+        self._sound: SoundTrack | None = None
+        self._early: list[AudioChunk] = []
         self._last_ticks = -1
         self._broken = False
         self._origin_ns = 0
@@ -85,6 +94,26 @@ class VideoWriter:
                 self._encode(image, ticks)
         self._broken = False
 
+    def write_sound(self, chunk: AudioChunk) -> None:
+        """Append sound; where there is no sound track, nothing.
+
+        Args:
+            chunk: not earlier than those before.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if not self._has_sound:
+            return
+        if self._sound is None:
+            # The track begins with the first frame, of which nobody knows yet when it is.
+            self._early = [*self._early, chunk][-_MOST_EARLY:]
+            return
+        self._broken = True
+        with writing(self.path, _WHAT, self._av.error.FFmpegError):
+            self._sound.write(chunk, self._origin_ns)
+        self._broken = False
+
     def _encode(self, image: NDArray[np.uint8], ticks: int) -> None:
         width, height = self._track.width, self._track.height
         if image.shape[:2] != (height, width):
@@ -106,6 +135,11 @@ class VideoWriter:
         self._track.width, self._track.height = width - width % 2, height - height % 2
         self._track.pix_fmt = 'yuv420p'
         self._track.time_base = self._track.codec_context.time_base = _TIME_BASE
+        if self._has_sound:
+            self._sound = SoundTrack(self._container)
+            for chunk in self._early:
+                self._sound.write(chunk, stamp_ns)
+            self._early.clear()
 
     def __exit__(
         self,
@@ -122,6 +156,8 @@ class VideoWriter:
                 return
             with writing(self.path, _WHAT, self._av.error.FFmpegError):
                 self._container.mux(self._track.encode())
+                if self._sound is not None:
+                    self._sound.finish()
                 self._container.close()
                 shutil.move(self._partial, self.path)
 

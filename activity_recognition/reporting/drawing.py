@@ -85,8 +85,12 @@ def words(x: float, y: float, text: str, **more: str | float) -> str:
     return element('text', escape(text), x=x, y=y, **more)
 
 
+_LEAST_SCALE = 0.6
+"""Of a figure on a narrow page: its letters of 12 pixels have 7 there."""
+
+
 def figure(width: float, height: float, body: Iterable[str], *, label: str, style: str = '') -> str:
-    """Return an ``<svg>`` that scales with the page; ``label`` is for screen readers.
+    """Return an ``<svg>`` that scales with the page, but stays large enough to be read.
 
     Args:
         width: of the drawing, pixels.
@@ -102,6 +106,8 @@ def figure(width: float, height: float, body: Iterable[str], *, label: str, styl
         xmlns='http://www.w3.org/2000/svg',
         viewBox=f'0 0 {number(width)} {number(height)}',
         width='100%',
+        # On a phone it is wider than its card, which then scrolls.
+        style=f'min-width:{number(_LEAST_SCALE * width)}px',
         role='img',
         aria_label=label,
     )

@@ -38,16 +38,18 @@ PAGE = """
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
 main { max-width: 1180px; margin: 0 auto; padding: 28px 20px 60px; }
-h1 { font-size: 26px; margin: 0 0 4px; }
+h1 { font-size: 26px; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 18px; margin: 34px 0 10px; }
 p.soft { margin: 6px 0 0; }
 p.summary { color: var(--soft); margin: 0 0 18px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 12px; }
 .tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 14px 16px; overflow-x: auto; }
 .tile b { display: block; font-size: 26px; font-weight: 650; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 13px; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 16px; }
+.columns { display: grid; gap: 16px;
+  grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
+.columns > * { min-width: 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 9px; text-align: right; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; font-size: 13px; }
@@ -66,11 +68,20 @@ tr:last-child td { border-bottom: 0; }
   background: var(--line);  margin-right: 8px; vertical-align: middle; }
 .meter i { display: block; height: 8px; border-radius: 4px; background: var(--accent); }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; }
+td:has(.swatch) { white-space: nowrap; }
 .badge { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 13px;
   font-weight: 600; border: 1px solid currentColor; }
 .good { color: var(--good); } .bad { color: var(--bad); } .soft { color: var(--soft); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 0;
   font-size: 14px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 520px) {
+  main { padding: 18px 12px 40px; }
+  h1 { font-size: 21px; }
+  .tile, .card { padding: 12px; }
+  .meter { display: none; }
+  dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
+  dd { margin-bottom: 8px; }
+}
 """
 """Layout of a page."""

@@ -27,8 +27,15 @@ from activity_recognition.media.stream import MediaStream
 from activity_recognition.models.checkpoint import save_checkpoint
 from activity_recognition.types import Frame, Modality
 from factories.clocks import NoWaiting
-from factories.file_server import content, serving, stalling
-from factories.media import Pictures, Tone, write_media, write_wav
+from factories.file_server import (
+    content,
+    dropping,
+    in_turn,
+    sending,
+    serving,
+    stalling,
+)
+from factories.media import Pictures, Tone, loudest_hz, sound_of, write_media, write_wav
 from factories.networks import KEYED, TINY, make_system, tokenizer_for, with_modalities
 from factories.pose import FINDING, made_up_pose, moving
 from factories.timing import PATIENCE_S
@@ -263,6 +270,9 @@ class TestCommand:
             frames = list(container.decode(video=0))
         assert len(frames) == 50
         assert [float(f.time) for f in frames] == pytest.approx([n / 25 for n in range(50)])
+        heard, rate_hz = sound_of(video)
+        assert len(heard) / rate_hz == pytest.approx(2.0, abs=0.05)
+        assert loudest_hz(heard[rate_hz // 2 : -rate_hz // 2], rate_hz) == pytest.approx(440, abs=3)
         assert (frames[0].width, frames[0].height) == (640, 480)
         assert frames[0].to_ndarray(format='rgb24')[:40].max() > 200, 'something is written'
 
@@ -334,6 +344,8 @@ class TestCommand:
         status, _, err = command('watch', clip, '--checkpoint', checkpoint())
         assert status == 1
         assert re.search(r'clip\.mp4: cannot read this as a video or audio file', err)
+        assert ('it is empty' in err) == (damage == 'empty')
+        assert 'Errno' not in err
 
     def test_an_output_that_would_replace_the_source_is_refused(self, command, clip, checkpoint):
         before = clip.read_bytes()
@@ -387,12 +399,42 @@ class TestCommand:
         monkeypatch.setattr('activity_recognition.media.addresses.parse_source', lambda _: made_up)
         video = tmp_path / 'seen.mp4'
         status, out, err = command(
-            'watch', '/dev/video0', '--checkpoint', checkpoint(), '--overlay', video
+            *('watch', '/dev/video0', '--checkpoint', checkpoint(), '--overlay', video),
+            *('--reconnect-s', '0'),
         )
         assert status == 0
         assert '/dev/video0 has no audio' in err
         assert re.search(r'/dev/video0: \d+ answers', out)
         assert video.is_file()
+
+    def test_a_live_address_that_drops_is_connected_again_which_is_said(
+        self, command, tmp_path, checkpoint
+    ):
+        live = write_media(tmp_path / 'live.ts', Pictures(count=25)).read_bytes()
+        # What has a length at last is not tried again, however slow the machine was until then.
+        whole = write_media(tmp_path / 'whole.mkv', Pictures(count=25)).read_bytes()
+        answers = in_turn(sending(live), dropping(live), content(whole))
+        with serving({'/live': answers}) as server:
+            status, out, err = command(
+                *('watch', f'{server.address}live', '--checkpoint', checkpoint()),
+                *('--reconnect-s', '300'),
+            )
+            asked = len(server.asked)
+        assert status == 0
+        assert asked >= 3
+        assert 'live: it ended; trying to connect again' in err
+        assert 'live: interrupted 2 times' in out
+        assert re.search(r'live: \d+ answers', out)
+
+    def test_a_microphone_beside_a_file_is_refused(self, command, clip):
+        status, _, err = command('watch', clip, '--microphone', 'default')
+        assert status == 2
+        assert 'leave it out to hear the sound of the file' in err
+
+    def test_patience_is_a_number_of_seconds(self, command, clip):
+        status, _, err = command('watch', clip, '--reconnect-s', '-1')
+        assert status == 2
+        assert '--reconnect-s: expected seconds from 0 up, got -1' in err
 
 
 @pytest.mark.parametrize(

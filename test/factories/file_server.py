@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,5 +118,48 @@ def meeting(barrier: threading.Barrier, then: Answer) -> Answer:
     def answer(handler: Handler) -> None:
         barrier.wait(PATIENCE_S)
         then(handler)
+
+    return answer
+
+
+def sending(body: bytes, *, ends: bool = True) -> Answer:
+    """Answer with bytes and an end, announcing no size, as what is sent while it happens."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header('Transfer-Encoding', 'chunked')
+        handler.end_headers()
+        handler.wfile.write(b'%x\r\n%b\r\n' % (len(body), body))
+        if ends:
+            handler.wfile.write(b'0\r\n\r\n')
+
+    return answer
+
+
+def dropping(body: bytes) -> Answer:
+    """Do so, then reset the connection."""
+
+    def answer(handler: Handler) -> None:
+        sending(body, ends=False)(handler)
+        handler.wfile.flush()
+        # Closed with bytes that nobody fetched, and without waiting for them.
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        handler.connection.close()
+
+    return answer
+
+
+def refusing(status: int) -> Answer:
+    """Answer with an error of HTTP."""
+    return lambda handler: handler.send_error(status)
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """Answer in another way each time; the last way from then on."""
+    remaining = list(answers)
+
+    def answer(handler: Handler) -> None:
+        chosen = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        chosen(handler)
 
     return answer

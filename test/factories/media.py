@@ -175,3 +175,17 @@ def set_edits(path: Path, edits: Sequence[tuple[float, float]]) -> Path:
         struct.pack_into('>I', changed, at, old + len(box) - size)
     path.write_bytes(changed)
     return path
+
+
+def sound_of(path: Path) -> tuple[np.ndarray, int]:
+    """Return the first channel of a file's sound, and its rate, Hz."""
+    with av.open(str(path)) as container:
+        rate_hz = container.streams.audio[0].rate
+        blocks = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    return np.concatenate(blocks), rate_hz
+
+
+def loudest_hz(samples: np.ndarray, rate_hz: int) -> float:
+    """Return the frequency of the strongest tone."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(spectrum.argmax() * rate_hz / len(samples))

@@ -113,3 +113,11 @@ def test_what_is_no_device_is_no_camera(tmp_path):
     os.mkfifo(tmp_path / 'video0')
     with pytest.raises(RecordingError, match='expected the device of a camera'):
         camera_source(tmp_path / 'video0')
+
+
+def test_a_pipe_is_there_and_is_none_of_these(tmp_path):
+    os.mkfifo(tmp_path / 'clip.mp4')
+    with pytest.raises(
+        RecordingError, match=r'clip\.mp4: a pipe or another special file; expected'
+    ):
+        parse_source(str(tmp_path / 'clip.mp4'))

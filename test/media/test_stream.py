@@ -184,6 +184,7 @@ class TestRefused:
         ('number', 'sentence'),
         [
             (16, 'the camera is busy'),
+            (25, 'it is no camera'),
             (13, 'may not be opened: join the group'),
             (5, 'Input/output error'),
         ],

@@ -6,7 +6,8 @@ import pytest
 
 from activity_recognition.errors import ConfigError, OutputError
 from activity_recognition.media.video_writer import VideoWriter
-from factories.media import moving_box, quarters
+from activity_recognition.types import AudioChunk
+from factories.media import loudest_hz, moving_box, quarters, sound_of
 
 MS = 1_000_000
 
@@ -110,3 +111,69 @@ def test_a_place_that_is_none_is_a_sentence(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(OutputError, match='cannot write the video'):
         VideoWriter(tmp_path / 'file' / 'seen.mp4')
+
+
+def tone(start_s: float, seconds: float, frequency_hz: float, rate_hz: int = 16_000) -> AudioChunk:
+    times_s = np.arange(round(seconds * rate_hz)) / rate_hz
+    samples = 0.5 * np.sin(2 * np.pi * frequency_hz * times_s)
+    stamp_ns = round(start_s * 1000) * MS
+    return AudioChunk(
+        stamp_ns=stamp_ns,
+        arrival_ns=stamp_ns,
+        samples=samples.astype(np.float32),
+        sample_rate_hz=rate_hz,
+    )
+
+
+class TestSound:
+    def written(self, path, chunks, *, frames=range(0, 4000, 40), **options):
+        with VideoWriter(path, has_sound=True, **options) as writer:
+            given = [(chunk.stamp_ns, chunk) for chunk in chunks]
+            given += [(time_ms * MS, moving_box(time_ms // 40)) for time_ms in frames]
+            for stamp_ns, item in sorted(given, key=lambda pair: pair[0]):
+                if isinstance(item, AudioChunk):
+                    writer.write_sound(item)
+                else:
+                    writer.write(item, stamp_ns)
+        return sound_of(path)
+
+    @pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.mov'])
+    def test_it_is_heard_when_it_was_and_a_hole_is_silent(self, tmp_path, suffix):
+        chunks = [tone(n / 4, 0.25, 440) for n in range(4)]
+        chunks += [tone(2 + n / 4, 0.25, 1000) for n in range(8)]
+        heard, rate_hz = self.written(tmp_path / f'seen{suffix}', chunks)
+        assert len(heard) / rate_hz == pytest.approx(4.0, abs=0.05)
+
+        def part(begin_s, end_s):
+            return heard[round(begin_s * rate_hz) : round(end_s * rate_hz)]
+
+        assert loudest_hz(part(0.1, 0.9), rate_hz) == pytest.approx(440, abs=3)
+        assert np.abs(part(1.1, 1.9)).max() < 0.01
+        assert loudest_hz(part(2.1, 3.9), rate_hz) == pytest.approx(1000, abs=3)
+        assert np.abs(part(2.1, 3.9)).max() == pytest.approx(0.5, abs=0.1)
+
+    def test_it_begins_with_the_first_frame(self, tmp_path):
+        chunks = [tone(n / 4, 0.25, 440 if n < 4 else 1000) for n in range(8)]
+        heard, rate_hz = self.written(tmp_path / 'a.mp4', chunks, frames=range(1000, 2000, 40))
+        assert len(heard) / rate_hz == pytest.approx(1.0, abs=0.05)
+        assert loudest_hz(heard[: rate_hz // 2], rate_hz) == pytest.approx(1000, abs=3)
+
+    def test_what_comes_twice_is_heard_once(self, tmp_path):
+        chunks = [tone(0, 2, 440), tone(1, 2, 440)]
+        heard, rate_hz = self.written(tmp_path / 'a.mp4', chunks)
+        assert len(heard) / rate_hz == pytest.approx(3.0, abs=0.05)
+
+    def test_its_rate_may_change(self, tmp_path):
+        chunks = [tone(0, 1, 440), tone(1, 1, 440, rate_hz=48_000), tone(2, 1, 440, rate_hz=8_000)]
+        heard, rate_hz = self.written(tmp_path / 'a.mp4', chunks)
+        assert len(heard) / rate_hz == pytest.approx(3.0, abs=0.05)
+        for second in range(3):
+            inside = heard[round((second + 0.2) * rate_hz) : round((second + 0.8) * rate_hz)]
+            assert loudest_hz(inside, rate_hz) == pytest.approx(440, abs=3)
+
+    def test_without_a_track_it_is_left_out(self, tmp_path):
+        with VideoWriter(tmp_path / 'a.mp4') as writer:
+            writer.write_sound(tone(0, 1, 440))
+            writer.write(moving_box(0), 0)
+        with av.open(str(tmp_path / 'a.mp4')) as container:
+            assert not container.streams.audio
