@@ -63,6 +63,30 @@ def read_activities(path: Path) -> tuple[Activity, ...]:
     return activities
 
 
+def described_by(path: Path) -> frozenset[str]:
+    """Return by what activities are described in a file: ``words``, ``sounds``, ``names``.
+
+    Sounds are also those that the map of the package has for a label; ``names`` are there where the
+    file names some itself. What is wrong with the file :func:`read_activities` says.
+
+    Args:
+        path: a YAML file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    content = read_yaml(path, ConfigError, what='the activities')
+    found: set[str] = set()
+    for label, described in content.items():
+        given = described if isinstance(described, dict) else {}
+        found |= {key for key in _KEYS if given.get(key)}
+        if given.get('sounds'):
+            found.add('names')
+        elif 'sounds' not in given and label in sound_map():
+            found.add('sounds')
+    return frozenset(found)
+
+
 def _activity(label: Any, described: Any, where: str) -> Activity:
     if not isinstance(label, str):
         raise ConfigError(f'{where}: expected the name of an activity; put it between quotes')

@@ -6,22 +6,22 @@ taken where they are found, and else ``nano``, which knows simulated people only
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from activity_recognition.checkpoint_folder import checkpoint_folder, shipped_checkpoint
 from activity_recognition.config_io import stored_model_config
-from activity_recognition.errors import ConfigError, WeightsError
-from activity_recognition.model_config import ModelConfig
-from activity_recognition.weights import find_weights
+from activity_recognition.errors import ConfigError
+from activity_recognition.frozen_networks import (
+    INSTALL_RUNTIME,
+    explain_networks,
+    missing_weights,
+    networks_of,
+)
 from activity_recognition.weights.finding import FETCH
 
 REAL_PEOPLE, SIMULATED_PEOPLE = 'people', 'nano'
 """Names of shipped checkpoints, by whom they know."""
-RUNTIME = 'ai_edge_litert'
-"""Module that runs frozen networks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,39 +53,16 @@ def choose_checkpoint(given: Path | str = '') -> CheckpointChoice:
     )
 
 
-def missing_weights(model: ModelConfig) -> tuple[str, ...]:
-    """Return the names of the frozen networks before a network that this machine lacks.
-
-    Args:
-        model: of the network.
-    """
-    names = (name for part in _parts(model) for name in getattr(part, 'backbone_weights', ()))
-    return tuple(name for name in dict.fromkeys(names) if not _is_there(name))
-
-
 def _remedy(people: Path) -> str | None:
     """Return what to do to have the checkpoint for real people; None where it can be taken."""
     try:
         model = stored_model_config(people)
     except ConfigError:
         return 'train one on recordings of your own, and name it'
-    missing = missing_weights(model)
+    frozen = networks_of(model)
+    missing = missing_weights(frozen)
     if missing:
         return f'run `{FETCH} {" ".join(missing)}`, then {REAL_PEOPLE} is taken'
-    needs_runtime = any(getattr(part, 'backbone_weights', ()) for part in _parts(model))
-    if needs_runtime and importlib.util.find_spec(RUNTIME) is None:
-        return f'install LiteRT (`pip install ai-edge-litert`), then {REAL_PEOPLE} is taken'
+    if explain_networks(frozen):
+        return f'install LiteRT ({INSTALL_RUNTIME}), then {REAL_PEOPLE} is taken'
     return None
-
-
-def _parts(model: ModelConfig) -> list[Any]:
-    """Return the settings of the encoders of a network's modalities."""
-    return [getattr(model, name) for name in model.modalities]
-
-
-def _is_there(name: str) -> bool:
-    try:
-        find_weights(name)
-    except WeightsError:
-        return False
-    return True

@@ -116,9 +116,17 @@ _RESPAWN_ARGUMENTS = (
     ),
 )
 
+_DETECTIONS = Argument(
+    name='detections',
+    default='detections',
+    description='Topic of a tracker that tells people apart, vision_msgs/Detection2DArray or '
+    'yolo_msgs/DetectionArray.',
+)
+
 RUN_ARGUMENTS = (
     *_MODEL_ARGUMENTS[:1],
     *TOPIC_ARGUMENTS,
+    _DETECTIONS,
     *_MODEL_ARGUMENTS[1:],
     _AUTOSTART,
     Argument(
@@ -300,7 +308,7 @@ def recognizer_spec(values: Mapping[str, Value], *, use_sim_time: bool | None) -
         namespace=str(values['namespace']),
         parameter_files=(str(values['params_file'] or shipped_file('recognizer.yaml')),),
         parameters=parameters,
-        remappings=_topics(values),
+        remappings=_topics(values) | _of_people(values),
         log_level=str(values['log_level']),
         # The overlay, which must not take the room of the camera driver or the player.
         publishes_images=True,
@@ -388,3 +396,9 @@ def _topics(values: Mapping[str, Value]) -> dict[str, str]:
         item.name: str(values.get(f'live_{item.name}', values.get(item.name)))
         for item in TOPIC_ARGUMENTS
     }
+
+
+def _of_people(values: Mapping[str, Value]) -> dict[str, str]:
+    """Return the topics that say where people are, as far as they are given another name."""
+    topic = str(values.get(_DETECTIONS.name, _DETECTIONS.default))
+    return {} if topic == _DETECTIONS.default else {_DETECTIONS.name: topic}

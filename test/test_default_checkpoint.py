@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from activity_recognition import checkpoint_folder, default_checkpoint
+from activity_recognition import checkpoint_folder, default_checkpoint, frozen_networks
 from activity_recognition.arguments import defaults
 from activity_recognition.commands.demo import about_real_people
 from activity_recognition.commands.judging import judge
-from activity_recognition.default_checkpoint import choose_checkpoint, missing_weights
+from activity_recognition.default_checkpoint import choose_checkpoint
 from activity_recognition.errors import CheckpointError, WeightsError
+from activity_recognition.frozen_networks import missing_weights, networks_of
 from activity_recognition.inference import StreamingEngine
 from activity_recognition.inference.multi_stream import MultiStreamEngine
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
@@ -47,7 +48,7 @@ def found(monkeypatch) -> set[str]:
             raise WeightsError(f'{name} is not on this machine')
         return Path(name)
 
-    monkeypatch.setattr(default_checkpoint, 'find_weights', find)
+    monkeypatch.setattr(frozen_networks, 'find_weights', find)
     return names
 
 
@@ -67,25 +68,25 @@ def test_without_its_networks_the_command_that_brings_them_is_said(shipped, foun
     assert SIMULATED in choice.remark
     wanted = ' '.join(both.audio.backbone_weights)
     assert f'`activity-recognition weights fetch {wanted}`' in choice.remark
-    assert missing_weights(both) == both.audio.backbone_weights
+    assert missing_weights(networks_of(both)) == both.audio.backbone_weights
     found.clear()
-    assert missing_weights(both) == ('movenet_lightning', *both.audio.backbone_weights)
+    assert missing_weights(networks_of(both)) == ('movenet_lightning', *both.audio.backbone_weights)
 
 
 def test_with_its_networks_the_one_for_real_people_is_taken(shipped, found, monkeypatch):
     put(shipped, 'people', FINDING)
     found.update(FINDING.video.backbone_weights)
-    monkeypatch.setattr(default_checkpoint.importlib.util, 'find_spec', lambda name: name)
+    monkeypatch.setattr(frozen_networks.importlib.util, 'find_spec', lambda name: name)
     assert choose_checkpoint() == default_checkpoint.CheckpointChoice(path=shipped / 'people')
 
 
 def test_without_what_runs_its_networks_that_is_said(shipped, found, monkeypatch):
     put(shipped, 'people', FINDING)
     found.update(FINDING.video.backbone_weights)
-    monkeypatch.setattr(default_checkpoint.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(frozen_networks.importlib.util, 'find_spec', lambda name: None)
     choice = choose_checkpoint()
     assert choice.path == shipped / 'nano'
-    assert 'ai-edge-litert' in choice.remark
+    assert 'activity_recognition[litert]' in choice.remark
 
 
 def test_one_that_needs_no_network_is_taken(shipped, found):
@@ -146,6 +147,18 @@ def test_the_demo_demands_nothing_of_who_knows_real_people_and_says_so(shipped, 
     assert accuracy['passed']
     assert (accuracy['found'], accuracy['wanted']) == ('10.0 %', 'no demand on this one')
     assert len(others) == 2
+
+
+def test_the_demo_says_of_any_network_that_finds_people_that_these_are_drawn(shipped, tmp_path):
+    (tmp_path / 'mine').mkdir()
+    mine = put(tmp_path / 'mine', 'checkpoint', FINDING)
+    said = about_real_people(str(mine.parent))
+    assert said.startswith('The checkpoint mine is made for real people, and these are drawn')
+    assert 'It sees by movenet, which was trained on photographs' in said
+    assert about_real_people(str(put(tmp_path, 'other', TINY))) == ''
+    heard = dataclasses.replace(FINDING, modalities=('audio',))
+    assert about_real_people(str(put(tmp_path, 'heard', heard))) == ''
+    assert about_real_people(str(tmp_path / 'nothing')) == ''
 
 
 def test_the_demo_shows_simulated_people_to_who_knows_them():

@@ -12,19 +12,17 @@ import torch
 from activity_recognition.activities import Activity
 from activity_recognition.config import ModelConfig
 from activity_recognition.errors import ConfigError
-from activity_recognition.front_ends.yamnet import Yamnet
 from activity_recognition.model_config import EXPERTS
 from activity_recognition.models.checkpoint import save_checkpoint
 from activity_recognition.models.pretrained import load_backbones, read_tokenizer, with_backbones
 from activity_recognition.models.prototypes import (
     HEARD,
     WordPrototypes,
-    begin_with_sounds,
 )
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer, train_tokenizer
 from activity_recognition.training.run.card import backbone_lines, inputs_in_words, plain
-from activity_recognition.training.run.written_words import add_words
+from activity_recognition.training.run.descriptions import add_sounds, add_words
 
 PRESET = 'described'
 """Name of the preset that is made for it."""
@@ -68,7 +66,7 @@ def describe(activities: Sequence[Activity], preset: ModelConfig, *, seed: int =
     load_backbones(system)
     words = add_words(system, tokenizer, activities) if has_text else None
     if 'audio' in model.modalities:
-        _add_sounds(system, activities)
+        add_sounds(system, activities)
     return Described(activities=tuple(activities), system=system, tokenizer=tokenizer, words=words)
 
 
@@ -95,12 +93,6 @@ def _fitting(activities: Sequence[Activity], preset: ModelConfig) -> ModelConfig
 
 def _no_words(model: ModelConfig) -> TextTokenizer:
     return train_tokenizer((), vocab_size=model.text.vocab_size, max_length=model.text.max_length)
-
-
-def _add_sounds(system: ActivityRecognitionSystem, activities: Sequence[Activity]) -> None:
-    weights, biases = Yamnet().classifier()
-    rows = {kind: (weights[kind], float(biases[kind])) for kind in system.config.audio.sounds}
-    begin_with_sounds(system, [activity.sounds for activity in activities], rows)
 
 
 def save_described(described: Described, folder: Path, *, source: str) -> None:

@@ -29,6 +29,8 @@ from activity_recognition.errors import ConfigError, quoted
 from activity_recognition.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from activity_recognition.inference.cost import Cost
     from activity_recognition.inference.findings import Findings
     from activity_recognition.inference.sizing import SizingConfig
@@ -192,6 +194,7 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0))
     threads = sorted(set(arguments.threads or thread_counts(cores)))
     networks = [arguments.checkpoint] if arguments.checkpoint else list(arguments.presets)
+    _demand(networks)
     width_px, height_px = arguments.image
     config = MeasureConfig(
         seconds=arguments.seconds / len(networks),
@@ -222,6 +225,17 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
         'costs': [to_mapping(cost) for cost in costs],
         'models': models,
     }
+
+
+def _demand(networks: Sequence[Path | str]) -> None:
+    """Refuse networks whose frozen ones are not here, before anything is measured."""
+    from activity_recognition.config_io import load_model_config
+    from activity_recognition.frozen_networks import demand_checkpoint, demand_networks
+
+    for network in networks:
+        if isinstance(network, Path):
+            demand_checkpoint(network)
+    demand_networks(*(load_model_config(name) for name in networks if isinstance(name, str)))
 
 
 def _must_export(checkpoint: Checkpoint, backend: str | None, device: str) -> bool:

@@ -10,6 +10,7 @@ recording cannot be used and --strict is given, or none can. Example:
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from activity_recognition.console import PlainConsole, make_console
     from activity_recognition.training.data.inspection import inspect
 
+    _note_networks(arguments)
     found = inspect(
         arguments.data,
         known=arguments.labels,
@@ -69,6 +71,22 @@ def run(arguments: argparse.Namespace) -> int:
     damaged = any(problem.fatal for problem in found.all_problems)
     unusable = len(found.damaged) == len(found.recordings)
     return int(unusable or (arguments.strict and damaged))
+
+
+def _note_networks(arguments: argparse.Namespace) -> None:
+    """Say which networks a recipe needs that are not here: a check does without, training not."""
+    from activity_recognition.commands.recipes import load_recipe
+    from activity_recognition.frozen_networks import (
+        explain_networks,
+        networks_of,
+        networks_to_begin_with,
+    )
+
+    if not arguments.config:
+        return
+    model = load_recipe(arguments).model_config()
+    if lacking := explain_networks(networks_of(model), networks_to_begin_with(model)):
+        print(f'note: {arguments.config} cannot be trained here yet: {lacking}', file=sys.stderr)
 
 
 def _recorded(arguments: argparse.Namespace) -> RecordedConfig:

@@ -12,6 +12,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
 
 HELP = 'make a checkpoint from activities described in words, without recordings'
 TAKES_ROS_ARGUMENTS = False
@@ -36,9 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     from activity_recognition.activities import read_activities
     from activity_recognition.config_io import load_model_config
     from activity_recognition.training.described import describe, save_described
+    from activity_recognition.training.run.descriptions import demand_described
 
+    preset = load_model_config(arguments.preset)
+    demand_described(arguments.activities, preset)
     activities = read_activities(arguments.activities)
-    described = describe(activities, load_model_config(arguments.preset), seed=arguments.seed)
+    described = describe(activities, preset, seed=arguments.seed)
     save_described(described, arguments.out, source=arguments.activities.name)
     spoken = sum(bool(activity.words) for activity in activities)
     heard = sum(bool(activity.sounds) for activity in activities)

@@ -165,12 +165,14 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
     from activity_recognition.config import EngineConfig
     from activity_recognition.console import make_console
     from activity_recognition.default_checkpoint import choose_checkpoint
+    from activity_recognition.frozen_networks import demand_checkpoint
     from activity_recognition.models.checkpoint import load_checkpoint
     from activity_recognition.training.evaluation.measuring import (
         EvaluationConfig,
         evaluate_checkpoint,
     )
     from activity_recognition.training.evaluation.report import refuse_to_replace
+    from activity_recognition.training.sharding.manifest import holds_shards
     from activity_recognition.training.sharding.opening import usual_cache
 
     config = EvaluationConfig(
@@ -185,6 +187,8 @@ def _measure(arguments: argparse.Namespace) -> Evaluation:
     )
     refuse_to_replace(arguments.out, overwrite=arguments.overwrite)
     choice = choose_checkpoint(arguments.checkpoint or '')
+    if not holds_shards(arguments.data):
+        demand_checkpoint(choice.path)
     checkpoint = load_checkpoint(choice.path)
     console = make_console(quiet=arguments.quiet)
     if console is not None and choice.remark:

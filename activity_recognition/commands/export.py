@@ -12,6 +12,7 @@ as 8 bits can be. Example:
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 HELP = "export a checkpoint's network to ONNX, which makes it faster on CPUs"
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export, compare with PyTorch, and say what was written."""
     from activity_recognition.default_checkpoint import choose_checkpoint
+    from activity_recognition.frozen_networks import explain_checkpoint
     from activity_recognition.inference.backends.eager import EagerBackend
     from activity_recognition.inference.backends.onnx_runtime import OnnxRuntimeBackend
     from activity_recognition.inference.backends.trial import check_equivalence, check_nearness
@@ -39,7 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     from activity_recognition.models.quantising import quantise_steps
     from activity_recognition.models.steps import Steps
 
-    checkpoint = load_checkpoint(choose_checkpoint(arguments.checkpoint).path)
+    choice = choose_checkpoint(arguments.checkpoint)
+    if lacking := explain_checkpoint(choice.path):
+        # They are not exported: the graphs begin behind them.
+        print(f'note: the checkpoint cannot be run here yet: {lacking}', file=sys.stderr)
+    checkpoint = load_checkpoint(choice.path)
     system = checkpoint.system
     folder = arguments.out or cache_folder(system)
     print(f'exporting checkpoint {checkpoint.id}: half a minute on an idle machine', flush=True)

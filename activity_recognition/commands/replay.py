@@ -14,7 +14,7 @@ import argparse
 from activity_recognition.commands.launcher import start_node
 from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
-from activity_recognition.commands.run import brought_up, status_of_first
+from activity_recognition.commands.run import brought_up, demand_named, status_of_first
 from activity_recognition.startup import REPLAY_ARGUMENTS, player_spec, recognizer_spec
 
 HELP = 'play a recording into the recogniser'
@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Play until the recording ends, one of the nodes fails, or Ctrl-C, which is no failure."""
     need_ros()
     values = values_of(arguments, REPLAY_ARGUMENTS)
+    demand_named(values, arguments.ros)
     from activity_recognition.ros.sources.recording_source import values_for_recognizer
 
     recognizer = recognizer_spec(values_for_recognizer(values), use_sim_time=bool(values['clock']))

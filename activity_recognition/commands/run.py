@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 
+from activity_recognition.arguments import Value
 from activity_recognition.commands.launcher import start_node
 from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
+from activity_recognition.frozen_networks import demand_checkpoint
 from activity_recognition.startup import (
     RUN_ARGUMENTS,
     NodeSpec,
@@ -36,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     need_ros()
     values = values_of(arguments, RUN_ARGUMENTS)
     spec = recognizer_spec(values, use_sim_time=sim_time_of(values))
+    demand_named(values, arguments.ros)
     spec = brought_up(spec, autostart=bool(values['autostart']))
     delay_s = respawn_delay_of(values)
     with Processes() as processes:
@@ -49,6 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
                 processes.wait(delay_s)
         except KeyboardInterrupt:
             return 0
+
+
+def demand_named(values: Mapping[str, Value], ros: Sequence[str] = ()) -> None:
+    """Refuse a checkpoint whose frozen networks are not here, before a node is started.
+
+    Args:
+        values: options by name; where they name no checkpoint, the node looks itself.
+        ros: ROS arguments, which may name another checkpoint.
+
+    Raises:
+        WeightsError, MissingExtraError: a frozen network cannot run here.
+    """
+    named = values.get('checkpoint')
+    if named and not any(word.startswith('checkpoint:=') for word in ros):
+        demand_checkpoint(str(named))
 
 
 def status_of_first(processes: Processes) -> int:

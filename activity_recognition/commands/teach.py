@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Teach, report, and say where the checkpoint is."""
     from activity_recognition.console import PlainConsole, make_console
     from activity_recognition.default_checkpoint import choose_checkpoint
+    from activity_recognition.frozen_networks import demand_checkpoint
     from activity_recognition.models.checkpoint import load_checkpoint
     from activity_recognition.training.evaluation.recordings import recorded_of
     from activity_recognition.training.teaching.teach import TeachConfig, teach
@@ -88,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     choice = choose_checkpoint(arguments.taught_from or '')
     if choice.remark:
         PlainConsole(stderr=True).print(choice.remark, style='yellow')
+    demand_checkpoint(choice.path)
     checkpoint = load_checkpoint(choice.path)
     lesson = teach(
         checkpoint,

@@ -22,8 +22,11 @@ from activity_recognition.commands.options import CACHE_OF_SHARDS, add_recorded_
 from activity_recognition.commands.recipes import add_recipe_options, load_recipe, recipe_list
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from activity_recognition.activities import Activity
     from activity_recognition.training.config import TrainConfig
 
 HELP = 'train a network on labelled recordings'
@@ -45,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--activities',
         type=Path,
         metavar='FILE',
-        help='file of activities whose sentences what is said is compared with from the beginning '
-        '(docs/pretrained_encoders.md); needs a preset with text.backbone',
+        help='file of activities, from whose sentences and sounds the network begins '
+        '(docs/pretrained_encoders.md); needs a preset with text.backbone or audio.backbone',
     )
     parser.add_argument(
         '--restart', action='store_true', help='start a run that OUT already holds from scratch'
@@ -93,10 +96,16 @@ def _check(config: TrainConfig, arguments: argparse.Namespace) -> int:
 def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
     from accelerate import PartialState
 
+    from activity_recognition.activities import read_activities
     from activity_recognition.checkpoint_folder import RUN_STATE
+    from activity_recognition.training.run.descriptions import demand_described
     from activity_recognition.training.run.resuming import explain_interruption, saved_ns
     from activity_recognition.training.run.train import main_train
 
+    activities: Sequence[Activity] = ()
+    if arguments.activities:
+        demand_described(arguments.activities, config.model_config())
+        activities = read_activities(arguments.activities)
     state = arguments.out / RUN_STATE
     before_ns = saved_ns(state)
     try:
@@ -106,7 +115,7 @@ def _train(config: TrainConfig, arguments: argparse.Namespace) -> int:
             arguments.out,
             resume=not arguments.restart,
             cache=arguments.cache,
-            activities=arguments.activities,
+            activities=activities,
             strict=arguments.strict,
             tensorboard=arguments.tensorboard,
             console=_console(arguments),

@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the record and compare it."""
+    from activity_recognition.frozen_networks import demand_checkpoint
+
     reference = read_reference(arguments.reference)
+    if arguments.checkpoint:
+        demand_checkpoint(arguments.checkpoint)
     record = make_record(arguments)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(compact(record) + '\n', encoding='utf-8')

@@ -244,11 +244,11 @@ def _verify(arguments: argparse.Namespace) -> int:
     for entry in entries:
         found = list(places(entry))
         if not found and arguments.names:
-            _complain(explain_missing(entry))
+            _complain(explain_missing([entry.name]))
             wrong += 1
         for place in found:
             for text in place.faults:
-                _complain(explain_wrong(entry, text))
+                _complain(explain_wrong([entry.name], text))
             wrong += bool(place.faults)
             right += not place.faults
             if not place.faults:

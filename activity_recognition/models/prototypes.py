@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from activity_recognition.errors import ConfigError
-from activity_recognition.models.encoders.audio import AudioCNN, SoundEmbedding
+from activity_recognition.models.encoders.audio import AudioCNN
 from activity_recognition.models.encoders.convolutions import DilatedBlock
 from activity_recognition.models.encoders.sound_scores import SoundScores
 from activity_recognition.models.encoders.text import TextTransformer
@@ -228,7 +228,8 @@ def begin_with_sounds(
     Labels without sounds share what is left: that none is heard above :data:`HEARD`.
 
     Args:
-        system: a network of ``audio.sounds`` that hears embeddings alone; changed.
+        system: a network with ``audio.sounds``; changed. What it hears beside its backbone begins
+            at zero.
         members: of each label its kinds of sound.
         rows: weights and bias of each kind in the frozen network's classifier.
 
@@ -259,11 +260,16 @@ def begin_with_sounds(
 
 
 def _silenced(encoder: AudioCNN) -> SoundScores:
-    """Set to zero all that is heard beside what the frozen classifier says; return that."""
-    embed = encoder.embed
-    assert isinstance(embed, SoundEmbedding)
-    assert embed.classes is not None
-    parts = [embed.project]
+    """Set to zero all that is heard beside what the frozen classifier says; return that.
+
+    It is not lost: convolutions before a layer of zeros let it learn, and then learn themselves.
+    """
+    embedding = encoder.sound_embedding
+    assert embedding is not None
+    assert embedding.classes is not None
+    parts = [embedding.project]
+    if isinstance(encoder.embed, nn.Linear):
+        parts.append(encoder.embed)
     for block in encoder.blocks:
         assert isinstance(block, DilatedBlock)
         parts.append(block.project)
@@ -271,4 +277,4 @@ def _silenced(encoder: AudioCNN) -> SoundScores:
         part.weight.zero_()
         part.bias.zero_()
     _as_it_is(encoder.norm)
-    return embed.classes
+    return embedding.classes

@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,15 +49,23 @@ def find_weights(name: str) -> Path:
         WeightsError: there is none of that name, it is not on this machine, or what lies in its
             place is something else; says what to do.
     """
-    entry = entry_of(name)
     faults: list[str] = []
-    for place in places(entry):
+    for place in places(entry_of(name)):
         if not place.faults:
             return place.path
         faults += place.faults
     if faults:
-        raise WeightsError(explain_wrong(entry, faults[0]))
-    raise WeightsError(explain_missing(entry))
+        raise WeightsError(explain_wrong([name], faults[0]))
+    raise WeightsError(explain_missing([name]))
+
+
+def faults_of(name: str) -> tuple[str, ...]:
+    """Return what is wrong with the files that lie in a network's places, a sentence for each.
+
+    Args:
+        name: of the network, which :func:`find_weights` did not find.
+    """
+    return tuple(text for place in places(entry_of(name)) for text in place.faults)
 
 
 def places(entry: WeightsEntry) -> Iterator[Place]:
@@ -145,33 +153,36 @@ def fault(file: WeightsFile, path: Path, shown: str = '') -> str | None:
     return None
 
 
-def explain_missing(entry: WeightsEntry) -> str:
-    """Return what to do about a network that is not on this machine.
+def explain_missing(names: Sequence[str]) -> str:
+    """Return what to do about networks that are not on this machine.
 
     Args:
-        entry: of the register.
+        names: of the networks, at least one.
     """
+    are, them = ('is', 'it') if len(names) == 1 else ('are', 'them')
     folder = users_folder()
     if folder is None:
-        instead = f'or give a folder that has it with {FOLDER_VARIABLE}'
+        instead = f'or give a folder that has {them} with {FOLDER_VARIABLE}'
     elif exists(folder) and not folder.is_dir():
         instead = (
-            f'or give a folder that has it with {FOLDER_VARIABLE}, which names {folder}, where no '
-            'folder is'
+            f'or give a folder that has {them} with {FOLDER_VARIABLE}, which names {folder}, where '
+            'no folder is'
         )
     else:
-        instead = f'or put it into {folder}, which {FOLDER_VARIABLE} names'
-    return f'{entry.name} is not on this machine: run `{FETCH} {entry.name}`, {instead}'
+        instead = f'or put {them} into {folder}, which {FOLDER_VARIABLE} names'
+    listed = ' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))
+    return f'{listed} {are} not on this machine: run `{FETCH} {" ".join(names)}`, {instead}'
 
 
-def explain_wrong(entry: WeightsEntry, wrong: str) -> str:
-    """Return what to do about a network of which a file is not the registered one.
+def explain_wrong(names: Sequence[str], wrong: str) -> str:
+    """Return what to do about networks of which a file is not the registered one.
 
     Args:
-        entry: of the register.
-        wrong: what :func:`fault` says of the file.
+        names: of all networks that are not here.
+        wrong: what :func:`fault` says of a file of one.
     """
-    return f'{wrong}; get the registered one by `{FETCH} {entry.name}`'
+    ones = 'one' if len(names) == 1 else 'ones'
+    return f'{wrong}; get the registered {ones} by `{FETCH} {" ".join(names)}`'
 
 
 def explain_nothing() -> str:

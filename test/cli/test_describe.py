@@ -69,7 +69,7 @@ def test_a_wrong_file_is_a_sentence(command, tmp_path):
     assert not (tmp_path / 'made').exists()
 
 
-@pytest.mark.parametrize('missing', ['minilm', 'yamnet'])
+@pytest.mark.parametrize('missing', ['yamnet minilm', 'yamnet'])
 def test_missing_weights_are_a_sentence_with_the_command(
     command, files, tmp_path, monkeypatch, missing
 ):
@@ -81,10 +81,11 @@ def test_missing_weights_are_a_sentence_with_the_command(
     chosen = ['--preset', preset] if missing == 'yamnet' else []
     status, _, said = command('describe', words, *chosen, '--out', tmp_path / 'made')
     assert status == 1
+    are = 'are' if ' ' in missing else 'is'
     assert (
-        f'{missing} is not on this machine: run `activity-recognition weights fetch {missing}`'
-        in said
-    )
+        f'{missing.replace(" ", " and ")} {are} not on this machine: run '
+        f'`activity-recognition weights fetch {missing}`'
+    ) in said
     assert not (tmp_path / 'made').exists()
 
 

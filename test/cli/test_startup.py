@@ -74,6 +74,15 @@ def test_topics_lie_in_the_namespace_unless_an_absolute_one_is_given():
     assert not any(topic.startswith('/') for role, topic in topics.items() if role != 'audio')
 
 
+def test_the_topic_of_a_tracker_is_remapped_where_it_has_another_name():
+    values = {**defaults(RUN_ARGUMENTS), 'namespace': 'robot'}
+    assert 'detections' not in recognizer_spec(values, use_sim_time=None).remappings
+    given = {**values, 'detections': '/yolo/tracking'}
+    topics = recognizer_spec(given, use_sim_time=None).remappings
+    assert topics['detections'] == '/yolo/tracking'
+    assert topics['image'] == 'camera/image_raw'
+
+
 def test_what_the_parameter_file_may_say_has_no_default_beside_the_configurations():
     assert not {'checkpoint', 'device', 'use_sim_time'} & set(defaults(RUN_ARGUMENTS))
     device = next(item for item in RUN_ARGUMENTS if item.name == 'device')

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from activity_recognition.models.checkpoint import load_checkpoint, save_checkpoint
 from activity_recognition.models.rehearsal import DecisionFeatures, subsets_of
-from factories.networks import KEYED, make_system, tokenizer_for
+from factories.media import Pictures, write_media
+from factories.networks import KEYED, make_system, tokenizer_for, with_modalities
 from factories.tracked import write_lesson
 
 
@@ -80,3 +83,28 @@ def test_the_help_says_what_recordings_may_be(command):
     status, printed, _ = command('teach', '--help')
     assert status == 0
     assert 'folder of label folders' in ' '.join(printed.split())
+
+
+def test_a_label_that_cannot_be_used_is_named_where_too_few_are_left(command, tmp_path):
+    config = with_modalities('video')
+    base = tmp_path / 'seeing'
+    save_checkpoint(base, make_system(config), tokenizer_for(config))
+    clips = tmp_path / 'clips'
+    for label in (b'wav\xffing', b'walking'):
+        folder = clips / os.fsdecode(label)
+        folder.mkdir(parents=True)
+        write_media(folder / 'one.mp4', Pictures(count=25))
+    status, _, said = command(
+        *('teach', clips, '--from', base, '--out', tmp_path / 'out', '--forget', '--quiet')
+    )
+    assert status == 1
+    assert 'expected recordings with at least two labels, got walking alone' in said
+    assert 'labelled none; left out: ' in said
+    assert r'wav\udcffing' in said
+
+
+def test_a_clip_in_the_place_of_a_folder_is_refused_with_what_to_do(command, base, tmp_path):
+    clip = write_media(tmp_path / 'one.mp4', Pictures(count=25))
+    status, _, said = command('teach', clip, '--from', base, '--out', tmp_path / 'out', '--quiet')
+    assert status == 1
+    assert 'one.mp4: expected a folder, or a table of clips (clips.csv), got a clip' in said

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.checkpoint_folder import shipped_checkpoint
 from activity_recognition.config_io import build_config, build_stored_config, to_stored_mapping
 from activity_recognition.errors import ConfigError
 from activity_recognition.model_config import ModelConfig
@@ -254,18 +253,3 @@ class TestSettings:
             ConfigError, match="fusion must be one of experts, attention, got 'sum'"
         ):
             dataclasses.replace(TINY, fusion='sum')
-
-
-def test_the_shipped_checkpoint_decides_by_attention_alone():
-    """Its classifier's numbers are its logits, bit for bit."""
-    system = load_checkpoint(shipped_checkpoint('nano')).system
-    if 'fusion' in json.loads((shipped_checkpoint('nano') / 'config.json').read_text())['model']:
-        pytest.skip('the shipped checkpoint names its fusion')
-    assert system.experts is None
-    found = []
-    system.classifier.register_forward_hook(lambda module, inputs, output: found.append(output))
-    batch = random_batch(system.config)
-    batch = {k: v.float() if v.is_floating_point() else v for k, v in batch.items()}
-    with torch.inference_mode():
-        logits = system(batch)
-    assert torch.equal(torch.cat(found, 1), logits)

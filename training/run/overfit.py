@@ -13,7 +13,6 @@ from torch import Tensor
 
 from activity_recognition.errors import RecordingError
 from activity_recognition.inference.precision import Precision
-from activity_recognition.models.pretrained import with_backbones
 from activity_recognition.training.augmentation_config import AugmentationConfig
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.crops import plan_epoch
@@ -27,6 +26,7 @@ from activity_recognition.training.run.optimisation import make_optimiser
 from activity_recognition.training.run.out_of_memory import explain_out_of_memory
 from activity_recognition.training.run.processes import choose_own_precision
 from activity_recognition.training.run.train import (
+    demand_backbones,
     fit_to_data,
     make_model,
     open_sources,
@@ -98,7 +98,7 @@ def check_overfit(
             labelled in those that can.
         DeviceError: there is not enough memory.
     """
-    model = with_backbones(config.model_config())
+    model = demand_backbones(config.model_config(), data, cache)
     precision = choose_own_precision(config.device, config.precision)
     if config.num_threads:
         torch.set_num_threads(config.num_threads)

@@ -53,14 +53,16 @@ def fingerprint(
         config: of the run.
         dataset: its recordings.
         frame_encoder: weights to begin with.
-        activities: whose sentences the text's own head begins from.
+        activities: from whose description words and sounds begin.
     """
     settings = run_settings(config)
     recordings = [[r.identity for r in part] for part in (dataset.training, dataset.validation)]
     start = hashlib.sha256(frame_encoder.read_bytes()).hexdigest() if frame_encoder else ''
     parts: list[Any] = [settings, recordings, dataset.labels, start]
     if activities:
-        parts.append([[activity.label, *activity.words] for activity in activities])
+        # Of sounds nothing begins without a network that knows them.
+        hears = bool(config.model_config().audio.backbone)
+        parts.append([[of.label, *of.words, *(of.sounds if hears else ())] for of in activities])
     content = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 

@@ -20,6 +20,7 @@ from activity_recognition.activities import Activity
 from activity_recognition.checkpoint_folder import OF_RUN
 from activity_recognition.config import ModelConfig, SyncConfig, TextConfig
 from activity_recognition.errors import CheckpointError, RecordingError
+from activity_recognition.frozen_networks import demand_networks, networks_to_begin_with
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.checkpoint import METRICS
 from activity_recognition.models.pretrained import (
@@ -33,9 +34,14 @@ from activity_recognition.text_files import read_json_object
 from activity_recognition.training.config import AUTO, TrainConfig
 from activity_recognition.training.data.dataset import Dataset, load_dataset, open_segments
 from activity_recognition.training.data.segments import LabelledSegment
-from activity_recognition.training.data.source import Preparing
+from activity_recognition.training.data.source import Preparing, holds_any
 from activity_recognition.training.run.clip_sizing import size_to_data
 from activity_recognition.training.run.curriculum import Curriculum
+from activity_recognition.training.run.descriptions import (
+    begin_described,
+    refuse_undescribed,
+    with_described_sounds,
+)
 from activity_recognition.training.run.final_fit import fit_and_measure
 from activity_recognition.training.run.losses import class_weights, head_masses
 from activity_recognition.training.run.objective import TrainingLoss, TrainingModel
@@ -51,7 +57,7 @@ from activity_recognition.training.run.resuming import (
 )
 from activity_recognition.training.run.state import read_progress
 from activity_recognition.training.run.trainer import BEST, STATE, Sources, Trainer
-from activity_recognition.training.run.written_words import add_words, read_words
+from activity_recognition.training.sharding.manifest import holds_shards
 from activity_recognition.training.sharding.opening import open_source, usual_cache
 from activity_recognition.types import Modality
 
@@ -82,7 +88,7 @@ def main_train(
     resume: bool = True,
     cache: Path | None = None,
     frame_encoder: Path | None = None,
-    activities: Path | None = None,
+    activities: Sequence[Activity] = (),
     origin: str = '',
     strict: bool = False,
     tensorboard: bool = False,
@@ -102,8 +108,8 @@ def main_train(
         frame_encoder: weights to begin with, as
             :func:`~activity_recognition.training.pretraining.pretrain.pretrain` writes them; None
             begins with random ones.
-        activities: file of activities; the text's own head begins from their sentences. None begins
-            with random weights.
+        activities: described ones; words and sounds begin from what is written of them. Without,
+            they begin with random weights.
         origin: what the recordings are, a sentence for the model card.
         strict: whether a recording that cannot be used is an error; without, it is left out.
         tensorboard: whether to write a log for TensorBoard, too, which must be installed.
@@ -118,8 +124,10 @@ def main_train(
     given = described_settings(config)
     if resume:
         refuse_other_recipe(given, out, out / STATE)
-    model, precision, accelerator = _begin(config)
-    written = read_words(activities, model) if activities is not None else ()
+    cache = cache or usual_cache(data, out / 'cache')
+    model, precision, accelerator = _begin(config, data, cache)
+    if activities:
+        refuse_undescribed(activities, model)
     console = console if accelerator.is_main_process else None
     # One process on each machine reads the recordings, the others find what it has prepared.
     with accelerator.local_main_process_first():
@@ -127,12 +135,13 @@ def main_train(
             config,
             model,
             data,
-            cache=cache or usual_cache(data, out / 'cache'),
+            cache=cache,
             strict=strict,
             console=console,
         )
     config, model = size_to_data(config, dataset, console)
     tokenizer, model = fit_to_data(model, dataset)
+    model = with_described_sounds(model, activities)
     run = _Run(
         given=given,
         config=config,
@@ -143,22 +152,43 @@ def main_train(
         sources=open_sources(dataset, tokenizer),
         tokenizer=tokenizer,
         frame_encoder=frame_encoder,
-        activities=written,
+        activities=tuple(activities),
         tensorboard=tensorboard,
         console=console,
     )
     return run.train(model, resume=resume, origin=origin)
 
 
-def _begin(config: TrainConfig) -> tuple[ModelConfig, Precision, Accelerator]:
+def _begin(
+    config: TrainConfig, data: Path | str, cache: Path
+) -> tuple[ModelConfig, Precision, Accelerator]:
     """Refuse a wrong preset, stage or device before any recording is read; join the processes."""
-    model = with_backbones(config.model_config())
+    model = demand_backbones(config.model_config(), data, cache)
     Curriculum(config)
     precision = choose_own_precision(config.device, config.precision)
     accelerator = join_processes(precision)
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     return model, precision, accelerator
+
+
+def demand_backbones(model: ModelConfig, data: Path | str, cache: Path) -> ModelConfig:
+    """Return a configuration with its backbones, before any recording is read.
+
+    Args:
+        model: of a preset.
+        data: folder with recordings, or folder or URL of prepared shards, which need no frozen
+            network any more.
+        cache: where prepared recordings are kept.
+
+    Raises:
+        WeightsError, MissingExtraError: networks are not on this machine; they are all named.
+        CheckpointError, ConfigError: a backbone is damaged, or its name stands for nothing.
+    """
+    is_prepared = holds_shards(data) or holds_any(cache)
+    frozen = () if is_prepared else (model,)
+    demand_networks(*frozen, others=networks_to_begin_with(model))
+    return with_backbones(model)
 
 
 def read_dataset(
@@ -287,7 +317,7 @@ class _Run:
             raise explain_other_data(self.out, self.out / STATE)
         network = make_model(self.config, model, self.sources, self.frame_encoder)
         if self.activities:
-            add_words(network.system, self.tokenizer, self.activities)
+            begin_described(network.system, self.tokenizer, self.activities)
         trainer = Trainer(
             network,
             self.sources,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from activity_recognition.bags import find_recordings
 from activity_recognition.errors import RecordingError
+from activity_recognition.frozen_networks import demand_networks
 from activity_recognition.inference.lanes import FrontEndSettings, front_end_type
 from activity_recognition.inference.precision import Precision
 from activity_recognition.modalities import modalities_of
@@ -91,6 +92,7 @@ def demand_front_ends(checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError, MissingExtraError, WeightsError: one cannot; the message says what to do.
     """
+    demand_networks(checkpoint.config)
     for modality in modalities_of(checkpoint.config):
         front_end_type(modality)(FrontEndSettings(config=checkpoint.config))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ def teach(
             console=console,
         )
         recordings = read_recordings(data, how, scratch / 'imported')
-        plan = _plan(checkpoint, recordings.labels, config)
+        plan = _plan(checkpoint, recordings, config)
         clock.note('reading')
         found = read_features(checkpoint, recordings, plan.labels, precision)
     checkpoint.system.cpu()
@@ -210,13 +210,14 @@ def _kept(checkpoint: Checkpoint, config: TeachConfig) -> DecisionFeatures | Non
     return kept
 
 
-def _plan(checkpoint: Checkpoint, given: Sequence[str], config: TeachConfig) -> _Plan:
+def _plan(checkpoint: Checkpoint, recordings: TaughtRecordings, config: TeachConfig) -> _Plan:
     """Decide which labels there will be, in which order.
 
     Raises:
         RecordingError: that would be a single one.
         ConfigError: there are no recordings of a label to replace.
     """
+    given = recordings.labels
     known = () if config.forget else checkpoint.config.labels
     if absent := sorted(set(config.replace) - set(given)):
         raise ConfigError(
@@ -227,9 +228,10 @@ def _plan(checkpoint: Checkpoint, given: Sequence[str], config: TeachConfig) -> 
     again = tuple(label for label in known if label in given)
     labels = (*known, *new)
     if len(labels) < 2:
+        left_out = f'; left out: {"; ".join(recordings.skipped[:3])}' if recordings.skipped else ''
         raise RecordingError(
             f'expected recordings with at least two labels, got {", ".join(labels)} alone; record '
-            'what is to be told from it as well, or nothing happening, labelled none'
+            f'what is to be told from it as well, or nothing happening, labelled none{left_out}'
         )
     return _Plan(
         labels=labels, new=tuple(new), again=again, fresh=frozenset((*new, *config.replace))

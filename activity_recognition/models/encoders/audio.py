@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +114,15 @@ class AudioCNN(ConvolutionalEncoder):
             if audio.backbone:
                 self.embed_beside = SoundEmbedding(config)
         self.add_blocks(config, audio.dilations, columns, audio.columns_per_token)
+
+    @property
+    def sound_embedding(self) -> SoundEmbedding | None:
+        """What embeds what the backbone gives; None without one."""
+        audio = self.config.audio
+        if not audio.backbone:
+            return None
+        found = self.embed if audio.tokens_are_patches else self.embed_beside
+        return cast('SoundEmbedding', found)
 
     @property
     def receptive_field_s(self) -> float:
