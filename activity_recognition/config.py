@@ -29,6 +29,7 @@ __all__ = [
     'AudioConfig',
     'EngineConfig',
     'ModelConfig',
+    'PeopleConfig',
     'RecognizerConfig',
     'SmoothingConfig',
     'SyncConfig',
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 _STREAM_NAME = re.compile('[A-Za-z][A-Za-z0-9_]*')
+_TOPIC_NAME = re.compile('/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*/?')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,6 +187,43 @@ class TopicsConfig(Ranged):
             )
 
 
+PEOPLE_SOURCES = ('auto', 'humans', 'detections', 'none')
+"""Values of ``people.source``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PeopleConfig(Ranged):
+    """Who is there, and how many of them are recognised each apart."""
+
+    source: str = 'auto'
+    """Who says where people are: ``humans``, the topics of REP 155; ``detections``, the topic
+    ``detections`` of a tracker, vision_msgs/Detection2DArray or yolo_msgs/DetectionArray;
+    ``auto``, whichever is published, or ``none``."""
+    max: int = setting(4, low=1, high=64)
+    """Most people who are recognised at once; of more, those who look largest."""
+    hold_s: float = setting(0.3, low=0.0, high=1.0)
+    """How long the region of one image stands for later images, seconds: as long as the tracker
+    takes, and a little more."""
+    classes: tuple[str, ...] = ('person', 'human', '0')
+    """Classes of detections that are people; detections without a class are taken for such."""
+    humans: str = '/humans'
+    """Where the topics of REP 155 begin."""
+
+    def __post_init__(self) -> None:
+        """Check the names of the source and of the topics."""
+        Ranged.__post_init__(self)
+        if not _TOPIC_NAME.fullmatch(self.humans):
+            raise ConfigError(
+                'people.humans: expected the beginning of a topic, such as /humans: letters, '
+                f'digits and underscores between slashes, got {quoted(self.humans)}'
+            )
+        if self.source not in PEOPLE_SOURCES:
+            raise ConfigError(
+                f'people.source must be one of {", ".join(map(repr, PEOPLE_SOURCES))}, '
+                f'got {quoted(self.source)}'
+            )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecognizerConfig(Ranged):
     """The node ``recognizer``; its ROS parameters are exactly these fields, dotted."""
@@ -211,9 +250,10 @@ class RecognizerConfig(Ranged):
     sync: SyncConfig = SyncConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
     topics: TopicsConfig = TopicsConfig()
+    people: PeopleConfig = PeopleConfig()
 
     def __post_init__(self) -> None:
-        """Check the names of the streams."""
+        """Check the names of the streams, and what goes together with several of them."""
         Ranged.__post_init__(self)
         for name in self.streams:
             if not _STREAM_NAME.fullmatch(name):
@@ -228,3 +268,14 @@ class RecognizerConfig(Ranged):
                 f'trace: expected one stream, got {len(self.streams)}; trace each in a node of '
                 'its own'
             )
+        for name, given in (('streams', self.streams), ('trace', self.trace)):
+            if given and self.people.source not in ('auto', 'none'):
+                raise ConfigError(
+                    f'people.source: expected none together with {name}, got '
+                    f'{quoted(self.people.source)}; recognise people in a node of its own'
+                )
+
+    @property
+    def people_source(self) -> str:
+        """Who may say where people are; ``none`` with several streams or a trace."""
+        return 'none' if self.streams or self.trace else self.people.source

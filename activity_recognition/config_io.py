@@ -28,7 +28,7 @@ MODEL_PRESETS = ('nano', 'small', 'base', 'sound', 'clips', 'joints', 'joints_de
 """Names of the model presets shipped with the package that begin from scratch."""
 
 PRETRAINED_PRESETS = (
-    *('small_minilm', 'base_dinov2', 'sound_yamnet', 'clips_pose', 'people'),
+    *('small_minilm', 'base_dinov2', 'sound_yamnet', 'clips_pose', 'clips_pretrained', 'people'),
     'described',
 )
 """Names of those that begin with pretrained encoders, or have frozen networks in front."""

@@ -70,6 +70,17 @@ class Role(str, Enum):
         return self.value
 
 
+class Crop(NamedTuple):
+    """A square part of an image, perhaps beyond its edges; whole pixels."""
+
+    left: int
+    """Its first column; negative where it begins left of the image."""
+    top: int
+    """Its first row, likewise."""
+    side: int
+    """Length of its sides, at least 1."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Frame:
     """One camera image."""
@@ -83,6 +94,10 @@ class Frame:
     """Coordinate frame of the camera (REP 103)."""
     key_points: KeyPoints | None = None
     """What ``image`` is drawn of, where the source has key points instead of images."""
+    crop: Crop | None = None
+    """The part of ``image`` that is meant, where it is of one person; None for all of it."""
+    full_size: tuple[int, int] | None = None
+    """Width and height of the camera's image, where ``image`` is smaller; None where it is not."""
 
     @property
     def end_ns(self) -> int:

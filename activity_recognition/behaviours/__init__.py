@@ -16,9 +16,11 @@ from activity_recognition.behaviours.leaves import (
     ToBlackboard,
     WaitForActivity,
 )
+from activity_recognition.behaviours.people import ANYBODY, PeopleFeed
 from activity_recognition.behaviours.report import NONE_LABEL, Observation, Report, Situation
 
 __all__ = [
+    'ANYBODY',
     'NONE_LABEL',
     'ActivityFeed',
     'ActivityHeld',
@@ -27,6 +29,7 @@ __all__ = [
     'IsSilent',
     'IsUnknown',
     'Observation',
+    'PeopleFeed',
     'Report',
     'Situation',
     'SituationIs',

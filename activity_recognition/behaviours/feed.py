@@ -20,19 +20,26 @@ class ActivityFeed:
     changes nothing.
     """
 
-    def __init__(self, clock: Callable[[], int], *, silent_after_s: float = 2.0) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], int],
+        *,
+        silent_after_s: float = 2.0,
+        is_of_person: bool = False,
+    ) -> None:
         """Begin to listen.
 
         Args:
             clock: the time by which reports are stamped, nanoseconds; 0 while it is not known.
             silent_after_s: without a report for this long the situation is SILENT.
+            is_of_person: whether all reports are about one person, and not about the scene.
 
         Raises:
             ConfigError: when ``silent_after_s`` is not above 0.
         """
         if not silent_after_s > 0:
             raise ConfigError(f'silent_after_s must be above 0, got {silent_after_s}')
-        self._clock = clock
+        self._clock, self._is_of_person = clock, is_of_person
         self._silent_after_ns = to_ns(silent_after_s)
         self._lock = threading.Lock()
         self._report: Report | None = None
@@ -62,9 +69,16 @@ class ActivityFeed:
         since_stamp_s = seconds_between(now_ns, report.stamp_ns) if report else float('inf')
         age_s = max(since_stamp_s, silence_s)
         if now_ns - received_ns > self._silent_after_ns:
-            return Observation(situation=Situation.SILENT, age_s=age_s, silence_s=silence_s)
-        situation = report.situation if report else Situation.WAITING
-        return Observation(situation=situation, report=report, age_s=age_s, silence_s=silence_s)
+            situation, report = Situation.SILENT, None
+        else:
+            situation = report.situation if report else Situation.WAITING
+        return Observation(
+            situation=situation,
+            report=report,
+            age_s=age_s,
+            silence_s=silence_s,
+            is_of_person=self._is_of_person,
+        )
 
     def track(self, labels: Iterable[str], min_confidence: float) -> Hold:
         """Return what follows every report from now on, for as long as it is referred to.

@@ -49,6 +49,10 @@ class Report:
     """Probability of every label the recognizer knows, highest first; empty without data."""
     evidence: tuple[ModalityEvidence, ...] = ()
     """What each modality contributed."""
+    subject_id: str = ''
+    """Who it is about; empty for the whole scene."""
+    frame_id: str = ''
+    """Coordinate frame of that person where the recognizer knows it, else of the sensor."""
 
     @property
     def situation(self) -> Situation:
@@ -72,6 +76,8 @@ class Observation:
     is ahead, since it was received. Infinite before the first report."""
     silence_s: float = 0.0
     """Seconds since something was received, or since listening began; never negative."""
+    is_of_person: bool = False
+    """Whether it is of one person, who may come and leave, and not of the scene."""
 
     @property
     def status(self) -> Status | None:
@@ -103,10 +109,14 @@ class Observation:
     def __str__(self) -> str:
         """Return the situation in words, as leaves show it."""
         if self.situation is Situation.SILENT:
-            return f'silent: nothing received for {self.silence_s:.1f} s; is the recognizer active?'
+            asked = 'is this person there, and ' if self.is_of_person else 'is '
+            silent = f'silent: nothing received for {self.silence_s:.1f} s'
+            return f'{silent}; {asked}the recognizer active?'
         if self.report is None:
             return 'waiting for the first message'
         if self.situation is Situation.NO_DATA:
+            if self.is_of_person:
+                return "no data: this person has left, or nothing reaches the recognizer's inputs"
             return 'no data: the recognizer runs, but nothing reaches its inputs'
         if self.situation is Situation.UNKNOWN:
             best = next(iter(self.report.scores), 'the best candidate')

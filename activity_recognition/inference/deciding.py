@@ -101,13 +101,13 @@ class BatchDecider:
 
     def decide(self, due: Due) -> list[Decision | None]:
         """Return one decision per entry, in order; None where the answer is not finite."""
-        slots, t_ns = [stream.slot for stream, _ in due], [moment.t_ns for _, moment in due]
+        streams, t_ns = [stream for stream, _ in due], [moment.t_ns for _, moment in due]
         whole = self._backend.fixed
         views = [
-            lane.memory.visible_window(slots, t_ns, lane.window_s, whole=whole)
+            lane.memory.visible_window(_slots(streams, lane), t_ns, lane.window_s, whole=whole)
             for lane in self._lanes
         ]
-        predictions = self._predict([stream for stream, _ in due], views)
+        predictions = self._predict(streams, views)
         decisions: list[Decision | None] = []
         for row, (entry, prediction) in enumerate(zip(due, predictions, strict=True)):
             if prediction is None:
@@ -132,16 +132,16 @@ class BatchDecider:
                 stream.count_decision()
         for ablate, rows in rows_of.items():
             if rows:
-                slots = [streams[row].slot for row in rows]
                 chosen = [view.select(rows) for view in views]
-                for row, found in zip(rows, self._run(slots, chosen, ablate=ablate), strict=True):
-                    result[row] = found
+                found = self._run([streams[row] for row in rows], chosen, ablate=ablate)
+                for row, prediction in zip(rows, found, strict=True):
+                    result[row] = prediction
         return result
 
     def _run(
-        self, slots: Sequence[int], views: Sequence[AttentionView], *, ablate: bool
+        self, streams: Sequence[Stream], views: Sequence[AttentionView], *, ablate: bool
     ) -> Iterator[_Prediction]:
-        """Run the network once for all ``slots``; to ablate, also without each modality."""
+        """Run the network once for all ``streams``; to ablate, also without each modality."""
         variants = self._variants
         newest = np.array([view.newest_of_all() for view in views]).T[:, None]
         newest = np.where(variants, newest, -1) if ablate else np.ascontiguousarray(newest)
@@ -149,7 +149,7 @@ class BatchDecider:
         for index, (lane, view) in enumerate(zip(self._lanes, views, strict=True)):
             seen = view.seen[:, None]
             memories += (
-                lane.memory.view(slots, view),
+                lane.memory.view(_slots(streams, lane), view),
                 upload(view.age_s, self._device),
                 upload(seen & variants[:, index, None] if ablate else seen, self._device),
             )
@@ -164,7 +164,7 @@ class BatchDecider:
         # A temperature near nothing makes infinities of finite logits.
         finite &= np.isfinite(probabilities).all(axis=(0, 2, 3))
         answers = logits[0, :, 0].astype(np.float32)
-        for row in range(len(slots)):
+        for row in range(len(streams)):
             yield _Prediction(
                 logits=answers[row].copy(),
                 fused=probabilities[0, row, 0].copy(),
@@ -241,12 +241,20 @@ class BatchDecider:
 
 def _window_start_ns(stream: Stream, t_ns: int, present: Sequence[Lane[Any, Any]]) -> int:
     """Return the oldest moment that can have influenced a decision at ``t_ns``."""
-    return min(max(stream.first_stamp_ns[lane.modality], t_ns - lane.reach_ns) for lane in present)
+    firsts_ns = [stream.source(m).first_stamp_ns[m] for m in (lane.modality for lane in present)]
+    reached_ns = [t_ns - lane.reach_ns for lane in present]
+    return min(map(max, firsts_ns, reached_ns))
+
+
+def _slots(streams: Sequence[Stream], lane: Lane[Any, Any]) -> list[int]:
+    """Return where a lane has what each stream sees."""
+    modality = lane.modality
+    return [stream.source(modality).slot for stream in streams]
 
 
 def _absent(modality: Modality, t_ns: int, stream: Stream) -> ModalityEvidence:
     """Return the evidence of a modality without a sample in its window at ``t_ns``."""
-    newest_ns = stream.newest_stamp_ns.get(modality)
+    newest_ns = stream.source(modality).newest_stamp_ns.get(modality)
     age_s = math.nan if newest_ns is None else seconds_between(t_ns, newest_ns)
     return ModalityEvidence(modality=modality, present=False, age_s=age_s)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from activity_recognition.config import EngineConfig, SmoothingConfig, SyncConfig
 from activity_recognition.default_checkpoint import choose_checkpoint
+from activity_recognition.frozen_networks import demand_checkpoint
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import Choice
 from activity_recognition.inference.multi_stream import MultiStreamEngine
@@ -72,8 +73,10 @@ class StreamingEngine:
         Raises:
             CheckpointError: the folder is missing, damaged or of another schema.
             DeviceError: the device or precision asked for is not there.
+            WeightsError, MissingExtraError: a frozen network before it cannot run here.
         """
         choice = choose_checkpoint(checkpoint)
+        demand_checkpoint(choice.path)
         made = cls(load_checkpoint(choice.path), engine=engine, smoothing=smoothing)
         made.remark = choice.remark
         return made

@@ -5,7 +5,7 @@ Every stream's decisions are those of a :class:`StreamingEngine` that runs it al
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +14,7 @@ import torch
 from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.default_checkpoint import choose_checkpoint
 from activity_recognition.errors import ConfigError, NonFiniteError
+from activity_recognition.frozen_networks import demand_checkpoint
 from activity_recognition.inference.backends.backend import Backend
 from activity_recognition.inference.backends.choice import choose_backend
 from activity_recognition.inference.deciding import BatchDecider
@@ -30,8 +31,9 @@ from activity_recognition.types import Decision, DecisionTime, Modality, Sample,
 class MultiStreamEngine:
     """Named streams of samples in, one decision per due moment of each out; owned by one thread.
 
-    Streams join and leave at any time, and know nothing of each other. The memory of one that left
-    is kept for the next that joins.
+    Streams join and leave at any time, and know nothing of each other, but for the modalities that
+    one shares with another: their samples are encoded once, and seen by both. The memory of one
+    that left is kept for the next that joins.
     """
 
     def __init__(
@@ -117,8 +119,10 @@ class MultiStreamEngine:
         Raises:
             CheckpointError: the folder is missing, damaged or of another schema.
             DeviceError: the device or precision asked for is not there.
+            WeightsError, MissingExtraError: a frozen network before it cannot run here.
         """
         choice = choose_checkpoint(checkpoint)
+        demand_checkpoint(choice.path)
         made = cls(load_checkpoint(choice.path), engine=engine, smoothing=smoothing)
         made.remark = choice.remark
         return made
@@ -138,14 +142,25 @@ class MultiStreamEngine:
         """Names of the streams, in the order in which they joined."""
         return tuple(self._streams)
 
-    def join(self, name: str) -> None:
-        """Begin a stream, which has seen nothing yet.
+    def join(self, name: str, *, sharing: Mapping[Modality, str] | None = None) -> None:
+        """Begin a stream, which has seen nothing of its own yet.
+
+        Args:
+            name: a new one.
+            sharing: whose samples it sees of some modalities, by the name of another stream. It
+                sees those from before it joined too, as far as they are not forgotten, and its own
+                of these modalities are ignored. Samples and decisions of both belong into the same
+                steps: a decision sees what was encoded until the end of its step.
 
         Raises:
-            ConfigError: there is one of this name.
+            ConfigError: there is one of this name, or none of a name to share with.
         """
         if name in self._streams:
             raise ConfigError(f'stream {name!r}: expected a new name; one of this name has joined')
+        shared = {
+            modality: self._stream(owner).source(modality)
+            for modality, owner in (sharing or {}).items()
+        }
         if not self._free:
             count = len(self._streams)
             for lane in self._lanes.values():
@@ -154,14 +169,33 @@ class MultiStreamEngine:
         # The lowest, so that it does not depend on who left in which order.
         slot = min(self._free)
         self._free.remove(slot)
-        self._streams[name] = Stream(slot, self._smoothing.new_state())
+        self._streams[name] = Stream(slot, self._smoothing.new_state(), shared=shared)
+
+    def unshare(self, name: str, modality: Modality) -> None:
+        """Have a stream see its own samples of a modality from now on, of which it has none yet.
+
+        Args:
+            name: of the stream.
+            modality: that it shares; nothing happens where it does not.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        self._stream(name).shared.pop(modality, None)
 
     def leave(self, name: str) -> None:
         """End a stream and forget it.
 
         Raises:
-            ConfigError: there is none of this name.
+            ConfigError: there is none of this name, or another one shares its samples.
         """
+        stream = self._stream(name)
+        users = [other for other, s in self._streams.items() if stream in s.shared.values()]
+        if users:
+            raise ConfigError(
+                f'stream {name!r}: expected that nobody shares its samples, but '
+                f'{", ".join(map(repr, users))} does; have these leave first'
+            )
         self.reset(name)
         self._free.append(self._streams.pop(name).slot)
 
@@ -221,7 +255,7 @@ class MultiStreamEngine:
         """
         given = [(self._stream(name), name, window) for name, window in windows.items()]
         given.sort(key=lambda entry: entry[0].slot)
-        samples = [self._checked(window) for _, _, window in given]
+        samples = [self._checked(window, stream.shared) for stream, _, window in given]
         for _, name, window in given:
             if window.reset:
                 self.reset(name)
@@ -238,8 +272,8 @@ class MultiStreamEngine:
             self._refuse([name for name in found if name not in decisions], decisions)
         return decisions
 
-    def _checked(self, window: Window) -> dict[Modality, list[Sample]]:
-        """Return a window's samples by modality, without those that the network does not take.
+    def _checked(self, window: Window, shared: Container[Modality]) -> dict[Modality, list[Sample]]:
+        """Return a window's samples by modality, without those that are not taken.
 
         Raises:
             ShapeError: a sample is not what the network takes.
@@ -247,7 +281,7 @@ class MultiStreamEngine:
         result: dict[Modality, list[Sample]] = {}
         for sample in window.samples:
             lane = self._lanes.get(sample.modality)
-            if lane is not None:
+            if lane is not None and sample.modality not in shared:
                 lane.check(sample)
                 result.setdefault(sample.modality, []).append(sample)
         return result

@@ -68,9 +68,20 @@ def requested_qos(role: Role, offers: Sequence[QoSProfile]) -> QoSProfile:
     spec = ROLE_SPEC[role]
     if not offers:
         return profile(spec.depth, reliable=spec.reliable, latched=spec.latched)
-    all_reliable = all(o.reliability != QoSReliabilityPolicy.BEST_EFFORT for o in offers)
-    all_latched = all(o.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for o in offers)
+    all_reliable, all_latched = weakest(offers)
     return profile(spec.depth, reliable=spec.reliable and all_reliable, latched=all_latched)
+
+
+def weakest(offers: Sequence[QoSProfile]) -> tuple[bool, bool]:
+    """Return what all publishers of a topic offer: whether it is reliable, and latched.
+
+    Args:
+        offers: of its publishers.
+    """
+    return (
+        all(o.reliability != QoSReliabilityPolicy.BEST_EFFORT for o in offers),
+        all(o.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for o in offers),
+    )
 
 
 def mismatch(topic: str, offered: QoSProfile, requested: QoSProfile) -> str:
@@ -114,3 +125,12 @@ def decision_profile(decision_rate_hz: float) -> QoSProfile:
 LABELS_QOS = profile(1, latched=True)
 OVERLAY_QOS = profile(1)
 """Of images for people: viewers that ask for reliable get them, too."""
+
+
+def activities_profile(most: int) -> QoSProfile:
+    """Return the profile of ``activities``, which holds a few decisions of everybody.
+
+    Args:
+        most: people who are recognised at once.
+    """
+    return profile(4 * most)

@@ -28,6 +28,9 @@ class DecoderSettings:
     """``sync.reset_after_s`` of what takes them, seconds."""
     least_side_px: int = LEAST_SIDE_PX
     """Large images come no smaller than this, or than the network takes them."""
+    is_watched: bool = True
+    """Whether people see the images, too. Else the drawing of key points is small where the network
+    takes the key points themselves: drawing costs more than all else that is read of them."""
     audio_format: AudioFormat | None = None
     """Format to assume until an AudioInfo arrives; None refuses audio until then."""
     audio_channels: str = 'mean'

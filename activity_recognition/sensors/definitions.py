@@ -64,6 +64,54 @@ _SKELETON = {
     ),
 }
 
+_BODY_REGION = """\
+std_msgs/Header header
+float32 xmin
+float32 ymin
+float32 xmax
+float32 ymax
+float32 c
+"""
+
+_VISION = {
+    'Detection2DArray': 'std_msgs/Header header\nvision_msgs/Detection2D[] detections\n',
+    'Detection2D': (
+        'std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n'
+        'vision_msgs/BoundingBox2D bbox\nstring id\n'
+    ),
+    'ObjectHypothesisWithPose': (
+        'vision_msgs/ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose\n'
+    ),
+    'ObjectHypothesis': 'string class_id\nfloat64 score\n',
+    'BoundingBox2D': 'vision_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y\n',
+    'Pose2D': 'vision_msgs/Point2D position\nfloat64 theta\n',
+    'Point2D': 'float64 x\nfloat64 y\n',
+}
+
+_YOLO = {
+    'DetectionArray': 'std_msgs/Header header\nyolo_msgs/Detection[] detections\n',
+    'Detection': (
+        'int32 class_id\nstring class_name\nfloat64 score\nstring id\n'
+        'yolo_msgs/BoundingBox2D bbox\nyolo_msgs/BoundingBox3D bbox3d\nyolo_msgs/Mask mask\n'
+        'yolo_msgs/KeyPoint2DArray keypoints\nyolo_msgs/KeyPoint3DArray keypoints3d\n'
+    ),
+    'BoundingBox2D': 'yolo_msgs/Pose2D center\nyolo_msgs/Vector2 size\n',
+    'BoundingBox3D': 'geometry_msgs/Pose center\ngeometry_msgs/Vector3 size\nstring frame_id\n',
+    'Pose2D': 'yolo_msgs/Point2D position\nfloat64 theta\n',
+    'Point2D': 'float64 x\nfloat64 y\n',
+    'Vector2': 'float64 x\nfloat64 y\n',
+    'Mask': 'int32 height\nint32 width\nyolo_msgs/Point2D[] data\n',
+    'KeyPoint2D': 'int32 id\nyolo_msgs/Point2D point\nfloat64 score\n',
+    'KeyPoint2DArray': 'yolo_msgs/KeyPoint2D[] data\n',
+    'KeyPoint3D': 'int32 id\ngeometry_msgs/Point point\nfloat64 score\n',
+    'KeyPoint3DArray': 'yolo_msgs/KeyPoint3D[] data\nstring frame_id\n',
+}
+
+
+def _of_package(package: str, definitions: dict[str, str]) -> dict[str, str]:
+    return {f'{package}/msg/{name}': text for name, text in definitions.items()}
+
+
 _STREAMED_AUDIO = {
     'audio_common_msgs/msg/AudioData': _AUDIO_DATA,
     'audio_common_msgs/msg/AudioDataStamped': _AUDIO_DATA_STAMPED,
@@ -86,6 +134,12 @@ KNOWN_DEFINITIONS: dict[str, dict[str, str]] = {
     'activity_recognition/msg/KeyPoints': {'activity_recognition/msg/KeyPoints': _KEY_POINTS},
     'hri_msgs/msg/LiveSpeech': {'hri_msgs/msg/LiveSpeech': _LIVE_SPEECH},
     'hri_msgs/msg/Skeleton2D': _SKELETON,
+    'hri_msgs/msg/IdsList': {'hri_msgs/msg/IdsList': 'std_msgs/Header header\nstring[] ids\n'},
+    'hri_msgs/msg/NormalizedRegionOfInterest2D': {
+        'hri_msgs/msg/NormalizedRegionOfInterest2D': _BODY_REGION
+    },
+    'vision_msgs/msg/Detection2DArray': _of_package('vision_msgs', _VISION),
+    'yolo_msgs/msg/DetectionArray': _of_package('yolo_msgs', _YOLO),
     'whisper_msgs/msg/Transcription': {'whisper_msgs/msg/Transcription': _WHISPER_TRANSCRIPTION},
 }
 """Type of a topic -> the definitions it is closed over.

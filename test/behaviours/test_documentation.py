@@ -28,7 +28,7 @@ def first_column(heading: str) -> list[str]:
 def test_the_tree_of_five_minutes_helps(make_stage):
     from factories.ros_stage import activity_message
 
-    (code,) = blocks('python')
+    code, _ = blocks('python')
     names: dict = {}
     exec(compile(code, 'behaviour_trees.md', 'exec'), names)
     stage = make_stage()
@@ -42,6 +42,34 @@ def test_the_tree_of_five_minutes_helps(make_stage):
         return tree.root.tip().name == 'Call somebody'
 
     stage.spin_until(helps)
+
+
+@pytest.mark.ros
+@pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+def test_the_leaf_about_anybody_tells_who_waves(make_stage):
+    from py_trees.blackboard import Blackboard
+
+    from factories.ros_stage import activity_message
+
+    _, code = blocks('python')
+    names: dict = {}
+    exec(compile(code, 'behaviour_trees.md', 'exec'), names)
+    stage = make_stage()
+    leaf = names['somebody_waves'](stage.tree_node)
+    publisher = stage.advertise('activities', latched=False, depth=16)
+
+    def waves():
+        now_ns = stage.tree_node.get_clock().now().nanoseconds
+        for subject, label in (('bob', 'walking'), ('ann', 'waving')):
+            message = activity_message(now_ns, label, since_ns=now_ns - 10**9)
+            message.subject_id, message.header.frame_id = subject, f'body_{subject}'
+            publisher.publish(message)
+        leaf.tick_once()
+        return leaf.subject
+
+    stage.spin_until(waves)
+    assert Blackboard.get('/greeting/subject') == 'ann'
+    assert Blackboard.get('/greeting/frame_id') == 'body_ann'
 
 
 def test_the_tables_are_complete():

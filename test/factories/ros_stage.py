@@ -82,15 +82,20 @@ class Stage:
         self._executor.add_node(node)
 
     def advertise(
-        self, *, reliable: bool = True, latched: bool = True, depth: int = 1
+        self,
+        topic: str = 'activity',
+        *,
+        reliable: bool = True,
+        latched: bool = True,
+        depth: int = 1,
     ) -> Publisher:
-        """Publish on ``activity``, by default as the recognizer does."""
+        """Publish activities, by default as the recognizer does on ``activity``."""
         qos = QoSProfile(
             depth=depth,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
-        return self.peer_node.create_publisher(ActivityStamped, 'activity', qos)
+        return self.peer_node.create_publisher(ActivityStamped, topic, qos)
 
     def spin_until(self, condition: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> None:
         """Spin both nodes until a condition holds; fail when it does not come to that."""

@@ -40,6 +40,12 @@ class Stream:
     newest_stamp_ns: dict[Modality, int] = field(default_factory=dict)
     decisions: int = 0
     """Taken since the last reset, those without data apart."""
+    shared: dict[Modality, Stream] = field(default_factory=dict)
+    """Whose samples it sees of some modalities, instead of its own."""
+
+    def source(self, modality: Modality) -> Stream:
+        """Return the stream whose samples of a modality it sees: mostly itself."""
+        return self.shared.get(modality, self)
 
     def note(self, modality: Modality, samples: Sequence[Sample]) -> None:
         """Keep the earliest and the newest stamp of a modality.
@@ -69,7 +75,7 @@ class Stream:
         self.decisions += 1
 
     def clear(self) -> None:
-        """Forget everything but the slot."""
+        """Forget everything but the slot, and what it shares."""
         self.smoothing.clear()
         self.first_stamp_ns.clear()
         self.newest_stamp_ns.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -21,10 +22,14 @@ from activity_recognition.ros.recognizing.input_health import (
     unexplained_roles,
 )
 from activity_recognition.ros.recognizing.inputs import InputReport
+from activity_recognition.ros.recognizing.person_diagnosis import report_people
 from activity_recognition.ros.recognizing.worker import WorkerReport
 from activity_recognition.ros.status import Status
 from activity_recognition.streams import DropReason, InputCounters
 from activity_recognition.types import Modality
+
+if TYPE_CHECKING:
+    from activity_recognition.ros.recognizing.people import PeopleReport
 
 STALLED_AFTER_S = 1.0
 """A step of the engine that takes longer is reported as a stall."""
@@ -45,6 +50,8 @@ class Snapshot:
     worker: WorkerReport | None = None
     trace_problem: str = ''
     """Why the trace ended early."""
+    people: PeopleReport | None = None
+    """Who is there; None where nobody says."""
     latency_s: float = math.nan
     processing_s: float = math.nan
 
@@ -113,6 +120,7 @@ class Diagnosis:
                 for report in now.inputs
             ),
             self._engine(now, history[-1], checkpoint),
+            *([] if now.people is None else [self._people(now, history)]),
         ]
 
     def _begin(self, part: str) -> Status:
@@ -160,6 +168,16 @@ class Diagnosis:
         for reason, count in report.dropped.items():
             status.value(f'unreadable: {reason}', count)
         return status.finish(f'{rate_hz:.1f} Hz' if report.received else 'nothing received yet')
+
+    def _people(self, now: Snapshot, history: Sequence[Snapshot]) -> DiagnosticStatus:
+        """Return the status of what says where people are, and of who is recognised."""
+        status = self._begin('people')
+        fine = report_people(
+            status,
+            [(s.time_s, s.people) for s in (*history, now)],
+            silent_after_s=self.silent_after_s,
+        )
+        return status.finish(fine)
 
     def _engine(self, now: Snapshot, before: Snapshot, checkpoint: str) -> DiagnosticStatus:
         status = self._begin('engine')

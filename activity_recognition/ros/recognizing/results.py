@@ -106,6 +106,8 @@ class Results:
         self.latency_s = float('nan')
         """Of the last decision that a sample triggered, stamp to publishing."""
         self.processing_s = float('nan')
+        self._entry: tuple[int, float | None] = 0, None
+        """Its arrival, and when what triggered it came in."""
         self.newest: Published | None = None
         """The last decision published."""
         self._rate_hz = self._wanted_hz = self._seen_hz = decision_rate_hz
@@ -199,6 +201,7 @@ class Results:
         frame = self._note_frames(window)
         written = self._writer.write(decision, frame_id=self._frame_id)
         entry_s = entries.find(decision.arrival_ns)
+        self._entry = decision.arrival_ns, entry_s
         with self._lock:
             if not self._open:
                 return
@@ -209,6 +212,17 @@ class Results:
             )
         self.latency_s, self.processing_s = latency_s, processing_s
         self.newest = Published(decision, frame, self._frame_id, latency_s, processing_s)
+
+    def entry_s(self, arrival_ns: int) -> float | None:
+        """Return when what triggered the last decision came in, on the steady clock.
+
+        None where nothing did, and where the last decision was another one.
+
+        Args:
+            arrival_ns: of the decision that is meant.
+        """
+        last_ns, entry_s = self._entry
+        return entry_s if last_ns == arrival_ns else None
 
     def message(self, published: Published) -> ActivityStamped:
         """Return what was published as a message."""

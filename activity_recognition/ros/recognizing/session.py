@@ -19,6 +19,8 @@ from activity_recognition.inference.trace_file import TracedEngine
 from activity_recognition.modalities import Role
 from activity_recognition.ros.recognizing.diagnostics import Snapshot
 from activity_recognition.ros.recognizing.filters import now_ns
+from activity_recognition.ros.recognizing.people import People, recognises_people
+from activity_recognition.ros.recognizing.person_results import PersonResults
 from activity_recognition.ros.recognizing.results import ACKNOWLEDGED_WITHIN_S, LabelList
 from activity_recognition.ros.recognizing.stream_inputs import StreamInputs, audio_format
 from activity_recognition.ros.recognizing.stream_publishers import StreamPublishers
@@ -53,6 +55,7 @@ class ActiveSession:
         config: RecognizerConfig,
         engine: MultiStreamEngine,
         publishers: Mapping[str, StreamPublishers],
+        people: People | None = None,
     ) -> None:
         """Make everything; nothing runs and nothing is subscribed to before :meth:`start`.
 
@@ -61,7 +64,9 @@ class ActiveSession:
             config: of the node.
             engine: with the streams; touched by the worker alone from the start on.
             publishers: of each stream, active.
+            people: in the scene of the only stream; None where they are not told apart.
         """
+        self.people = people
         self._node = node
         self._config = config
         self._publishers = publishers
@@ -88,6 +93,7 @@ class ActiveSession:
             },
             on_error=self._log_failure,
             num_threads=engine.num_threads,
+            crowd=people,
         )
         self._timers: dict[str, Timer] = {}
         self._undo = ExitStack()
@@ -111,6 +117,9 @@ class ActiveSession:
         for stream in self.streams.values():
             stream.inputs.look()
             stream.log.begin(stream.inputs.reports())
+        if self.people is not None:
+            self._undo.callback(self.people.close)
+            self.people.look()
         self._every('look', LOOK_PERIOD_S, self._look)
         self._set_rates()
 
@@ -142,6 +151,8 @@ class ActiveSession:
         """Undo everything in reverse order; return whether the worker ended in time."""
         self._undo.close()
         has_ended = self.worker.stop(STOP_TIMEOUT_S)
+        if has_ended and self.people is not None:
+            self.people.abandon()
         if has_ended and self._trace is not None:
             (stream,) = self.streams.values()
             self._trace.close(
@@ -188,6 +199,8 @@ class ActiveSession:
             stream.inputs.look()
             reports = stream.inputs.reports()
             stream.log.report_changes(reports, now_s=now_s, silent_after_s=silent_after_s)
+        if self.people is not None:
+            self.people.look()
         for publishers in self._publishers.values():
             publishers.results.settle()
 
@@ -240,6 +253,14 @@ def load_engine(config: RecognizerConfig) -> MultiStreamEngine:
     engine = MultiStreamEngine.load(config.checkpoint, config.engine, config.smoothing)
     for name in config.streams or ('',):
         engine.join(name)
+    if recognises_people(config, engine.config) and config.people_source != 'auto':
+        # They are expected: the first of them shall not be slow.
+        expected = [f'person {number}' for number in range(config.people.max)]
+        for name in expected:
+            engine.join(name)
+        engine.warm_up()
+        for name in expected:
+            engine.leave(name)
     engine.warm_up()
     return engine
 
@@ -264,6 +285,14 @@ class Session:
             name: StreamPublishers(node, config, engine.config, name) for name in engine.streams
         }
         self._label_list = LabelList(node, engine.labels)
+        self._person_results: PersonResults | None = None
+        if recognises_people(config, engine.config):
+            self._person_results = PersonResults(
+                node,
+                most=config.people.max,
+                labels=engine.labels,
+                modalities=engine.modalities,
+            )
         self.active: ActiveSession | None = None
         self._is_stuck = False
 
@@ -293,13 +322,31 @@ class Session:
         self._label_list.publish(checkpoint_id=self.engine.checkpoint_id)
         for publishers in self.publishers.values():
             publishers.results.open()
-        self.active = ActiveSession(self._node, self._config, self.engine, self.publishers)
+        self.active = ActiveSession(
+            self._node, self._config, self.engine, self.publishers, self._new_people()
+        )
         self.active.start()
+
+    def _new_people(self) -> People | None:
+        """Return who is in the scene, nobody yet; None where people are not told apart."""
+        if self._person_results is None:
+            return None
+        (scene,) = self.engine.streams
+        return People(
+            self._node,
+            self._config,
+            self.engine,
+            scene=scene,
+            scene_results=self.publishers[scene].results,
+            results=self._person_results,
+        )
 
     def stop(self) -> None:
         """End recognising; NO_DATA is the last thing published."""
         for publishers in self.publishers.values():
             publishers.results.close()
+        if self._person_results is not None:
+            self._person_results.close()
         if self.active is not None:
             self._is_stuck = not self.active.stop()
             self.active = None
@@ -316,6 +363,8 @@ class Session:
             publishers.results.flush(until_s)
         for publishers in self.publishers.values():
             publishers.destroy()
+        if self._person_results is not None:
+            self._person_results.destroy()
         self._label_list.destroy()
 
     def update(self, config: RecognizerConfig) -> None:
@@ -347,4 +396,5 @@ class Session:
             latency_s=results.latency_s,
             processing_s=results.processing_s,
             trace_problem=active.trace_problem,
+            people=None if active.people is None else active.people.report(),
         )

@@ -33,6 +33,40 @@ class Engine(Protocol):
         ...
 
 
+class Crowd(Protocol):
+    """Streams that join and leave beside one: the people of a scene."""
+
+    is_told: bool
+    """Whether anything was said of people; until then nobody joins, and nothing is asked."""
+
+    def expand(self, window: Window) -> dict[str, Window]:
+        """Return what everybody is given beside a window of the scene; the engine has them all."""
+        ...
+
+    def deliver(self, stream: str, decision: Decision, window: Window) -> None:
+        """Take a decision of one of them.
+
+        Args:
+            stream: whose.
+            decision: what was decided.
+            window: ended in it.
+        """
+        ...
+
+    def note_cost(self, windows: Mapping[str, Window], seconds: float) -> None:
+        """Take how long the engine took for some windows.
+
+        Args:
+            windows: of the scene and of people.
+            seconds: that the engine took.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Have everybody leave the engine."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerReport:
     """How the worker is doing."""
@@ -63,6 +97,7 @@ class EngineWorker:
         deliver: Mapping[str, Callable[[Decision, Window], None]],
         on_error: Callable[[Exception], None],
         num_threads: int = 0,
+        crowd: Crowd | None = None,
     ) -> None:
         """Prepare the thread; :meth:`start` starts it.
 
@@ -72,12 +107,14 @@ class EngineWorker:
             deliver: by stream, called in this thread with every decision and the window it ended.
             on_error: called in this thread with every exception of the engine or of ``deliver``.
             num_threads: intra-op threads of torch in this thread; 0 leaves its choice.
+            crowd: who is in the scene of the only source; None where nobody is told apart.
         """
         self._sources = sources
         self._engine = engine
         self._deliver = deliver
         self._on_error = on_error
         self._num_threads = num_threads
+        self._crowd = crowd
         self._condition = threading.Condition()
         self._woken = False
         self._stopping = False
@@ -160,7 +197,22 @@ class EngineWorker:
         """Apply everything that waits, the first windows of all streams together, then the rest."""
         waiting = {name: source.take() for name, source in self._sources.items()}
         for turn in range(max(map(len, waiting.values()))):
-            self._apply({name: taken[turn] for name, taken in waiting.items() if turn < len(taken)})
+            given = {name: taken[turn] for name, taken in waiting.items() if turn < len(taken)}
+            if self._crowd is not None and self._crowd.is_told:
+                given = self._with_crowd(given, self._crowd)
+            self._apply(given)
+
+    def _with_crowd(self, windows: dict[str, Window], crowd: Crowd) -> dict[str, Window]:
+        """Return windows with those of everybody in the scene; an error costs the people alone."""
+        self._busy_since_s = time.monotonic()
+        try:
+            return windows | crowd.expand(next(iter(windows.values())))
+        except Exception as error:
+            self._failed(error)
+            self._guarded(crowd.abandon)
+            return windows
+        finally:
+            self._busy_since_s = 0.0
 
     def _apply(self, windows: Mapping[str, Window]) -> None:
         if self._stopping:
@@ -170,6 +222,8 @@ class EngineWorker:
             decisions = self._engine.apply(windows)
             if decisions:
                 self._steps_s.append(time.monotonic() - start_s)
+            if len(windows) > len(self._sources) and self._crowd is not None:
+                self._crowd.note_cost(windows, time.monotonic() - start_s)
         except ShapeError as error:
             self._retry(windows, error)
             return
@@ -200,6 +254,10 @@ class EngineWorker:
             self._guarded(partial(self._engine.reset, name))
 
     def _finish(self, name: str, window: Window, decision: Decision | None) -> None:
+        if name not in self._sources:
+            if decision is not None and self._crowd is not None:
+                self._crowd.deliver(name, decision, window)
+            return
         if decision is not None:
             self._deliver[name](decision, window)
             self._decisions[name] += 1

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+
+from factories.foreign import built, environment_with
 
 pytest.importorskip('rclpy')
 
@@ -20,7 +18,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
 ]
 
-TEMPLATE = Path(__file__).resolve().parents[3] / 'interfaces' / 'audio_common_msgs'
 DEFINITIONS = {
     # As it was before it had a locale.
     'LiveSpeech': 'std_msgs/Header header\nstring incremental\nstring final\nfloat64 confidence\n',
@@ -70,35 +67,8 @@ rclpy.spin(node)
 @pytest.fixture(scope='module')
 def with_hri_msgs(tmp_path_factory):
     """Build hri_msgs; return the environment that has them."""
-    if shutil.which('cmake') is None:
-        pytest.skip('no cmake: hri_msgs cannot be built')
-    source, prefix = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('installed')
-    for name in ('CMakeLists.txt', 'package.xml'):
-        text = (
-            (TEMPLATE / name).read_text(encoding='utf-8').replace('audio_common_msgs', 'hri_msgs')
-        )
-        files = ' '.join(f'msg/{message}.msg' for message in DEFINITIONS)
-        text = re.sub(r'(\s+"msg/\w+\.msg")+', f' {files}', text)
-        (source / name).write_text(text, encoding='utf-8')
-    (source / 'msg').mkdir()
-    for message, definition in DEFINITIONS.items():
-        (source / 'msg' / f'{message}.msg').write_text(definition, encoding='utf-8')
-    build = source / 'build'
-    options = ['-DBUILD_TESTING=OFF', f'-DPython3_EXECUTABLE={sys.executable}']
-    for arguments in (
-        ['-S', source, '-B', build, f'-DCMAKE_INSTALL_PREFIX={prefix}', *options],
-        ['--build', build],
-        ['--install', build],
-    ):
-        done = subprocess.run(['cmake', *arguments], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
-    [modules] = prefix.glob('lib/python3*/site-packages')
-    added = {'AMENT_PREFIX_PATH': prefix, 'PYTHONPATH': modules, 'LD_LIBRARY_PATH': prefix / 'lib'}
-    paths = {
-        name: os.pathsep.join(filter(None, [str(path), os.environ.get(name, '')]))
-        for name, path in added.items()
-    }
-    return {**os.environ, **paths}
+    prefix = built(tmp_path_factory.mktemp('hri_msgs'), 'hri_msgs', DEFINITIONS)
+    return environment_with(prefix)
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,38 @@ def test_a_sample_that_is_refused_costs_its_own_stream_alone():
 
 def test_a_worker_that_never_started_stops():
     assert worker_on(CountingEngine())[1].stop(1)
+
+
+class LookingCrowd:
+    """People among whom nobody joins; remembers how long the worker said that it was busy."""
+
+    def __init__(self):
+        self.worker, self.busy_s = None, []
+
+    is_told = True
+
+    def expand(self, window):
+        self.busy_s.append(self.worker.report().busy_s)
+        return {}
+
+    def abandon(self):
+        pass
+
+
+def test_what_is_done_for_people_is_part_of_the_step():
+    crowd, came = LookingCrowd(), threading.Event()
+    source = SynchronizerFilter(WindowSynchronizer(SyncConfig(decision_rate_hz=0.0)))
+    crowd.worker = EngineWorker(
+        {'': source},
+        CountingEngine(),
+        deliver={'': lambda decision, window: came.set()},
+        on_error=lambda error: None,
+        crowd=crowd,
+    )
+    crowd.worker.start()
+    source.add(frame(100.0), 0.0)
+    assert came.wait(PATIENCE_S)
+    assert crowd.worker.stop(PATIENCE_S)
+    assert len(crowd.busy_s) == 1
+    assert crowd.busy_s[0] > 0
+    assert crowd.worker.report().busy_s == 0
