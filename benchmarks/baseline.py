@@ -15,7 +15,7 @@ import csv
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from clip_features import ClipFeatures, read_features
+from frozen_features import read_frozen_features
 from harness import Report, arguments, publish
 from numpy.typing import NDArray
 from record import Table, provenance
@@ -37,7 +38,7 @@ from sklearn.preprocessing import StandardScaler
 
 from activity_recognition.bags import load_labels
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
-from activity_recognition.recorded import DEFAULTS
+from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.training.data.places import BagFolder
 from activity_recognition.training.data.splits import Assignment, settings_of
 from activity_recognition.training.evaluation.bootstrap import Bootstrap
@@ -102,12 +103,18 @@ def main(argv: list[str] | None = None) -> int:
         help='also take joints and inertial measurements step by step, as an action that is the '
         'same from first to last allows',
     )
+    parser.add_argument(
+        '--frozen', action='store_true', help='classify what YAMNet and MiniLM give, beside joints'
+    )
     parser.add_argument('--answers', type=Path, help='write what is answered for each clip, .csv')
     parser.add_argument('--title', help='of the record (default: the name of the folder)')
     chosen = parser.parse_args(argv)
     began = provenance()
     clips, left_out = read_clips(
-        chosen.recordings, course=chosen.course, console=Console(stderr=True)
+        chosen.recordings,
+        course=chosen.course,
+        frozen=chosen.frozen,
+        console=Console(stderr=True),
     )
     folds = deal_folds(clips, chosen.folds, seed=chosen.seed, alone=chosen.all)
     answers = cross_validate(clips, folds, seed=chosen.seed)
@@ -125,6 +132,7 @@ def main(argv: list[str] | None = None) -> int:
             'labels': len(answers.labels),
             'seed': chosen.seed,
             'course': 'step by step' if chosen.course else 'not looked at',
+            'sound and words': 'by frozen networks' if chosen.frozen else 'plain features',
         },
         tables=[scores_table(answers, seed=chosen.seed), strengths_table(answers)],
         notes=[NOTE, *(f'Left out: {reason}' for reason in left_out)],
@@ -140,13 +148,19 @@ NOTE = (
 
 
 def read_clips(
-    folder: Path, *, course: bool = False, workers: int = 1, console: Console | None = None
+    folder: Path,
+    *,
+    course: bool = False,
+    frozen: bool = False,
+    workers: int = 1,
+    console: Console | None = None,
 ) -> tuple[list[Clip], list[str]]:
     """Read the recordings of a folder that have one label each.
 
     Args:
         folder: of the recordings.
         course: of :func:`read_features`.
+        frozen: whether sound and words are what frozen networks give, without a course.
         workers: processes.
         console: where to show progress.
 
@@ -159,7 +173,8 @@ def read_clips(
     bags = BagFolder(folder)
     table = bags.table()
     settings = settings_of(bags.found, table, DEFAULTS)
-    read = partial(_read, root=folder, course=course)
+    features_of = read_frozen_features if frozen else partial(read_features, course=course)
+    read = partial(_read, root=folder, features_of=features_of)
     work = [(path, settings[path], table.get(path)) for path in bags.found]
     found = dict(
         spread(
@@ -180,7 +195,12 @@ def read_clips(
     return clips, [*bags.unread, *(each for each in outcomes if isinstance(each, str))]
 
 
-def _read(work: tuple[Path, Any, Assignment | None], *, root: Path, course: bool) -> Clip | str:
+def _read(
+    work: tuple[Path, Any, Assignment | None],
+    *,
+    root: Path,
+    features_of: Callable[[Path, RecordedConfig], ClipFeatures],
+) -> Clip | str:
     path, recorded, assignment = work
     try:
         labels = {span.label for span in load_labels(path)}
@@ -191,7 +211,7 @@ def _read(work: tuple[Path, Any, Assignment | None], *, root: Path, course: bool
             label=labels.pop(),
             group=assignment.group if assignment else '',
             split=assignment.split if assignment else '',
-            features=read_features(path, recorded, course=course),
+            features=features_of(path, recorded),
         )
     except (ActivityRecognitionError, OSError) as error:
         return str(error)

@@ -82,6 +82,29 @@ def percentages(
     )
 
 
+def spread_table(title: str, rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> Table:
+    """Return a table with one row per way, its mean and its sample standard deviation.
+
+    Args:
+        title: of the table.
+        rows: values by way.
+        columns: what each value is of.
+    """
+    return Table(
+        title,
+        ['', *columns, 'mean', 'spread'],
+        [
+            [
+                name,
+                *(f'{value:.1f}' for value in values),
+                f'{statistics.fmean(values):.1f}',
+                f'{statistics.stdev(values):.1f}' if len(values) > 1 else '–',
+            ]
+            for name, values in rows.items()
+        ],
+    )
+
+
 def fold_table(title: str, found: Mapping[str, Percentages]) -> Table:
     """Return a table with one row per way to answer and one column per fold."""
     first = next(iter(found.values()))

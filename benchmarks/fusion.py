@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     if began.dirty or not began.commit:
         shutil.rmtree(out, ignore_errors=True)
     found = train_and_answer(source, clips, chosen, out)
-    plain = plain_answers(clips, out / 'plain.json')
+    plain = plain_answers(clips, out / 'plain.json', frozen=source.is_pretrained)
     report = make_report(source, clips, found, plain, seeds=seeds_of(chosen))
     report.settings |= {'epochs': chosen.epochs or "the recipe's"}
     report.settings['minutes of this run'] = f'{(time.monotonic() - start_s) / 60:.0f}'
@@ -153,19 +153,20 @@ def train_and_answer(
     }
 
 
-def plain_answers(clips: ClipSet, path: Path) -> dict[str, Said]:
+def plain_answers(clips: ClipSet, path: Path, *, frozen: bool = False) -> dict[str, Said]:
     """Return what the classifiers of :mod:`baseline` answer for the same folds.
 
     Args:
         clips: the set.
         path: file that keeps the answers, of this commit's classifiers.
+        frozen: whether they classify what frozen networks give.
     """
     if path.is_file():
         kept: dict[str, Said] = json.loads(path.read_text(encoding='utf-8'))
         return kept
     found: dict[str, dict[str, str]] = {}
     for fold in clips.folds:
-        read, _ = baseline.read_clips(fold.folder, console=Console(stderr=True))
+        read, _ = baseline.read_clips(fold.folder, frozen=frozen, console=Console(stderr=True))
         tested = {clip.name: 1 for clip in read if clip.split == 'test'}
         answers = baseline.cross_validate(read, tested)
         for sense in answers.log_probabilities:

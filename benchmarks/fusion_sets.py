@@ -81,6 +81,8 @@ class SetSource:
     modalities: tuple[Modality, ...]
     write: Callable[[Path], ClipSet | None]
     """Writes its folders below another one; None where the data set is absent."""
+    is_pretrained: bool = False
+    """Whether networks, and plain classifiers, see what frozen networks give."""
 
     def before(self, config: TrainConfig) -> TrainConfig:
         """Return how networks were trained before: all at once, joined by attention alone.
@@ -233,5 +235,19 @@ SETS: Mapping[str, SetSource] = {
         recipe='composed',
         modalities=THREE,
         write=partial(_composed, per_class=100),
+    ),
+    'pretrained_25': SetSource(
+        title='Three modalities, composed, by frozen networks, 25 clips of each class',
+        recipe='few_clips_pretrained',
+        modalities=THREE,
+        write=partial(_composed, per_class=25),
+        is_pretrained=True,
+    ),
+    'pretrained_100': SetSource(
+        title='Three modalities, composed, by frozen networks, 100 clips of each class',
+        recipe='few_clips_pretrained',
+        modalities=THREE,
+        write=partial(_composed, per_class=100),
+        is_pretrained=True,
     ),
 }

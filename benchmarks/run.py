@@ -24,6 +24,7 @@ BENCHMARKS = (
     'pose',
     'synchroniser',
     'many_streams',
+    'many_people',
     'node_overhead',
     'obvious_node',
     'transport_1080p',

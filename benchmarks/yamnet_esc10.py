@@ -22,7 +22,13 @@ from pathlib import Path
 
 import esc10
 import numpy as np
-from clip_scores import arguments_of_seeds, confusion_table, percentages, skipped
+from clip_scores import (
+    arguments_of_seeds,
+    confusion_table,
+    percentages,
+    skipped,
+    spread_table,
+)
 from harness import Goal, Report, publish, seeds_of
 from numpy.typing import NDArray
 from real_data import (
@@ -35,7 +41,7 @@ from real_data import (
     run_folds,
     write_recordings,
 )
-from record import Provenance, Table, provenance
+from record import Provenance, provenance
 from rich.console import Console
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -258,7 +264,7 @@ def add_few(report: Report, found: Sequence[tuple[float, float]]) -> None:
         )
     )
     columns = [f'draw {number}' for number in range(1, 1 + len(found))]
-    report.tables.append(_table(f'With {FEW} clips of each label, %', rows, columns))
+    report.tables.append(spread_table(f'With {FEW} clips of each label, %', rows, columns))
 
 
 def clip_features(recording: PreparedRecording) -> NDArray[np.float64]:
@@ -318,26 +324,12 @@ def make_report(
             ),
         ],
         tables=[
-            _table('Accuracy per clip, %', rows, [f'fold {fold}' for fold in sorted(of_probe)]),
+            spread_table(
+                'Accuracy per clip, %', rows, [f'fold {fold}' for fold in sorted(of_probe)]
+            ),
             confusion_table('Clips of all folds and seeds', everything, clips, esc10.AUDIO),
         ],
         notes=list(NOTES),
-    )
-
-
-def _table(title: str, rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> Table:
-    return Table(
-        title,
-        ['', *columns, 'mean', 'spread'],
-        [
-            [
-                name,
-                *(f'{value:.1f}' for value in values),
-                f'{statistics.fmean(values):.1f}',
-                f'{statistics.stdev(values):.1f}' if len(values) > 1 else '–',
-            ]
-            for name, values in rows.items()
-        ],
     )
 
 

@@ -39,7 +39,7 @@ from activity_recognition.inference import StreamingEngine
 from activity_recognition.models.checkpoint import Checkpoint, load_checkpoint
 from activity_recognition.models.prototypes import embed_sentences
 from activity_recognition.training.described import PRESET, describe, save_described
-from activity_recognition.training.run.written_words import add_words
+from activity_recognition.training.run.descriptions import add_words
 from activity_recognition.types import (
     AudioChunk,
     Decision,

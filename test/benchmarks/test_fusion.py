@@ -99,11 +99,29 @@ def test_differences_are_paired_and_take_the_best_subset_of_each_seed(clips, aft
     assert compared['after: fused − late fusion of plain classifiers'].mean == pytest.approx(
         100 / 3
     )
-    verdicts = {goal.name: goal.verdict for goal in goals(clips, accuracies, [*compared.values()])}
+    found = goals(SOURCE, clips, accuracies, [*compared.values()])
+    verdicts = {goal.name: goal.verdict for goal in found}
     assert verdicts['after: fused − best subset'] == 'missed'
     assert verdicts['after: fused − best subset, worst seed'] == 'missed'
     assert verdicts['after: fused − average of its own heads'] == 'reached'
     assert verdicts['after: fused − late fusion of plain classifiers'] == 'reached'
+
+
+def test_over_frozen_networks_a_fusion_has_to_be_far_above_its_best_modality(clips, after):
+    source = replace(SOURCE, is_pretrained=True)
+    ways = ways_of(source, clips, {AFTER: [after]})
+    ways |= {f'{PLAIN}late fusion': [dict.fromkeys(TRUTH, 'wave')]}
+    scores = Scores(clips, seed=0)
+    accuracies = {way: [scores.accuracy(said) for said in each] for way, each in ways.items()}
+    compared = differences(source, scores, ways, accuracies)
+    found = {goal.name: goal for goal in goals(source, clips, accuracies, compared)}
+    # imu is the best one, and always right.
+    mean, worst = (
+        found[f'after: fused − best single modality{end}'] for end in ('', ', worst seed')
+    )
+    assert mean.value == worst.value == pytest.approx(-100 / 6)
+    assert (mean.at_least, worst.at_least) == (10.0, 8.0)
+    assert found['after: fused − late fusion of plain classifiers'].at_least == 0.0
 
 
 def test_the_report_has_a_row_for_every_way(clips, after):
