@@ -39,6 +39,11 @@ def find_clips(source: Path) -> ClipList:
         RecordingError: there is no table and no clip, or the table cannot be used at all.
     """
     if not source.is_dir():
+        if source.suffix.lower() in MEDIA:
+            raise RecordingError(
+                f'{source}: expected a folder, or a table of clips ({TABLE}), got a clip; put it '
+                'into a folder that is named like its label, and name the folder above'
+            )
         return read_clip_table(source)
     tables = [
         path

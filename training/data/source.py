@@ -16,11 +16,13 @@ from rich.console import Console
 from activity_recognition.bags import load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, RecordingError
+from activity_recognition.frozen_networks import demand_networks
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.training.data.cache import (
     Preparation,
     PreparedRecording,
     cache_recording,
+    is_cached,
     possible_keys,
 )
 from activity_recognition.training.data.places import BagFolder
@@ -162,7 +164,13 @@ def cache_recordings(
         recordings: rosbag2 folders or bag files.
         how: how they are prepared.
         recorded: how the topics of each are read; as ``how`` says where None.
+
+    Raises:
+        WeightsError, MissingExtraError: a frozen network in front of the network cannot run here,
+            and not everything is in the cache.
     """
+    if not holds_any(how.cache):
+        demand_networks(how.model)
     settings = recorded or dict.fromkeys(recordings, how.recorded)
     work = [
         Preparation(
@@ -187,6 +195,15 @@ def cache_recordings(
     ordered = [outcomes[index] for index in range(len(work))]
     prepared = [outcome for outcome in ordered if not isinstance(outcome, str)]
     return prepared, [outcome for outcome in ordered if isinstance(outcome, str)]
+
+
+def holds_any(cache: Path) -> bool:
+    """Return whether recordings are cached, for which no frozen network is needed any more.
+
+    Args:
+        cache: folder of all recordings, which may not be there.
+    """
+    return cache.is_dir() and any(is_cached(folder) for folder in cache.iterdir())
 
 
 def usable_labels(

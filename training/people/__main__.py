@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_config(TrainConfig, shipped_file(RECIPE))
         config = dataclasses.replace(config, seed=chosen.seed, num_threads=chosen.threads)
         if chosen.epochs is not None:
-            config = dataclasses.replace(config, epochs=chosen.epochs)
+            config = config.with_epochs(chosen.epochs)
         scale = PeopleScale()
         if chosen.recordings is not None:
             scale = dataclasses.replace(scale, training_recordings=chosen.recordings)

@@ -57,8 +57,8 @@ class ComposingConfig(Ranged):
     """Of a stretch of simulated joints; those of real people are as long as they are."""
     no_joints: float = setting(0.15, low=0.0, high=1.0)
     """Chance that a stretch has no joints: nobody is found."""
-    no_sound: float = setting(0.3, low=0.0, high=1.0)
-    no_words: float = setting(0.4, low=0.0, high=1.0)
+    no_sound: float = setting(0.2, low=0.0, high=1.0)
+    no_words: float = setting(0.15, low=0.0, high=1.0)
     wrong_sound: float = setting(0.1, low=0.0, high=1.0)
     """Chance that the sound is that of another label."""
     wrong_words: float = setting(0.1, low=0.0, high=1.0)
@@ -68,7 +68,10 @@ class ComposingConfig(Ranged):
     """Largest share of joints that the detector does not find."""
     confused: float = setting(0.05, low=0.0, high=1.0)
     """Largest share of frames in which it takes left for right."""
-    camera: CameraConfig = field(default=CameraConfig())
+    legs_hidden: float = setting(0.3, low=0.0, high=1.0)
+    """Chance that in a recording nothing is seen below the hips or the knees: somebody stands
+    behind a table, or near a camera that looks at the upper body."""
+    camera: CameraConfig = field(default=CameraConfig(nearest_m=1.5))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,9 +243,26 @@ def _detected(
     confused = rng.random(len(pixels)) < rng.uniform(0, config.confused)
     pixels[confused] = pixels[confused][:, _OTHER_SIDES]
     lost = rng.random(pixels.shape[:2]) < rng.uniform(0, config.missing)
-    pixels[lost | ~seen[:, None]] = np.nan
+    outside = ((pixels < 0) | (pixels >= SIZE_PX)).any(axis=2)
+    pixels[lost | outside | _hidden(pixels, config, rng) | ~seen[:, None]] = np.nan
     scores = np.where(np.isnan(pixels).any(axis=2), 0.0, rng.uniform(0.3, 1.0, pixels.shape[:2]))
     return pixels.astype(np.float32), scores.astype(np.float32)
+
+
+def _hidden(
+    pixels: NDArray[np.float64], config: ComposingConfig, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return which joints (T, J) are below an edge across the image: none in most recordings."""
+    if rng.random() >= config.legs_hidden:
+        return np.zeros(pixels.shape[:2], np.bool_)
+    upper, lower = (('shoulder', 'hip'), ('hip', 'knee'))[int(rng.integers(2))]
+    heights = [
+        np.median(pixels[:, [NAMES.index(f'{side}_{part}') for side in ('left', 'right')], 1])
+        for part in (upper, lower)
+    ]
+    # From the middle between both to a little below the lower one.
+    edge = heights[0] + rng.uniform(0.5, 1.1) * (heights[1] - heights[0])
+    return np.asarray(pixels[..., 1] > edge, np.bool_)
 
 
 _OTHER_SIDES = [0, *(1 + (place ^ 1) for place in range(len(LIMBS)))]
@@ -321,12 +341,13 @@ def _words(
 
 
 def _said(of: LabelSources, sources: Sources, rng: np.random.Generator) -> str:
-    """Draw a sentence of a label: the last written one is kept from training."""
+    """Draw a sentence of a label: the last fifth of the written ones is kept from training."""
     if rng.random() < 0.15:
         return draw_sentence(rng, UNRELATED[int(rng.integers(len(UNRELATED)))], 'train')
     if of.intent:
         return draw_sentence(rng, of.intent, 'heldout' if sources.held_out else 'train')
-    known = of.sentences[-1:] if sources.held_out else of.sentences[:-1]
+    kept = max(1, len(of.sentences) // 5)
+    known = of.sentences[-kept:] if sources.held_out else of.sentences[:-kept]
     return known[int(rng.integers(len(known)))]
 
 

@@ -12,6 +12,8 @@ from activity_recognition.bags import import_key_points
 from activity_recognition.errors import RecordingError
 from activity_recognition.training.data.people_labels import people_labels
 
+SPLIT, TRAINED, TESTED = 'split_1', 'train', 'test'
+"""Column of the authors' first split, and what stands in it."""
 RATE_HZ = 25.0
 SIZE_PX = (320, 240)
 SCALE_PX = 120.0
@@ -27,12 +29,13 @@ _NAMES = (
 """The face is where a nose is."""
 
 
-def write_film_recordings(folder: Path, out: Path) -> list[Path]:
+def write_film_recordings(folder: Path, out: Path, part: str) -> list[Path]:
     """Write the clips whose action has a label in the table; those that exist are kept.
 
     Args:
         folder: of the data set.
         out: folder of recordings.
+        part: of the first of the authors' three splits, :data:`TRAINED` or :data:`TESTED`.
 
     Raises:
         RecordingError: there is no such data set.
@@ -48,7 +51,7 @@ def write_film_recordings(folder: Path, out: Path) -> list[Path]:
     written = []
     with table.open(encoding='utf-8', newline='') as rows:
         for index, row in enumerate(csv.DictReader(rows)):
-            if (label := labels.get(row['label'])) is None:
+            if (label := labels.get(row['label'])) is None or row[SPLIT] != part:
                 continue
             own = places[offsets[index] : offsets[index + 1]] * SCALE_PX + np.array(SIZE_PX) / 2
             path = out / f'jhmdb_{index:04}'

@@ -2,11 +2,15 @@
 
 Of the data sets, odd people and four folds of sounds are trained on; even people, the fifth fold,
 other seeds of the simulator and sentences of their own are measured on. `people_real` also learns
-from JHMDB, in recordings of one action each; its weights stay where they were made.
+from what the first split of JHMDB trains on, in recordings of one action each; its weights stay
+where they were made.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -17,11 +21,13 @@ from typing import Any
 
 from rich.console import Console
 
-from activity_recognition.config_io import load_config, shipped_file
+from activity_recognition.activities import Activity
+from activity_recognition.config_io import load_config, shipped_file, to_mapping
+from activity_recognition.front_ends.sound_labels import sound_map
 from activity_recognition.models.checkpoint import load_checkpoint
 from activity_recognition.settings import Ranged, setting
 from activity_recognition.training.config import TrainConfig
-from activity_recognition.training.data.people_labels import people_labels
+from activity_recognition.training.data.people_labels import TABLE, people_labels
 from activity_recognition.training.evaluation.scoring import evaluate_recordings
 from activity_recognition.training.people.bodies import RealMovements
 from activity_recognition.training.people.composing import (
@@ -29,7 +35,7 @@ from activity_recognition.training.people.composing import (
     Sources,
     compose_recording,
 )
-from activity_recognition.training.people.film import write_film_recordings
+from activity_recognition.training.people.film import TRAINED, write_film_recordings
 from activity_recognition.training.people.sounds import RealSounds
 from activity_recognition.training.pool import spread, worker_count
 from activity_recognition.training.run.measured import save_measured
@@ -37,7 +43,7 @@ from activity_recognition.training.run.train import main_train
 
 RECIPE = 'train/people.yaml'
 HELD_OUT = 'held_out'
-"""Folder, below that of the work, of the recordings that it is measured on."""
+"""Begins the name of the folder of the recordings that it is measured on."""
 TRAINED_SUBJECTS, HELD_OUT_SUBJECTS = (1, 3, 5, 7), (2, 4, 6, 8)
 TRAINED_FOLDS, HELD_OUT_FOLDS = (1, 2, 3, 4), (5,)
 ORIGIN = (
@@ -58,7 +64,7 @@ ORIGIN_REAL = (
 class PeopleScale(Ranged):
     """How much is composed. Seeds of training and measuring never meet."""
 
-    training_recordings: int = setting(160, low=1, high=100_000)
+    training_recordings: int = setting(640, low=1, high=100_000)
     first_training_seed: int = 0
     held_out_recordings: int = setting(24, low=1, high=100_000)
     first_held_out_seed: int = 900_000
@@ -106,7 +112,12 @@ def make_people(
     scale = scale or PeopleScale()
     training = compose(data, work, scale, workers=config.num_workers, console=console)
     if real:
-        training = with_films(training, data / 'jhmdb_joints', work / 'training_real')
+        folder = folder_of(work, scale)
+        training = with_films(
+            training, data / 'jhmdb_joints', folder.with_name(f'{folder.name}_real')
+        )
+        # Features of these clips are no more to be given away than weights.
+        config = dataclasses.replace(config, rehearsal_kb=0)
     held_out = compose(
         data, work, scale, held_out=True, workers=config.num_workers, console=console
     )
@@ -115,8 +126,9 @@ def make_people(
     result = main_train(
         config,
         training[0].parent,
-        work / f'run_{name}',
+        work / f'run_{name}_{config.seed}',
         cache=work / 'cache',
+        activities=known_sounds(),
         origin=origin,
         console=console,
     )
@@ -166,7 +178,7 @@ def compose(
     )
     first = scale.first_held_out_seed if held_out else scale.first_training_seed
     count = scale.held_out_recordings if held_out else scale.training_recordings
-    folder = work / (HELD_OUT if held_out else 'training')
+    folder = folder_of(work, scale, held_out=held_out)
     plans = [(folder / f'recording_{seed:06}', seed) for seed in range(first, first + count)]
     for _ in spread(
         partial(_compose, sources=sources, config=scale.composing),
@@ -179,8 +191,23 @@ def compose(
     return [path for path, _ in plans]
 
 
+def folder_of(work: Path, scale: PeopleScale, *, held_out: bool = False) -> Path:
+    """Return the folder of recordings that are composed; others have another one.
+
+    A run takes all that its folder holds.
+
+    Args:
+        work: folder of what is made.
+        scale: how much is composed, and how.
+        held_out: whether those to measure on are meant.
+    """
+    settings = json.dumps(to_mapping(scale), sort_keys=True).encode()
+    key = hashlib.sha256(settings + shipped_file(TABLE).read_bytes()).hexdigest()[:8]
+    return work / f'{HELD_OUT if held_out else "training"}_{key}'
+
+
 def with_films(composed: Sequence[Path], films: Path, folder: Path) -> list[Path]:
-    """Make a folder of composed recordings and those of JHMDB; return what is in it.
+    """Make a folder of composed recordings and those of JHMDB's training; return what is in it.
 
     Nothing of JHMDB ever lies where `people` is trained from. What exists is kept.
 
@@ -193,12 +220,22 @@ def with_films(composed: Sequence[Path], films: Path, folder: Path) -> list[Path
     for path, link in zip(composed, linked, strict=True):
         if not link.exists():
             shutil.copytree(path, link, copy_function=os.link)
-    return linked + write_film_recordings(films, folder)
+    return linked + write_film_recordings(films, folder, TRAINED)
 
 
 def _compose(plan: tuple[Path, int], *, sources: Sources, config: ComposingConfig) -> None:
     path, seed = plan
     compose_recording(path, sources, config, seed=seed)
+
+
+def known_sounds() -> tuple[Activity, ...]:
+    """Return which of YAMNet's sounds speak for which label, by the written map."""
+    known = sound_map()
+    return tuple(
+        Activity(label=of.label, sounds=tuple(known[of.yamnet]))
+        for of in people_labels()
+        if of.yamnet
+    )
 
 
 def origin_of(recordings: int, *, real: bool) -> str:

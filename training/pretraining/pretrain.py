@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from activity_recognition.config import EngineConfig, ModelConfig
-from activity_recognition.config_io import load_model_config, to_mapping
+from activity_recognition.config_io import load_model_config, to_mapping, to_stored_mapping
 from activity_recognition.errors import CheckpointError, ConfigError
 from activity_recognition.inference.precision import Precision, choose_precision
 from activity_recognition.inference.threads import threads_restored
@@ -252,5 +252,7 @@ def _fingerprint(config: PretrainConfig, model: ModelConfig) -> str:
     """Return 16 hexadecimal digits that tell one run from another."""
     free = ('device', 'num_threads', 'num_workers')
     settings = {k: v for k, v in to_mapping(config).items() if k not in free}
-    content = json.dumps([settings, to_mapping(model.video), model.hidden_dim], sort_keys=True)
+    content = json.dumps(
+        [settings, to_stored_mapping(model.video), model.hidden_dim], sort_keys=True
+    )
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ from rich.console import Console
 from activity_recognition.bags import load_labels
 from activity_recognition.config import ModelConfig, SyncConfig
 from activity_recognition.errors import ActivityRecognitionError, ConfigError, RecordingError
+from activity_recognition.frozen_networks import demand_networks
 from activity_recognition.recorded import DEFAULTS, RecordedConfig
 from activity_recognition.scratch import scratch_folder, writing
 from activity_recognition.text_files import parse_json
@@ -121,9 +122,11 @@ def prepare_shards(
     Raises:
         RecordingError: no recording can be used, or ``strict`` and one cannot.
         ConfigError: ``engine`` or ``out`` is wrong.
+        WeightsError, MissingExtraError: a frozen network in front of the network cannot run here.
     """
     _check(data, out, engine)
     place = find_place(data)
+    demand_networks(model)
     table = place.assignments()
     settings = settings_of([item.name for item in place.locations], table, recorded)
     work = [

@@ -20,6 +20,7 @@ from activity_recognition.sensors import DecoderSettings
 from activity_recognition.simulation.phrases import UNRELATED, sentences
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.data.people_labels import LabelSources, people_labels
+from activity_recognition.training.data.random_cameras import SIZE_PX, CameraConfig
 from activity_recognition.training.people import __main__ as command
 from activity_recognition.training.people.bodies import (
     NAMES,
@@ -34,10 +35,11 @@ from activity_recognition.training.people.composing import (
     compose_recording,
     dealt,
 )
-from activity_recognition.training.people.film import write_film_recordings
+from activity_recognition.training.people.film import TESTED, TRAINED, write_film_recordings
 from activity_recognition.training.people.making import (
     RECIPE,
     PeopleScale,
+    folder_of,
     make_people,
     origin_of,
     with_films,
@@ -72,6 +74,7 @@ CALM = ComposingConfig(
     noise=0.0,
     missing=0.0,
     confused=0.0,
+    legs_hidden=0.0,
 )
 REMARKS = {word for intent in UNRELATED for text in sentences(intent) for word in text.split()}
 
@@ -115,7 +118,7 @@ class TestBodies:
         with pytest.raises(RecordingError, match='expected ESC-10, clips'):
             RealSounds(tmp_path, (1,))
         with pytest.raises(RecordingError, match='expected joints of JHMDB, clips'):
-            write_film_recordings(tmp_path, tmp_path / 'out')
+            write_film_recordings(tmp_path, tmp_path / 'out', TRAINED)
 
     @pytest.mark.real
     def test_real_people_are_as_upright_and_in_halves(self, real_recordings: Path):
@@ -191,6 +194,20 @@ class TestRecordings:
         lost = np.mean([frame.key_points.scores == 0 for frame in frames_of(folder)])
         assert 0.02 < lost < 0.5
 
+    def test_behind_a_table_no_foot_is_seen_and_every_head(self, tmp_path: Path):
+        frames = frames_of(compose(tmp_path, legs_hidden=1.0))
+        scores = np.stack([frame.key_points.scores for frame in frames])
+        assert (scores[:, NAMES.index('nose')] > 0).mean() > 0.9
+        assert not scores[:, [NAMES.index('left_ankle'), NAMES.index('right_ankle')]].any()
+
+    def test_what_is_outside_of_the_image_is_not_found(self, tmp_path: Path):
+        near = CameraConfig(nearest_m=0.8, farthest_m=0.8)
+        frames = frames_of(compose(tmp_path, camera=near))
+        found = np.stack([frame.key_points.joints_px for frame in frames])
+        assert 0.1 < np.isnan(found).mean() < 0.9
+        assert np.nanmin(found) >= 0
+        assert (np.nanmax(found, axis=(0, 1)) < SIZE_PX).all()
+
     def test_the_same_seed_gives_the_same_and_what_is_there_is_kept(self, tmp_path: Path):
         one, other = compose(tmp_path / 'a'), compose(tmp_path / 'b')
         places = [frames_of(folder)[10].key_points.joints_px for folder in (one, other)]
@@ -224,11 +241,12 @@ def test_without_data_sets_the_command_says_so(tmp_path: Path, capsys):
 
 
 def made_up_films(folder: Path) -> np.ndarray:
-    """Write three clips, the second of an action without a label; return their joints."""
+    """Write four clips, one without a label, one not trained on; return the joints of three."""
     folder.mkdir(exist_ok=True)
-    places = np.random.default_rng(0).uniform(-0.8, 0.8, (50, 15, 2)).astype(np.float32)
-    np.savez(folder / 'clips.npz', joints_px=places, offsets=np.array([0, 20, 30, 50]))
-    rows = 'clip,label,frames\n0,sit,20\n1,golf,10\n2,pullup,20\n'
+    places = np.random.default_rng(0).uniform(-0.8, 0.8, (60, 15, 2)).astype(np.float32)
+    np.savez(folder / 'clips.npz', joints_px=places, offsets=np.array([0, 20, 30, 50, 60]))
+    rows = 'clip,label,frames,split_1\n'
+    rows += '0,sit,20,train\n1,golf,10,train\n2,pullup,20,train\n3,wave,10,test\n'
     (folder / 'clips.csv').write_text(rows, encoding='utf-8')
     return places
 
@@ -244,9 +262,21 @@ def test_where_people_is_trained_from_there_is_nothing_of_jhmdb(tmp_path: Path):
     assert with_films(composed, tmp_path / 'films', tmp_path / 'real') == found
 
 
+def test_other_recordings_have_another_folder(tmp_path: Path):
+    """What was composed before, by another table or in another number, is not trained on."""
+    some = PeopleScale()
+    others = (
+        dataclasses.replace(some, training_recordings=some.training_recordings - 1),
+        dataclasses.replace(some, composing=CALM),
+    )
+    folders = {folder_of(tmp_path, scale) for scale in (some, *others)}
+    assert len(folders | {folder_of(tmp_path, some, held_out=True)}) == 4
+    assert folder_of(tmp_path, PeopleScale()) in folders
+
+
 def test_clips_of_films_become_recordings_of_their_label(tmp_path: Path):
     places = made_up_films(tmp_path)
-    one, other = write_film_recordings(tmp_path, tmp_path / 'out')
+    one, other = write_film_recordings(tmp_path, tmp_path / 'out', TRAINED)
     assert [span.label for span in load_labels(one)] == ['sitting_down']
     assert [span.label for span in load_labels(other)] == ['exercising']
     frames = frames_of(one)
@@ -255,8 +285,10 @@ def test_clips_of_films_become_recordings_of_their_label(tmp_path: Path):
     nose = points.joints_px[points.names.index('nose')]
     np.testing.assert_allclose(nose, places[3, 2] * 120 + [160, 120], atol=1e-3)
     before = (one / 'labels.csv').stat().st_mtime_ns
-    assert write_film_recordings(tmp_path, tmp_path / 'out') == [one, other]
+    assert write_film_recordings(tmp_path, tmp_path / 'out', TRAINED) == [one, other]
     assert (one / 'labels.csv').stat().st_mtime_ns == before
+    (tested,) = write_film_recordings(tmp_path, tmp_path / 'tested', TESTED)
+    assert [span.label for span in load_labels(tested)] == ['waving']
 
 
 def test_what_was_trained_on_jhmdb_is_not_to_be_given_away():
@@ -269,9 +301,11 @@ def test_what_was_trained_on_jhmdb_is_not_to_be_given_away():
 def test_people_is_made_from_end_to_end(
     tmp_path: Path, real_recordings: Path, weights_folder: Path
 ):
-    """Few recordings, one epoch: that it is written, of all sources, and says what it is."""
+    """Few recordings, two epochs: that it is written, of all sources, and says what it is."""
     config = dataclasses.replace(
-        load_config(TrainConfig, shipped_file(RECIPE)), epochs=1, num_threads=1, num_workers=1
+        load_config(TrainConfig, shipped_file(RECIPE)).with_epochs(2),
+        num_threads=1,
+        num_workers=1,
     )
     scale = PeopleScale(
         training_recordings=10,
