@@ -1,8 +1,10 @@
 # Thin: what is done lives in tools/. `make` alone lists the targets.
 
 PYTHON ?= python3
+WORKERS ?= 2
 RUN := tools/run
-PYTEST := $(RUN) --isolated pytest --quiet
+# A file's tests stay in one process, which shares what they are made of.
+PYTEST := $(RUN) --isolated pytest --quiet --numprocesses $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build lint format test test-slow coverage demo bench checkpoint lock clean
@@ -28,7 +30,7 @@ format: setup ## Format the code
 	@$(RUN) ruff format --quiet .
 	@$(RUN) ruff check --quiet --fix .
 
-test: setup ## Run the tests, apart from the slow ones
+test: setup ## Run the tests, apart from the slow ones (WORKERS=2, 0 for --pdb; TEST_ARGS=...)
 	@$(PYTEST) -m 'not slow' $(TEST_ARGS)
 
 test-slow: setup ## Run the slow tests

@@ -14,6 +14,11 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Where several processes test, what one publishes is nothing to the others.
+if worker := os.environ.get('PYTEST_XDIST_WORKER'):
+    number = int(os.environ.get('ROS_DOMAIN_ID') or 0) + 1 + int(worker.removeprefix('gw'))
+    os.environ['ROS_DOMAIN_ID'] = str(number % 101)
+
 # The machine may be slow or shared: no time limits for single examples.
 settings.register_profile('shared-machine', deadline=None)
 settings.load_profile('shared-machine')

@@ -10,6 +10,7 @@ from activity_recognition.modalities import SPECS
 ROOT = Path(__file__).parents[1]
 RECIPES = 'config/train'
 """Recipes name the modalities that they use, which is no part of a modality."""
+CHECKPOINTS = 'activity_recognition/checkpoints'
 FOLDERS = ('activity_recognition', 'training', 'launch', 'config')
 NAMES = re.compile(
     # As a word, as part of a name with underscores, and as part of the name of a class.
@@ -27,7 +28,8 @@ def files_of_the_fourth() -> dict[str, str]:
         for path in sorted((ROOT / folder).rglob('*')):
             if not path.is_file() or '__pycache__' in path.parts:
                 continue
-            if path.is_relative_to(ROOT / RECIPES):
+            # What is trained or measured with it is data.
+            if any(path.is_relative_to(ROOT / place) for place in (RECIPES, CHECKPOINTS)):
                 continue
             try:
                 text = path.read_text(encoding='utf-8')

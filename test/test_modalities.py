@@ -15,6 +15,7 @@ from activity_recognition.types import Modality
 PACKAGE = Path(__file__).resolve().parents[1] / 'activity_recognition'
 SAMPLES = {spec.sample_type.__name__ for spec in SPECS}
 OF_ONE_MODALITY = {
+    'ros/recognizing/people.py': 'people are parts of images, and share what they hear',
     'ros/recognizing/results.py': 'the overlay shows the newest frame',
     'ros/sources/recording_source.py': 'a transcript whose type is not installed is played as text',
     'streams/admission.py': 'utterances of one stamp differ by their words',

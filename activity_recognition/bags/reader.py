@@ -141,7 +141,7 @@ class RecordingReader:
         Raises:
             RecordingError: when it is missing, damaged or empty.
         """
-        settings = DecoderSettings(model=model, reset_after_s=sync.reset_after_s)
+        settings = DecoderSettings(model=model, reset_after_s=sync.reset_after_s, is_watched=False)
         recorded = recorded.without_others(model.modalities)
         return cls.of(path, recorded, settings, needed=modalities_of(model))
 

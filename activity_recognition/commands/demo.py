@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activity_recognition.arguments import Value
-from activity_recognition.checkpoint_folder import checkpoint_folder, shipped_checkpoint
+from activity_recognition.checkpoint_folder import OF_RUN, checkpoint_folder, shipped_checkpoint
 from activity_recognition.commands.display import make_display
 from activity_recognition.commands.judging import judge
 from activity_recognition.commands.live_run import monitored, play, prepare, ticking_tree
 from activity_recognition.commands.options import add_options, need_ros, values_of
 from activity_recognition.commands.processes import Processes
+from activity_recognition.commands.run import demand_named
 from activity_recognition.commands.watching import Watch, run_metrics, write_pages
 from activity_recognition.config_io import (
     build_config,
@@ -30,6 +31,7 @@ from activity_recognition.config_io import (
     stored_model_config,
 )
 from activity_recognition.default_checkpoint import REAL_PEOPLE
+from activity_recognition.errors import ConfigError
 from activity_recognition.reporting.metrics import RunMetrics
 from activity_recognition.reporting.page import milliseconds
 from activity_recognition.startup import DEMO_ARGUMENTS, DemoConfig, demo_values
@@ -93,6 +95,10 @@ def perform(
         tree: whether the example behaviour tree reacts as well.
     """
     values = demo_values(given)
+    demand_named(values)
+    remark = about_real_people(str(values['checkpoint'])) if 'checkpoint' in values else ''
+    if remark and not quiet:
+        console.print(remark, soft_wrap=True)
     namespace, recording = str(values['namespace']), Path(str(values['bag']))
     with Processes() as processes:
         live = prepare(processes, values, recording.parent / 'logs')
@@ -103,10 +109,9 @@ def perform(
             ticking = ticking_tree(node, watch.say) if tree else contextlib.nullcontext()
             with ticking, make_display(console, quiet=quiet) as display:
                 play(live, watch, display)
-            remark = about_real_people(str(values['checkpoint'])) if 'checkpoint' in values else ''
             summary = ' '.join(filter(None, (_summary(config), remark)))
             metrics = run_metrics(watch, node, title=title, summary=summary, checks=[])
-    if remark:
+    if remark and quiet:
         console.print(remark, soft_wrap=True)
     checks = judge(config, metrics['scores'], metrics['frames'], demands_accuracy=not remark)
     return {**metrics, 'checks': checks}
@@ -116,19 +121,32 @@ def about_real_people(checkpoint: str) -> str:
     """Return what to know of a checkpoint for real people that is shown simulated ones.
 
     Args:
-        checkpoint: folder or name; of another one there is nothing to say.
+        checkpoint: folder or name; of one that neither is the shipped one nor finds people by a
+            pose network there is nothing to say, nor of one that cannot be read.
     """
     from activity_recognition.simulation.config import ACTIVITIES
 
     folder = checkpoint_folder(checkpoint)
-    if folder != shipped_checkpoint(REAL_PEOPLE):
+    try:
+        model = stored_model_config(folder)
+    except ConfigError:
         return ''
-    lacking = sorted(set(ACTIVITIES) - set(stored_model_config(folder).labels))
-    unknown = f' It does not know {", ".join(lacking)}.' if lacking else ''
-    return (
-        f'The checkpoint {REAL_PEOPLE} is made for real people, and these are drawn, so nothing is '
-        f'demanded of its answers.{unknown}'
-    )
+    finds = 'video' in model.modalities and model.video.finds_key_points
+    if folder != shipped_checkpoint(REAL_PEOPLE) and not finds:
+        return ''
+    name = folder.parent.name if folder.name == OF_RUN else folder.name
+    sentences = [
+        f'The checkpoint {name} is made for real people, and these are drawn, so nothing is '
+        'demanded of its answers.'
+    ]
+    if finds:
+        sentences.append(
+            f'It sees by {model.video.backbone}, which was trained on photographs: the joints that '
+            'it finds in drawn figures are less exact, or none.'
+        )
+    if lacking := sorted(set(ACTIVITIES) - set(model.labels)):
+        sentences.append(f'It does not know {", ".join(lacking)}.')
+    return ' '.join(sentences)
 
 
 def write_recording(config: DemoConfig, path: Path, console: Console | None) -> None:

@@ -94,8 +94,8 @@ class LiteRtNetwork:
         Raises:
             ShapeError: an array has another shape or dtype.
         """
-        given = [ArrayForm(array.shape, str(array.dtype)) for array in arrays]
-        if given != list(self._inputs):
+        if not self._fit(arrays):
+            given = [ArrayForm(array.shape, str(array.dtype)) for array in arrays]
             raise ShapeError(
                 f'expected {", ".join(map(str, self._inputs))}, got {", ".join(map(str, given))}'
             )
@@ -108,6 +108,13 @@ class LiteRtNetwork:
                 values = self._interpreter.get_tensor(index).astype(np.float32)
                 found.append((values - zero) * scale)
         return tuple(found)
+
+    def _fit(self, arrays: Sequence[NDArray[Any]]) -> bool:
+        """Return whether arrays are what the network takes; asked for every image."""
+        return len(arrays) == len(self._inputs) and all(
+            array.shape == form.shape and array.dtype == form.dtype
+            for array, form in zip(arrays, self._inputs, strict=True)
+        )
 
     def constant(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return weights of the network as float32, also where it has them in 8 bits.

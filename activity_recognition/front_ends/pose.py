@@ -20,7 +20,7 @@ from activity_recognition.front_ends.pose_network import PoseNetwork
 from activity_recognition.front_ends.regions import Region
 from activity_recognition.keypoints.points import KeyPoints
 from activity_recognition.models.exposure import gain_of_level
-from activity_recognition.types import to_ns
+from activity_recognition.types import Crop, to_ns
 from activity_recognition.weights import identity
 
 VERSION = 1
@@ -116,11 +116,12 @@ class PersonTracker:
         self._stamp_ns: int | None = None
         self._image: NDArray[np.uint8] | None = None
         self._some: NDArray[np.uint8] | None = None
+        self._crop: Crop | None = None
         self._found: KeyPoints | None = None
         if self._search is not None:
             self._search.clear()
 
-    def find(self, image: NDArray[np.uint8], stamp_ns: int) -> KeyPoints:
+    def find(self, image: NDArray[np.uint8], stamp_ns: int, crop: Crop | None = None) -> KeyPoints:
         """Return the key points in the stream's next image; all are missing where nobody is.
 
         An image like the one before has its key points, without any work.
@@ -128,16 +129,18 @@ class PersonTracker:
         Args:
             image: uint8 RGB (H, W, 3); it must not change afterwards.
             stamp_ns: later than those before.
+            crop: where the person is, if somebody knows: nobody is looked for elsewhere, and who is
+                followed must not leave it.
         """
         silent = self._stamp_ns is not None and stamp_ns - self._stamp_ns > _FORGOTTEN_NS
         self._stamp_ns = stamp_ns
         some = np.ascontiguousarray(image[::_EVERY, ::_EVERY])
-        if self._found is not None and self._is_like(image, some):
+        if self._found is not None and crop == self._crop and self._is_like(image, some):
             return self._found
         if silent or self._image is None or self._image.shape != image.shape:
             self._region = None
-        points = self._points(image, float(some.mean()))
-        self._image, self._some = image, some
+        points = self._points(image, float(some.mean()), crop)
+        self._image, self._some, self._crop = image, some, crop
         self._found = _key_points(points, self._network.names, image)
         return self._found
 
@@ -147,10 +150,14 @@ class PersonTracker:
             return False
         return np.array_equal(some, self._some) and np.array_equal(image, self._image)
 
-    def _points(self, image: NDArray[np.uint8], level: float) -> NDArray[np.float64]:
+    def _points(
+        self, image: NDArray[np.uint8], level: float, crop: Crop | None
+    ) -> NDArray[np.float64]:
         """Return what is found, (J, 3), and remember where to look next; ``level`` is the mean."""
         # No less than 1: what is bright is no harder to see.
         gain = max(1.0, gain_of_level(level)) if self._brightens else 1.0
+        if crop is not None:
+            return self._points_in(image, crop, gain)
         region, followed = self._region, self._region is not None
         if region is None and self._search is not None:
             region = self._search.find(image, gain)
@@ -162,6 +169,20 @@ class PersonTracker:
         if followed and self._region is None and self._search is not None:
             self._search.clear()
         return points
+
+    def _points_in(self, image: NDArray[np.uint8], crop: Crop, gain: float) -> NDArray[np.float64]:
+        """Return the key points of who is in a crop, (J, 3)."""
+        whole = Region(crop.left + crop.side / 2, crop.top + crop.side / 2, float(crop.side))
+        followed = self._region
+        region = followed if followed is not None and _is_about(followed, whole) else whole
+        points, self._region = self._network.find(image, region, gain)
+        return points
+
+
+def _is_about(region: Region, crop: Region) -> bool:
+    """Return whether a region that was followed is of the person whom a crop is around."""
+    off = max(abs(region.x - crop.x), abs(region.y - crop.y))
+    return off < crop.side / 4 and crop.side / 2 < region.side < crop.side * 2
 
 
 def finder_identity(video: VideoConfig) -> dict[str, Any]:

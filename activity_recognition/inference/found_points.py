@@ -48,5 +48,5 @@ class PointsFinder:
         if not isinstance(sample, Frame) or sample.key_points is not None:
             return sample
         assert self._tracker is not None
-        points = self._tracker.find(sample.image, sample.stamp_ns)
+        points = self._tracker.find(sample.image, sample.stamp_ns, sample.crop)
         return dataclasses.replace(sample, key_points=points)

@@ -138,7 +138,7 @@ class FoundJoints(Joints):
 
     def prepare(self, frame: Frame) -> NDArray[np.float32]:
         """Return places and scores, (J, 3); zeros where a joint is missing."""
-        points = frame.key_points or self._tracker.find(frame.image, frame.stamp_ns)
+        points = frame.key_points or self._tracker.find(frame.image, frame.stamp_ns, frame.crop)
         return joint_array(points, self._joints)
 
     def clear(self) -> None:

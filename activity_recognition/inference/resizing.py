@@ -20,6 +20,7 @@ from torch import Tensor
 
 from activity_recognition.errors import ShapeError
 from activity_recognition.inference.precision import upload, upload_stack
+from activity_recognition.persons.crops import cut_out
 from activity_recognition.types import Frame
 
 _SUMMED = range(4, 258)
@@ -224,10 +225,14 @@ class Pixels:
         check_frame(frame)
 
     def prepare(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the image as the network sees it, (S, S, 3), or what is left to be resampled."""
-        if self._resize or not suits_device(frame.image, self._size_px):
-            return resize_image(frame.image, self._size_px)
-        return writable(frame.image)
+        """Return the image as the network sees it, (S, S, 3), or what is left to be resampled.
+
+        Of a frame that is of one person it is the crop.
+        """
+        image = frame.image if frame.crop is None else cut_out(frame.image, frame.crop)
+        if self._resize or not suits_device(image, self._size_px):
+            return resize_image(image, self._size_px)
+        return writable(image)
 
     def clear(self) -> None:
         """Do nothing: nothing is kept of a frame."""

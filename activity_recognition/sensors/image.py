@@ -21,6 +21,7 @@ from activity_recognition.sensors.decoder_settings import (
     SignalHealth,
     TopicMessage,
 )
+from activity_recognition.sensors.jpeg import jpeg_size
 from activity_recognition.sensors.keypoints import KEY_POINT_TYPES, decode_key_points
 from activity_recognition.sensors.size import LEAST_SIDE_PX, check_pixels, reduce_resolution
 from activity_recognition.types import Frame
@@ -95,6 +96,10 @@ IMAGE_ENCODINGS = tuple(_LAYOUTS)
 """Encodings of sensor_msgs Image that can be decoded."""
 
 
+_UNSEEN_PX = 16
+"""Shorter side of drawings that nobody sees."""
+
+
 class ImageDecoder:
     """Decodes the messages of an image topic; keeps nothing of them."""
 
@@ -104,6 +109,7 @@ class ImageDecoder:
         self,
         *,
         least_side_px: int = LEAST_SIDE_PX,
+        drawn_side_px: int | None = None,
         key_points_alone: bool = False,
         images_alone: bool = False,
     ) -> None:
@@ -111,18 +117,22 @@ class ImageDecoder:
 
         Args:
             least_side_px: the sides of images stay at least so long where they are.
+            drawn_side_px: the shorter side of drawings of key points; None for ``least_side_px``.
             key_points_alone: whether images are refused.
             images_alone: whether key points are.
         """
         self._least_side_px = least_side_px
+        self._drawn_side_px = least_side_px if drawn_side_px is None else drawn_side_px
         self._key_points_alone, self._images_alone = key_points_alone, images_alone
 
     @classmethod
     def of(cls, settings: DecoderSettings) -> ImageDecoder:
         """Return a decoder of images no smaller than a network takes them, if it takes them."""
         video = settings.model.video
+        is_seen = settings.is_watched or not video.key_points
         return cls(
             least_side_px=max(video.least_side_px, settings.least_side_px),
+            drawn_side_px=None if is_seen else _UNSEEN_PX,
             key_points_alone=bool(video.key_points) and not video.finds_key_points,
             images_alone=video.takes_both,
         )
@@ -148,8 +158,10 @@ class ImageDecoder:
                 f'one of {", ".join(KEY_POINT_TYPES)}, got {message.type_name}; remap image to the '
                 'topic of a skeleton tracker, or load a checkpoint that sees images'
             )
-        decode = decode_key_points if has_key_points else decode_image
-        return decode(message.content, message.arrival_ns, least_side_px=self._least_side_px)
+        given = message.content, message.arrival_ns
+        if has_key_points:
+            return decode_key_points(*given, least_side_px=self._drawn_side_px)
+        return decode_image(*given, least_side_px=self._least_side_px)
 
 
 def decode_image(
@@ -189,7 +201,22 @@ def decode_image(
         arrival_ns=arrival_ns,
         image=pixels,
         frame_id=frame_id,
+        full_size=_full_size(message, pixels, compressed=compressed),
     )
+
+
+def _full_size(
+    message: Message, pixels: NDArray[np.uint8], *, compressed: bool
+) -> tuple[int, int] | None:
+    """Return width and height of the camera's image; None where it was decoded at full size."""
+    height, width = pixels.shape[:2]
+    if not compressed:
+        size = int(message.width), int(message.height)
+    elif (found := jpeg_size(message.data)) is not None:
+        size = found
+    else:
+        return None
+    return None if size == (width, height) else size
 
 
 def _decode_raw(message: Message, max_pixels: int, least_side_px: int) -> NDArray[np.uint8]:

@@ -81,6 +81,21 @@ def decode_jpeg(
     return pixels
 
 
+def jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
+    """Return width and height that the header of a JPEG payload claims; None for another payload.
+
+    Args:
+        data: the payload, (N,).
+
+    Raises:
+        DecodeError: for a header that cannot be read.
+    """
+    if data[: len(JPEG_MAGIC)].tobytes() != JPEG_MAGIC:
+        return None
+    _, height, width = _with_size(data)
+    return width, height
+
+
 def _is_harmless(complaint: str) -> bool:
     """Return whether a complaint of libjpeg's is about what does not change the image."""
     left_over = _LEFT_OVER.search(complaint)

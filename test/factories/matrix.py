@@ -37,6 +37,7 @@ PRESETS = {
     'base_dinov2': _SHORT,
     'clips': _LONG,
     'clips_pose': _LONG,
+    'clips_pretrained': _LONG,
     'sound': _LONG,
     'joints': _LONG,
     'joints_detailed': _LONG,
@@ -47,9 +48,9 @@ PRESETS = {
 """What a stream of each preset sees; a file in config/models without an entry fails a test."""
 _OF_A_CROWD = {'base': 4.0, 'base_dinov2': 4.0}
 """Frame rates of each of many streams, hertz; 6 by default."""
-_PATCHES_S = {'sound_yamnet': 2.5, 'described': 2.5}
+_PATCHES_S = {'sound_yamnet': 2.5, 'described': 2.5, 'clips_pretrained': 2.5}
 """How long each of many streams lasts, seconds, where a token needs a second of sound; else 1."""
-NEED_WEIGHTS = ('clips_pose', 'sound_yamnet', 'people', 'described')
+NEED_WEIGHTS = ('clips_pose', 'clips_pretrained', 'sound_yamnet', 'people', 'described')
 """Presets whose front ends need networks that do not come with the package."""
 
 STREAMS = (1, 2, 3, 8)
@@ -63,7 +64,10 @@ nor below fails a test."""
 NEAR = {'cpu': ('onnxruntime-int8',)}
 """Backends that come near them."""
 _TAKES_A_MINUTE = {'compile'}
-LONG_TO_COMPILE = {'small', 'small_minilm', 'base', 'sound', 'base_dinov2', 'clips_pose', 'people'}
+LONG_TO_COMPILE = {
+    *('small', 'small_minilm', 'base', 'sound', 'base_dinov2'),
+    *('clips_pose', 'clips_pretrained', 'people'),
+}
 """Presets that are compiled where it is asked for. The frame step, all that is compiled, is that of
 nano, joints or joints_detailed in other sizes, or that of DINOv2, which takes longest."""
 

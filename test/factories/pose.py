@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from activity_recognition import frozen_networks
 from activity_recognition.config import ModelConfig
 from activity_recognition.front_ends import litert
 from activity_recognition.types import Frame, Sample
@@ -31,7 +32,8 @@ def made_up_pose(folder: Path) -> Iterator[Path]:
     """Have a made-up network of MoveNet's forms in the place of the real one."""
     path = write_pose(folder / 'pose.tflite')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(litert, 'find_weights', lambda name: path)
+        for module in (litert, frozen_networks):
+            patch.setattr(module, 'find_weights', lambda name: path)
         yield path
 
 

@@ -10,6 +10,7 @@ from activity_recognition.front_ends.pose import PersonSearch, PersonTracker, ma
 from activity_recognition.front_ends.pose_network import Pose
 from activity_recognition.front_ends.regions import Region
 from activity_recognition.keypoints import SKELETONS
+from activity_recognition.types import Crop
 from activity_recognition.weights import identity
 from activity_recognition.weights.finding import FOLDER_VARIABLE
 from factories.bodies import STANDING
@@ -214,3 +215,44 @@ def test_a_checkpoint_of_another_network_is_refused():
         make_tracker(VideoConfig(backbone='movenet', backbone_sha256=other))
     assert '0' * 64 in str(caught.value)
     assert identity('movenet_lightning') in str(caught.value)
+
+
+AROUND = Crop(60, 50, 80)
+"""The square of which :data:`CROP` is the region."""
+
+
+class TestInACrop:
+    """Somebody else knows where the person is."""
+
+    def test_the_person_is_sought_in_the_crop_alone(self):
+        detector, network = Detecting(2), Watching()
+        tracker = PersonTracker(network, PersonSearch(detector, 1))
+        tracker.find(image(1), S, AROUND)
+        assert detector.seen == []
+        assert network.regions == [CROP]
+
+    @pytest.mark.parametrize(
+        ('following', 'expected'),
+        [
+            (Region(104, 88, 70), Region(104, 88, 70)),
+            (Region(130, 90, 80), CROP),
+            (Region(100, 90, 30), CROP),
+            (Region(100, 90, 170), CROP),
+            (None, CROP),
+        ],
+    )
+    def test_who_is_followed_must_not_leave_it(self, following, expected):
+        network = Watching()
+        network.next_region = following
+        tracker = PersonTracker(network)
+        for level in range(2):
+            tracker.find(image(level), S + level, AROUND)
+        assert network.regions == [CROP, expected]
+
+    def test_an_image_like_the_one_before_is_looked_at_in_another_crop(self):
+        network = Watching()
+        network.next_region = None
+        tracker = PersonTracker(network)
+        for crop in (AROUND, AROUND, Crop(0, 0, 80)):
+            tracker.find(image(1), S, crop)
+        assert network.regions == [CROP, Region(40, 40, 80)]

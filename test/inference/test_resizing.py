@@ -18,7 +18,7 @@ from activity_recognition.inference.resizing import (
     resize_frame,
     stack_on,
 )
-from activity_recognition.types import DecisionTime, Frame, Window, to_ns
+from activity_recognition.types import Crop, DecisionTime, Frame, Window, to_ns
 from factories.lanes import rings_of
 from factories.networks import TINY, make_checkpoint
 from factories.streams import START_NS
@@ -185,3 +185,21 @@ def test_a_device_is_left_no_image_whose_weights_grow_with_a_side(shape):
     wide = picture(40, 8_192)
     (prepared,) = front_end.prepare(frame_of(wide))
     np.testing.assert_array_equal(prepared.image, wide)
+
+
+@pytest.mark.parametrize('resize', [True, False])
+@pytest.mark.parametrize('crop', [Crop(10, 20, 64), Crop(-20, 30, 80), Crop(70, 40, 20)])
+def test_a_frame_of_one_person_is_its_crop(crop, resize):
+    image = picture(100, 120)
+    whole = Frame(stamp_ns=START_NS, arrival_ns=START_NS, image=image)
+    settings = FrontEndSettings(config=TINY, resize=resize)
+    padded = np.zeros((400, 400, 3), np.uint8)
+    padded[100:200, 100:220] = image
+    top, left = crop.top + 100, crop.left + 100
+    alone = padded[top : top + crop.side, left : left + crop.side]
+    (expected,) = VideoFrontEnd(settings).prepare(frame_of(np.ascontiguousarray(alone)))
+    cropped = Frame(stamp_ns=START_NS, arrival_ns=START_NS, image=image, crop=crop)
+    (got,) = VideoFrontEnd(settings).prepare(cropped)
+    np.testing.assert_array_equal(got.image, expected.image)
+    (other,) = VideoFrontEnd(settings).prepare(whole)
+    assert not np.array_equal(got.image, other.image)

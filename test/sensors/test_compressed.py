@@ -79,8 +79,10 @@ def test_a_large_jpeg_comes_at_a_part_of_its_size(decode, size, least_px, expect
     options = {} if least_px is None else {'least_side_px': least_px}
     pixels = shaded(*size)
     stored = pixels[..., ::-1] if image_format != 'jpeg' else pixels
-    image = decode(jpeg(stored), image_format, **options).image
+    frame = decode(jpeg(stored), image_format, **options)
+    image = frame.image
     assert image.shape == (*expected[::-1], 3)
+    assert frame.full_size == (None if size == expected else size)
     assert image.flags.c_contiguous
     area = cv2.resize(pixels, expected, interpolation=cv2.INTER_AREA)
     assert np.abs(image.astype(int) - area).max() <= 6

@@ -281,8 +281,10 @@ def test_a_large_image_comes_at_half_its_size(encoding, size, least_px, expected
     row_bytes = width * BYTES_PER_PIXEL[encoding]
     rows = np.random.default_rng(1).integers(0, 256, (height, row_bytes), np.uint8)
     cdr = image_cdr(encoding, rows, width, height, padding=4)
-    image = decode(cdr, least_side_px=least_px).image
+    frame = decode(cdr, least_side_px=least_px)
+    image = frame.image
     assert image.shape == (*expected[::-1], 3)
+    assert frame.full_size == (None if size == expected else size)
     assert image.flags.c_contiguous
     whole = decode(cdr, least_side_px=max(size)).image
     assert whole.shape == (height, width, 3)

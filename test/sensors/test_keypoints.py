@@ -14,6 +14,7 @@ from activity_recognition.sensors import SensorDecoders, TypeRegistry
 from activity_recognition.sensors.decoder_settings import DecoderSettings
 from activity_recognition.sensors.definitions import KNOWN_DEFINITIONS
 from factories.bodies import SIZE_PX, STANDING, body
+from factories.networks import KEYED
 from factories.publishing import STAMP_NS, Publisher
 
 KEY_POINTS, SKELETON = 'activity_recognition/msg/KeyPoints', 'hri_msgs/msg/Skeleton2D'
@@ -95,6 +96,15 @@ class TestKeyPoints:
         np.testing.assert_array_equal(frame.key_points.joints_px, list(STANDING.values()))
         larger = decode(KEY_POINTS, key_points(width=1920, height=1080), least_side_px=512)
         assert larger.image.shape[0] == 512
+
+    def test_where_nobody_looks_a_network_of_key_points_gets_a_small_drawing(self):
+        large = key_points(width=1920, height=1080)
+        unseen = decode(KEY_POINTS, large, model=KEYED, is_watched=False)
+        seen = decode(KEY_POINTS, large, model=KEYED)
+        of_pixels = decode(KEY_POINTS, large, is_watched=False)
+        assert [f.image.shape[0] for f in (unseen, seen, of_pixels)] == [16, 320, 320]
+        for frame in (unseen, of_pixels):
+            np.testing.assert_array_equal(frame.key_points.joints_px, seen.key_points.joints_px)
 
     @pytest.mark.parametrize(
         ('changes', 'reason'),
