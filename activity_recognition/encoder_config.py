@@ -429,10 +429,20 @@ class TextConfig(Ranged):
         default=Architecture(), metadata={'optional_in_checkpoint': True}
     )
     """Of the backbone; read from it, and kept in the checkpoint."""
+    word_vectors: str = setting('', optional_in_checkpoint=True)
+    """Pretrained text network, named as for ``backbone``, of which word vectors are distilled: the
+    ``vocab_size`` most frequent of its subword tokens, in ``width`` dimensions. An utterance is
+    then their mean, and ``depth`` and ``num_heads`` do not count. They are frozen, and kept in the
+    checkpoint: the network is needed where training begins, and nowhere else. Empty for none."""
 
     def __post_init__(self) -> None:
-        """Check that heads tile the width."""
+        """Check that heads tile the width, and that words come from one place."""
         Ranged.__post_init__(self)
+        if self.backbone and self.word_vectors:
+            raise ConfigError(
+                'text: expected a backbone or word_vectors, got both, '
+                f'{self.backbone} and {self.word_vectors}; leave one empty'
+            )
         if self.width % self.num_heads:
             raise ConfigError(
                 f'text.width must be a multiple of text.num_heads={self.num_heads}, '

@@ -42,7 +42,8 @@ def networks_to_begin_with(model: ModelConfig) -> tuple[str, ...]:
     """
     parts: list[Any] = [getattr(model, name) for name in model.modalities]
     frozen = networks_of(model)
-    names = (getattr(part, 'backbone', '') for part in parts)
+    settings = ('backbone', 'word_vectors')
+    names = (getattr(part, setting, '') for part in parts for setting in settings)
     return tuple(name for name in dict.fromkeys(names) if name in register() and name not in frozen)
 
 

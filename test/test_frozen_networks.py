@@ -63,9 +63,12 @@ def test_modalities_that_a_network_lacks_need_no_network(nothing_here):
 
 
 def test_what_a_network_begins_with_is_demanded_beside_what_stays_before_it(nothing_here):
-    model = dataclasses.replace(PEOPLE, text=dataclasses.replace(PEOPLE.text, backbone='minilm'))
-    assert networks_of(model) == networks_of(PEOPLE)
-    assert networks_to_begin_with(model) == ('minilm',)
+    named = {'backbone': '', 'word_vectors': ''}
+    for setting in named:
+        text = dataclasses.replace(PEOPLE.text, **named | {setting: 'minilm'})
+        model = dataclasses.replace(PEOPLE, text=text)
+        assert networks_of(model) == networks_of(PEOPLE)
+        assert networks_to_begin_with(model) == ('minilm',)
     with pytest.raises(WeightsError, match='fetch movenet_lightning yamnet minilm`'):
         demand_networks(model, others=networks_to_begin_with(model))
 

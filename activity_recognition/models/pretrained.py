@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.image_processing_base import ImageProcessingMixin
@@ -31,8 +32,10 @@ from activity_recognition.models.backbones import (
     head_options,
     network_settings,
 )
+from activity_recognition.models.encoders.text import WordVectors
 from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.models.tokenizer import TextTokenizer
+from activity_recognition.models.word_vectors import distil, frequent_words
 from activity_recognition.text_files import home_expanded
 from activity_recognition.weights import find_weights, identity, register
 
@@ -62,40 +65,47 @@ def with_backbones(model: ModelConfig) -> ModelConfig:
         mean, std = _read_normalisation(video)
         video = dataclasses.replace(
             video,
-            architecture=_read_architecture(video.backbone, 'video', 'vision_config'),
+            architecture=_read_architecture(video.backbone, 'video.backbone', 'vision_config'),
             image_mean=mean,
             image_std=std,
         )
     if text.backbone:
-        architecture = _read_architecture(text.backbone, 'text', 'text_config')
+        architecture = _read_architecture(text.backbone, 'text.backbone', 'text_config')
         size = architecture.as_mapping().get('vocab_size', text.vocab_size)
         text = dataclasses.replace(text, architecture=architecture, vocab_size=size)
     return dataclasses.replace(model, video=video, audio=audio, text=text)
 
 
 def load_backbones(system: ActivityRecognitionSystem) -> None:
-    """Replace the random weights of a network's backbones by the pretrained ones.
+    """Replace the random weights of a network's backbones by the pretrained ones, word vectors too.
 
     Raises:
         CheckpointError: weights are missing, damaged or pickled, or do not fit the architecture.
+        ConfigError: word vectors are to be wider than the network that they come from.
     """
     for modality, encoder in system.encoders.items():
         network, section = encoder.pretrained, getattr(system.config, modality.value)
         if isinstance(network, Backbone):
             _load_weights(network, section.backbone, section.architecture, modality.value)
+        elif isinstance(network, WordVectors):
+            _load_word_vectors(network, section)
 
 
 def read_tokenizer(text: TextConfig) -> TextTokenizer:
-    """Return the tokenizer of ``text.backbone``.
+    """Return the tokenizer of ``text.backbone``, or of the frequent words of ``text.word_vectors``.
 
     Raises:
         CheckpointError: it is missing, or is none of the tokenizers library.
+        ConfigError: word vectors cannot be taken from such a network.
     """
-    with _refusals(text.backbone, 'text', 'a tokenizer, tokenizer.json'):
-        found = AutoTokenizer.from_pretrained(
-            **_source(text.backbone, 'text'), trust_remote_code=False, use_fast=True
+    if text.word_vectors:
+        return frequent_words(
+            _read_own_tokenizer(text.word_vectors, 'text.word_vectors'),
+            vocab_size=text.vocab_size,
+            max_length=text.max_length,
         )
-        tokenizer = TextTokenizer(found.backend_tokenizer, max_length=text.max_length)
+    own = _read_own_tokenizer(text.backbone, 'text.backbone')
+    tokenizer = TextTokenizer(own, max_length=text.max_length)
     known = text.architecture.as_mapping().get('vocab_size', tokenizer.vocab_size)
     # Where its files are missing, transformers hands out a tokenizer that knows no words.
     if not known / 2 <= tokenizer.vocab_size <= known:
@@ -107,38 +117,46 @@ def read_tokenizer(text: TextConfig) -> TextTokenizer:
     return tokenizer
 
 
-def _source(name: str, owner: str) -> dict[str, Any]:
-    """Return the arguments that say where to look.
+def _read_own_tokenizer(name: str, where: str) -> Tokenizer:
+    with _refusals(name, where, 'a tokenizer, tokenizer.json'):
+        found = AutoTokenizer.from_pretrained(
+            **_source(name, where), trust_remote_code=False, use_fast=True
+        )
+        tokenizer: Tokenizer = found.backend_tokenizer
+    return tokenizer
+
+
+def _source(name: str, where: str) -> dict[str, Any]:
+    """Return the arguments that say where to look; ``where`` is the setting that names it.
 
     Raises:
         ConfigError: the name is neither a folder nor a name on the hub, or is that of a registered
             file that transformers does not read.
         WeightsError: it is that of a registered network, which is not on this machine.
     """
-    where = f'{owner}.backbone'
-    folder = _registered_folder(name, owner) or home_expanded(name, ConfigError, where=where)
+    folder = _registered_folder(name, where) or home_expanded(name, ConfigError, where=where)
     if folder.is_dir():
         return {'pretrained_model_name_or_path': str(folder), 'local_files_only': True}
     if not _HUB_NAME.fullmatch(name):
-        raise ConfigError(f'{owner}.backbone: {_NEEDED}, got {name!r}, where no folder is')
+        raise ConfigError(f'{where}: {_NEEDED}, got {name!r}, where no folder is')
     return {'pretrained_model_name_or_path': name}
 
 
-def _registered_folder(name: str, owner: str) -> Path | None:
+def _registered_folder(name: str, where: str) -> Path | None:
     """Return the folder of a network of the register (``minilm``); None for other names."""
     entry = register().get(name)
     if entry is None:
         return None
     if not entry.is_folder:
-        raise ConfigError(f'{owner}.backbone: {_NEEDED}, got {name}, which is {entry.what}')
+        raise ConfigError(f'{where}: {_NEEDED}, got {name}, which is {entry.what}')
     try:
         return find_weights(name)
     except WeightsError as error:
-        raise WeightsError(f'{owner}.backbone: {error}') from error
+        raise WeightsError(f'{where}: {error}') from error
 
 
 @contextmanager
-def _refusals(name: str, owner: str, wanted: str) -> Iterator[None]:
+def _refusals(name: str, where: str, wanted: str) -> Iterator[None]:
     """Silence transformers, and turn whatever it raises into a sentence."""
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -150,7 +168,7 @@ def _refusals(name: str, owner: str, wanted: str) -> Iterator[None]:
     except Exception as error:  # transformers raises nearly everything
         reason = str(error).strip().partition('\n')[0]
         raise CheckpointError(
-            f'{owner}.backbone {name}: expected {wanted}, cannot read it ({reason}); {_NEEDED} '
+            f'{where} {name}: expected {wanted}, cannot read it ({reason}); {_NEEDED} '
             'that this machine reaches'
         ) from error
     finally:
@@ -159,17 +177,18 @@ def _refusals(name: str, owner: str, wanted: str) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _read_architecture(name: str, owner: str, half: str) -> Architecture:
+def _read_architecture(name: str, where: str, half: str) -> Architecture:
     """Read a backbone's architecture; ``half`` names the part of a network of two."""
-    with _refusals(name, owner, 'a configuration of transformers, config.json'):
-        settings = AutoConfig.from_pretrained(**_source(name, owner), trust_remote_code=False)
+    with _refusals(name, where, 'a configuration of transformers, config.json'):
+        settings = AutoConfig.from_pretrained(**_source(name, where), trust_remote_code=False)
     return describe_network(getattr(settings, half, settings))
 
 
 def _read_normalisation(video: VideoConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of the colours, 1 being white."""
-    with _refusals(video.backbone, 'video', 'its image processor, preprocessor_config.json'):
-        source = _source(video.backbone, 'video')
+    what = 'its image processor, preprocessor_config.json'
+    with _refusals(video.backbone, 'video.backbone', what):
+        source = _source(video.backbone, 'video.backbone')
         found, _ = ImageProcessingMixin.get_image_processor_dict(
             source.pop('pretrained_model_name_or_path'), **source
         )
@@ -188,9 +207,24 @@ def _normalisation(found: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[f
 
 def _load_weights(backbone: Backbone, name: str, architecture: Architecture, owner: str) -> None:
     settings = network_settings(architecture, f'{owner}.architecture')
-    with _refusals(name, owner, 'weights of its architecture, model.safetensors'):
+    found = _read_network(name, f'{owner}.backbone', settings)
+    backbone.network.load_state_dict(found.state_dict())
+
+
+def _load_word_vectors(words: WordVectors, text: TextConfig) -> None:
+    name, where = text.word_vectors, 'text.word_vectors'
+    architecture = _read_architecture(name, where, 'text_config')
+    network = _read_network(name, where, network_settings(architecture, where))
+    tokens = read_tokenizer(text).tokens
+    vectors = distil(network, _read_own_tokenizer(name, where), tokens, text.width)
+    words.table.load_state_dict({'weight': vectors})
+
+
+def _read_network(name: str, where: str, settings: Any) -> nn.Module:
+    """Return a network with all its weights, float32, in evaluation mode."""
+    with _refusals(name, where, 'weights of its architecture, model.safetensors'):
         found, report = AutoModel.from_pretrained(
-            **_source(name, owner),
+            **_source(name, where),
             config=settings,
             use_safetensors=True,
             trust_remote_code=False,
@@ -199,11 +233,8 @@ def _load_weights(backbone: Backbone, name: str, architecture: Architecture, own
         )
     if missing := sorted(report['missing_keys']):
         raise CheckpointError(
-            f'{owner}.backbone {name}: expected all weights of its architecture, {len(missing)} '
+            f'{where} {name}: expected all weights of its architecture, {len(missing)} '
             f'are missing, for example {missing[0]}; save it whole with save_pretrained'
         )
-    _copy(found.float(), backbone.network)
-
-
-def _copy(source: nn.Module, target: nn.Module) -> None:
-    target.load_state_dict(source.state_dict())
+    network: nn.Module = found.float().eval()
+    return network

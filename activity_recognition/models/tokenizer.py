@@ -41,6 +41,12 @@ class TextTokenizer:
         """Number of different ids."""
         return int(self._tokenizer.get_vocab_size())
 
+    @property
+    def tokens(self) -> list[str]:
+        """The subword tokens in the order of their ids."""
+        vocabulary = self._tokenizer.get_vocab()
+        return sorted(vocabulary, key=lambda token: int(vocabulary[token]))
+
     def encode(self, text: str) -> list[int]:
         """Return 1 to ``max_length`` ids; text without a known token becomes ``[UNK]``."""
         tokens = self._tokenizer.encode(text, add_special_tokens=False)
@@ -101,9 +107,8 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -
     """
     if vocab_size < 16:
         raise ConfigError(f'text.vocab_size must be at least 16, got {vocab_size}')
-    normalizer = normalizers.BertNormalizer(lowercase=True)
-    texts = sorted({normalizer.normalize_str(text) for text in texts})
-    learner = _word_piece(models.WordPiece(unk_token=UNKNOWN), normalizer)
+    texts = sorted({folded(text) for text in texts})
+    learner = word_piece_tokenizer(models.WordPiece(unk_token=UNKNOWN))
     # The trainer numbers tokens inside words in the order of a hash table, unless they are given.
     inside = sorted({f'##{character}' for text in texts for character in text.replace(' ', '')})
     trainer = trainers.WordPieceTrainer(
@@ -121,11 +126,22 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int, max_length: int) -
         )
     # A model of its own has no special tokens, which would be found in what people say.
     model = models.WordPiece(vocabulary, unk_token=UNKNOWN)
-    return TextTokenizer(_word_piece(model, normalizer), max_length=max_length)
+    return TextTokenizer(word_piece_tokenizer(model), max_length=max_length)
 
 
-def _word_piece(model: models.WordPiece, normalizer: normalizers.Normalizer) -> Tokenizer:
+def folded(text: str) -> str:
+    """Return a text in lower case and without accents."""
+    found: str = normalizers.BertNormalizer(lowercase=True).normalize_str(text)
+    return found
+
+
+def word_piece_tokenizer(model: models.WordPiece) -> Tokenizer:
+    """Return the tokenizer of a vocabulary, which folds case and accents.
+
+    Args:
+        model: the vocabulary.
+    """
     tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizer
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer

@@ -54,9 +54,9 @@ def refuse_undescribed(activities: Sequence[Activity], model: ModelConfig) -> No
     """
     if not (_speaks(activities, model) or _sounds(activities, model)):
         raise ConfigError(
-            'activities: expected a network with text.backbone, by which sentences are compared, '
-            'or with audio.backbone, which knows sounds; got one without what is described; take a '
-            'preset such as small_minilm or people'
+            'activities: expected a network with text.backbone or text.word_vectors, by which '
+            'sentences are compared, or with audio.backbone, which knows sounds; got one without '
+            'what is described; take a preset such as small_minilm or people'
         )
 
 
@@ -144,7 +144,8 @@ def add_sounds(system: ActivityRecognitionSystem, activities: Sequence[Activity]
 
 def _speaks(activities: Sequence[Activity], model: ModelConfig) -> bool:
     written = any(activity.words for activity in activities)
-    return written and 'text' in model.modalities and bool(model.text.backbone)
+    compares = bool(model.text.backbone or model.text.word_vectors)
+    return written and 'text' in model.modalities and compares
 
 
 def _sounds(activities: Sequence[Activity], model: ModelConfig) -> bool:

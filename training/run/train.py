@@ -421,7 +421,7 @@ def _say_what_is_used(config: TrainConfig, dataset: Dataset, console: Console | 
 def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, ModelConfig]:
     """Train the tokenizer, and give the model its labels and no more token ids than there are.
 
-    A text backbone brings its own tokenizer.
+    A text backbone brings its own tokenizer, and so do word vectors.
 
     Args:
         model: of the recipe.
@@ -434,8 +434,12 @@ def fit_to_data(model: ModelConfig, dataset: Dataset) -> tuple[TextTokenizer, Mo
         )
     if model.text.backbone:
         return read_tokenizer(model.text), dataclasses.replace(model, labels=dataset.labels)
-    tokenizer = train_tokenizer(
-        dataset.texts(), vocab_size=model.text.vocab_size, max_length=model.text.max_length
+    tokenizer = (
+        read_tokenizer(model.text)
+        if model.text.word_vectors
+        else train_tokenizer(
+            dataset.texts(), vocab_size=model.text.vocab_size, max_length=model.text.max_length
+        )
     )
     text: TextConfig = dataclasses.replace(model.text, vocab_size=max(16, tokenizer.vocab_size))
     return tokenizer, dataclasses.replace(model, labels=dataset.labels, text=text)

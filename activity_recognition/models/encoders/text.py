@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+from transformers.modeling_outputs import BaseModelOutput
 
 from activity_recognition.config import ModelConfig, TextConfig
 from activity_recognition.models.backbones import TextBackbone
@@ -52,6 +53,8 @@ class TextTransformer(Encoder):
         if text.backbone:
             self.encoder = TextBackbone(text)
             width = self.encoder.width
+        elif text.word_vectors:
+            self.encoder, width = WordVectors(text, config.dropout), text.width
         else:
             self.encoder, width = _from_scratch(text, config.dropout), text.width
         self.project = nn.Linear(width, config.hidden_dim)
@@ -86,11 +89,12 @@ class TextTransformer(Encoder):
         """
         del held
         text = self.config.text
+        depth = 0 if text.word_vectors else text.depth
         per_block = PER_MULTIPLY_ADD * BLOCK_WEIGHTS * text.width**2 * length
         unread = (text.vocab_size - length + text.max_length - length) * text.width
         encoder = Work(
-            products=text.depth * per_block + PER_MULTIPLY_ADD * self.project.weight.numel(),
-            attention=text.depth * attention_operations(length, length, text.width),
+            products=depth * per_block + PER_MULTIPLY_ADD * self.project.weight.numel(),
+            attention=depth * attention_operations(length, length, text.width),
             weight_bytes=bytes_of(self) - FLOAT_BYTES * unread,
         )
         return {'text encoder': encoder}
@@ -142,6 +146,31 @@ def _from_scratch(text: TextConfig, dropout: float) -> nn.Module:
     )
     encoder: nn.Module = BertModel(settings, add_pooling_layer=False)
     return encoder
+
+
+class WordVectors(nn.Module):
+    """Frozen vectors of subword tokens, in place of a transformer."""
+
+    def __init__(self, text: TextConfig, dropout: float) -> None:
+        """Begin with random ones; ``models.pretrained.load_backbones`` brings those that are known.
+
+        Args:
+            text: of the network.
+            dropout: share of the numbers that are not seen in training.
+        """
+        super().__init__()
+        self.table = nn.Embedding(text.vocab_size, text.width).requires_grad_(False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> BaseModelOutput:
+        """Return the vectors as ``last_hidden_state``, (U, L, W), as a transformer does.
+
+        Args:
+            input_ids: int64 (U, L).
+            attention_mask: of no meaning here.
+        """
+        del attention_mask
+        return BaseModelOutput(last_hidden_state=self.dropout(self.table(input_ids)))
 
 
 class UtteranceStep(nn.Module):
