@@ -94,7 +94,18 @@ def backbone_lines(model: ModelConfig) -> list[str]:
                 f'- Encoder of {name}: begins with {_code(elsewhere)}, '
                 f'{_training(part.trained_layers)}; its licence holds.'
             )
+        if words := getattr(part, 'word_vectors', ''):
+            lines.append(
+                f'- Words: {part.vocab_size} vectors distilled from {_known(words)}, frozen; '
+                'its licence holds.'
+            )
     return lines
+
+
+def _known(name: str) -> str:
+    """Name a network with its authors and licence, where it is registered."""
+    entry = register().get(name)
+    return f'{plain(entry.attribution)} ({plain(entry.licence)})' if entry else _code(name)
 
 
 def _in_front(name: str, entry: WeightsEntry) -> str:

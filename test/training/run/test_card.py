@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -68,3 +69,16 @@ def test_a_frozen_network_in_front_is_named_with_its_licence_and_how_to_get_it()
     assert '`activity-recognition weights fetch yamnet`' in line
     assert f'`{identity("yamnet")}`' in line
     assert '- In front' not in card()
+
+
+@pytest.mark.parametrize(
+    ('name', 'shown'), [('minilm', r'all-MiniLM.* \(Apache-2.0\)'), ('/nets/bert', '`/nets/bert`')]
+)
+def test_where_word_vectors_come_from_is_said(name: str, shown: str):
+    text = dataclasses.replace(TINY.text, word_vectors=name)
+    lines = card(model=dataclasses.replace(TINY, text=text)).splitlines()
+    (line,) = (row for row in lines if row.startswith('- Words'))
+    assert re.fullmatch(
+        rf'- Words: 64 vectors distilled from {shown}.*, frozen; its licence holds\.', line
+    )
+    assert '- Words' not in card()
