@@ -42,6 +42,8 @@ FRAME_HZ = 15.0
 BETWEEN_S = 0.4
 """How long somebody takes from the last pose of a stretch to the first of the next, seconds."""
 S_PER_WORD = 0.35
+BEFOREHAND_S = 0.5
+"""Somebody speaks of a stretch this long before or after it begins, at most."""
 _FAINT = 1e-3
 """Level of the noise that is always heard."""
 
@@ -62,6 +64,9 @@ class ComposingConfig(Ranged):
     wrong_sound: float = setting(0.1, low=0.0, high=1.0)
     """Chance that the sound is that of another label."""
     wrong_words: float = setting(0.1, low=0.0, high=1.0)
+    shortest_pause_s: float = setting(1.0, low=0.0, high=60.0)
+    longest_pause_s: float = setting(4.0, low=0.0, high=60.0)
+    """Between two things that are said of one stretch."""
     noise: float = setting(0.06, low=0.0, high=1.0)
     """Largest standard deviation of the detector's noise in a recording, a share of the trunk."""
     missing: float = setting(0.2, low=0.0, high=1.0)
@@ -327,16 +332,23 @@ def _words(
     config: ComposingConfig,
     rng: np.random.Generator,
 ) -> tuple[Cue, ...]:
-    """Draw what is said and when: within its stretch."""
+    """Draw what is said and when: as its stretch begins, and again while it lasts."""
     cues: list[Cue] = []
+    said_until_s = 0.0
     for stretch in stretches:
         if rng.random() < config.no_words:
             continue
-        text = _said(_partner(stretch.label, sources, config.wrong_words, rng), sources, rng)
-        length_s = min(S_PER_WORD * len(text.split()), stretch.movement.duration_s)
-        spare_s = stretch.movement.duration_s - length_s
-        start_s = stretch.start_s + float(rng.uniform(0, 0.5)) * spare_s
-        cues.append(Cue(start_s=start_s, end_s=start_s + length_s, text=text, line=len(cues) + 1))
+        start_s = stretch.start_s + float(rng.uniform(-BEFOREHAND_S, BEFOREHAND_S))
+        while True:
+            text = _said(_partner(stretch.label, sources, config.wrong_words, rng), sources, rng)
+            start_s = max(start_s, said_until_s)
+            end_s = start_s + S_PER_WORD * len(text.split())
+            if end_s > stretch.end_s:
+                break
+            cues.append(Cue(start_s=start_s, end_s=end_s, text=text, line=len(cues) + 1))
+            said_until_s = end_s
+            pause_s = rng.uniform(config.shortest_pause_s, config.longest_pause_s)
+            start_s = end_s + float(pause_s)
     return tuple(cues)
 
 
