@@ -211,6 +211,22 @@ class CrossModalAttention(nn.Module):
         present = [memories[m].present for m in self.order]
         return Fused(features, states, list(knots.states.unbind(2)), present)
 
+    def own_states(self, memories: Mapping[Modality, Memory]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the states (B, Q, D) of :meth:`forward`, and presence, without fusing.
+
+        Args:
+            memories: of each modality.
+        """
+        seen = [memories[m] for m in self.order]
+        ages_s = torch.stack([memory.state_age_s for memory in seen], dim=-1)
+        horizons_s = ages_s.new_tensor([self.horizon(m) for m in self.order])
+        knots = age_knots(ages_s, horizons_s).unbind(-2)
+        states = [
+            self.layers(m).begin(memory.state, age, memory.present)
+            for m, memory, age in zip(self.order, seen, knots, strict=True)
+        ]
+        return states, [memory.present for memory in seen]
+
     def fuse_cached(
         self,
         newest: Tensor,

@@ -6,7 +6,7 @@ D width. The batch's keys are listed in :data:`BATCH_KEYS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,11 +65,9 @@ order of arrival; masks are False for padding and, in the spectrogram, for holes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ModelOutput:
-    """Answers of the network per decision, as raw logits, float32 or wider even under autocast."""
+class HeadOutput:
+    """Answers of the modalities' own heads per decision, as raw logits like the fused ones."""
 
-    logits: Tensor
-    """(B, Q, C), fused."""
     unimodal: dict[Modality, Tensor]
     """(B, Q, C) per modality, from its newest token alone, at its temperature where the network is
     a product of experts; meaningless where absent."""
@@ -77,6 +75,14 @@ class ModelOutput:
     """bool (B, Q)."""
     states: dict[Modality, Tensor]
     """(B, Q, D) per modality, what its own head sees; meaningless where absent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelOutput(HeadOutput):
+    """Answers of the network per decision, as raw logits, float32 or wider even under autocast."""
+
+    logits: Tensor
+    """(B, Q, C), fused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,12 +156,13 @@ class ActivityRecognitionSystem(nn.Module):
     @property
     def encoders(self) -> dict[Modality, Encoder]:
         """The encoder of each modality."""
-        found: dict[Modality, Encoder] = {}
-        for modality in self.modalities:
-            encoder = self.get_submodule(f'{modality}_encoder')
-            assert isinstance(encoder, Encoder)
-            found[modality] = encoder
-        return found
+        return {modality: self.encoder(modality) for modality in self.modalities}
+
+    def encoder(self, modality: Modality) -> Encoder:
+        """Return the encoder of one modality of the network."""
+        encoder = getattr(self, f'{modality}_encoder')
+        assert isinstance(encoder, Encoder)
+        return encoder
 
     @property
     def windows_s(self) -> dict[Modality, float]:
@@ -180,10 +187,26 @@ class ActivityRecognitionSystem(nn.Module):
         """
         return self.forward_detailed(batch).logits
 
-    def forward_detailed(self, batch: Mapping[str, Tensor]) -> ModelOutput:
-        """Return fused and unimodal logits and presence for every decision of the batch."""
+    def forward_detailed(
+        self, batch: Mapping[str, Tensor], *, encoders_learn: bool = True
+    ) -> ModelOutput:
+        """Return fused and unimodal logits and presence for every decision of the batch.
+
+        Args:
+            batch: with :data:`BATCH_KEYS`.
+            encoders_learn: whether gradients reach the encoders; without, less is computed.
+        """
         check_batch(batch, self.modalities, self.config)
-        return self.decide(self.encode(batch), batch)
+        return self.decide(self.encode(batch, learn=encoders_learn), batch)
+
+    def forward_heads(self, batch: Mapping[str, Tensor]) -> HeadOutput:
+        """Return what :meth:`forward_detailed` does but for the fused logits, for less."""
+        check_batch(batch, self.modalities, self.config)
+        outputs = [
+            self._heads(*self.cross_attention.own_states(memories))
+            for memories in self._memories_by_chunk(self.encode(batch), batch)
+        ]
+        return HeadOutput(**_joined(outputs))
 
     def decide(self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]) -> ModelOutput:
         """Answer every decision of the batch from tokens of :meth:`encode`, masked at will.
@@ -192,12 +215,9 @@ class ActivityRecognitionSystem(nn.Module):
             tokens: of each modality.
             batch: stamps and arrivals of the decisions.
         """
-        stamps, arrivals = batch['decision_stamps'], batch['decision_arrivals']
-        outputs = [
-            self._decide(tokens, stamps[:, part], arrivals[:, part])
-            for part in _chunks(stamps.shape[1])
-        ]
-        return outputs[0] if len(outputs) == 1 else _joined(outputs)
+        outputs = [self.classify(memories) for memories in self._memories_by_chunk(tokens, batch)]
+        logits = torch.cat([output.logits for output in outputs], dim=1)
+        return ModelOutput(logits=logits, **_joined(outputs))
 
     def presence(self, batch: Mapping[str, Tensor]) -> dict[Modality, Tensor]:
         """Tell of which modalities each decision sees something, bool (B, Q), without encoding."""
@@ -255,14 +275,20 @@ class ActivityRecognitionSystem(nn.Module):
         ]
         return output.logits, answers
 
-    def encode(self, batch: Mapping[str, Tensor]) -> dict[Modality, Tokens]:
-        """Encode every sample of the batch once."""
+    def encode(self, batch: Mapping[str, Tensor], *, learn: bool = True) -> dict[Modality, Tokens]:
+        """Encode every sample of the batch once.
+
+        Args:
+            batch: with :data:`BATCH_KEYS`.
+            learn: whether gradients reach the encoders.
+        """
         width = self.config.hidden_dim
         empty = self.classifier.weight.new_zeros(len(batch['decision_stamps']), 0, width)
         result = {}
         for modality, encoder in self.encoders.items():
             stamps, arrivals, mask = (batch[key] for key in SPEC[modality].time_keys)
-            tokens = encoder.encode(batch) if stamps.shape[1] else empty
+            with torch.set_grad_enabled(learn and torch.is_grad_enabled()):
+                tokens = encoder.encode(batch) if stamps.shape[1] else empty
             passed = scaled_gradient(tokens, self.fused_gradient)
             keys, values = self.cross_attention.project(modality, passed)
             result[modality] = Tokens(tokens, keys, values, stamps, arrivals, mask)
@@ -271,16 +297,12 @@ class ActivityRecognitionSystem(nn.Module):
     def classify(self, memories: Mapping[Modality, Memory]) -> ModelOutput:
         """Decide from what is visible of each modality; the same for a recording and a stream."""
         fused = self.cross_attention(memories, gradient=self.fused_gradient)
-        logits, own = self.classifier_logits(fused), self.own_logits(fused)
+        logits, heads = self.classifier_logits(fused), self._heads(fused.states, fused.present)
         if self.experts is not None:
-            # Each by itself: the loss of one head sends not even zeros to another.
-            own = [head / t for head, t in zip(own, self.experts.temperatures, strict=True)]
-            logits = self._product(self.experts, torch.stack(own), fused, logits)
+            own = torch.stack(list(heads.unimodal.values()))
+            logits = self._product(self.experts, own, fused, logits)
         return ModelOutput(
-            logits=logits,
-            unimodal=dict(zip(self.modalities, own, strict=True)),
-            present=dict(zip(self.modalities, fused.present, strict=True)),
-            states=dict(zip(self.modalities, fused.states, strict=True)),
+            logits=logits, unimodal=heads.unimodal, present=heads.present, states=heads.states
         )
 
     def read_out(self, fused: Fused) -> Tensor:
@@ -291,7 +313,7 @@ class ActivityRecognitionSystem(nn.Module):
         Args:
             fused: of all modalities.
         """
-        logits, own = self.classifier_logits(fused), self.own_logits(fused)
+        logits, own = self.classifier_logits(fused), self.own_logits(fused.states)
         if self.experts is None:
             return torch.stack((logits, *own))
         heads = self.experts.at_temperatures(torch.stack(own))
@@ -302,12 +324,23 @@ class ActivityRecognitionSystem(nn.Module):
         """Return what the classifier makes of all modalities' features, (..., C)."""
         return _at_least_float32(self.classifier(fused.features))
 
-    def own_logits(self, fused: Fused) -> list[Tensor]:
-        """Return what each modality's own head makes of its state, (..., C) each."""
+    def own_logits(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """Return what each modality's own head makes of its state (..., D), (..., C) each."""
         return [
             _at_least_float32(self.unimodal_heads[m.value](state))
-            for m, state in zip(self.modalities, fused.states, strict=True)
+            for m, state in zip(self.modalities, states, strict=True)
         ]
+
+    def _heads(self, states: Sequence[Tensor], present: Sequence[Tensor]) -> HeadOutput:
+        own = self.own_logits(states)
+        if self.experts is not None:
+            # Each by itself: the loss of one head sends not even zeros to another.
+            own = [head / t for head, t in zip(own, self.experts.temperatures, strict=True)]
+        return HeadOutput(
+            unimodal=dict(zip(self.modalities, own, strict=True)),
+            present=dict(zip(self.modalities, present, strict=True)),
+            states=dict(zip(self.modalities, states, strict=True)),
+        )
 
     def _product(
         self, experts: ProductOfExperts, heads: Tensor, fused: Fused, residual: Tensor
@@ -322,11 +355,6 @@ class ActivityRecognitionSystem(nn.Module):
         )
         return logits
 
-    def _decide(
-        self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor
-    ) -> ModelOutput:
-        return self.classify(self._memories(tokens, stamps_ns, arrivals_ns))
-
     def fuse(self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]) -> Fused:
         """Return what heads and classifier see at every decision of the batch, of (B, Q).
 
@@ -337,6 +365,14 @@ class ActivityRecognitionSystem(nn.Module):
         memories = self._memories(tokens, batch['decision_stamps'], batch['decision_arrivals'])
         fused: Fused = self.cross_attention(memories)
         return fused
+
+    def _memories_by_chunk(
+        self, tokens: Mapping[Modality, Tokens], batch: Mapping[str, Tensor]
+    ) -> Iterator[dict[Modality, Memory]]:
+        """Yield what decisions that follow each other see; at least once, possibly none."""
+        stamps, arrivals = batch['decision_stamps'], batch['decision_arrivals']
+        for part in _chunks(stamps.shape[1]):
+            yield self._memories(tokens, stamps[:, part], arrivals[:, part])
 
     def _memories(
         self, tokens: Mapping[Modality, Tokens], stamps_ns: Tensor, arrivals_ns: Tensor
@@ -353,19 +389,20 @@ class ActivityRecognitionSystem(nn.Module):
         tokens = tokens.select(tokens.mask[0].nonzero()[:, 0])
         bounds = torch.stack((arrivals_ns.amin(), arrivals_ns.amax()))
         first, last = torch.searchsorted(tokens.arrivals_ns[0], bounds, right=True).tolist()
-        return tokens.select(slice(max(0, first - self.max_tokens[modality]), last))
+        return tokens.select(slice(max(0, first - self.encoder(modality).max_tokens), last))
 
     def _remember(
         self, modality: Modality, tokens: Tokens, stamps_ns: Tensor, arrivals_ns: Tensor
     ) -> Memory:
+        encoder = self.encoder(modality)
         seen = visible(
             stamps_ns,
             arrivals_ns,
             tokens.stamps_ns,
             tokens.arrivals_ns,
             tokens.mask,
-            window_s=self.windows_s[modality],
-            max_tokens=self.max_tokens[modality],
+            window_s=encoder.window_s,
+            max_tokens=encoder.max_tokens,
         )
         age_s = ages_s(stamps_ns, tokens.stamps_ns, self.classifier.weight.dtype)
         if not seen.shape[-1]:
@@ -409,19 +446,15 @@ def check_batch(
             )
 
 
-def _joined(parts: Sequence[ModelOutput]) -> ModelOutput:
-    """Join the answers to decisions that follow each other."""
-
-    def joined(name: str) -> dict[Modality, Tensor]:
-        found: dict[Modality, Tensor] = getattr(parts[0], name)
-        return {m: torch.cat([getattr(part, name)[m] for part in parts], dim=1) for m in found}
-
-    return ModelOutput(
-        logits=torch.cat([part.logits for part in parts], dim=1),
-        unimodal=joined('unimodal'),
-        present=joined('present'),
-        states=joined('states'),
-    )
+def _joined(parts: Sequence[HeadOutput]) -> dict[str, dict[Modality, Tensor]]:
+    """Join the fields of the heads' answers to decisions that follow each other."""
+    return {
+        name: {
+            modality: torch.cat([getattr(part, name)[modality] for part in parts], dim=1)
+            for modality in getattr(parts[0], name)
+        }
+        for name in ('unimodal', 'present', 'states')
+    }
 
 
 def _at_least_float32(logits: Tensor) -> Tensor:

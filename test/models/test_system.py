@@ -6,6 +6,7 @@ import torch
 
 from activity_recognition.errors import ShapeError
 from activity_recognition.modalities import modalities_of
+from activity_recognition.models.attention import QUERY_CHUNK
 from activity_recognition.models.system import batch_keys
 from activity_recognition.types import MODALITIES, Modality, Status, to_ns
 from factories.batches import mask, pad, random_batch, remove, scramble
@@ -274,3 +275,24 @@ def test_reach_and_windows_add_up(exact_system):
         Modality.TEXT: 5.0,
     }
     assert to_ns(audio) > 0
+
+
+@pytest.mark.parametrize('decisions', [0, 5, QUERY_CHUNK + 3])
+def test_the_heads_say_the_same_without_the_fusion(exact_system, decisions):
+    batch = random_batch(TINY, rows=2, decisions=decisions)
+    expected, found = exact_system.forward_detailed(batch), exact_system.forward_heads(batch)
+    for name in ('unimodal', 'present', 'states'):
+        for modality, value in getattr(expected, name).items():
+            assert torch.equal(getattr(found, name)[modality], value), (name, modality)
+
+
+def test_encoders_that_do_not_learn_say_the_same_and_get_no_gradient():
+    system = make_system(TINY, dtype=torch.float64)
+    batch = random_batch(TINY, rows=2)
+    learning = system.forward_detailed(batch).logits
+    found = system.forward_detailed(batch, encoders_learn=False).logits
+    torch.testing.assert_close(found, learning, atol=1e-12, rtol=0)
+    found.pow(3).sum().backward()
+    encoders = [p for encoder in system.encoders.values() for p in encoder.parameters()]
+    assert all(p.grad is None for p in encoders)
+    assert system.cross_attention.null_key_value.grad.any()

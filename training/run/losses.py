@@ -82,7 +82,7 @@ class DenseLoss(nn.Module):
 
     def forward(
         self,
-        logits: Tensor,
+        logits: Tensor | None,
         unimodal: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
         targets: Tensor,
@@ -91,7 +91,7 @@ class DenseLoss(nn.Module):
         """Return the term ``fused`` and one for each modality, by its name; scalars.
 
         Args:
-            logits: fused logits, (B, Q, C).
+            logits: fused logits, (B, Q, C); None leaves their term out.
             unimodal: logits of each modality's own head, (B, Q, C).
             present: where each modality has something inside its window, bool (B, Q).
             targets: classes, (B, Q); IGNORE where a decision does not count.
@@ -99,10 +99,13 @@ class DenseLoss(nn.Module):
                 batches together; of this batch alone where None.
         """
         counts = counts or self.counts(present, targets)
-        answers = {'fused': logits, **{m.value: own for m, own in unimodal.items()}}
+        answers = {m.value: own for m, own in unimodal.items()}
+        if logits is not None:
+            answers = {'fused': logits, **answers}
+        asked = _asked(present, targets)
         return {
-            name: mean_of(self._sum(answers[name], asked), counts[name])
-            for name, asked in _asked(present, targets).items()
+            name: mean_of(self._sum(answer, asked[name]), counts[name])
+            for name, answer in answers.items()
         }
 
     def counts(self, present: Mapping[Modality, Tensor], targets: Tensor) -> dict[str, Tensor]:

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from activity_recognition.modalities import DEFAULT_MODALITIES
-from activity_recognition.models.system import ActivityRecognitionSystem, ModelOutput
+from activity_recognition.models.system import (
+    ActivityRecognitionSystem,
+    HeadOutput,
+    ModelOutput,
+)
 from activity_recognition.training.config import TrainConfig
 from activity_recognition.training.run.alignment import ContrastiveAlignment
 from activity_recognition.training.run.losses import DenseLoss
@@ -22,9 +27,14 @@ from activity_recognition.training.run.self_distillation import (
 )
 from activity_recognition.types import Modality
 
+Output = TypeVar('Output', bound=HeadOutput)
+
 
 class TrainingLoss(nn.Module):
-    """The weighted sum of all terms; one whose weight is 0 sends no gradient anywhere."""
+    """The weighted sum of all terms; one whose weight is 0 sends no gradient anywhere.
+
+    What is asked of the fused logits is left out where nothing is to learn from it.
+    """
 
     def __init__(
         self,
@@ -58,25 +68,38 @@ class TrainingLoss(nn.Module):
         """Factors on the losses of the modalities' own heads, 1 where one is not named; one whose
         factor is 0 is not trained by its loss."""
 
+    @property
+    def needs_fused(self) -> bool:
+        """Whether any term with a weight is asked of the fused logits."""
+        return bool(self.settings.fused_weight or self.settings.agreement_weight)
+
+    @property
+    def trains_encoders(self) -> bool:
+        """Whether any term with a weight sends its gradient into the encoders."""
+        settings = self.settings
+        own = settings.unimodal_weight, settings.contrast_weight, settings.agreement_weight
+        return any(own) or bool(settings.fused_weight and settings.fused_gradient)
+
     def forward(
         self,
-        output: ModelOutput,
+        output: HeadOutput,
         batch: Mapping[str, Tensor],
         counts: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Return ``total``, and its terms without their gradient; scalars.
 
         Args:
-            output: of the network.
+            output: of the network; with the fused logits where :attr:`needs_fused` says so.
             batch: with ``targets`` and ``decision_stamps``, (B, Q).
             counts: by what the terms' sums are divided, as :meth:`counts` returns it, for several
                 batches together; of this batch alone where None.
         """
         counts = counts or self.counts(output.present, batch)
         settings, targets = self.settings, batch['targets']
-        probabilities = output.logits, output.unimodal, output.present, targets
-        terms: dict[str, Tensor] = self.dense(*probabilities, counts)
-        parts = [(settings.fused_weight, terms['fused'])]
+        logits = output.logits if isinstance(output, ModelOutput) else None
+        heads = output.unimodal, output.present, targets
+        terms: dict[str, Tensor] = self.dense(logits, *heads, counts)
+        parts = [(settings.fused_weight, terms['fused'])] if logits is not None else []
         for modality in output.unimodal:
             factor = self.modality_weights.get(modality, 1.0)
             parts.append((settings.unimodal_weight * factor, terms[modality.value]))
@@ -87,7 +110,8 @@ class TrainingLoss(nn.Module):
             )
             parts.append((settings.contrast_weight, terms['contrast']))
         if 'agreement' in counts:
-            terms['agreement'] = self_distillation_kl(*probabilities, counts['agreement'])
+            assert logits is not None
+            terms['agreement'] = self_distillation_kl(logits, *heads, counts['agreement'])
             parts.append((settings.agreement_weight, terms['agreement']))
         weighted = [weight * term for weight, term in parts if weight]
         # Whatever wraps modules looks for the parameters behind everything that comes out.
@@ -140,11 +164,18 @@ class TrainingModel(nn.Module):
                 them for each; of this one alone where None.
         """
         self.system.fused_gradient = self.loss.settings.fused_gradient
-        output = self._with_raw_heads(self.system.forward_detailed(batch))
-        losses: dict[str, Tensor] = self.loss(output, batch, counts)
+        losses: dict[str, Tensor] = self.loss(
+            self._with_raw_heads(self._answers(batch)), batch, counts
+        )
         return losses
 
-    def _with_raw_heads(self, output: ModelOutput) -> ModelOutput:
+    def _answers(self, batch: Mapping[str, Tensor]) -> HeadOutput:
+        """Run as much of the network as the loss needs."""
+        if not self.loss.needs_fused:
+            return self.system.forward_heads(batch)
+        return self.system.forward_detailed(batch, encoders_learn=self.loss.trains_encoders)
+
+    def _with_raw_heads(self, output: Output) -> Output:
         """Undo the heads' temperatures, which training would learn away."""
         experts = self.system.experts
         if experts is None:

@@ -149,3 +149,42 @@ def test_every_crop_is_dealt_once_and_nobody_goes_empty(crops: int, processes: i
     if stand_in is not None:
         batch = load_batch(segments, [stand_in], config, TINY, PRECISION)
         assert (batch['targets'] == IGNORE).all()
+
+
+def test_where_the_fused_logits_teach_nothing_they_are_not_computed():
+    model = make_model(dataclasses.replace(CONFIG, fused_weight=0.0, unimodal_weight=1.0))
+    calls: list[object] = []
+    for part in (model.system.cross_attention, model.system.classifier):
+        part.register_forward_hook(lambda *call: calls.append(call))
+    losses = model(make_batch())
+    assert 'fused' not in losses
+    assert not calls
+    own = sum(losses[m.value] for m in MODALITIES)
+    torch.testing.assert_close(losses['total'].detach(), own)
+
+
+def test_what_joins_the_modalities_alone():
+    config = dataclasses.replace(CONFIG, unimodal_weight=0.0, fused_gradient=0.0)
+    model, batch = make_model(config), make_batch()
+    model(batch)['total'].backward()
+    names = moved(model)
+    assert any(name.startswith('system.cross_attention') for name in names)
+    frozen = (*ENCODERS, 'system.unimodal_heads')
+    assert not any(name.startswith(frozen) for name in names)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'expected'),
+    [
+        ({}, True),
+        ({'unimodal_weight': 0.0}, True),
+        ({'unimodal_weight': 0.0, 'fused_gradient': 0.0}, False),
+        ({'unimodal_weight': 0.0, 'fused_gradient': 0.0, 'contrast_weight': 0.1}, True),
+        ({'unimodal_weight': 0.0, 'fused_gradient': 0.0, 'agreement_weight': 0.1}, True),
+    ],
+)
+def test_which_settings_train_the_encoders(settings: dict[str, float], expected: bool):
+    model, batch = make_model(dataclasses.replace(CONFIG, **settings)), make_batch()
+    assert model.loss.trains_encoders == expected
+    model(batch)['total'].backward()
+    assert any(name.startswith(ENCODERS) for name in moved(model)) == expected
