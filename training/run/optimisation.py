@@ -13,6 +13,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from activity_recognition.errors import ConfigError
 
+FUSED_ON = ('cpu', 'cuda')
+"""Devices on which one operator moves all weights, instead of a dozen for each."""
+
 _LEAST_SCALE = 1.0
 """Of gradients in fp16; where this is still too much, it is not the scale that is wrong."""
 
@@ -145,7 +148,14 @@ def make_optimiser(
         ],
         lr=config.learning_rate,
         betas=(0.9, 0.98),
+        fused=True if _has_fused_kernels(module) else None,
     )
+
+
+def _has_fused_kernels(module: nn.Module) -> bool:
+    """Return whether one operator can move all weights: some devices lack it."""
+    devices = {parameter.device.type for parameter in module.parameters()}
+    return devices <= set(FUSED_ON)
 
 
 def learning_rate_at(done: float, config: OptimisationConfig) -> float:
@@ -168,7 +178,8 @@ def make_average(module: nn.Module, decay: float) -> AveragedModel:
     """Return an exponential moving average of a module's weights and buffers.
 
     The decay is ``min(decay, (1 + n) / (10 + n))`` after n updates, so that the random weights of
-    the beginning are forgotten however short the run is.
+    the beginning are forgotten however short the run is. Frozen weights are those of the module
+    itself, not copies.
 
     Args:
         module: whose weights are averaged.
@@ -181,10 +192,18 @@ def make_average(module: nn.Module, decay: float) -> AveragedModel:
     ) -> None:
         count = int(num_averaged)
         weight = 1 - min(decay, (1 + count) / (10 + count))
+        means, values = [], []
         for mean, value in zip(averaged, current, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, weight)
-            else:
+            if not mean.is_floating_point():
                 mean.copy_(value)
+            elif mean.data_ptr() != value.data_ptr():
+                means.append(mean)
+                values.append(value)
+        if means:
+            torch._foreach_lerp_(means, values, weight)
 
-    return AveragedModel(module, multi_avg_fn=update, use_buffers=True)
+    average = AveragedModel(module, multi_avg_fn=update, use_buffers=True)
+    for mean, parameter in zip(average.module.parameters(), module.parameters(), strict=True):
+        if not parameter.requires_grad:
+            mean.data = parameter.data
+    return average

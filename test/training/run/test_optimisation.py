@@ -118,3 +118,24 @@ def test_fp16_that_no_scale_helps_is_refused():
     moved = Optimisation(module, module, CONFIG, scaler=scaler)
     with pytest.raises(ConfigError, match='finite gradient'):
         moved.backward(module(torch.full((1, 1), torch.nan)).sum())
+
+
+def test_the_average_has_no_copy_of_what_is_frozen():
+    module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2))
+    module[0].requires_grad_(False)
+    average = make_average(module, 0.5)
+    of = average.module
+    assert of[0].weight.data_ptr() == module[0].weight.data_ptr()
+    assert of[2].weight.data_ptr() != module[2].weight.data_ptr()
+    for _ in range(20):
+        average.update_parameters(module)
+    frozen, before = module[0].weight.clone(), of[2].weight.clone()
+    with torch.no_grad():
+        module[2].weight.add_(1.0)
+        module[1].running_mean.add_(2.0)
+        module[1].num_batches_tracked.add_(3)
+    average.update_parameters(module)
+    assert torch.equal(of[0].weight, frozen)
+    torch.testing.assert_close(of[2].weight, before + 0.5)
+    torch.testing.assert_close(of[1].running_mean, torch.ones(2))
+    assert of[1].num_batches_tracked == 3
