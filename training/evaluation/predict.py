@@ -6,7 +6,7 @@ T frames, Q decisions, C classes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,10 +17,15 @@ from torch import Tensor
 
 from activity_recognition.inference.precision import Precision
 from activity_recognition.models.system import ActivityRecognitionSystem, ModelOutput, Tokens
+from activity_recognition.training.data.crops import collate
 from activity_recognition.training.data.segments import LabelledSegment
 from activity_recognition.types import Modality
 
 Combination = tuple[Modality, ...]
+
+AT_ONCE = 1024
+"""Samples of a modality, or decisions, of all segments of one pass, with their padding; a longer
+segment has a pass of its own."""
 
 
 def combinations_of(modalities: Sequence[Modality]) -> tuple[Combination, ...]:
@@ -84,15 +89,68 @@ def predict_segment(
         chosen: combinations of modalities to decide with.
         precision: where and how to compute.
     """
-    system.eval()
-    batch = to_tensors(segment.batch(), precision.device)
-    result = {}
+    return _predict([segment], segment.batch(), system, chosen, precision)[0]
+
+
+def predict_segments(
+    system: ActivityRecognitionSystem,
+    segments: Sequence[LabelledSegment],
+    chosen: Sequence[Combination],
+    precision: Precision,
+) -> Iterator[dict[Combination, Prediction]]:
+    """Yield what :func:`predict_segment` returns of each segment, but for rounding.
+
+    Short ones share a pass, which takes little longer than one of them would.
+
+    Args:
+        system: the network; put into evaluation mode.
+        segments: tokenised ones.
+        chosen: combinations of modalities to decide with.
+        precision: where and how to compute.
+    """
+    for some in _side_by_side(segments):
+        batches = [segment.batch() for segment in some]
+        arrays = batches[0]  # not copied where it is alone, as that is what long ones are
+        if len(some) > 1:
+            arrays = collate([{key: value[0] for key, value in one.items()} for one in batches])
+        yield from _predict(some, arrays, system, chosen, precision)
+
+
+def _side_by_side(segments: Sequence[LabelledSegment]) -> Iterator[list[LabelledSegment]]:
+    """Yield segments that follow each other and, padded, are not too much for one pass."""
+    some: list[LabelledSegment] = []
+    longest = 0
+    for segment in segments:
+        length = max(len(segment.decision_stamps), *map(segment.length, segment.modalities))
+        longest = max(longest, length)
+        if some and longest * (len(some) + 1) > AT_ONCE:
+            yield some
+            some, longest = [], length
+        some.append(segment)
+    if some:
+        yield some
+
+
+def _predict(
+    segments: Sequence[LabelledSegment],
+    arrays: Mapping[str, NDArray[np.generic]],
+    system: ActivityRecognitionSystem,
+    chosen: Sequence[Combination],
+    precision: Precision,
+) -> list[dict[Combination, Prediction]]:
+    """Decide over segments that are the rows of a batch."""
+    if system.training:  # to go through all modules for each segment takes longer than some do
+        system.eval()
+    batch = to_tensors(arrays, precision.device)
+    found: list[dict[Combination, Prediction]] = [{} for _ in segments]
     with torch.inference_mode(), precision.autocast():
         tokens = system.encode(batch)
         for combination in chosen:
             visible = {m: _hidden(t, m not in combination) for m, t in tokens.items()}
-            result[combination] = _collect(system.decide(visible, batch), segment)
-    return result
+            output = system.decide(visible, batch)
+            for row, segment in enumerate(segments):
+                found[row][combination] = _collect(output, segment, row)
+    return found
 
 
 def _hidden(tokens: Tokens, hide: bool) -> Tokens:
@@ -102,11 +160,12 @@ def _hidden(tokens: Tokens, hide: bool) -> Tokens:
     return dataclasses.replace(tokens, mask=torch.zeros_like(tokens.mask))
 
 
-def _collect(output: ModelOutput, segment: LabelledSegment) -> Prediction:
+def _collect(output: ModelOutput, segment: LabelledSegment, row: int) -> Prediction:
+    own = row, slice(len(segment.decision_stamps))  # what follows is padding
     return Prediction(
-        logits=output.logits[0].float().cpu(),
-        unimodal={m: value[0].float().cpu() for m, value in output.unimodal.items()},
-        present={m: value[0].cpu().numpy() for m, value in output.present.items()},
+        logits=output.logits[own].float().cpu(),
+        unimodal={m: value[own].float().cpu() for m, value in output.unimodal.items()},
+        present={m: value[own].cpu().numpy() for m, value in output.present.items()},
         stamps_ns=segment.decision_stamps,
         targets=segment.targets,
     )

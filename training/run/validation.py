@@ -19,7 +19,7 @@ from activity_recognition.training.data.targets import number_spans
 from activity_recognition.training.evaluation.classification import confusion_matrix, summarise
 from activity_recognition.training.evaluation.predict import (
     Prediction,
-    predict_segment,
+    predict_segments,
 )
 from activity_recognition.training.run.modality_progress import HeadScore
 from activity_recognition.training.run.processes import Peers
@@ -100,8 +100,8 @@ def validate(
     peers = peers or Peers(None)
     modalities = system.modalities
     predictions = [
-        predict_segment(system, segment, [modalities], precision)[modalities]
-        for segment in peers.share(segments)
+        found[modalities]
+        for found in predict_segments(system, peers.share(segments), [modalities], precision)
     ]
     logits, targets, spans = _counted(predictions, len(system.config.labels))
     spans = spans + peers.index * _SPANS_OF_A_PROCESS
@@ -228,17 +228,19 @@ def _own_losses(predictions: Sequence[Prediction], modality: Modality) -> Tensor
     One at each of the temperatures, of the decisions at which the modality is present and something
     is labelled.
     """
-    found = torch.zeros(len(_TEMPERATURES) + 1, dtype=torch.float64)
+    logits, targets = [], []
     for prediction in predictions:
-        targets = np.where(prediction.present[modality], prediction.targets, -1)
-        rows = torch.from_numpy(targets >= 0)
-        logits, true = prediction.unimodal[modality][rows], torch.from_numpy(targets)[rows]
-        totals = [
-            functional.cross_entropy(logits / temperature, true, reduction='sum')
-            for temperature in _TEMPERATURES
-        ]
-        found += torch.stack([*totals, rows.sum()])
-    return found
+        rows = prediction.present[modality] & (prediction.targets >= 0)
+        logits.append(prediction.unimodal[modality][torch.from_numpy(rows)])
+        targets.append(torch.from_numpy(prediction.targets[rows]))
+    if not logits:
+        return torch.zeros(len(_TEMPERATURES) + 1, dtype=torch.float64)
+    said, true = torch.cat(logits), torch.cat(targets)
+    totals = [
+        functional.cross_entropy(said / temperature, true, reduction='none').double().sum()
+        for temperature in _TEMPERATURES
+    ]
+    return torch.stack([*totals, totals[0].new_tensor(len(true))])
 
 
 def _balanced_accuracy(system: ActivityRecognitionSystem, confusion: Tensor) -> float | None:

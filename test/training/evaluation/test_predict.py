@@ -14,16 +14,19 @@ from activity_recognition.config import EngineConfig, SmoothingConfig
 from activity_recognition.errors import NonFiniteError
 from activity_recognition.inference.precision import choose_precision
 from activity_recognition.training.data.segments import LabelledSegment
+from activity_recognition.training.evaluation import predict
 from activity_recognition.training.evaluation.decisions import answer
 from activity_recognition.training.evaluation.predict import (
     Combination,
     combination_name,
     combinations_of,
     predict_segment,
+    predict_segments,
     to_tensors,
 )
 from activity_recognition.types import MODALITIES, Modality
 from factories.networks import TINY, make_system
+from factories.segments import make_segment
 
 PRECISION = choose_precision(EngineConfig(device='cpu', precision='fp32'))
 COMBINATIONS = combinations_of(MODALITIES)
@@ -85,3 +88,34 @@ def test_a_network_that_overflows_is_not_scored(segment: LabelledSegment):
     found = predict_segment(system, segment, [MODALITIES], PRECISION)[MODALITIES]
     with pytest.raises(NonFiniteError, match=r'NaN or infinity in \d+ of \d+ decisions'):
         answer(found, segment, temperature=1.0, smoothing=SmoothingConfig())
+
+
+def test_short_segments_share_a_pass_and_say_the_same(monkeypatch: pytest.MonkeyPatch):
+    lengths = (3.0, 5.0, 4.0, 30.0, 3.0)
+    segments = [make_segment(seed=s, duration_s=length) for s, length in enumerate(lengths)]
+    segments[1] = without(segments[1], (Modality.AUDIO,))
+    monkeypatch.setattr(predict, 'AT_ONCE', 400)
+    system = make_system()
+    passes: list[int] = []
+    system.classifier.register_forward_hook(lambda _, __, found: passes.append(len(found)))
+    combinations = [MODALITIES, (Modality.VIDEO, Modality.TEXT)]
+    found = list(predict_segments(system, segments, combinations, PRECISION))
+    first, *others = passes[: len(combinations)]
+    assert first == 3
+    assert set(others) == {3}
+    assert set(passes[len(combinations) :]) == {1}
+    for segment, together in zip(segments, found, strict=True):
+        alone = predict_segment(system, segment, combinations, PRECISION)
+        for combination, expected in alone.items():
+            said = together[combination]
+            for one, other in (
+                (said.logits, expected.logits),
+                *((said.unimodal[m], expected.unimodal[m]) for m in MODALITIES),
+            ):
+                torch.testing.assert_close(one[said.anything], other[expected.anything])
+            for modality, there in expected.present.items():
+                np.testing.assert_array_equal(said.present[modality], there)
+
+
+def test_no_segments_are_no_passes():
+    assert list(predict_segments(make_system(), [], [MODALITIES], PRECISION)) == []
