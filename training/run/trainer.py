@@ -142,9 +142,11 @@ class Trainer:
         self._check_patience()
         self._accelerator = accelerator or join_processes(precision)
         self._peers = Peers(self._accelerator)
-        self._model = model.to(precision.device)
+        self._model = model.to(precision.device).train()
         if self._model.loss.alignment is not None:
             self._model.loss.alignment.gather = self._peers.gather_rows
+        for encoder in model.system.encoders.values():
+            encoder.keep_frozen_answers()
         self._optimisation = Optimisation(
             self._model,
             model.system,
@@ -300,7 +302,8 @@ class Trainer:
         Every term is one weighted mean over the decisions of the whole batch, however many parts
         and processes there are, so what it is divided by is summed up first.
         """
-        self._wrapped.train()
+        if not self._wrapped.training:
+            self._wrapped.train()
         self._optimisation.begin()
         with torch.no_grad():
             counts = self._peers.sum_up(added_up([self._model.counts(part) for part in parts]))

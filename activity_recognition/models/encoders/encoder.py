@@ -97,3 +97,9 @@ class Encoder(nn.Module, ABC):
 
         By default nothing is.
         """
+
+    def keep_frozen_answers(self) -> None:
+        """Compute what depends on frozen weights alone once, and keep it, for training.
+
+        Afterwards these weights must not change. By default nothing is kept.
+        """

@@ -16,6 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from activity_recognition.config import ModelConfig, TextConfig
 from activity_recognition.models.backbones import TextBackbone
 from activity_recognition.models.encoders.encoder import Encoder
+from activity_recognition.models.encoders.kept_utterances import KeptUtterances
 from activity_recognition.models.fusion import CrossModalAttention
 from activity_recognition.models.step_spec import Draw, Sizes, StepInput, StepSpec
 from activity_recognition.models.work import (
@@ -59,6 +60,7 @@ class TextTransformer(Encoder):
             self.encoder, width = _from_scratch(text, config.dropout), text.width
         self.project = nn.Linear(width, config.hidden_dim)
         self.norm = nn.LayerNorm(config.hidden_dim)
+        self._kept: KeptUtterances | None = None
 
     @property
     def receptive_field_s(self) -> float:
@@ -99,6 +101,13 @@ class TextTransformer(Encoder):
         )
         return {'text encoder': encoder}
 
+    def keep_frozen_answers(self) -> None:
+        """Run a backbone of which nothing is trained once per utterance."""
+        frozen = not any(weight.requires_grad for weight in self.encoder.parameters())
+        if frozen and isinstance(self.encoder, TextBackbone):
+            self.encoder.eval()  # as it is from the first step of training on
+            self._kept = KeptUtterances(self.pool)
+
     def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """Encode utterances.
 
@@ -113,7 +122,8 @@ class TextTransformer(Encoder):
         if not count:
             return self.norm.weight.new_zeros(batch, 0, self.norm.weight.shape[0])
         flat = (batch * count, length)
-        pooled = self.pool(token_ids.reshape(flat), token_mask.reshape(flat))
+        pool = self._kept or self.pool
+        pooled = pool(token_ids.reshape(flat), token_mask.reshape(flat))
         return self.norm(self.project(pooled)).unflatten(0, (batch, count))
 
     def pool(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
