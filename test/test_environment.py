@@ -115,23 +115,30 @@ def test_nothing_sourced_means_wheels(machine):
     choice = plan.choose(machine())
     assert choice.locks(Path('r')) == [Path('r/wheels-run.lock'), Path('r/wheels-dev.lock')]
     assert not choice.system_site_packages
-    assert plan.AUDIO_MESSAGES in choice.packages
+    assert set(plan.STAND_INS) < set(choice.packages)
     assert choice.warnings == ()
 
 
 def test_sourced_jazzy_is_used(machine, distribution):
-    jazzy = distribution(ros_packages=('rclpy', 'audio_common_msgs'))
+    jazzy = distribution(ros_packages=('rclpy', 'audio_common_msgs', 'hri_msgs'))
     choice = plan.choose(machine(distribution=jazzy))
     assert choice.locks(Path('r')) == [Path('r/jazzy-run.lock'), Path('r/jazzy-dev.lock')]
     assert choice.system_site_packages
     assert '--system-site-packages' in plan.venv_command(choice, 'python3.12', Path('/v'))
-    assert choice.packages == (Path(),), 'the distribution has audio_common_msgs'
+    assert choice.packages == (Path(),), 'the distribution has all messages'
     assert choice.warnings == ()
 
 
-def test_jazzy_without_audio_messages_gets_ours(machine, distribution):
-    choice = plan.choose(machine(distribution=distribution()))
-    assert choice.packages == (Path(), plan.AUDIO_MESSAGES)
+@pytest.mark.parametrize(
+    ('here', 'built'),
+    [
+        (('rclpy',), plan.STAND_INS),
+        (('rclpy', 'audio_common_msgs'), (Path('interfaces/hri_msgs'),)),
+    ],
+)
+def test_jazzy_gets_ours_of_the_messages_that_it_lacks(machine, distribution, here, built):
+    choice = plan.choose(machine(distribution=distribution(ros_packages=here)))
+    assert choice.packages == (Path(), *built)
 
 
 def test_other_distributions_are_said_to_be_untested(machine, distribution):

@@ -17,7 +17,17 @@ from pathlib import Path
 
 import pytest
 
+from activity_recognition.sensors.cdr import STAND_IN, TypeRegistry
+from activity_recognition.sensors.definitions import KNOWN_DEFINITIONS
+
 ROOT = Path(__file__).resolve().parents[1]
+
+HRI_MESSAGES = {
+    name.rpartition('/')[2]: text
+    for types in KNOWN_DEFINITIONS.values()
+    for name, text in types.items()
+    if name.startswith('hri_msgs/')
+}
 
 MESSAGES = {
     'ActivityScore': {'label': 'string', 'class_id': 'int32', 'probability': 'float'},
@@ -140,6 +150,26 @@ def test_audio_messages_are_those_of_ros_drivers():
         ('bitrate', 'uint32'),
         ('coding_format', 'string'),
     ]
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('name', ['IdsList', 'NormalizedRegionOfInterest2D'])
+def test_messages_about_people_are_those_of_rep_155(name):
+    pytest.importorskip('hri_msgs.msg')
+    type_name = f'hri_msgs/msg/{name}'
+    installed = TypeRegistry().resolve(type_name)
+    known = TypeRegistry(prefixes=()).resolve(type_name)
+    hashes = [kind.store.hash_rihs01(type_name) for kind in (installed, known)]
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize('name', sorted(HRI_MESSAGES))
+def test_the_stand_in_for_hri_msgs_has_the_published_definitions(name):
+    prefix = ROOT / 'interfaces' / 'hri_msgs' / 'msg'
+    text = (prefix / f'{name}.msg').read_text(encoding='utf-8')
+    assert text.startswith(STAND_IN)
+    fields = [line for line in text.splitlines() if not set('#=') & set(line)]
+    assert fields == HRI_MESSAGES[name].splitlines()
 
 
 @pytest.mark.ros

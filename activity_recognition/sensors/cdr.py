@@ -46,6 +46,8 @@ _ROS1_REPLACED = ('std_msgs/msg/Header', 'builtin_interfaces/msg/Time')
 """ROS 1's header has a counter more than ROS 2's; rosbags drops it when it converts a record."""
 
 
+STAND_IN = '# Stand-in'
+"""How definitions begin that are built here because their package is missing (interfaces/)."""
 MAX_FRAME_ID = 1024
 """Longest name of a coordinate frame: what is recognised carries it on with every decision."""
 
@@ -295,12 +297,18 @@ def _look_up(name: str, shares: tuple[Path, ...]) -> Typesdict:
 
 
 def _installed(name: str, shares: tuple[Path, ...]) -> Path | None:
-    """Return the installed definition of a type that may have one of its own."""
+    """Return the installed definition of a type that may have one of its own.
+
+    A stand-in of ours says nothing about the release that messages come from.
+    """
     package, kind, base = name.split('/')
     candidates = (share / package / 'msg' / f'{base}.msg' for share in shares)
     if kind != 'msg' or name in FIXED_TYPES:
         return None
-    return next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is not None and found.read_text(encoding='utf-8').startswith(STAND_IN):
+        return None
+    return found
 
 
 def _compare(types: Typesdict, known: Typesdict, name: str) -> None:

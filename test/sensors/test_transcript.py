@@ -5,6 +5,7 @@ import pytest
 
 from activity_recognition.errors import ConfigError, DecodeError
 from activity_recognition.sensors import SensorDecoders, TypeRegistry
+from activity_recognition.sensors.cdr import STAND_IN
 from activity_recognition.sensors.transcript import UtteranceReader
 
 SPEECH = 'hri_msgs/msg/LiveSpeech'
@@ -216,6 +217,17 @@ def test_live_speech_of_the_release_that_is_installed(release, tmp_path):
     if release != 'nothing':
         with pytest.raises(DecodeError, match='of another definition of that type'):
             types.deserialise(released_speech('nothing')[1], SPEECH)
+
+
+def test_a_stand_in_that_is_installed_says_nothing_about_the_release(tmp_path):
+    folder = tmp_path / 'share' / 'hri_msgs' / 'msg'
+    folder.mkdir(parents=True)
+    text = f'{STAND_IN} of ours.\n{RELEASES["locale"]}'
+    (folder / 'LiveSpeech.msg').write_text(text, encoding='utf-8')
+    types = TypeRegistry(prefixes=[tmp_path])
+    for release in RELEASES:
+        message = types.deserialise(released_speech(release)[1], SPEECH)
+        assert message.final == 'set the table'
 
 
 def test_a_known_type_may_lack_everything_but_the_text():

@@ -10,8 +10,8 @@ from .host import Distribution, Host
 
 SUPPORTED_DISTRIBUTION = 'jazzy'
 
-AUDIO_MESSAGES = Path('interfaces/audio_common_msgs')
-"""Our stand-in, from the repository's root."""
+STAND_INS = tuple(Path('interfaces') / name for name in ('audio_common_msgs', 'hri_msgs'))
+"""Packages of messages that are built where they are missing, from the repository's root."""
 
 SYSTEM_CERTIFICATES = Path('/etc/ssl/certs/ca-certificates.crt')
 """Where Debian and Ubuntu keep them, with those of a company's proxy."""
@@ -50,16 +50,15 @@ def choose(host: Host) -> Plan:
     """Choose between the wheels and the sourced distribution."""
     distribution = host.distribution
     if distribution is None:
-        return Plan('wheels', None, (Path(), AUDIO_MESSAGES))
+        return Plan('wheels', None, (Path(), *STAND_INS))
     warnings = []
     if distribution.name != SUPPORTED_DISTRIBUTION:
         warnings.append(
             f'ROS {distribution.name} is sourced, which is untested: '
             f'{SUPPORTED_DISTRIBUTION} is the supported distribution'
         )
-    has_audio = distribution.has_package('audio_common_msgs')
-    packages = (Path(),) if has_audio else (Path(), AUDIO_MESSAGES)
-    return Plan('jazzy', distribution, packages, tuple(warnings))
+    missing = (path for path in STAND_INS if not distribution.has_package(path.name))
+    return Plan('jazzy', distribution, (Path(), *missing), tuple(warnings))
 
 
 def build_environment(plan: Plan, venv: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -305,8 +305,14 @@ def test_a_ros1_bag_with_headers_plays(stage, tmp_path, finish):
     assert 'left out' not in player.playback.summary()
 
 
-def test_transcripts_of_a_type_not_installed_are_played_as_texts(stage, tmp_path, finish):
+def test_transcripts_of_a_type_not_installed_are_played_as_texts(
+    stage, tmp_path, finish, monkeypatch
+):
     path = tmp_path / 'speech'
+    # As where hri_msgs is neither of the distribution nor built.
+    monkeypatch.setitem(sys.modules, 'hri_msgs', None)
+    for name in [name for name in sys.modules if name.startswith('hri_msgs.')]:
+        monkeypatch.delitem(sys.modules, name)
     with RecordingWriter(path, transcript_type='hri_msgs/msg/LiveSpeech') as writer:
         for n, text in enumerate(('one', '  ', 'three')):
             time_ns = START_NS + n * 10 * MS

@@ -286,7 +286,7 @@ def test_a_person_has_a_name_words_and_a_frame(world, foreign):
 
 
 @pytest.mark.parametrize(
-    ('script', 'package'), [(VISION, 'vision_msgs'), (HUMANS, 'hri_msgs')], ids=['vision', 'hri']
+    ('script', 'package'), [(VISION, 'vision_msgs'), (YOLO, 'yolo_msgs')], ids=['vision', 'yolo']
 )
 def test_a_package_that_the_recogniser_lacks_is_named(world, foreign, script, package):
     heard = Heard(world)
