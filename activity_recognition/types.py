@@ -281,3 +281,5 @@ class LabelSpan:
     start_s: float
     end_s: float
     label: str = field(compare=False)
+    subject: str = field(default='', compare=False)
+    """Of whom it is true; empty where there is one person, or the whole scene is meant."""

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_recognition.bags import find_recordings, labels_path, read_labels, write_labels
+from activity_recognition.bags import (
+    find_recordings,
+    labels_path,
+    load_labels,
+    read_label_tracks,
+    read_labels,
+    write_labels,
+)
 from activity_recognition.bags.labels import scan_labels
 from activity_recognition.errors import RecordingError
 from activity_recognition.text_files import LABEL_LIMIT
@@ -15,8 +22,11 @@ from activity_recognition.types import LabelSpan
 HEADER = 'start_s,end_s,label\n'
 
 
-def span(start_s, end_s, label='none'):
-    return LabelSpan(start_s=start_s, end_s=end_s, label=label)
+OF_SUBJECTS = 'start_s,end_s,label,subject\n'
+
+
+def span(start_s, end_s, label='none', subject=''):
+    return LabelSpan(start_s=start_s, end_s=end_s, label=label, subject=subject)
 
 
 @pytest.fixture
@@ -165,3 +175,72 @@ def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
     (tmp_path / 'a' / 'back').symlink_to(tmp_path)
     (tmp_path / 'other').symlink_to(tmp_path / 'a')
     assert find_recordings(tmp_path) == [tmp_path / 'a/x.mcap', tmp_path / 'other/x.mcap']
+
+
+# Subjects
+
+
+def test_spans_of_different_subjects_may_overlap(label_file):
+    path = label_file(OF_SUBJECTS + '0,2,walking,ben\n1,3,none, ann \n2,4,none,ben\n0,9,busy,\n')
+    tracks = read_label_tracks(path)
+    assert [(name, [(s.start_s, s.label) for s in spans]) for name, spans in tracks.items()] == [
+        ('', [(0.0, 'busy')]),
+        ('ann', [(1.0, 'none')]),
+        ('ben', [(0.0, 'walking'), (2.0, 'none')]),
+    ]
+    assert {s.subject for spans in tracks.values() for s in spans} == {'', 'ann', 'ben'}
+
+
+def test_a_file_with_several_subjects_is_read_for_one_that_is_named(label_file):
+    path = label_file(OF_SUBJECTS + '0,2,walking,ben\n1,3,none,ann\n')
+    assert [s.label for s in read_labels(path, subject='ann')] == ['none']
+    with pytest.raises(RecordingError, match="of the subject 'eva'; there are those of ann, ben"):
+        read_labels(path, subject='eva')
+    with pytest.raises(RecordingError, match='labels of one person, got those of ann, ben; name'):
+        read_labels(path)
+
+
+def test_what_trains_on_one_track_refuses_several(tmp_path):
+    write_labels(tmp_path / 'labels.csv', [span(0, 2, 'a', 'ann'), span(1, 3, 'b', 'ben')])
+    with pytest.raises(RecordingError, match='expected the labels of one person'):
+        load_labels(tmp_path)
+    found = scan_labels(tmp_path / 'labels.csv')
+    assert found.spans == ()
+    assert len(found.problems) == 1
+
+
+def test_a_file_with_one_subject_is_one_track(label_file):
+    path = label_file(OF_SUBJECTS + '0,2,walking,ann\n2,3,none,ann\n')
+    assert [s.label for s in read_labels(path)] == ['walking', 'none']
+    assert read_label_tracks(label_file(OF_SUBJECTS)) == {}
+    assert list(read_label_tracks(label_file(HEADER + '0,1,a\n'))) == ['']
+
+
+@pytest.mark.parametrize(
+    ('row', 'reason'),
+    [
+        ('0,1,a', '4 columns, got 3'),
+        ('0,1,a,ann,x', '4 columns, got 5'),
+        ('0,1,a,' + 'n' * 65, 'at most 64 characters'),
+        ('0,1,a,an\x1b[2Jn', 'without control characters'),
+        ('0,2,a,ann\n1,3,b,ann', "'b' from 1.0 s overlaps 'a'"),
+    ],
+)
+def test_what_is_wrong_with_a_subject_is_named(label_file, row, reason):
+    with pytest.raises(RecordingError) as caught:
+        read_label_tracks(label_file(OF_SUBJECTS + row + '\n'))
+    assert reason in str(caught.value)
+
+
+def test_subjects_are_written_where_there_are_any(tmp_path):
+    path = tmp_path / 'labels.csv'
+    spans = [span(0, 2, 'a', 'ann'), span(1, 3, 'b', 'ben'), span(2, 3, 'c', 'ann')]
+    write_labels(path, spans)
+    assert path.read_text().splitlines()[0] == 'start_s,end_s,label,subject'
+    tracks = read_label_tracks(path)
+    assert sorted(s for track in tracks.values() for s in track) == sorted(spans)
+    assert [[s.subject for s in track] for track in tracks.values()] == [['ann'] * 2, ['ben']]
+    write_labels(path, [span(0, 2, 'a')])
+    assert path.read_text().splitlines()[0] == 'start_s,end_s,label'
+    with pytest.raises(RecordingError, match='overlaps'):
+        write_labels(path, [span(0, 2, 'a', 'ann'), span(1, 3, 'b', 'ann')])
