@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from activity_recognition.persons.regions import Box, PersonRegion
 from activity_recognition.persons.router import PersonRouter, Routed
+from activity_recognition.persons.sightings import Sighting
 from activity_recognition.persons.tracks import Naming, PersonNews, Spoken, Track
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     'PersonRegion',
     'PersonRouter',
     'Routed',
+    'Sighting',
     'Spoken',
     'Track',
 ]

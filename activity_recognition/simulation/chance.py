@@ -26,6 +26,8 @@ class Stream(IntEnum):
     TRANSPORT_AUDIO = 9
     TRANSPORT_TEXT = 10
     DISTURBANCE = 11
+    OTHERS = 12
+    TRACKER = 13
 
 
 def stream(seed: int, kind: Stream, index: int = 0) -> np.random.Generator:

@@ -10,7 +10,8 @@ import numpy as np
 from activity_recognition.simulation.camera import FloatArray
 from activity_recognition.simulation.chance import Stream, stream
 from activity_recognition.simulation.config import SimulationConfig
-from activity_recognition.simulation.movements import MARGIN_S, MOTIONS, walking_limbs
+from activity_recognition.simulation.leaving import PROGRAMS
+from activity_recognition.simulation.movements import MARGIN_S, walking_limbs
 from activity_recognition.simulation.poses import Motion, Pose
 from activity_recognition.simulation.script import Segment
 from activity_recognition.simulation.stage import Stage
@@ -86,7 +87,7 @@ def choreograph(
     for segment in segments:
         rng = stream(config.seed, Stream.MOTION, segment.index)
         length_s = segment.end_s - segment.start_s
-        motions.append(MOTIONS[segment.activity.motion](rng, stage, length_s))
+        motions.append(PROGRAMS[segment.activity.motion](rng, stage, length_s))
         if segment.index > 0:
             last = segments[segment.index - 1]
             pace = float(rng.uniform(0.85, 1.15))

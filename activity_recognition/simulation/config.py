@@ -50,12 +50,15 @@ ACTIVITY_TABLE = MappingProxyType(
 ACTIVITIES = tuple(ACTIVITY_TABLE)
 """Labels of all activities, ``none`` first."""
 
+MOST_PEOPLE = 4
+"""More than these do not fit a room."""
+
 PHRASINGS = ('all', 'train', 'rearranged', 'heldout')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SimulationConfig:
-    """One simulated recording: one room, one camera, one person.
+    """One simulated recording: one room, one camera, one person or several.
 
     Raises:
         ConfigError: when a value lies outside its range.
@@ -81,7 +84,7 @@ class SimulationConfig:
     modalities: tuple[Modality, ...] = MODALITIES
     """What is recorded; leaving one out changes nothing in the others."""
     activities: tuple[str, ...] = ACTIVITIES
-    """What the person may do, labels of ``ACTIVITIES``."""
+    """What a person may do, labels of ``ACTIVITIES``."""
     min_segment_s: float = 8.0
     max_segment_s: float = 18.0
     """Shortest and longest segment of one activity, seconds."""
@@ -93,6 +96,13 @@ class SimulationConfig:
     phrasings: str = 'all'
     """Sentences to draw from: ``all``, or the disjoint ``train`` and ``heldout``, which differ in
     patterns and in what stands in them; ``rearranged`` has words of ``train`` in other patterns."""
+    people: int = 1
+    """How many people are there, 1 to 4. Several are told apart by a simulated tracker."""
+    missed_regions: float = 0.02
+    """Share of a person's images for which the tracker says nothing of somebody it could see."""
+    id_swaps: float = 0.1
+    """Share of the encounters of two people in the image after which the tracker has their ids
+    swapped."""
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -124,6 +134,9 @@ class SimulationConfig:
             'audio_chunk_s': (0.005, 1),
             'start_ns': (0, 2**62),
             'difficulty': (0, 1),
+            'people': (1, MOST_PEOPLE),
+            'missed_regions': (0, 1),
+            'id_swaps': (0, 1),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)

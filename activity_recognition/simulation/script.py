@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from activity_recognition.simulation.chance import Stream, stream
 from activity_recognition.simulation.config import ACTIVITY_TABLE, Activity, SimulationConfig
 from activity_recognition.types import LabelSpan
+
+AWAY = '(away)'
+"""Label of a segment in which somebody walks out of the image and comes back; it is no truth."""
+_ABSENCE = Activity(motion='away')
+_FIRST_ABSENCE_S = (6.0, 24.0)
+_BETWEEN_ABSENCES_S = (24.0, 48.0)
+_ABSENCE_S = (8.0, 11.0)
+"""Earliest and latest start of the first absence, from the end of one to the next, and length."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +31,12 @@ class Segment:
     @property
     def activity(self) -> Activity:
         """What can be noticed of it."""
-        return ACTIVITY_TABLE[self.label]
+        return _ABSENCE if self.is_away else ACTIVITY_TABLE[self.label]
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it is an absence, which has no label."""
+        return self.label == AWAY
 
     @property
     def span(self) -> LabelSpan:
@@ -49,6 +62,38 @@ def plan_script(config: SimulationConfig) -> tuple[Segment, ...]:
         segments.append(Segment(index=len(segments), start_s=start_s, end_s=end_s, label=label))
         start_s = end_s
     return tuple(segments)
+
+
+def with_absences(
+    segments: tuple[Segment, ...], config: SimulationConfig, rng: np.random.Generator
+) -> tuple[Segment, ...]:
+    """Let somebody leave and come back now and then between activities.
+
+    What comes after an absence is later by its length; the recording ends where it did.
+
+    Args:
+        segments: of the script, in order.
+        config: of the recording.
+        rng: draws when and for how long.
+    """
+    found: list[Segment] = []
+    due_s, delay_s = float(rng.uniform(*_FIRST_ABSENCE_S)), 0.0
+
+    def add(label: str, start_s: float, end_s: float) -> None:
+        found.append(Segment(index=len(found), start_s=start_s, end_s=end_s, label=label))
+
+    for segment in segments:
+        start_s = round(segment.start_s + delay_s, 3)
+        if found and config.duration_s - start_s < config.min_segment_s:
+            break
+        if found and start_s >= due_s and config.duration_s - start_s > 2 * _ABSENCE_S[1]:
+            end_s = round(start_s + float(rng.uniform(*_ABSENCE_S)), 3)
+            add(AWAY, start_s, end_s)
+            delay_s += end_s - start_s
+            start_s, due_s = end_s, end_s + float(rng.uniform(*_BETWEEN_ABSENCES_S))
+        add(segment.label, start_s, min(round(segment.end_s + delay_s, 3), config.duration_s))
+    found[-1] = replace(found[-1], end_s=config.duration_s)
+    return tuple(found)
 
 
 def segment_at(segments: tuple[Segment, ...], time_s: float) -> Segment:

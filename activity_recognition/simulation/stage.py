@@ -27,6 +27,12 @@ class Stage:
     """Floor plan place (x, z) of the cupboard's middle."""
     cupboard_half_m: float
     """Half of the cupboard's width."""
+    centre_m: float = 0.0
+    """How far to the right of the middle somebody's own place is."""
+    lane_m: float = 0.0
+    """How much farther from the camera than usual."""
+    reach: float = 0.45
+    """How far from the place somebody stands at most, as a share of ``half_width_m``."""
 
     @property
     def outside_m(self) -> float:
@@ -36,13 +42,13 @@ class Stage:
     @property
     def walk_depth_m(self) -> float:
         """How far from the camera people walk: in front of the furniture."""
-        return REFERENCE_DEPTH_M - 0.15
+        return REFERENCE_DEPTH_M - 0.15 + self.lane_m
 
     def draw_spot(self, rng: np.random.Generator) -> tuple[float, float]:
         """Draw a free place to stand."""
-        reach = self.half_width_m * 0.45
-        x_m = float(rng.uniform(-reach, reach)) - 0.15 * self.side
-        z_m = REFERENCE_DEPTH_M + float(rng.uniform(-0.35, 0.15))
+        reach = self.half_width_m * self.reach
+        x_m = float(rng.uniform(-reach, reach)) - 0.15 * self.side + self.centre_m
+        z_m = REFERENCE_DEPTH_M + float(rng.uniform(-0.35, 0.15)) + self.lane_m
         # Nobody stands in the table: step aside, towards the middle of the room.
         too_near = 0.65 - self.side * (self.table_m[0] - x_m)
         if abs(z_m - self.table_m[1]) < 0.5 and too_near > 0:
@@ -51,9 +57,9 @@ class Stage:
 
     def draw_floor_place(self, rng: np.random.Generator) -> tuple[float, float, float]:
         """Draw a place to lie, in front of the furniture, and where the feet point."""
-        x_m = float(rng.uniform(-0.3, 0.3)) - 0.1 * self.side
+        x_m = float(rng.uniform(-0.3, 0.3)) - 0.1 * self.side + self.centre_m
         yaw = float(rng.uniform(0.9, 2.1)) * (1 if rng.random() < 0.5 else -1)
-        return x_m, REFERENCE_DEPTH_M + float(rng.uniform(-0.45, -0.15)), yaw
+        return x_m, REFERENCE_DEPTH_M + float(rng.uniform(-0.45, -0.15)) + self.lane_m, yaw
 
     def draw_cupboard_place(self, rng: np.random.Generator) -> tuple[float, float, float]:
         """Draw where somebody stands who works on the cupboard's side, facing it."""

@@ -37,7 +37,9 @@ def draw_stills(simulation: Simulation, count: int, rng: np.random.Generator) ->
     for time_s in rng.uniform(0.0, simulation.config.duration_s, count):
         pose = simulation.choreography.pose(time_s)
         yield Still(
-            image=photograph(simulation.scene, simulation.choreography, time_s, rng),
+            image=photograph(
+                simulation.scene, simulation.choreography, time_s, rng, simulation.others
+            ),
             keypoints=simulation.scene.keypoints(pose, time_s),
             motion=segment_at(simulation.segments, time_s).activity.motion,
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from activity_recognition.simulation.body import joints
+from activity_recognition.persons import Box
+from activity_recognition.simulation.body import Joint, joints
 from activity_recognition.simulation.camera import (
     REFERENCE_DEPTH_M,
     Camera,
@@ -28,6 +30,18 @@ from activity_recognition.simulation.stage import Stage, draw_stage
 
 _BANK_EXTRA_PX = 64
 """The stored sensor noise is this much larger than a frame, to be cut at random offsets."""
+
+
+_FLESH_M = 0.1
+"""How far somebody reaches beyond the joints, metres."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Actor:
+    """Somebody in the scene."""
+
+    looks: Looks
+    choreography: Choreography
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,38 +64,69 @@ class Scene:
     shake_px: float
     flicker: Wobble
 
-    def render(self, choreography: Choreography, time_s: float) -> Image:
+    def render(
+        self, choreography: Choreography, time_s: float, others: Sequence[Actor] = ()
+    ) -> Image:
         """Return the noiseless image at a time, RGB (height, width, 3).
 
         Args:
             choreography: what the person does.
             time_s: seconds from the recording's start.
+            others: who else is there.
         """
         canvas = self.background.copy()
         self.disturbances.paint_behind(canvas, time_s)
         self.disturbances.paint_pets(canvas, time_s)
-        self._paint_people(canvas, choreography.pose(time_s))
+        if others:
+            everybody = (Actor(looks=self.looks, choreography=choreography), *others)
+            self._paint_several(canvas, everybody, time_s)
+        else:
+            self._paint_one(canvas, choreography.pose(time_s))
         self.disturbances.paint_before(canvas, time_s)
         return self._expose(canvas, time_s)
 
-    def _paint_people(self, canvas: Image, pose: NDArray[np.float64]) -> None:
+    def _paint_several(self, canvas: Image, actors: Sequence[Actor], time_s: float) -> None:
+        """Paint several people and furniture, farther ones first: nearer ones hide others."""
+        pieces = self.furniture
+        painted: list[tuple[float, Callable[[Image], None]]] = [
+            (piece.depth_m, piece.paint) for piece in (pieces.cupboard, pieces.chair)
+        ]
+        table: tuple[float, Callable[[Image], None]] = pieces.table.depth_m, pieces.table.paint
+        for actor in actors:
+            pose = actor.choreography.pose(time_s)
+            places = joints(pose, actor.looks.build)
+            figure = Figure.see(actor.looks, places, self.camera, cup=bool(pose[Pose.CUP] > 0.5))
+            figure.draw_shadow(canvas, self.camera, places)
+            if self._is_seated(pose):
+                # The table stands before whoever sits at it, whatever its depth.
+                table = float(pose[Pose.Z]), partial(self._paint_at_table, figure)
+            else:
+                painted.append((float(pose[Pose.Z]), figure.draw_upright))
+        for _, paint in sorted([*painted, table], key=lambda item: -item[0]):
+            paint(canvas)
+
+    def _paint_at_table(self, figure: Figure, canvas: Image) -> None:
+        """Paint somebody on the chair with the table before them."""
+        self.furniture.chair.paint(canvas)
+        figure.draw_below(canvas)
+        self.furniture.table.paint(canvas)
+        figure.draw_arms(canvas)
+
+    def _is_seated(self, pose: NDArray[np.float64]) -> bool:
+        """Return whether somebody is on the chair."""
+        seat_x, seat_z = self.stage.seat_m
+        is_low = pose[Pose.HIP] < 0.8 and pose[Pose.PITCH] < 0.4
+        return bool(is_low and np.hypot(pose[Pose.X] - seat_x, pose[Pose.Z] - seat_z) < 0.3)
+
+    def _paint_one(self, canvas: Image, pose: NDArray[np.float64]) -> None:
         """Paint person and furniture, farther ones first."""
         places = joints(pose, self.looks.build)
         figure = Figure.see(self.looks, places, self.camera, cup=bool(pose[Pose.CUP] > 0.5))
         pieces = self.furniture
         figure.draw_shadow(canvas, self.camera, places)
-        seated = (
-            pose[Pose.HIP] < 0.8
-            and pose[Pose.PITCH] < 0.4
-            and np.hypot(pose[Pose.X] - self.stage.seat_m[0], pose[Pose.Z] - self.stage.seat_m[1])
-            < 0.3
-        )
-        if seated:
+        if self._is_seated(pose):
             pieces.cupboard.paint(canvas)
-            pieces.chair.paint(canvas)
-            figure.draw_below(canvas)
-            pieces.table.paint(canvas)
-            figure.draw_arms(canvas)
+            self._paint_at_table(figure, canvas)
             return
         order = sorted(
             (pieces.cupboard, pieces.chair, pieces.table), key=lambda piece: -piece.depth_m
@@ -127,6 +172,22 @@ class Scene:
         top, left = self._corner(time_s)
         size = np.array([self.config.width_px, self.config.height_px])
         return np.asarray((pixels - (left, top)) / size, np.float32)
+
+    def box_of(self, actor: Actor, time_s: float) -> Box:
+        """Return the box around somebody at a time, pixels of the image, hidden parts too.
+
+        It is not cut at the image's edges, and reaches a hand's width beyond the joints.
+
+        Args:
+            actor: who.
+            time_s: seconds from the recording's start.
+        """
+        places = joints(actor.choreography.pose(time_s), actor.looks.build)
+        pixels, depth = self.camera.project(places)
+        top, left = self._corner(time_s)
+        low, high = pixels.min(axis=0) - (left, top), pixels.max(axis=0) - (left, top)
+        box = Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return box.grown(_FLESH_M * self.camera.focal_px / float(depth[Joint.PELVIS]))
 
     def add_noise(self, image: Image, offset: tuple[int, int]) -> Image:
         """Add the sensor's noise, cut from the stored bank at ``offset`` (rows, columns).
@@ -181,7 +242,11 @@ def draw_scene(config: SimulationConfig) -> Scene:
 
 
 def photograph(
-    scene: Scene, choreography: Choreography, time_s: float, rng: np.random.Generator
+    scene: Scene,
+    choreography: Choreography,
+    time_s: float,
+    rng: np.random.Generator,
+    others: Sequence[Actor] = (),
 ) -> Image:
     """Return the image at a time with sensor noise.
 
@@ -190,20 +255,24 @@ def photograph(
         choreography: what the person does.
         time_s: seconds from the recording's start.
         rng: draws the noise.
+        others: who else is there.
     """
     top, left = rng.integers(0, _BANK_EXTRA_PX, 2)
-    return scene.add_noise(scene.render(choreography, time_s), (int(top), int(left)))
+    return scene.add_noise(scene.render(choreography, time_s, others), (int(top), int(left)))
 
 
-def render_frames(scene: Scene, choreography: Choreography) -> Iterator[tuple[float, Image]]:
+def render_frames(
+    scene: Scene, choreography: Choreography, others: Sequence[Actor] = ()
+) -> Iterator[tuple[float, Image]]:
     """Yield every frame with its time, seconds from the recording's start.
 
     Args:
         scene: room, person and camera.
         choreography: what the person does.
+        others: who else is there.
     """
     config = scene.config
     rng = stream(config.seed, Stream.CAMERA, 1)
     for index in range(config.frame_count):
         time_s = index / config.frame_rate_hz
-        yield time_s, photograph(scene, choreography, time_s, rng)
+        yield time_s, photograph(scene, choreography, time_s, rng, others)

@@ -43,15 +43,25 @@ def samples(simulation: Simulation) -> Iterator[AudioChunk]:
 
 
 def _messages(simulation: Simulation) -> Iterator[Samples]:
-    """Cut the sound track into messages; the last one may be shorter."""
-    size = simulation.config.chunk_samples
-    track = SoundTrack(
-        config=simulation.config,
-        segments=simulation.segments,
-        choreography=simulation.choreography,
-        spoken=tuple(item.spoken for item in simulation.transcripts),
-        acoustics=draw_acoustics(simulation.config),
-    )
+    """Yield the messages' samples; the last one may have fewer. Several people are mixed."""
+    if not simulation.members:
+        yield from _cut(
+            SoundTrack(
+                config=simulation.config,
+                segments=simulation.segments,
+                choreography=simulation.choreography,
+                spoken=tuple(item.spoken for item in simulation.transcripts),
+                acoustics=draw_acoustics(simulation.config),
+            )
+        )
+        return
+    for parts in zip(*(_cut(member.sound) for member in simulation.members), strict=True):
+        yield np.clip(np.sum(parts, axis=0), -1.0, 1.0).astype(np.float32)
+
+
+def _cut(track: SoundTrack) -> Iterator[Samples]:
+    """Cut a sound track into messages."""
+    size = track.config.chunk_samples
     rest = np.zeros(0, np.float32)
     for block in track.blocks():
         joined = np.concatenate([rest, block])

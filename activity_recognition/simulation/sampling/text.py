@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from activity_recognition.simulation.sampling.audio import MICROPHONE_FRAME
 from activity_recognition.types import Utterance, to_ns
 
 if TYPE_CHECKING:
+    from activity_recognition.simulation.config import SimulationConfig
     from activity_recognition.simulation.simulation import Simulation
+    from activity_recognition.simulation.speech import Transcript
 
 LOCALE = 'en'
 
 
 def samples(simulation: Simulation) -> Iterator[Utterance]:
     """Yield what was recognised before the recording ended."""
-    config = simulation.config
+    yield from utterances(simulation.config, simulation.transcripts)
+
+
+def utterances(config: SimulationConfig, transcripts: Iterable[Transcript]) -> Iterator[Utterance]:
+    """Yield transcripts as they arrive before the recording ends.
+
+    Args:
+        config: of the recording.
+        transcripts: in any order.
+    """
     end_ns = config.start_ns + to_ns(config.duration_s)
     arrived = []
-    for item in simulation.transcripts:
+    for item in transcripts:
         stamp_ns = config.start_ns + to_ns(item.spoken.end_s)
         arrived.append(
             Utterance(

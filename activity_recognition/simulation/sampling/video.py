@@ -20,7 +20,8 @@ def samples(simulation: Simulation) -> Iterator[Frame]:
     config = simulation.config
     rng = stream(config.seed, Stream.TRANSPORT_VIDEO)
     newest_ns = 0
-    for index, (_, image) in enumerate(render_frames(simulation.scene, simulation.choreography)):
+    frames = render_frames(simulation.scene, simulation.choreography, simulation.others)
+    for index, (_, image) in enumerate(frames):
         # From the index, not by adding periods: the grid must not drift.
         stamp_ns = config.start_ns + round(index * NANOSECONDS / config.frame_rate_hz)
         newest_ns = max(newest_ns + 1, stamp_ns + to_ns(float(rng.uniform(0.008, 0.035))))
