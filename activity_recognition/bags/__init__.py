@@ -16,6 +16,7 @@ from activity_recognition.bags.labels import (
     scan_labels,
     write_labels,
 )
+from activity_recognition.bags.person_messages import PersonTopicsWriter
 from activity_recognition.bags.reader import RawRecord, RecordingReader
 from activity_recognition.bags.topics import Topic, TopicNames
 from activity_recognition.bags.writer import RecordingWriter
@@ -25,6 +26,7 @@ __all__ = [
     'ImportedRecording',
     'KeyPointArrays',
     'LabelScan',
+    'PersonTopicsWriter',
     'RawRecord',
     'RecordingReader',
     'RecordingWriter',

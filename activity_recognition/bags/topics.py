@@ -201,6 +201,8 @@ def _candidates(spec: RoleSpec, topics: Iterable[Topic], *, stand_ins_first: boo
     """Return the topics that may have a role by their types and names."""
     fitting = [topic for topic in topics if topic.type_name in spec.message_types]
     fitting = [topic for topic in fitting if not _is_something_else(spec, topic)]
+    # What one person says or is seen as (REP 155) is taken where there is nothing of the scene.
+    fitting = [topic for topic in fitting if not _is_of_one_person(topic)] or fitting
     fitting = [
         topic for topic in fitting if (topic.type_name in spec.stand_in_types) == stand_ins_first
     ] or fitting
@@ -218,6 +220,11 @@ def _is_something_else(spec: RoleSpec, topic: Topic) -> bool:
         return True
     is_general = topic.type_name == spec.general_type
     return is_general and not any(word in name for word in spec.name_words)
+
+
+def _is_of_one_person(topic: Topic) -> bool:
+    """Tell whether a topic is about one voice, body or person (REP 155)."""
+    return '/humans/' in topic.name
 
 
 def _without_companions(spec: RoleSpec, topics: list[Topic]) -> list[Topic]:

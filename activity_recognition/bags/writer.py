@@ -138,19 +138,22 @@ class RecordingWriter:
         for message in self._messages.messages(sample):
             self._put(topic_of(spec.role, message.kind.name), message, sample.arrival_ns)
 
-    def write_message(self, topic: str, message: OutgoingMessage, arrival_ns: int) -> None:
+    def write_message(
+        self, topic: str, message: OutgoingMessage, arrival_ns: int, *, latched: bool = False
+    ) -> None:
         """Store one message of a topic that holds no samples.
 
         Args:
             topic: its name.
             message: of the type that all messages of the topic have.
             arrival_ns: its record time.
+            latched: whether late subscribers get the topic's last messages.
 
         Raises:
             RecordingError: when it arrives before the start, or when the disk is full.
         """
         self._begin(arrival_ns)
-        self._put(topic, message, arrival_ns)
+        self._put(topic, message, arrival_ns, latched=latched)
 
     def write_end(self, end_ns: int) -> None:
         """Let the recording last longer than what it holds: decisions go on until then.

@@ -1,8 +1,9 @@
 """Write simulated recordings: scenes with a camera, a microphone, transcripts, and the truth.
 
 A person in a room goes through activities; some look alike and differ only in sound, some only in
-words. The same seed gives the same recording, byte for byte. One recording is written to OUT, more
-than one to OUT/seed_<n>, in parallel. Example:
+words. With --people, several do, each with a script of their own, and a tracker tells them apart.
+The same seed gives the same recording, byte for byte. One recording is written to OUT, more than
+one to OUT/seed_<n>, in parallel. Example:
     activity-recognition simulate --seed 1 --seconds 60 --out recordings/one
 """
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,8 @@ from activity_recognition.errors import ConfigError
 from activity_recognition.types import ALL_MODALITIES, MODALITIES, Modality
 
 if TYPE_CHECKING:
-    from activity_recognition.simulation import SimulationConfig
+    from activity_recognition.bags import RecordingWriter
+    from activity_recognition.simulation import Simulation, SimulationConfig
 
 HELP = 'write simulated recordings with their truth'
 TAKES_ROS_ARGUMENTS = False
@@ -51,6 +55,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help='camera noise, occlusion, background sound and recogniser errors, 0 to 1 '
         '(default: 0.5)',
+    )
+    parser.add_argument(
+        '--people',
+        type=int,
+        default=1,
+        help='how many people are there, 1 to 4; several are told apart on the topics of REP 155, '
+        'and the image is 320 x 180 where no size is given (default: 1)',
+    )
+    parser.add_argument(
+        '--missed-regions',
+        type=float,
+        help="share of a person's images that the tracker says nothing of (default: 0.02)",
+    )
+    parser.add_argument(
+        '--id-swaps',
+        type=float,
+        help='share of encounters after which the tracker has two ids swapped (default: 0.1)',
     )
     parser.add_argument(
         '--without',
@@ -127,13 +148,18 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
         'width_px': arguments.width,
         'height_px': arguments.height,
         'frame_rate_hz': arguments.fps,
+        'missed_regions': arguments.missed_regions,
+        'id_swaps': arguments.id_swaps,
     }
-    base = SimulationConfig(
-        seed=arguments.seed,
-        duration_s=arguments.seconds,
-        modalities=_modalities(arguments),
-        **{name: value for name, value in given.items() if value is not None},
+    base = widened(
+        SimulationConfig(
+            seed=arguments.seed,
+            duration_s=arguments.seconds,
+            modalities=_modalities(arguments),
+            people=arguments.people,
+        )
     )
+    base = dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
     if not base.modalities:
         raise ConfigError('--without leaves nothing to record; keep one modality')
     seeds = range(arguments.seed, arguments.seed + arguments.count)
@@ -147,6 +173,13 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
         )
         for seed in seeds
     ]
+
+
+def widened(config: SimulationConfig) -> SimulationConfig:
+    """Return a configuration with images in which several people can be seen; of one it stays."""
+    if config.people == 1:
+        return config
+    return dataclasses.replace(config, width_px=320, height_px=180)
 
 
 def _modalities(arguments: argparse.Namespace) -> tuple[Modality, ...]:
@@ -180,9 +213,25 @@ def written(job: Job) -> Iterator[float]:
     ) as writer:
         simulation = simulate(job.config)
         writer.set_labels(simulation.labels)
-        for sample in simulation.samples():
-            writer.write(sample)
-            yield seconds_between(sample.arrival_ns, start_ns)
+        for arrival_ns, write in _writes(simulation, writer):
+            write()
+            yield seconds_between(arrival_ns, start_ns)
+
+
+def _writes(
+    simulation: Simulation, writer: RecordingWriter
+) -> Iterator[tuple[int, Callable[[], None]]]:
+    """Yield arrival and writing of everything in a recording, in order of arrival."""
+    from activity_recognition.bags import PersonTopicsWriter
+
+    config = simulation.config
+    samples = ((s.arrival_ns, partial(writer.write, s)) for s in simulation.samples())
+    if not simulation.members:
+        return samples
+    people = PersonTopicsWriter(writer, width_px=config.width_px, height_px=config.height_px)
+    seen = ((s.arrival_ns, partial(people.write, s)) for s in simulation.sightings())
+    said = ((u.arrival_ns, partial(people.write_speech, p, u)) for p, u in simulation.said())
+    return heapq.merge(samples, seen, said, key=lambda item: item[0])
 
 
 def write_one(job: Job, console: object) -> None:

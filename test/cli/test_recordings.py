@@ -9,7 +9,12 @@ import av
 import numpy as np
 import pytest
 
-from activity_recognition.bags import RecordingReader, labels_path, read_labels
+from activity_recognition.bags import (
+    RecordingReader,
+    labels_path,
+    read_label_tracks,
+    read_labels,
+)
 from activity_recognition.commands.recipes import recipe
 from activity_recognition.config_io import shipped_file
 from activity_recognition.errors import ConfigError
@@ -65,10 +70,42 @@ def test_several_are_written_in_parallel_under_their_seeds(command, tmp_path):
     assert ninth == [frame.image.tobytes() for frame in frames(tmp_path / 'nine')]
 
 
+def test_several_people_are_written_with_who_is_there(command, tmp_path):
+    out = tmp_path / 'crowd'
+    words = ('--seconds', 2, '--people', 2, '--missed-regions', 0, '--id-swaps', 0, '--out', out)
+    assert command('simulate', *words, '--fps', 5, '--quiet')[0] == 0
+    assert frames(out)[0].image.shape == (180, 320, 3)
+    assert list(read_label_tracks(labels_path(out))) == ['ann', 'ben']
+    with RecordingReader(out) as reader:
+        counts = {topic.name: topic.count for topic in reader.topics}
+        arrivals = [record.record_ns for record in reader.records()]
+    assert counts['/humans/bodies/tracked'] == counts['/camera/image_raw'] == 10
+    assert counts['/humans/bodies/b1/roi'] > 0
+    assert arrivals == sorted(arrivals)
+    # What looks at labels of one person says so, and the files stay as they are.
+    status, printed, err = command('check', out)
+    assert status == 1
+    assert 'expected the labels of one person, got those of ann, ben' in printed + err
+
+
+def test_one_person_is_written_as_without_the_option(command, tmp_path):
+    for name, added in (('a', ()), ('b', ('--people', 1, '--id-swaps', 1))):
+        out = tmp_path / name / 'same'
+        words = ('--seed', 3, '--seconds', 2, '--out', out, *added)
+        assert command('simulate', *words, *SMALL)[0] == 0
+    contents = [
+        {path.name: path.read_bytes() for path in (tmp_path / name / 'same').iterdir()}
+        for name in 'ab'
+    ]
+    assert contents[0] == contents[1]
+    assert contents[0]['labels.csv'].startswith(b'start_s,end_s,label\n')
+
+
 @pytest.mark.parametrize(
     ('words', 'status', 'sentence'),
     [
         (('--seconds', 0), 2, 'duration_s must lie in'),
+        (('--people', 5), 2, 'people must lie in [1, 4], got 5'),
         (('--difficulty', 3), 2, 'difficulty must lie in'),
         (('--count', 0), 2, '--count must be at least 1'),
         (tuple(w for m in ('video', 'audio', 'text') for w in ('--without', m)), 2, 'keep one'),

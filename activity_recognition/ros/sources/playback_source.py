@@ -62,7 +62,7 @@ def truth_topic() -> TopicSpec:
 
 
 def truth_messages(
-    spans: Iterable[LabelSpan], *, start_ns: int, begin_ns: int, end_ns: int
+    spans: Iterable[LabelSpan], *, start_ns: int, begin_ns: int, end_ns: int, subject: str = ''
 ) -> Iterator[TimedMessage]:
     """Yield one ActivityStamped where a label begins, and one without a label where none follows.
 
@@ -71,6 +71,7 @@ def truth_messages(
         start_ns: start of the recording.
         begin_ns: a span that is going on at this time begins then.
         end_ns: what begins later is left out, what ends later ends then.
+        subject: of whom it is true; empty for the whole scene.
     """
     ended_ns: int | None = None
     for span in spans:
@@ -79,17 +80,18 @@ def truth_messages(
         if last_ns <= first_ns:
             continue
         if ended_ns is not None and ended_ns < first_ns:
-            yield _truth(ended_ns, '')
-        yield _truth(first_ns, span.label)
+            yield _truth(ended_ns, '', subject)
+        yield _truth(first_ns, span.label, subject)
         ended_ns = last_ns
     if ended_ns is not None:
-        yield _truth(ended_ns, '')
+        yield _truth(ended_ns, '', subject)
 
 
-def _truth(time_ns: int, label: str) -> TimedMessage:
+def _truth(time_ns: int, label: str, subject: str) -> TimedMessage:
     message = message_class(TRUTH_TYPE)()
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(time_ns, NANOSECONDS)
     message.status = int(Status.OK if label else Status.NO_DATA)
+    message.subject_id = subject
     message.label = label
     message.class_id = -1
     message.confidence = 1.0 if label else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from heapq import merge
@@ -14,7 +15,7 @@ from activity_recognition.bags import (
     RawRecord,
     RecordingReader,
     labels_path,
-    read_labels,
+    read_label_tracks,
 )
 from activity_recognition.bags.channels import ROS1
 from activity_recognition.bags.topics import Topic
@@ -33,11 +34,33 @@ from activity_recognition.ros.sources.playback_source import truth_messages, tru
 from activity_recognition.ros.sources.read_ahead import TimedMessage
 from activity_recognition.ros.topic_spec import TRUTH_TOPIC, TopicSpec, sensor_topic
 from activity_recognition.sensors.cdr import MessageType, TypeRegistry
+from activity_recognition.sensors.persons import (
+    BODY_REGION_TYPE,
+    DETECTION_TYPES,
+    ID_TYPE,
+    IDS_TYPE,
+    SPEECH_TYPE,
+)
 from activity_recognition.sensors.transcript import TRANSCRIPT_TYPES, UtteranceReader
 from activity_recognition.types import to_ns
 
 TEXT_TYPE = 'std_msgs/msg/String'
 """What transcripts are played as where their own type is not installed."""
+
+
+_PEOPLE = (
+    (re.compile('/humans/(bodies|persons)/tracked'), (IDS_TYPE,)),
+    (re.compile('/humans/bodies/[^/]+/roi'), (BODY_REGION_TYPE,)),
+    (re.compile('/humans/persons/[^/]+/(body|voice)_id'), (ID_TYPE,)),
+    (re.compile('/humans/voices/[^/]+/speech'), (SPEECH_TYPE,)),
+    (re.compile('/detections'), DETECTION_TYPES),
+)
+"""Topics that say where people are, by name and type, as the recogniser takes them."""
+
+
+def says_where_people_are(topic: Topic) -> bool:
+    """Return whether the recogniser tells people apart by a topic of this name and type."""
+    return any(topic.type_name in types and name.fullmatch(topic.name) for name, types in _PEOPLE)
 
 
 class TextRelay:
@@ -74,7 +97,10 @@ class TextRelay:
 
 
 class RecordingSource:
-    """Plays a recording: the topics of its roles under standard names, others if asked to."""
+    """Plays a recording: the topics of its roles under standard names, others if asked to.
+
+    Topics that say where people are keep their names, in the namespace of the node.
+    """
 
     def __init__(self, config: PlayerConfig) -> None:
         """Open the recording.
@@ -100,12 +126,12 @@ class RecordingSource:
         self._latched_topics = {topic.name for topic in self._reader.topics if topic.latched}
         self._set_stretch(config)
         spans = labels_path(config.bag)
-        self._spans = read_labels(spans) if spans.is_file() else ()
+        self._tracks = read_label_tracks(spans) if spans.is_file() else {}
         self._texts: dict[str, TextRelay] = {}
         wanted = self._wanted(config)
         self._types_of = {topic.name: topic.type_name for topic in wanted}
         specs = [self._topic_spec(topic) for topic in wanted]
-        truth = [truth_topic()] if self._spans else []
+        truth = [truth_topic()] if any(self._tracks.values()) else []
         self.topics = (*truth, *(spec for spec in specs if spec))
 
     @property
@@ -138,13 +164,17 @@ class RecordingSource:
 
     def messages(self) -> Iterator[TimedMessage]:
         """Yield the records of the part to play, the truth before what it is the truth of."""
-        truth = truth_messages(
-            self._spans,
-            start_ns=self._reader.start_ns,
-            begin_ns=self.begin_ns,
-            end_ns=self.end_ns,
+        truth = (
+            truth_messages(
+                spans,
+                start_ns=self._reader.start_ns,
+                begin_ns=self.begin_ns,
+                end_ns=self.end_ns,
+                subject=subject,
+            )
+            for subject, spans in self._tracks.items()
         )
-        return merge(truth, self._records(), key=lambda message: message.time_ns)
+        return merge(*truth, self._records(), key=lambda message: message.time_ns)
 
     def advance(self) -> None:
         """Nothing to do: the records are read again."""
@@ -198,7 +228,8 @@ class RecordingSource:
         """Return the topics to publish; of those that share a name, the fullest with its role."""
         chosen: dict[str, Topic] = {}
         for topic in self._reader.topics:
-            if not topic.count or not (config.all_topics or topic.name in self._roles):
+            is_taken = topic.name in self._roles or says_where_people_are(topic)
+            if not topic.count or not (config.all_topics or is_taken):
                 continue
             if topic.name not in chosen or self._rank(topic) > self._rank(chosen[topic.name]):
                 chosen[topic.name] = topic
@@ -234,7 +265,9 @@ class RecordingSource:
             self.left_out[topic.name] = f'no name of a topic in ROS 2: {printable(str(error))}'
             return None
         qos = LATCHED_QOS if topic.latched else OTHER_QOS
-        return TopicSpec(key=topic.name, topic=topic.name, message_class=installed, qos=qos)
+        # What the recogniser takes goes where its inputs are: into the namespace.
+        name = topic.name.lstrip('/') if says_where_people_are(topic) else topic.name
+        return TopicSpec(key=topic.name, topic=name, message_class=installed, qos=qos)
 
     def _check_definition(self, topic: Topic) -> None:
         """Compare the type as recorded with the type as installed, by their standard hashes."""
