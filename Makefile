@@ -39,8 +39,8 @@ test-slow: setup ## Run the slow tests
 coverage: setup ## Run the tests and list the lines they miss
 	@$(PYTEST) -m 'not slow' --cov --cov-report=term:skip-covered $(TEST_ARGS)
 
-demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 QUIET=1 TREE=1 CHECKPOINT=people)
-	@$(RUN) --isolated activity-recognition demo $(if $(SECONDS),--seconds $(SECONDS)) \
+demo: setup ## Recognise a simulated recording over ROS topics (SECONDS=30 PEOPLE=3 QUIET=1 TREE=1 CHECKPOINT=people)
+	@$(RUN) --isolated activity-recognition demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PEOPLE),--people $(PEOPLE)) \
 	  $(if $(QUIET),--quiet) $(if $(TREE),--tree) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) \
 	  $(DEMO_ARGS)
 

@@ -182,7 +182,12 @@ class DemoConfig(Ranged):
     """Length of the recording."""
     difficulty: float = setting(0.5, low=0.0, high=1.0)
     """Camera noise, occlusion, background sound and recogniser errors."""
+    people: int = setting(1, low=1, high=4)
+    """How many people are there; several are told apart."""
     min_balanced_accuracy: float = setting(0.85, low=0.0, high=1.0)
+    """Of the decisions about the scene, where one person is there."""
+    min_person_accuracy: float = setting(0.25, low=0.0, high=1.0)
+    """Balanced accuracy of the decisions about each of several people."""
     max_lost_fraction: float = setting(0.01, low=0.0, high=1.0)
     """Of the frames published, in transport."""
 
@@ -196,6 +201,11 @@ def _demo_arguments() -> tuple[Argument, ...]:
             name='difficulty',
             default=demo.difficulty,
             description='Camera noise, occlusion, background sound and recogniser errors, 0 to 1.',
+        ),
+        Argument(
+            name='people',
+            default=demo.people,
+            description='How many people are there, 1 to 4; several are recognised each apart.',
         ),
         Argument(name='out', default='demo', description='Folder for recording, logs and report.'),
         *_MODEL_ARGUMENTS,
@@ -388,6 +398,18 @@ def demo_values(given: Mapping[str, Value]) -> dict[str, Value]:
     if not (given.get('checkpoint') or given.get('params_file')):
         live['checkpoint'] = SIMULATED_PEOPLE
     return namespaced_values(str(given['namespace']), live)
+
+
+def people_parameters(people: int) -> dict[str, Value]:
+    """Return the recogniser's parameters where a recording of several simulated people is played.
+
+    Args:
+        people: how many there are.
+    """
+    if people < 2:
+        return {}
+    # Relative, so that the topics lie in the namespace of the nodes.
+    return {'people.source': 'humans', 'people.humans': 'humans', 'people.max': people}
 
 
 def _topics(values: Mapping[str, Value]) -> dict[str, str]:

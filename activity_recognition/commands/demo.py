@@ -3,7 +3,8 @@
 Writes a recording of a seed that training never saw, plays it as camera, microphone and transcript
 topics into the recogniser in a process of its own, shows a live table of truth and decisions, and
 writes report.html, metrics.json and timeline.svg into the folder OUT. The exit status is 1 when the
-balanced accuracy is too low, too many frames were lost, or one is not accounted for.
+balanced accuracy is too low, too many frames were lost, or one is not accounted for. With --people,
+several are there, each is recognised apart, and people.json says how well.
 """
 
 from __future__ import annotations
@@ -32,12 +33,20 @@ from activity_recognition.config_io import (
 )
 from activity_recognition.default_checkpoint import REAL_PEOPLE
 from activity_recognition.errors import ConfigError
-from activity_recognition.reporting.metrics import RunMetrics
+from activity_recognition.reporting.metrics import PersonScores, RunMetrics, write_people
 from activity_recognition.reporting.page import milliseconds
-from activity_recognition.startup import DEMO_ARGUMENTS, DemoConfig, demo_values
+from activity_recognition.reporting.run_log import RunLog
+from activity_recognition.startup import (
+    DEMO_ARGUMENTS,
+    DemoConfig,
+    demo_values,
+    people_parameters,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from activity_recognition.ros.monitor_node import MonitorNode
 
 HELP = 'show the whole of it on a simulated recording'
 TAKES_ROS_ARGUMENTS = False
@@ -65,8 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
     values = values_of(arguments, DEMO_ARGUMENTS)
     config = read_config(values)
     console = PlainConsole()
-    metrics = perform(config, values, console, quiet=arguments.quiet, tree=arguments.tree)
-    report = write_pages(Path(str(values['out'])), metrics)
+    metrics, people = perform(config, values, console, quiet=arguments.quiet, tree=arguments.tree)
+    folder = Path(str(values['out']))
+    report = write_pages(folder, metrics)
+    if people:
+        write_people(folder / 'people.json', people)
+    print_people(people, console)
     print_results(metrics, report, console)
     return 0 if all(check['passed'] for check in metrics['checks']) else 1
 
@@ -84,8 +97,8 @@ def read_config(values: Mapping[str, Value]) -> DemoConfig:
 
 def perform(
     config: DemoConfig, given: Mapping[str, Value], console: Console, *, quiet: bool, tree: bool
-) -> RunMetrics:
-    """Simulate, play, watch; return what came of it.
+) -> tuple[RunMetrics, dict[str, PersonScores]]:
+    """Simulate, play, watch; return what came of it, and of each of several people.
 
     Args:
         config: of the demo.
@@ -101,7 +114,8 @@ def perform(
         console.print(remark, soft_wrap=True)
     namespace, recording = str(values['namespace']), Path(str(values['bag']))
     with Processes() as processes:
-        live = prepare(processes, values, recording.parent / 'logs')
+        parameters = people_parameters(config.people)
+        live = prepare(processes, values, recording.parent / 'logs', parameters)
         write_recording(config, recording, None if quiet else console)
         with monitored(namespace) as node:
             title = f'Activity recognition: simulated recording of seed {config.seed}'
@@ -111,10 +125,43 @@ def perform(
                 play(live, watch, display)
             summary = ' '.join(filter(None, (_summary(config), remark)))
             metrics = run_metrics(watch, node, title=title, summary=summary, checks=[])
+            people = scores_of_people(node, recording) if config.people > 1 else {}
     if remark and quiet:
         console.print(remark, soft_wrap=True)
-    checks = judge(config, metrics['scores'], metrics['frames'], demands_accuracy=not remark)
-    return {**metrics, 'checks': checks}
+    checks = judge(
+        config,
+        metrics['scores'],
+        metrics['frames'],
+        demands_accuracy=not remark,
+        people=people,
+    )
+    return {**metrics, 'checks': checks}, people
+
+
+def scores_of_people(node: MonitorNode, recording: Path) -> dict[str, PersonScores]:
+    """Return how well each person in a recording was recognised, by subject.
+
+    Args:
+        node: heard the decisions and the truth.
+        recording: says who is there; whom nobody spoke of has no decisions.
+    """
+    from activity_recognition.bags import labels_path, read_label_tracks
+
+    logs, subjects = node.logs_of_people(), read_label_tracks(labels_path(recording))
+    return {subject: score_person(node.log, logs.get(subject)) for subject in subjects}
+
+
+def score_person(scene: RunLog, person: RunLog | None) -> PersonScores:
+    """Return how well one person was recognised.
+
+    Args:
+        scene: decisions about the scene.
+        person: decisions and truth about the person; None where there were none.
+    """
+    log = person or RunLog()
+    scores = log.scores(log.received())
+    possible = log.scores(scene.received())['decisions']
+    return PersonScores(decisions=scores['decisions'], possible=possible, scores=scores)
 
 
 def about_real_people(checkpoint: str) -> str:
@@ -157,14 +204,33 @@ def write_recording(config: DemoConfig, path: Path, console: Console | None) -> 
         path: the recording to write.
         console: where to show progress; None shows none.
     """
-    from activity_recognition.commands.simulate import Job, write_one
+    from activity_recognition.commands.simulate import Job, widened, write_one
     from activity_recognition.simulation import SimulationConfig
 
     scene = SimulationConfig(
-        seed=config.seed, duration_s=config.seconds, difficulty=config.difficulty
+        seed=config.seed,
+        duration_s=config.seconds,
+        difficulty=config.difficulty,
+        people=config.people,
     )
-    job = Job(path=path, config=scene, storage='mcap', image='raw', overwrite=True)
+    job = Job(path=path, config=widened(scene), storage='mcap', image='raw', overwrite=True)
     write_one(job, console)
+
+
+def print_people(people: Mapping[str, PersonScores], console: Console) -> None:
+    """Print how much was decided about each person, a line each.
+
+    Args:
+        people: what came of each, by subject.
+        console: where to print.
+    """
+    for subject, item in people.items():
+        right = round((item['scores']['accuracy'] or 0.0) * item['decisions'])
+        line = (
+            f'{subject}: {item["decisions"]} decisions, {right} of them right; '
+            f'{item["possible"]} about the scene while {subject} was there'
+        )
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_results(metrics: RunMetrics, report: Path, console: Console) -> None:
@@ -199,8 +265,10 @@ def print_results(metrics: RunMetrics, report: Path, console: Console) -> None:
 
 
 def _summary(config: DemoConfig) -> str:
+    people = f' with {config.people} people' if config.people > 1 else ''
     return (
-        f'{config.seconds:g} seconds simulated from seed {config.seed}, which training never saw, '
+        f'{config.seconds:g} seconds{people} simulated from seed {config.seed}, which training '
+        'never saw, '
         'played as camera, microphone and transcript topics over DDS into the recogniser in a '
         'process of its own.'
     )

@@ -6,8 +6,8 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Protocol
 
@@ -28,6 +28,8 @@ PLAIN_EVERY_S = 10.0
 """Without a terminal a line is printed at every change, and at least this often in run time."""
 _BAR_WIDTH = 16
 _CHANGES = 6
+_PEOPLE = 8
+"""Who are shown; of more the last who came."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +46,8 @@ class Moment:
     length_s: float = 0.0
     said: Sequence[str] = ()
     """What the behaviour tree said lately."""
+    people: Mapping[str, View] = field(default_factory=dict)
+    """Of each person who is told apart, by subject."""
 
 
 class Display(Protocol):
@@ -145,6 +149,7 @@ class PlainLines(Silence):
         self._printed_s = -math.inf
         self._state = ''
         self._said = 0
+        self._answers_of: dict[str, str] = {}
 
     def update(self, moment: Moment) -> None:
         """Print what is new."""
@@ -152,6 +157,10 @@ class PlainLines(Silence):
         said, self._said = moment.said[self._said :], len(moment.said)
         for sentence in said:
             self._print(f'the robot says: {sentence}')
+        for subject, view in moment.people.items():
+            if view.newest is not None and view.newest.answer != self._answers_of.get(subject):
+                self._answers_of[subject] = view.newest.answer
+                self._print(f'{plain_line(view, view.newest)}  {subject}')
         newest = moment.view.newest
         if newest is None:
             if moment.state != self._state:
@@ -191,8 +200,10 @@ def plain_line(view: View, newest: ReceivedDecision) -> str:
 
 def render(moment: Moment) -> RenderableType:
     """Return the live table of a moment."""
-    parts: list[RenderableType] = [_answer(moment.view), Text(), _evidence(moment.view), Text()]
-    parts.append(_numbers(moment))
+    parts: list[RenderableType] = [_answer(moment.view), Text()]
+    if moment.people:
+        parts += [_people(moment.people), Text()]
+    parts += [_evidence(moment.view), Text(), _numbers(moment)]
     if moment.position_s is not None:
         parts.append(_progress(moment.position_s, moment.length_s))
     parts.append(_changes(moment.view))
@@ -200,6 +211,32 @@ def render(moment: Moment) -> RenderableType:
     return Panel(
         Group(*parts), title=plain(moment.title), subtitle=plain(moment.state), padding=(1, 2)
     )
+
+
+def _people(people: Mapping[str, View]) -> Table:
+    """Return what each person does, a row each."""
+    shown = {name: view for name, view in list(people.items())[-_PEOPLE:] if view.newest}
+    has_truth = any(view.scored for view in shown.values())
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style='dim')
+    for name in ('person', 'decision', '', *(['truth', 'right so far'] if has_truth else [])):
+        table.add_column(name, min_width=6)
+    for name, view in shown.items():
+        newest = view.newest
+        assert newest is not None
+        row = [plain(name), plain(newest.answer, _style_of(view, newest))]
+        row.append(Text(f'{newest.confidence * 100:.0f} %'))
+        if has_truth:
+            share = f'{100 * view.right / view.scored:.0f} %' if view.scored else '–'
+            row += [plain(view.truth or '–'), Text(share)]
+        table.add_row(*row)
+    return table
+
+
+def _style_of(view: View, newest: ReceivedDecision) -> str:
+    """Return how a decision is printed: coloured where the truth is known."""
+    if view.truth is None:
+        return 'bold'
+    return 'bold green' if newest.answer == view.truth else 'bold red'
 
 
 def _answer(view: View) -> Table:
@@ -210,9 +247,7 @@ def _answer(view: View) -> Table:
     if newest is None:
         table.add_row(Text('decision', 'dim'), Text('none yet', 'dim'))
         return table
-    style = 'bold'
-    if view.truth is not None:
-        style = 'bold green' if newest.answer == view.truth else 'bold red'
+    style = _style_of(view, newest)
     confidence = f'{newest.confidence * 100:.0f} %'
     table.add_row(Text('decision', 'dim'), plain(newest.answer, style), confidence)
     return table

@@ -104,6 +104,7 @@ class Watch:
             position_s=position_s if self._length_s else None,
             length_s=self._length_s,
             said=tuple(self.said),
+            people={name: log.view() for name, log in self._node.logs_of_people().items()},
         )
 
     def _settle(self) -> None:

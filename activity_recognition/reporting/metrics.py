@@ -7,6 +7,7 @@ has no NaN.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -115,6 +116,16 @@ class Timed(TypedDict):
     """By modality; may be empty."""
 
 
+class PersonScores(TypedDict):
+    """How well one of several people was recognised."""
+
+    decisions: int
+    """About this person while the truth was known."""
+    possible: int
+    """Decisions about the scene in the same time: more, where the person was not seen."""
+    scores: Scores
+
+
 class RunMetrics(Timed):
     """Everything a report shows of one run."""
 
@@ -141,6 +152,16 @@ def write_metrics(path: Path, metrics: RunMetrics) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(metrics, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+
+
+def write_people(path: Path, people: Mapping[str, PersonScores]) -> None:
+    """Write how well each person was recognised as strict JSON.
+
+    Args:
+        path: of the file; its folder is there.
+        people: by subject.
+    """
+    path.write_text(json.dumps(people, indent=1, allow_nan=False) + '\n', encoding='utf-8')
 
 
 def read_metrics(path: Path) -> RunMetrics:

@@ -6,7 +6,7 @@ import math
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
@@ -18,6 +18,7 @@ from activity_recognition.reporting.metrics import (
     EvidencePoint,
     FrameAccount,
     RunMetrics,
+    Scores,
 )
 from activity_recognition.reporting.scores import Truth, answer_of, distribution, score
 from activity_recognition.types import LabelSpan, ModalityEvidence, seconds_between
@@ -156,6 +157,17 @@ class RunLog:
                 weights=dict(self._weights),
                 changes=tuple((seconds_between(t, origin_ns), a) for t, a in self._changes),
             )
+
+    def scores(self, decisions: Iterable[ReceivedDecision]) -> Scores:
+        """Score decisions, of this log or another one, by the truth of this one.
+
+        Args:
+            decisions: stamped by the same clock as the truth.
+        """
+        with self._lock:
+            spans, origin_ns = self._spans(), self._origin_ns()
+        timed = [(seconds_between(item.t_ns, origin_ns), item.answer) for item in decisions]
+        return score(Truth(spans), timed)
 
     def metrics(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from launch import Action, Event, EventHandler, LaunchContext, LaunchDescription
 from launch.actions import (
@@ -33,6 +34,7 @@ from activity_recognition.startup import (
     absolute_name,
     demo_values,
     describe_end,
+    people_parameters,
     player_spec,
     recognizer_spec,
     respawn_delay_of,
@@ -107,7 +109,7 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
     the report when all is worked off, and ends the launch.
     """
     values = demo_values(given)
-    scene = [f'--{name}={given[name]}' for name in ('seed', 'seconds', 'difficulty')]
+    scene = [f'--{name}={given[name]}' for name in ('seed', 'seconds', 'difficulty', 'people')]
     simulate = _command('simulate', *scene, '--out', str(values['bag']), '--overwrite', '--quiet')
     watch = _command(
         *('monitor', '--report', str(given['out'])),
@@ -116,7 +118,7 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
     spec = player_spec(values).with_parameters({'playback.exit_at_end': False})
     warnings, player = _player(spec)
     return [
-        *_listener(values, use_sim_time=False),
+        *_listener(values, use_sim_time=False, parameters=people_parameters(int(given['people']))),
         _go_on_after(simulate, [*warnings, player]),
         _end_with(watch, 'monitor', at_end='the demo has ended'),
         # It stays until it is asked to end.
@@ -126,9 +128,16 @@ def demo_actions(given: Mapping[str, Value]) -> list[Action]:
     ]
 
 
-def _listener(values: Mapping[str, Value], *, use_sim_time: bool) -> list[Action]:
+def _listener(
+    values: Mapping[str, Value],
+    *,
+    use_sim_time: bool,
+    parameters: Mapping[str, Value] = MappingProxyType({}),
+) -> list[Action]:
     """Return the recogniser of something played: without it there is nothing to play for."""
-    node, actions = _recognizer(values, use_sim_time=use_sim_time, on_refusal=_fail)
+    node, actions = _recognizer(
+        values, use_sim_time=use_sim_time, on_refusal=_fail, parameters=parameters
+    )
     return [_end_with(node, 'the recogniser'), *actions]
 
 
@@ -155,8 +164,9 @@ def _recognizer(
     *,
     use_sim_time: bool | None,
     on_refusal: Callable[[str], list[Action]],
+    parameters: Mapping[str, Value] = MappingProxyType({}),
 ) -> tuple[LifecycleNode, list[Action]]:
-    spec = recognizer_spec(values, use_sim_time=use_sim_time)
+    spec = recognizer_spec(values, use_sim_time=use_sim_time).with_parameters(parameters)
     environment, warnings = _transport(spec)
     node = LifecycleNode(**_settings(spec), additional_env=environment)
     if not values.get('autostart', True):

@@ -29,6 +29,8 @@ T = TypeVar('T')
 
 DECISIONS_QOS = profile(100)
 """Deep, so that no decision is missed while the display is drawn; what is past is not asked for."""
+MOST_PEOPLE = 64
+"""People whose logs are kept; of more the first are forgotten."""
 _CALL_POLL_S = 0.05
 
 
@@ -36,13 +38,15 @@ class MonitorNode(Node):
     """Collects what is decided, what is true, and what the other nodes say of themselves."""
 
     def __init__(self, **options: Any) -> None:
-        """Subscribe to ``activity``, ``activity_truth`` and /diagnostics.
+        """Subscribe to ``activity``, ``activities``, ``activity_truth`` and /diagnostics.
 
         Args:
             options: passed on to rclpy's Node.
         """
         super().__init__('monitor', **options)
         self.log = RunLog()
+        """Of the whole scene."""
+        self._people: dict[str, RunLog] = {}
         self.dropped = 0
         """Decisions that could not be understood."""
         self._failure: Exception | None = None
@@ -52,6 +56,7 @@ class MonitorNode(Node):
         self._decisions = self.create_subscription(
             ActivityStamped, 'activity', self._on_activity, DECISIONS_QOS
         )
+        self.create_subscription(ActivityStamped, 'activities', self._on_person, DECISIONS_QOS)
         self.create_subscription(ActivityStamped, TRUTH_TOPIC, self._on_truth, LATCHED_QOS)
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, DIAGNOSTICS_QOS
@@ -69,6 +74,11 @@ class MonitorNode(Node):
         name = f'{self.full_name(node)}: {part}'
         with self._lock:
             return self._reports.get(name, 0), dict(self._statuses.get(name, {}))
+
+    def logs_of_people(self) -> dict[str, RunLog]:
+        """Return the logs of everybody who is told apart, by subject."""
+        with self._lock:
+            return dict(self._people)
 
     def full_name(self, node: str) -> str:
         """Return a node's full name, of one in the monitor's namespace where it has none."""
@@ -124,6 +134,12 @@ class MonitorNode(Node):
         self._failure = error
 
     def _on_activity(self, message: ActivityStamped) -> None:
+        self._receive(message, self.log)
+
+    def _on_person(self, message: ActivityStamped) -> None:
+        self._receive(message, self._log_of(message.subject_id))
+
+    def _receive(self, message: ActivityStamped, log: RunLog) -> None:
         try:
             received = to_received(message)
         except DecodeError as error:
@@ -132,11 +148,22 @@ class MonitorNode(Node):
                 f'activity: message dropped: {error}', throttle_duration_sec=10.0
             )
             return
-        self.log.add_decision(received)
+        log.add_decision(received)
+
+    def _log_of(self, subject: str) -> RunLog:
+        """Return the log of a person, or of the whole scene."""
+        if not subject:
+            return self.log
+        with self._lock:
+            if subject not in self._people:
+                if len(self._people) >= MOST_PEOPLE:
+                    del self._people[next(iter(self._people))]
+                self._people[subject] = RunLog()
+            return self._people[subject]
 
     def _on_truth(self, message: ActivityStamped) -> None:
         label = message.label if message.status == Status.OK else ''
-        self.log.add_truth(nanoseconds_of(message.header.stamp), label)
+        self._log_of(message.subject_id).add_truth(nanoseconds_of(message.header.stamp), label)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         with self._lock:

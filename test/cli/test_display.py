@@ -1,5 +1,6 @@
 """What a run looks like, on a terminal and elsewhere."""
 
+import dataclasses
 import io
 import math
 import os
@@ -88,6 +89,21 @@ def test_the_table_is_there_before_anything_is_decided():
     assert 'waiting for decisions' in text
     assert 'truth' not in text
     assert 'frames' not in text
+
+
+def test_everybody_who_is_told_apart_has_a_row():
+    people = {'ann': view('none'), 'ben': view(), 'nobody': View()}
+    text = text_of(render(moment(people=people)))
+    rows = {line.split()[1]: line for line in text.splitlines() if len(line.split()) > 3}
+    assert 'right so far' in rows['person']
+    assert rows['ann'].split()[2:] == ['none', '87', '%', 'walking', '90', '%', '│']
+    assert rows['ben'].split()[2:] == ['walking', '87', '%', 'walking', '90', '%', '│']
+    assert 'nobody' not in text
+    unknown = dataclasses.replace(view(), truth=None, scored=0)
+    text = text_of(render(moment(view=unknown, people={'ann': unknown})))
+    assert 'person' in text
+    assert 'right so far' not in text
+    assert 'person' not in text_of(render(moment()))
 
 
 @pytest.mark.parametrize(('weight', 'blocks'), [(0.0, 0), (1.0, 16), (-0.5, 8), (7.0, 16)])
@@ -272,3 +288,14 @@ def test_a_table_keeps_to_the_width_in_a_file_as_well():
     table.add_row(SENTENCE)
     PlainConsole(file=printed, width=40).print(table)
     assert max(map(len, printed.getvalue().splitlines())) == 40
+
+
+def test_without_a_terminal_it_is_printed_what_somebody_else_does_now(printed):
+    with PlainLines(Console(file=printed)) as display:
+        for answer in ('walking', 'walking', 'none'):
+            people = {'ann': view(answer), 'ben': View()}
+            display.update(moment(view=View(), state='', people=people))
+    lines = printed.getvalue().splitlines()
+    assert [line.split()[-1] for line in lines] == ['ann', 'ann']
+    assert 'decision walking' in lines[0]
+    assert 'decision none' in lines[1]

@@ -282,6 +282,28 @@ def test_the_demo_accounts_for_every_frame_and_judges(start, checkpoint, namespa
 
 
 @pytest.mark.slow
+def test_the_demo_of_several_people_judges_each(start, checkpoint, namespace, tmp_path):
+    pytest.importorskip('hri_msgs')
+    out = tmp_path / 'demo'
+    words = ('--seconds', 8, '--people', 2, '--checkpoint', checkpoint, '--device', 'cpu')
+    process = start('demo', *words, '--out', out, '--namespace', namespace, '--quiet')
+    printed, errors = process.communicate(timeout=PATIENCE_S)
+    # The tiny network knows none of the activities.
+    assert process.returncode == 1, errors
+    people = json.loads((out / 'people.json').read_text())
+    assert list(people) == ['ann', 'ben']
+    for name, found in people.items():
+        assert f'balanced accuracy of {name}: 0.0 %' in printed
+        assert f'{name}: {found["decisions"]} decisions, 0 of them right' in printed
+        assert 0 < found['decisions'] <= found['possible']
+    assert 'frames: 120 published' in printed
+    assert 'frames unaccounted for: 0 (0): passed' in printed
+    checks = [check['name'] for check in json.loads((out / 'metrics.json').read_text())['checks']]
+    assert checks[:2] == ['balanced accuracy of ann', 'balanced accuracy of ben']
+    assert processes_with(namespace) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(('room', 'node'), [('recognizing', 'recognizer'), ('playing', 'player')])
 def test_a_demo_whose_node_is_killed_has_failed(start, checkpoint, namespace, tmp_path, room, node):
     words = ('--seconds', 60, '--checkpoint', checkpoint, '--device', 'cpu', '--quiet')

@@ -12,8 +12,13 @@ import pytest
 from activity_recognition.arguments import defaults
 from activity_recognition.bags import writer
 from activity_recognition.commands.options import add_options, values_of
-from activity_recognition.config import ModelConfig, RecognizerConfig
-from activity_recognition.config_io import load_config, shipped_file, to_stored_mapping
+from activity_recognition.config import ModelConfig, PeopleConfig, RecognizerConfig
+from activity_recognition.config_io import (
+    build_config,
+    load_config,
+    shipped_file,
+    to_stored_mapping,
+)
 from activity_recognition.errors import ConfigError
 from activity_recognition.modalities import Role
 from activity_recognition.startup import (
@@ -25,6 +30,7 @@ from activity_recognition.startup import (
     absolute_name,
     demo_values,
     describe_end,
+    people_parameters,
     player_spec,
     recognizer_spec,
     respawn_delay_of,
@@ -327,6 +333,15 @@ def test_the_demo_stays_among_itself_and_in_real_time():
     assert values['clock'] is False
     assert values['live_image'] == '/demo/camera/image_raw'
     assert recognizer_spec(values, use_sim_time=False).full_name == '/demo/recognizer'
+
+
+def test_people_of_the_demo_are_told_apart_in_its_namespace():
+    assert people_parameters(1) == {}
+    told = people_parameters(3)
+    assert told['people.max'] == 3
+    config = build_config(PeopleConfig, {k.partition('.')[2]: v for k, v in told.items()}, where='')
+    assert config.source == 'humans'
+    assert not config.humans.startswith('/')
 
 
 def test_the_demos_file_overrides_its_defaults():

@@ -8,6 +8,7 @@ rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
 
+from activity_recognition.commands.demo import score_person  # noqa: E402
 from activity_recognition.commands.live_run import ticking_tree  # noqa: E402
 from activity_recognition.commands.watching import Watch  # noqa: E402
 from activity_recognition.msg import ActivityStamped, ModalityEvidence  # noqa: E402
@@ -122,6 +123,36 @@ def test_it_hears_decisions_truth_and_diagnostics(monkeypatch):
     finally:
         node.destroy_node()
         context.try_shutdown()
+
+
+def test_what_is_said_of_people_is_kept_by_subject(world):
+    truth = world.create_publisher(ActivityStamped, 'activity_truth', LATCHED_QOS)
+    activities = world.create_publisher(ActivityStamped, 'activities', 10)
+    activity = world.create_publisher(ActivityStamped, 'activity', 10)
+
+    def of(subject, *given):
+        message = decision(*given)
+        message.subject_id = subject
+        return message
+
+    truth.publish(of('ann', 100, 'walking'))
+    truth.publish(of('ben', 100, 'eating'))
+    truth.publish(of('ann', 105, '', Status.NO_DATA))
+    with Monitor(list(MONITOR)) as monitor:
+        people = monitor.logs_of_people
+        wait_for(lambda: activities.get_subscription_count() and activity.get_subscription_count())
+        wait_for(lambda: len(people()) == 2 and people()['ann'].truth_complete)
+        activity.publish(of('the scene has a name', 102, 'eating'))
+        for seconds, label in ((101, 'walking'), (102, 'eating'), (106, 'eating')):
+            activities.publish(of('ann', seconds, label))
+        activities.publish(of('ben', 102, 'eating'))
+        wait_for(lambda: len(people()['ann'].received()) == 3)
+        wait_for(lambda: people()['ben'].received() and monitor.log.received())
+        ann, ben = (score_person(monitor.log, people()[name]) for name in ('ann', 'ben'))
+        assert (ann['decisions'], ann['possible'], ann['scores']['accuracy']) == (2, 1, 0.5)
+        assert (ben['decisions'], ben['scores']['accuracy']) == (1, 1.0)
+        assert len(monitor.log.received()) == 1
+        assert score_person(monitor.log, None)['scores']['balanced_accuracy'] is None
 
 
 @pytest.fixture
