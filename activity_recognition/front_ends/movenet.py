@@ -56,8 +56,8 @@ class MoveNet:
         """
         region = region.snapped(SIDE_PX)
         (found,) = self._network.run(cut(image, region, SIDE_PX, gain)[None])
-        y, x, scores = found[0, 0].T
-        points = np.column_stack([region.places(np.column_stack([x, y])), scores])
+        points = found[0, 0].astype(np.float64)
+        points[:, :2] = region.places(points[:, 1::-1])
         return Pose(points, follow(points, image))
 
 
@@ -68,15 +68,16 @@ def follow(points: NDArray[np.float64], image: NDArray[np.uint8]) -> Region | No
         points: x, y and score of the key points, (17, 3).
         image: in which they were found.
     """
-    places, seen = points[:, :2] + 0.5, points[:, 2] > _CROP_SCORE
-    if not (seen[_SHOULDERS].any() and seen[_HIPS].any()):
+    # So few numbers are quicker in Python.
+    joints: list[list[float]] = points.tolist()
+    seen = [score > _CROP_SCORE for _, _, score in joints]
+    if not all(any(seen[joint] for joint in pair) for pair in (_SHOULDERS, _HIPS)):
         return None
     height, width = image.shape[:2]
-    centre = places[_HIPS].mean(axis=0)
-    away = np.abs(places - centre).max(axis=1)
-    torso = float(away[[*_SHOULDERS, *_HIPS]].max())
-    body = float(away.max(where=seen, initial=0.0))
-    x, y = float(centre[0]), float(centre[1])
+    x, y = (sum(joints[hip][axis] + 0.5 for hip in _HIPS) / len(_HIPS) for axis in (0, 1))
+    away = [max(abs(right + 0.5 - x), abs(down + 0.5 - y)) for right, down, _ in joints]
+    torso = max(away[joint] for joint in (*_SHOULDERS, *_HIPS))
+    body = max(far for far, is_seen in zip(away, seen, strict=True) if is_seen)
     farthest = max(x, width - x, y, height - y)
     half = min(max(_TORSO * torso, _BODY * body), farthest)
     if not _LEAST_PX <= 2 * half <= max(width, height):

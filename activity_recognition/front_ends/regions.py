@@ -57,9 +57,11 @@ class Region:
             shares: x and y as shares of the side, (J, 2), from the left upper corner.
         """
         about = (shares.astype(np.float64) - 0.5) * self.side
-        cos, sin = np.cos(self.turn), np.sin(self.turn)
-        turned = about @ np.array([[cos, sin], [-sin, cos]])
-        return np.asarray(turned + np.array([self.x - 0.5, self.y - 0.5]), np.float64)
+        if self.turn:
+            cos, sin = np.cos(self.turn), np.sin(self.turn)
+            about = about @ np.array([[cos, sin], [-sin, cos]])
+        about += (self.x - 0.5, self.y - 0.5)
+        return about
 
 
 def cut(
@@ -93,16 +95,29 @@ def _cut_upright(image: NDArray[np.uint8], region: Region, size_px: int) -> NDAr
     halvings = _halvings(side, size_px)
     if any(length % (1 << halvings) for length in (*part.shape[:2], *margins)):
         part, margins = _padded(part, margins), (0, 0, 0, 0)
-    for _ in range(halvings):
-        part = np.asarray(
-            cv2.resize(part, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    # The less there is of it, the sooner it is padded.
+    for _ in range(halvings - 1):
+        part = _halved(part)
+    # The less there is of it, the sooner it is padded: by the last halving, without a copy.
     top, bottom, left, right = (margin >> halvings for margin in margins)
-    part = _padded(part, (top, bottom, left, right))
+    if halvings and any(margins):
+        halved = np.zeros((side >> halvings, side >> halvings, 3), np.uint8)
+        end = len(halved)
+        _halved(part, halved[top : end - bottom, left : end - right])
+        part = halved
+    elif halvings:
+        part = _halved(part)
+    else:
+        part = _padded(part, margins)
     return np.asarray(
         cv2.resize(part, (size_px, size_px), interpolation=cv2.INTER_LINEAR), np.uint8
     )
+
+
+def _halved(part: NDArray[np.uint8], into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Return the means of four pixels each, of sides that are even; into an array if given."""
+    height, width = part.shape[:2]
+    size = (width // 2, height // 2)
+    return np.asarray(cv2.resize(part, size, dst=into, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _padded(part: NDArray[np.uint8], margins: tuple[int, int, int, int]) -> NDArray[np.uint8]:

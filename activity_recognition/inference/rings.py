@@ -220,6 +220,23 @@ class KeyValueRing:
         else:
             self.rows.flatten(0, 1)[self._places(slots, starts, count)] = rows
 
+    def append_newest(
+        self, slots: Sequence[int], stamps_ns: Sequence[int], rows: Tensor
+    ) -> None:
+        """Store the next row of each of n different streams; the newest N stay.
+
+        Args:
+            slots: n slots.
+            stamps_ns: of each of them a stamp.
+            rows: (n, ...), of any floating type.
+        """
+        runs_ns = [(stamp_ns,) for stamp_ns in stamps_ns]
+        if self._shared is None or rows.dtype is not self.rows.dtype:
+            self.append(slots, runs_ns, rows.unsqueeze(1))
+            return
+        for slot, run_ns, row in zip(slots, runs_ns, rows.numpy(), strict=True):
+            self._shared[slot, self._make_room(slot, run_ns)] = row
+
     def _make_room(self, slot: int, stamps_ns: Sequence[int]) -> int:
         """Note the stamps of a slot's next rows, and return the place of the first."""
         count = len(stamps_ns)

@@ -27,12 +27,15 @@ def joint_array(points: KeyPoints, joints: tuple[str, ...]) -> NDArray[np.float3
         points: of any skeleton.
         joints: what this package calls the J joints; those that the skeleton lacks are missing.
     """
-    size_px = np.array([points.width_px, points.height_px], np.float64)
-    places = (points.joints_px.astype(np.float64) + 0.5 - size_px / 2) / size_px.max()
+    places = points.joints_px.astype(np.float64) + 0.5
+    places -= (points.width_px / 2, points.height_px / 2)
+    places /= max(points.width_px, points.height_px)
     # A comparison with NaN is False.
     seen = (points.scores > 0) & (np.abs(places) <= FARTHEST).all(axis=1)
+    # What a joint without a place has comes last.
     values = np.zeros((len(places) + 1, 3), np.float32)
-    values[:-1][seen] = np.column_stack([places, points.scores])[seen]
+    values[:-1, :2][seen] = places[seen]
+    values[:-1, 2][seen] = points.scores[seen]
     return values[_places_of(points.names, joints)]
 
 

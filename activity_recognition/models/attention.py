@@ -119,7 +119,7 @@ def _knots_at(position: Tensor) -> Tensor:
     """Return the weights (..., K) of the knots beside positions (...), which are overwritten."""
     knots = torch.arange(NUM_KNOTS, device=position.device, dtype=position.dtype)
     distance = position.clamp_(max=NUM_KNOTS - 1).unsqueeze(-1).sub(knots).abs_()
-    return distance.neg_().add_(1).clamp_(min=0)
+    return (1 - distance).clamp_(min=0)
 
 
 def ages_s(query_ns: Tensor, token_ns: Tensor, dtype: torch.dtype) -> Tensor:
@@ -249,6 +249,39 @@ def attend_few(
     weights = torch.cat((own, scores.flatten(1, 2).to(own.dtype)), -1).softmax(-1).to(query.dtype)
     mixed = weights[..., 1:] @ values.to(query.dtype) + weights[..., :1] * value
     return (mixed.unflatten(1, (-1, num_heads)) * places).sum(2)
+
+
+def attend_once(
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    bias: Tensor,
+    heads: Tensor,
+    *,
+    always: tuple[Tensor, Tensor],
+) -> Tensor:
+    """Do as :func:`attend_few` for a single query of each stream, with fewer operators.
+
+    Args:
+        query: (B, D).
+        keys: (B, N, D).
+        values: (B, N, D).
+        bias: additive, (B, H, N); of what is not seen minus infinity.
+        heads: (H, D), from :func:`head_places`.
+        always: a key and a value that the query sees without a bias, (B, D) each.
+
+    Returns:
+        (B, D).
+    """
+    num_heads, width = heads.shape
+    places = heads.to(query.dtype)
+    apart = query.unsqueeze(1) * (places * (width // num_heads) ** -0.5)
+    key, value = (part.to(query.dtype) for part in always)
+    scores = apart @ keys.to(query.dtype).transpose(1, 2) + bias
+    own = (apart @ key.unsqueeze(2)).to(scores.dtype)
+    weights = torch.cat((own, scores), -1).softmax(-1).to(query.dtype)
+    mixed = weights[..., 1:] @ values.to(query.dtype) + weights[..., :1] * value.unsqueeze(1)
+    return (mixed * places).sum(1)
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:

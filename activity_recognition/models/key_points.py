@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from activity_recognition.config import ModelConfig
@@ -37,47 +39,52 @@ the oldest frame to the scale of postures."""
 
 
 class Body(NamedTuple):
-    """Bodies by their own measures."""
+    """Bodies by their own measures; what is of a body as a whole has axes of one joint, too."""
 
     joints: Tensor
-    """(N, J, 2), about the middle, in units of the size; zeros where missing."""
+    """(..., J, 2), about the middle, in units of the size; zeros where missing."""
     seen: Tensor
-    """(N, J), 1 where a joint is there, else 0."""
+    """(..., J, 1), 1 where a joint is there, else 0."""
     middle: Tensor
-    """(N, 2), between the hips, in units of the image; of all joints where no hip is there."""
+    """(..., 1, 2), between the hips, in units of the image; of all joints where no hip is there."""
     size: Tensor
-    """(N, 1), about as long as the trunk, in units of the image."""
-    kind: Tensor
-    """int64 (N, 1), 0 where nobody is, else what the middle is of; others cannot be compared."""
+    """(..., 1, 1), about as long as the trunk, in units of the image."""
+    has_hips: Tensor
+    """bool (..., 1, 1), whether the middle is between the hips; others cannot be compared."""
+    somebody: Tensor
+    """bool (..., 1, 1), whether anybody is there."""
 
 
 class OwnMeasures(nn.Module):
     """Finds a body's middle and size."""
 
-    hips: Tensor
-    necks: Tensor
+    parts: Tensor
 
     def __init__(self, joints: Sequence[str]) -> None:
         """Look for hips and neck among the names of the joints."""
         super().__init__()
-        for name, own in (('hips', _HIPS), ('necks', _NECKS)):
-            chosen = torch.tensor([1.0 if joint in own else 0.0 for joint in joints])
-            self.register_buffer(name, chosen, persistent=False)
+        chosen = [[1.0 if joint in own else 0.0 for joint in joints] for own in (_HIPS, _NECKS)]
+        # Hips, neck and all joints, (3, J): one product sums up the three.
+        self.register_buffer('parts', torch.tensor([*chosen, [1.0] * len(joints)]), persistent=False)
 
     def forward(self, points: Tensor) -> Body:
-        """Measure bodies (N, J, 3)."""
-        places, seen = points[..., :2], (points[..., 2] > 0).to(points.dtype)
-        hips, has_hips = _middle(places, seen * self.hips.to(points.dtype))
-        necks, has_neck = _middle(places, seen * self.necks.to(points.dtype))
-        whole, somebody = _middle(places, seen)
+        """Measure bodies (..., J, 3)."""
+        places, seen = points[..., :2], (points[..., 2:] > 0).to(points.dtype)
+        parts = self.parts.to(points.dtype)
+        # Places need more bits than autocast would leave them.
+        with torch.autocast(points.device.type, enabled=False):
+            counts, sums = parts @ seen, parts @ (places * seen)
+        divisors = counts.clamp(min=1)
+        hips, necks, whole = (sums / divisors).split(1, -2)
+        has_hips, has_neck, somebody = (counts > 0).split(1, -2)
         middle = torch.where(has_hips, hips, whole)
-        apart = (places - middle.unsqueeze(-2)) * seen.unsqueeze(-1)
-        spread = _length(apart.flatten(1)) / seen.sum(-1, keepdim=True).clamp(min=1).sqrt()
+        apart = (places - middle) * seen
+        spread = (apart.square().sum((-2, -1), keepdim=True) / divisors[..., 2:, :]).sqrt()
+        trunk = (necks - hips).square().sum(-1, keepdim=True).sqrt()
         # A trunk that is seen end-on looks shorter than it is.
-        trunk = torch.maximum(_length(necks - hips), spread / 2)
-        size = torch.where(has_hips & has_neck, trunk, spread).clamp(min=LEAST_SIZE)
-        kind = somebody.long() + has_hips.long()
-        return Body(apart / size.unsqueeze(-1), seen, middle, size, kind)
+        size = torch.where(has_hips & has_neck, torch.maximum(trunk, spread / 2), spread)
+        size = size.clamp(min=LEAST_SIZE)
+        return Body(apart / size, seen, middle, size, has_hips, somebody)
 
 
 class JointDistances(nn.Module):
@@ -98,10 +105,15 @@ class JointDistances(nn.Module):
         self.register_buffer('second', second, persistent=False)
 
     def forward(self, body: Body) -> Tensor:
-        """Return the distances (N, J (J - 1) / 2) of bodies; 0 where a joint of two is missing."""
-        apart = body.joints[:, self.first] - body.joints[:, self.second]
-        both = body.seen[:, self.first] * body.seen[:, self.second]
-        return apart.square().sum(-1).sqrt() * both
+        """Return the distances (..., J (J - 1) / 2, 1) of bodies; 0 where one of two is missing."""
+        apart = self._of(body.joints, self.first) - self._of(body.joints, self.second)
+        both = self._of(body.seen, self.first) * self._of(body.seen, self.second)
+        return apart.square().sum(-1, keepdim=True).sqrt() * both
+
+    @staticmethod
+    def _of(values: Tensor, joints: Tensor) -> Tensor:
+        # An exporter makes one operator of this, and several of indexing.
+        return values.index_select(-2, joints)
 
 
 class KeyPointEncoder(nn.Module):
@@ -125,19 +137,27 @@ class KeyPointEncoder(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Encode key points (N, J, 3), x, y and score, to tokens (N, D)."""
-        dtype = self.project.weight.dtype
-        points = points.to(torch.promote_types(dtype, torch.float32))
-        body = self.measures(points)
-        parts = [body.joints.flatten(1), points[..., 2]]
+        points = points.to(torch.promote_types(self.project.weight.dtype, torch.float32))
+        return self.encode(points, self.measures(points))
+
+    def encode(self, points: Tensor, body: Body) -> Tensor:
+        """Encode bodies that were measured.
+
+        Args:
+            points: (N, J, 3).
+            body: what :class:`OwnMeasures` makes of them, (N, ...), perhaps with axes of 1.
+
+        Returns:
+            (N, D).
+        """
+        parts = [body.joints, points[..., 2:]]
         if self.sees_size:
             # Nobody is of the usual size, in the middle.
-            size = torch.log(body.size / USUAL_SIZE) * body.seen.amax(-1, keepdim=True)
+            size = torch.log(body.size / USUAL_SIZE) * body.somebody.to(body.size.dtype)
             parts += [size, PLACE * body.middle]
         if self.distances is not None:
             parts.append(self.distances(body))
-        features = torch.cat(parts, dim=-1)
-        token: Tensor = self.project(self.hidden(features.clamp(-LIMIT, LIMIT).to(dtype)))
-        return token
+        return _token(self.hidden, self.project, parts)
 
 
 class KeyPointMotion(FrameComparison):
@@ -149,14 +169,24 @@ class KeyPointMotion(FrameComparison):
     either frame does not move.
     """
 
+    per_second: Tensor
+    at_once: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         """Create the encoder of a network with ``video.key_points``."""
         super().__init__(config)
         joints = config.video.joints
         self.measures = OwnMeasures(joints)
         self.sees_slow = config.video.slow_motion
-        of_joints = (4 if self.sees_slow else 2) * len(joints)
-        self.hidden = _hidden(of_joints + 5, config.video.width, config.dropout)
+        # Scales of all features: those divided by an age, and those that are not.
+        count = 2 * len(joints)
+        slow = [SLOW] * count if self.sees_slow else []
+        for name, scales in (
+            ('per_second', [VELOCITY] * count + [SHIFT] * 2 + [0.0] * (3 + len(slow))),
+            ('at_once', [0.0] * (count + 2) + [PATH] * 3 + slow),
+        ):
+            self.register_buffer(name, torch.tensor(scales), persistent=False)
+        self.hidden = _hidden(len(self.at_once), config.video.width, config.dropout)
         self.project = nn.Linear(config.video.width, config.hidden_dim)
 
     @property
@@ -190,25 +220,28 @@ class KeyPointMotion(FrameComparison):
         tokens = []
         for row, place in (part.unbind(-1) for part in mask.nonzero().split(AT_ONCE)):
             then, before = index[row, place], first[row, place]
-            tokens.append(
-                self.encode(
-                    frames[row, place],
-                    frames[row, then],
-                    frames[row, before],
-                    (stamps_ns[row, place] - stamps_ns[row, then]).to(self.dtype) / NANOSECONDS,
-                )
-            )
+            bodies = self.measure(*(frames[row, at] for at in (place, then, before)))
+            age_ns = stamps_ns[row, place] - stamps_ns[row, then]
+            tokens.append(self.encode(*bodies, age_ns.to(self.dtype) / NANOSECONDS))
         return torch.cat(tokens)
 
     def compared(
-        self, frames: Tensor, stamps_ns: Sequence[int], states: Sequence[MotionState]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what :meth:`encode` takes beside the next frames, and remember them.
+        self,
+        frames: Sequence[NDArray[np.float32]],
+        stamps_ns: Sequence[int],
+        states: Sequence[MotionState],
+    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], list[int]]:
+        """Return what the next frames are compared with, and remember them.
 
         Args:
-            frames: (N, J, 3), of any streams, those of one stream in order of arrival.
+            frames: N of them, (J, 3), of any streams, those of one stream in order of arrival; they
+                must not change afterwards.
             stamps_ns: N stamps.
             states: per frame the state of its stream.
+
+        Returns:
+            The N frames that each is compared with, the N oldest ones, and how much older than each
+            the frame compared with is, nanoseconds.
         """
         then, before, ages_ns = [], [], []
         for points, stamp_ns, state in zip(frames, stamps_ns, states, strict=True):
@@ -218,43 +251,48 @@ class KeyPointMotion(FrameComparison):
             then.append(past)
             before.append((state.frames[0] if state.frames else own)[1])
             ages_ns.append(stamp_ns - past_ns)
-            # A copy: a view would keep the whole batch.
-            state.frames.append((stamp_ns, points.clone()))
-        # Pinned, or a GPU would make the host wait for all that it was asked before.
-        ages = torch.tensor(ages_ns, pin_memory=frames.is_cuda)
-        ages = ages.to(frames.device, non_blocking=True).to(self.dtype) / NANOSECONDS
-        return torch.stack(then), torch.stack(before), ages
+            state.frames.append(own)
+        return then, before, ages_ns
 
-    def encode(self, points: Tensor, then: Tensor, before: Tensor, age_s: Tensor) -> Tensor:
+    def measure(self, points: Tensor, then: Tensor, before: Tensor) -> tuple[Body, Body]:
+        """Measure all that :meth:`encode` takes at once, which takes a third of the operators.
+
+        Args:
+            points: of the frames, (N, J, 3).
+            then: of the frames compared with, (N, J, 3).
+            before: of the oldest frames, (N, J, 3).
+
+        Returns:
+            The bodies (N, 1, ...) of the frames, and those (N, 2, ...) of the other two.
+        """
+        joints = torch.cat((points, then, before), 1).to(self.dtype)
+        bodies = self.measures(joints.unflatten(1, (3, -1)))
+        now, others = zip(*(part.split((1, 2), 1) for part in bodies), strict=True)
+        return Body(*now), Body(*others)
+
+    def encode(self, now: Body, others: Body, age_s: Tensor) -> Tensor:
         """Encode how bodies differ from what they were.
 
         Args:
-            points: (N, J, 3).
-            then: of the frames compared with, (N, J, 3).
-            before: of the oldest frames, (N, J, 3).
+            now: (N, 1, ...).
+            others: in the frames compared with and in the oldest ones, (N, 2, ...).
             age_s: (N,), of the frames compared with, seconds.
 
         Returns:
             (N, D).
         """
-        now, past, oldest = (self.measures(p.to(self.dtype)) for p in (points, then, before))
-        age_s = age_s.clamp(min=LEAST_S).unsqueeze(-1)
-        both = (now.seen * past.seen).unsqueeze(-1)
-        speeds = (now.joints - past.joints) * both / age_s.unsqueeze(-1)
-        growth = torch.log(now.size / oldest.size) * _comparable(now, oldest)
-        parts = [
-            VELOCITY * speeds.flatten(1),
-            SHIFT * _way(past, now) / age_s,
-            PATH * _way(oldest, now),
-            PATH * growth,
-        ]
+        moved = (now.joints - others.joints) * (now.seen * others.seen)
+        alike = (now.has_hips == others.has_hips) & (now.somebody & others.somebody)
+        comparable = alike.to(now.size.dtype)
+        way = (now.middle - others.middle) / now.size * comparable
+        growth = torch.log(now.size / others.size) * comparable
+        speeds, slow = moved.split(1, 1)
+        parts = [speeds, way, growth[:, 1:]]
         if self.sees_slow:
-            seen = (now.seen * oldest.seen).unsqueeze(-1)
-            parts.append(SLOW * ((now.joints - oldest.joints) * seen).flatten(1))
-        features = torch.cat(parts, dim=-1)
-        hidden = self.hidden(features.clamp(-LIMIT, LIMIT).to(self.project.weight.dtype))
-        token: Tensor = self.project(hidden)
-        return token
+            parts.append(slow)
+        rates = age_s.clamp(min=LEAST_S).reciprocal().unsqueeze(-1)
+        scales = rates * self.per_second.to(rates.dtype) + self.at_once.to(rates.dtype)
+        return _token(self.hidden, self.project, parts, scales)
 
 
 def extreme_key_points(joints: int) -> Tensor:
@@ -276,33 +314,25 @@ def _hidden(inputs: int, width: int, dropout: float) -> nn.Sequential:
     )
 
 
+def _token(
+    hidden: nn.Module, project: nn.Linear, parts: Sequence[Tensor], scales: Tensor | None = None
+) -> Tensor:
+    """Return the token (N, D) of features (N, ...), multiplied by scales (N, F) if given."""
+    features = torch.cat([part.flatten(1) for part in parts], dim=-1)
+    if scales is not None:
+        features = features * scales
+    token: Tensor = project(hidden(features.clamp(-LIMIT, LIMIT).to(project.weight.dtype)))
+    return token
+
+
 def _work(encoder: nn.Module) -> Work:
     """Return the work of one frame: every weight of a matrix is used once."""
     matrices = [weight.numel() for weight in encoder.parameters() if weight.dim() > 1]
     return Work(products=PER_MULTIPLY_ADD * sum(matrices), weight_bytes=bytes_of(encoder))
 
 
-def _middle(places: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean of places (N, J, 2) by weights (N, J), and whether there are any, (N, 1)."""
-    total = weights.sum(-1, keepdim=True)
-    return (places * weights.unsqueeze(-1)).sum(-2) / total.clamp(min=1), total > 0
-
-
-def _length(vectors: Tensor) -> Tensor:
-    """Return the lengths (N, 1) of vectors (N, X)."""
-    return vectors.square().sum(-1, keepdim=True).sqrt()
-
-
-def _comparable(one: Body, other: Body) -> Tensor:
-    """Return 1 where the middles of two bodies are of the same parts, else 0, (N, 1)."""
-    return ((one.kind == other.kind) & (one.kind > 0)).to(one.size.dtype)
-
-
-def _way(start: Body, end: Body) -> Tensor:
-    """Return how far a body has come, (N, 2), in units of its size."""
-    return (end.middle - start.middle) / end.size * _comparable(start, end)
-
-
-def _newest_before(frames: deque[tuple[int, Tensor]], latest_ns: int) -> tuple[int, Tensor] | None:
+def _newest_before(
+    frames: deque[tuple[int, NDArray[np.float32]]], latest_ns: int
+) -> tuple[int, NDArray[np.float32]] | None:
     """Return the newest frame with a stamp up to ``latest_ns``."""
     return next((item for item in reversed(frames) if item[0] <= latest_ns), None)

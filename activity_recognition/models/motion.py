@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +36,9 @@ _NEVER_NS = torch.iinfo(torch.int64).max
 class MotionState:
     """What a stream keeps to compare the next frames with."""
 
-    frames: deque[tuple[int, Tensor]] = field(default_factory=deque)
-    """Stamps and grey frames (S, S), or key points (J, 3), in order of arrival."""
+    frames: deque[tuple[int, Any]] = field(default_factory=deque)
+    """Stamps and grey frames (S, S) on the device, or key points (J, 3) on the host, in order of
+    arrival."""
 
     def clear(self) -> None:
         """Forget every frame."""

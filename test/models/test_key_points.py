@@ -115,7 +115,7 @@ class TestDistances:
     @pytest.fixture
     def distances(self):
         measures, seen = OwnMeasures(JOINTS), JointDistances(len(JOINTS))
-        return lambda *points: seen(measures(torch.stack(points).double()))
+        return lambda *points: seen(measures(torch.stack(points).double())).squeeze(-1)
 
     def test_they_are_those_between_any_two_joints_by_the_trunk(self, distances):
         (found,) = distances(standing())
@@ -143,7 +143,7 @@ class TestMeasures:
         found = OwnMeasures(JOINTS)(numbers(body())[None])
         hips_px, neck_px = np.array([160, 130]), np.array([160, 70])
         middle = (hips_px + 0.5 - [160, 120]) / 320
-        np.testing.assert_allclose(found.middle[0], middle, atol=1e-6)
+        np.testing.assert_allclose(found.middle[0, 0], middle, atol=1e-6)
         np.testing.assert_allclose(found.size[0], (hips_px - neck_px)[1] / 320, atol=1e-6)
         ankle = (np.array(STANDING['left_ankle']) - hips_px) / 60
         np.testing.assert_allclose(found.joints[0, JOINTS.index('left_ankle')], ankle, atol=1e-5)
@@ -152,7 +152,7 @@ class TestMeasures:
         found = OwnMeasures(JOINTS)(numbers(body(left_hip=None, right_hip=None))[None])
         there = [place for name, place in STANDING.items() if 'hip' not in name]
         middle = (np.mean(there, axis=0) + 0.5 - [160, 120]) / 320
-        np.testing.assert_allclose(found.middle[0], middle, atol=1e-6)
+        np.testing.assert_allclose(found.middle[0, 0], middle, atol=1e-6)
 
 
 class TestMotion:
@@ -209,7 +209,7 @@ class TestMotion:
     def test_a_stream_keeps_no_more_than_it_may_need(self, motion):
         state = MotionState()
         for index in range(100):
-            motion.compared(standing()[None], [to_ns(index / 10)], [state])
+            motion.compared([standing().numpy()], [to_ns(index / 10)], [state])
         assert len(state.frames) == round(SPAN_S * LONGEST * 10) + 1
 
 

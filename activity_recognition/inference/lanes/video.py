@@ -28,13 +28,13 @@ from activity_recognition.inference.lanes.lane import (
     time_arrays,
     turns,
 )
-from activity_recognition.inference.precision import upload, upload_stack
+from activity_recognition.inference.precision import host_type, upload, upload_stack
 from activity_recognition.inference.resizing import Pixels
 from activity_recognition.inference.rings import KeyValueRing
 from activity_recognition.models.directions import DirectionState
 from activity_recognition.models.key_points import KeyPointMotion
 from activity_recognition.models.motion import MotionEncoder, MotionState
-from activity_recognition.types import Frame, Modality
+from activity_recognition.types import NANOSECONDS, Frame, Modality
 
 FRAMES_AT_ONCE = {'cpu': 4, 'cuda': 64}
 """Frames of all streams encoded by one call; a CPU's caches do not hold more."""
@@ -138,11 +138,18 @@ class VideoLane(Lane[Frame, PreparedFrame]):
     def _encode_alone(self, prepared: Sequence[PreparedFrame], slots: Sequence[int]) -> Tensor:
         """Return the tokens (n, D) of frames by themselves, with what has moved in them."""
         stamps_ns = [item.stamp_ns for item in prepared]
-        frames = self._input.stack([item.image for item in prepared], self._device)
+        images = [item.image for item in prepared]
+        frames = self._input.stack(images, self._device)
         moved = [self._moved[slot] for slot in slots]
         given: tuple[Tensor, ...] = (frames,)
         if isinstance(self._motion, KeyPointMotion):
-            given += self._motion.compared(frames, stamps_ns, moved)
+            then, before, ages_ns = self._motion.compared(images, stamps_ns, moved)
+            ages_s = np.array(ages_ns, host_type(self._motion.dtype)) / NANOSECONDS
+            given += (
+                upload_stack(then, self._device),
+                upload_stack(before, self._device),
+                upload(ages_s, self._device),
+            )
         limit = FRAMES_AT_ONCE.get(self._device.type, FRAMES_AT_ONCE['cuda'])
         if len(prepared) <= limit:
             (tokens,) = self._backend.run('frame', *given)
@@ -178,9 +185,8 @@ class VideoLane(Lane[Frame, PreparedFrame]):
             upload(window.age_s, self._device),
             upload(window.seen, self._device),
         )
-        runs_ns = [(stamp_ns,) for stamp_ns in stamps_ns]
-        self.past.append(slots, runs_ns, own.unsqueeze(1))
-        self.memory.append(slots, runs_ns, rows.unsqueeze(1))
+        self.past.append_newest(slots, stamps_ns, own)
+        self.memory.append_newest(slots, stamps_ns, rows)
 
     def example(self, now_ns: int) -> Frame:
         """Return a frame of noise; a larger one where the device resamples it, too."""

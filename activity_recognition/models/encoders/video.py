@@ -20,7 +20,7 @@ from activity_recognition.models.attention import (
     age_knots,
     ages_s,
     attend,
-    attend_few,
+    attend_once,
     head_places,
     split_projections,
     visible,
@@ -284,28 +284,39 @@ class VideoTransformer(Encoder):
         Returns:
             The frames' tokens (B, D), and their own keys and values (B, L, 2, D).
         """
-        knots = age_knots(age_s, self.config.video.window_s)
-        hidden = ~seen.unsqueeze(-1)
-        x, rows, width = tokens, [], tokens.shape[-1]
+        if not self.blocks:
+            return self.norm(tokens), past[:, 0]
+        x, own, width = tokens, [], tokens.shape[-1]
         # Slices of one axis: of several, an exporter takes apart and copies all of them.
         flat = past.flatten(2)
-        for layer, block in enumerate(self.blocks):
+        biases = self._biases_of_rows(age_s, seen).split(self.config.num_heads, 1)
+        for layer, (block, bias) in enumerate(zip(self.blocks, biases, strict=True)):
             assert isinstance(block, TemporalBlock)
-            own = block.qkv(block.norm1(x)).unflatten(-1, (3, -1))
-            rows.append(own[:, 1:])
-            # Over that of the frame itself, whose age is 0: the softmax knows differences alone.
-            bias = block.age_bias(knots) - block.age_bias.table[0]
-            bias = bias.masked_fill(hidden, float('-inf'))
-            mixed = attend_few(
-                own[:, :1],
+            query, key, value = block.qkv(block.norm1(x)).split(width, -1)
+            own += [key, value]
+            mixed = attend_once(
+                query,
                 flat.narrow(2, 2 * layer * width, width),
                 flat.narrow(2, (2 * layer + 1) * width, width),
-                bias.transpose(1, 2).unsqueeze(1),
+                bias,
                 block.heads,
-                always=(own[:, 1:2], own[:, 2:]),
+                always=(key, value),
             )
-            x = block.mix(x, mixed.squeeze(1))
-        return self.norm(x), torch.stack(rows, 1) if rows else past[:, 0]
+            x = block.mix(x, mixed)
+        return self.norm(x), torch.cat(own, -1).unflatten(-1, past.shape[2:])
+
+    def _biases_of_rows(self, age_s: Tensor, seen: Tensor) -> Tensor:
+        """Return what is added to the scores of earlier frames in all blocks, (B, L * H, N).
+
+        Args:
+            age_s: (B, N), how much older they are, seconds.
+            seen: bool (B, N).
+        """
+        # Over that of the frame itself, whose age is 0: the softmax knows differences alone.
+        tables = [block.age_bias.table - block.age_bias.table[0] for block in self.blocks]
+        knots = age_knots(age_s, self.config.video.window_s).to(tables[0].dtype)
+        biases = torch.cat(tables, 1).T @ knots.transpose(1, 2)
+        return biases.masked_fill(~seen.unsqueeze(1), float('-inf'))
 
 
 class FrameStep(nn.Module):
@@ -346,8 +357,9 @@ class KeyPointStep(nn.Module):
             oldest: of the oldest frames, (B, J, 3).
             earlier_age_s: of the frames compared with, (B,), seconds.
         """
-        tokens: Tensor = self.encoder(points)
-        return tokens + self.motion.encode(points, earlier, oldest, earlier_age_s)
+        now, others = self.motion.measure(points, earlier, oldest)
+        tokens = self.encoder.encode(points.to(self.motion.dtype), now)
+        return tokens + self.motion.encode(now, others, earlier_age_s)
 
 
 def _frame_step(system: ActivityRecognitionSystem) -> nn.Module:
