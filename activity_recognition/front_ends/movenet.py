@@ -7,6 +7,8 @@ was found of the body in the frame before; the whole image, padded to a square, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,26 +58,23 @@ class MoveNet:
         """
         region = region.snapped(SIDE_PX)
         (found,) = self._network.run(cut(image, region, SIDE_PX, gain)[None])
-        points = found[0, 0].astype(np.float64)
-        points[:, :2] = region.places(points[:, 1::-1])
-        return Pose(points, follow(points, image))
+        points = [(*region.place(x, y), score) for y, x, score in found[0, 0].tolist()]
+        return Pose(np.array(points), follow(points, image))
 
 
-def follow(points: NDArray[np.float64], image: NDArray[np.uint8]) -> Region | None:
+def follow(points: Sequence[Sequence[float]], image: NDArray[np.uint8]) -> Region | None:
     """Return where to look in the next frame; None where no trunk was found.
 
     Args:
-        points: x, y and score of the key points, (17, 3).
+        points: x, y and score of each of the 17 key points.
         image: in which they were found.
     """
-    # So few numbers are quicker in Python.
-    joints: list[list[float]] = points.tolist()
-    seen = [score > _CROP_SCORE for _, _, score in joints]
+    seen = [score > _CROP_SCORE for _, _, score in points]
     if not all(any(seen[joint] for joint in pair) for pair in (_SHOULDERS, _HIPS)):
         return None
     height, width = image.shape[:2]
-    x, y = (sum(joints[hip][axis] + 0.5 for hip in _HIPS) / len(_HIPS) for axis in (0, 1))
-    away = [max(abs(right + 0.5 - x), abs(down + 0.5 - y)) for right, down, _ in joints]
+    x, y = (sum(points[hip][axis] + 0.5 for hip in _HIPS) / len(_HIPS) for axis in (0, 1))
+    away = [max(abs(right + 0.5 - x), abs(down + 0.5 - y)) for right, down, _ in points]
     torso = max(away[joint] for joint in (*_SHOULDERS, *_HIPS))
     body = max(far for far, is_seen in zip(away, seen, strict=True) if is_seen)
     farthest = max(x, width - x, y, height - y)

@@ -29,6 +29,8 @@ LEAST_SCORE = 0.3
 """Joints of a lower score are missing."""
 LEAST_FOUND = 4
 """Where fewer joints are found, nobody is there."""
+_MISSING = np.array([np.nan, np.nan, 0.0])
+"""Place and score of a joint that was not found."""
 _EVERY = 16
 """One pixel in so many, along each side, tells an image's level, and most changes."""
 _VIEWS = (1.0, 2 / 3)
@@ -115,7 +117,7 @@ class PersonTracker:
         self._region: Region | None = None
         self._stamp_ns: int | None = None
         self._image: NDArray[np.uint8] | None = None
-        self._some: NDArray[np.uint8] | None = None
+        self._some = b''
         self._crop: Crop | None = None
         self._found: KeyPoints | None = None
         if self._search is not None:
@@ -134,21 +136,22 @@ class PersonTracker:
         """
         silent = self._stamp_ns is not None and stamp_ns - self._stamp_ns > _FORGOTTEN_NS
         self._stamp_ns = stamp_ns
-        some = np.ascontiguousarray(image[::_EVERY, ::_EVERY])
+        some = image[::_EVERY, ::_EVERY].tobytes()
         if self._found is not None and crop == self._crop and self._is_like(image, some):
             return self._found
         if silent or self._image is None or self._image.shape != image.shape:
             self._region = None
-        points = self._points(image, float(some.mean()), crop)
+        level = int(np.frombuffer(some, np.uint8).sum()) / len(some)
+        points = self._points(image, level, crop)
         self._image, self._some, self._crop = image, some, crop
         self._found = _key_points(points, self._network.names, image)
         return self._found
 
-    def _is_like(self, image: NDArray[np.uint8], some: NDArray[np.uint8]) -> bool:
+    def _is_like(self, image: NDArray[np.uint8], some: bytes) -> bool:
         """Return whether an image is the one before; mostly, some of its pixels tell."""
-        if self._image is None or self._some is None or image.shape != self._image.shape:
+        if self._image is None or image.shape != self._image.shape:
             return False
-        return np.array_equal(some, self._some) and np.array_equal(image, self._image)
+        return some == self._some and np.array_equal(image, self._image)
 
     def _points(
         self, image: NDArray[np.uint8], level: float, crop: Crop | None
@@ -231,8 +234,12 @@ _NETWORKS: dict[str, Callable[[], PoseNetwork]] = {'movenet': MoveNet, 'blazepos
 def _key_points(
     found: NDArray[np.float64], names: tuple[str, ...], image: NDArray[np.uint8]
 ) -> KeyPoints:
-    """Return what was found well enough."""
-    scores = np.where(found[:, 2] >= LEAST_SCORE, found[:, 2], 0.0)
-    if np.count_nonzero(scores) < LEAST_FOUND:
-        scores[:] = 0.0
-    return KeyPoints.of(names, found[:, :2], scores, (image.shape[1], image.shape[0]))
+    """Return what was found well enough; a pose network's places are finite."""
+    seen = found[:, 2] >= LEAST_SCORE
+    if np.count_nonzero(seen) < LEAST_FOUND:
+        seen[:] = False
+    kept = np.where(seen[:, None], found, _MISSING).astype(np.float32)
+    height, width = image.shape[:2]
+    return KeyPoints(
+        names=names, joints_px=kept[:, :2], scores=kept[:, 2], width_px=width, height_px=height
+    )

@@ -220,9 +220,7 @@ class KeyValueRing:
         else:
             self.rows.flatten(0, 1)[self._places(slots, starts, count)] = rows
 
-    def append_newest(
-        self, slots: Sequence[int], stamps_ns: Sequence[int], rows: Tensor
-    ) -> None:
+    def append_newest(self, slots: Sequence[int], stamps_ns: Sequence[int], rows: Tensor) -> None:
         """Store the next row of each of n different streams; the newest N stay.
 
         Args:

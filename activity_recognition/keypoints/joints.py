@@ -27,15 +27,16 @@ def joint_array(points: KeyPoints, joints: tuple[str, ...]) -> NDArray[np.float3
         points: of any skeleton.
         joints: what this package calls the J joints; those that the skeleton lacks are missing.
     """
-    places = points.joints_px.astype(np.float64) + 0.5
-    places -= (points.width_px / 2, points.height_px / 2)
-    places /= max(points.width_px, points.height_px)
+    width, height = points.width_px, points.height_px
+    middle = np.array([width / 2 - 0.5, height / 2 - 0.5])
+    places = (points.joints_px - middle) / max(width, height)
     # A comparison with NaN is False.
-    seen = (points.scores > 0) & (np.abs(places) <= FARTHEST).all(axis=1)
+    near = np.abs(places) <= FARTHEST
+    seen = near[:, 0] & near[:, 1] & (points.scores > 0)
     # What a joint without a place has comes last.
     values = np.zeros((len(places) + 1, 3), np.float32)
-    values[:-1, :2][seen] = places[seen]
-    values[:-1, 2][seen] = points.scores[seen]
+    np.copyto(values[:-1, :2], places, where=seen[:, None], casting='same_kind')
+    np.copyto(values[:-1, 2], points.scores, where=seen)
     return values[_places_of(points.names, joints)]
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -63,9 +62,10 @@ class OwnMeasures(nn.Module):
     def __init__(self, joints: Sequence[str]) -> None:
         """Look for hips and neck among the names of the joints."""
         super().__init__()
-        chosen = [[1.0 if joint in own else 0.0 for joint in joints] for own in (_HIPS, _NECKS)]
         # Hips, neck and all joints, (3, J): one product sums up the three.
-        self.register_buffer('parts', torch.tensor([*chosen, [1.0] * len(joints)]), persistent=False)
+        parts = [[1.0 if joint in own else 0.0 for joint in joints] for own in (_HIPS, _NECKS)]
+        parts.append([1.0] * len(joints))
+        self.register_buffer('parts', torch.tensor(parts), persistent=False)
 
     def forward(self, points: Tensor) -> Body:
         """Measure bodies (..., J, 3)."""
@@ -79,8 +79,10 @@ class OwnMeasures(nn.Module):
         has_hips, has_neck, somebody = (counts > 0).split(1, -2)
         middle = torch.where(has_hips, hips, whole)
         apart = (places - middle) * seen
-        spread = (apart.square().sum((-2, -1), keepdim=True) / divisors[..., 2:, :]).sqrt()
-        trunk = (necks - hips).square().sum(-1, keepdim=True).sqrt()
+        between = necks - hips
+        # Products, not squares: one kernel fewer to run by those who export this.
+        spread = ((apart * apart).sum((-2, -1), keepdim=True) / divisors[..., 2:, :]).sqrt()
+        trunk = (between * between).sum((-2, -1), keepdim=True).sqrt()
         # A trunk that is seen end-on looks shorter than it is.
         size = torch.where(has_hips & has_neck, torch.maximum(trunk, spread / 2), spread)
         size = size.clamp(min=LEAST_SIZE)
@@ -108,7 +110,7 @@ class JointDistances(nn.Module):
         """Return the distances (..., J (J - 1) / 2, 1) of bodies; 0 where one of two is missing."""
         apart = self._of(body.joints, self.first) - self._of(body.joints, self.second)
         both = self._of(body.seen, self.first) * self._of(body.seen, self.second)
-        return apart.square().sum(-1, keepdim=True).sqrt() * both
+        return (apart * apart).sum(-1, keepdim=True).sqrt() * both
 
     @staticmethod
     def _of(values: Tensor, joints: Tensor) -> Tensor:
@@ -227,15 +229,15 @@ class KeyPointMotion(FrameComparison):
 
     def compared(
         self,
-        frames: Sequence[NDArray[np.float32]],
+        frames: Sequence[NDArray[Any]],
         stamps_ns: Sequence[int],
         states: Sequence[MotionState],
-    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], list[int]]:
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]], list[int]]:
         """Return what the next frames are compared with, and remember them.
 
         Args:
-            frames: N of them, (J, 3), of any streams, those of one stream in order of arrival; they
-                must not change afterwards.
+            frames: N of them, float32 (J, 3), of any streams, those of one stream in order of
+                arrival; they must not change afterwards.
             stamps_ns: N stamps.
             states: per frame the state of its stream.
 
@@ -290,8 +292,8 @@ class KeyPointMotion(FrameComparison):
         parts = [speeds, way, growth[:, 1:]]
         if self.sees_slow:
             parts.append(slow)
-        rates = age_s.clamp(min=LEAST_S).reciprocal().unsqueeze(-1)
-        scales = rates * self.per_second.to(rates.dtype) + self.at_once.to(rates.dtype)
+        age_s = age_s.clamp(min=LEAST_S).unsqueeze(-1)
+        scales = self.per_second.to(age_s.dtype) / age_s + self.at_once.to(age_s.dtype)
         return _token(self.hidden, self.project, parts, scales)
 
 
@@ -332,7 +334,7 @@ def _work(encoder: nn.Module) -> Work:
 
 
 def _newest_before(
-    frames: deque[tuple[int, NDArray[np.float32]]], latest_ns: int
-) -> tuple[int, NDArray[np.float32]] | None:
+    frames: deque[tuple[int, NDArray[Any]]], latest_ns: int
+) -> tuple[int, NDArray[Any]] | None:
     """Return the newest frame with a stamp up to ``latest_ns``."""
     return next((item for item in reversed(frames) if item[0] <= latest_ns), None)

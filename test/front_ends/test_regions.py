@@ -43,6 +43,17 @@ def test_beyond_the_image_it_is_black(turn):
     assert (half[:, 4:] == 200).all()
 
 
+@pytest.mark.parametrize('side', [20, 40, 90])
+@pytest.mark.parametrize('place', [(0, 0), (159, 60), (80, 119), (80, 60)])
+def test_beyond_the_image_is_like_an_image_with_a_black_margin(place, side):
+    margin = 64
+    padded = np.pad(gradient(), ((margin, margin), (margin, margin), (0, 0)))
+    x, y = place
+    seen = cut(gradient(), Region(x, y, side).snapped(8), 8)
+    inside = cut(padded, Region(x + margin, y + margin, side).snapped(8), 8)
+    np.testing.assert_array_equal(seen, inside)
+
+
 def test_edges_lie_between_pixels():
     assert Region(10.3, 7.9, 9.6).snapped(8) == Region(10.0, 8.0, 10.0)
     assert Region(10.3, 7.9, 0.1).snapped(8).side == 1.0

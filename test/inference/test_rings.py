@@ -242,6 +242,19 @@ def test_rows_of_many_streams_are_kept_as_those_of_each_alone(data, capacity, co
         assert together.stamps_ns(slot).tolist() == alone.stamps_ns(slot).tolist()
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('slots', [[1], [0, 2]])
+def test_a_row_each_is_kept_as_a_run_of_one(slots, dtype):
+    one, run = ring_of(2, slots=3), ring_of(2, slots=3)
+    for turn in range(5):
+        rows = torch.rand(len(slots), 2, 3).to(dtype)
+        one.append_newest(slots, [turn] * len(slots), rows)
+        run.append(slots, [(turn,)] * len(slots), rows[:, None])
+    for slot in slots:
+        assert torch.equal(one.held(slot), run.held(slot))
+        assert one.stamps_ns(slot).tolist() == [3, 4]
+
+
 @pytest.mark.parametrize('slots', [[1], [0, 2]])
 def test_rows_in_half_precision_are_taken(slots):
     ring = ring_of(slots=3)

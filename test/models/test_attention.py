@@ -15,6 +15,8 @@ from activity_recognition.models.attention import (
     age_knots,
     ages_s,
     attend,
+    attend_once,
+    head_places,
     newest,
     split_heads,
     visible,
@@ -157,6 +159,35 @@ def test_attend_weighs_by_product_and_bias():
     weight = score.masked_fill(~mask.unsqueeze(1), -math.inf).softmax(-1)
     expected = (weight @ value).transpose(1, 2).reshape(2, 7, 32)
     torch.testing.assert_close(attend(query, key, value, bias, mask), expected)
+
+
+def test_one_query_by_itself_is_answered_like_many():
+    torch.manual_seed(0)
+    streams, rows, heads, width = 3, 7, 4, 16
+    query, key, value = torch.randn(3, streams, width, dtype=torch.float64)
+    keys, values = torch.randn(2, streams, rows, width, dtype=torch.float64)
+    seen = torch.rand(streams, rows) < 0.5
+    seen[0] = False
+    bias = torch.randn(streams, heads, rows, dtype=torch.float64)
+    once = attend_once(
+        query,
+        keys,
+        values,
+        bias.masked_fill(~seen.unsqueeze(1), -torch.inf),
+        head_places(heads, width),
+        always=(key, value),
+    )
+    held = [
+        split_heads(torch.cat((old, own.unsqueeze(1)), 1), heads)
+        for old, own in ((keys, key), (values, value))
+    ]
+    wanted = attend(
+        split_heads(query.unsqueeze(1), heads),
+        *held,
+        torch.nn.functional.pad(bias, (0, 1)).transpose(1, 2).unsqueeze(1),
+        torch.nn.functional.pad(seen, (0, 1), value=True).unsqueeze(1),
+    )
+    torch.testing.assert_close(once, wanted.squeeze(1))
 
 
 def test_a_masked_token_cannot_change_attention():

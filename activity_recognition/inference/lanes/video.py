@@ -116,6 +116,7 @@ class VideoLane(Lane[Frame, PreparedFrame]):
         config, encoder = context.system.config, context.system.video_encoder
         self._input = frame_input(config.video, resize=context.front_ends.resize)
         self._motion, self._directions = encoder.motion, encoder.directions
+        self._age_type = host_type(encoder.norm.weight.dtype)
         shape = (config.video.temporal_depth, 2, config.hidden_dim)
         self.past = KeyValueRing(slots, encoder.max_tokens, shape, like=encoder.norm.weight)
         """Keys and values of the temporal blocks."""
@@ -138,13 +139,13 @@ class VideoLane(Lane[Frame, PreparedFrame]):
     def _encode_alone(self, prepared: Sequence[PreparedFrame], slots: Sequence[int]) -> Tensor:
         """Return the tokens (n, D) of frames by themselves, with what has moved in them."""
         stamps_ns = [item.stamp_ns for item in prepared]
-        images = [item.image for item in prepared]
-        frames = self._input.stack(images, self._device)
+        arrays = [item.image for item in prepared]
+        frames = self._input.stack(arrays, self._device)
         moved = [self._moved[slot] for slot in slots]
         given: tuple[Tensor, ...] = (frames,)
         if isinstance(self._motion, KeyPointMotion):
-            then, before, ages_ns = self._motion.compared(images, stamps_ns, moved)
-            ages_s = np.array(ages_ns, host_type(self._motion.dtype)) / NANOSECONDS
+            then, before, ages_ns = self._motion.compared(arrays, stamps_ns, moved)
+            ages_s = np.array([age_ns / NANOSECONDS for age_ns in ages_ns], self._age_type)
             given += (
                 upload_stack(then, self._device),
                 upload_stack(before, self._device),

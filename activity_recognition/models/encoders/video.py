@@ -313,7 +313,10 @@ class VideoTransformer(Encoder):
             seen: bool (B, N).
         """
         # Over that of the frame itself, whose age is 0: the softmax knows differences alone.
-        tables = [block.age_bias.table - block.age_bias.table[0] for block in self.blocks]
+        tables = []
+        for block in self.blocks:
+            assert isinstance(block, TemporalBlock)
+            tables.append(block.age_bias.table - block.age_bias.table[0])
         knots = age_knots(age_s, self.config.video.window_s).to(tables[0].dtype)
         biases = torch.cat(tables, 1).T @ knots.transpose(1, 2)
         return biases.masked_fill(~seen.unsqueeze(1), float('-inf'))
