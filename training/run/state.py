@@ -18,6 +18,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.config_io import build_config, to_mapping
 from activity_recognition.errors import CheckpointError, ConfigError, printable, quoted
+from activity_recognition.models.encoders.text import WordVectors
 from activity_recognition.scratch import writing
 from activity_recognition.text_files import parse_json
 from activity_recognition.training.run.history import Validated
@@ -59,7 +60,8 @@ class Progress:
 class FrozenWeights:
     """Weights that a run never changes: each start has them from where they come from.
 
-    So they are in no file of a run but its checkpoint.
+    So they are in no file of a run but its checkpoint. Word vectors are kept in all of them: each
+    start computes them, and their last bits depend on the number of threads.
     """
 
     keys: frozenset[str] = frozenset()
@@ -77,8 +79,9 @@ class FrozenWeights:
         digest = hashlib.sha256()
         keys = set()
         for name, module in modules.items():
+            computed = _computed(module)
             for key, parameter in module.named_parameters():
-                if not parameter.requires_grad:
+                if not parameter.requires_grad and id(parameter) not in computed:
                     keys.add(f'{name}/{key}')
                     digest.update(f'{name}/{key}'.encode())
                     digest.update(
@@ -111,6 +114,12 @@ class FrozenWeights:
 
 
 _NONE = FrozenWeights()
+
+
+def _computed(module: nn.Module) -> set[int]:
+    """Return the identities of frozen weights that are computed, not read."""
+    parts = (part for part in module.modules() if isinstance(part, WordVectors))
+    return {id(parameter) for part in parts for parameter in part.parameters()}
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], what: str) -> None:

@@ -12,8 +12,16 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
 from activity_recognition.errors import CheckpointError, OutputError
+from activity_recognition.models.system import ActivityRecognitionSystem
 from activity_recognition.training.run import state
-from activity_recognition.training.run.state import Progress, load_state, read_progress, save_state
+from activity_recognition.training.run.state import (
+    FrozenWeights,
+    Progress,
+    load_state,
+    read_progress,
+    save_state,
+)
+from factories.networks import TINY
 
 PROGRESS = Progress(fingerprint='abc', epoch=3, batch=2, step=17, best=0.5)
 
@@ -135,3 +143,19 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path, small_files):
         save_state(tmp_path / 'state', PROGRESS, {'model': large}, optimiser)
     assert read_progress(tmp_path / 'state') == PROGRESS
     assert [path.name for path in tmp_path.iterdir()] == ['state']
+
+
+def test_a_run_goes_on_with_the_word_vectors_that_it_began_with(tmp_path: Path):
+    # Another number of threads computes others in their last bits.
+    words = dataclasses.replace(TINY, text=dataclasses.replace(TINY.text, word_vectors='some'))
+    began, again = (ActivityRecognitionSystem(words) for _ in range(2))
+    again.load_state_dict(began.state_dict())
+    vectors, others = (system.text_encoder.encoder.table.weight for system in (began, again))
+    others.mul_(1 + 1e-6)
+    assert not torch.equal(others, vectors)
+    saved, loaded = {'network': began}, {'network': again}
+    optimisers = [torch.optim.AdamW(system.parameters()) for system in (began, again)]
+    path, frozen = tmp_path / 'state', FrozenWeights.of(saved)
+    save_state(path, PROGRESS, saved, optimisers[0], frozen=frozen)
+    load_state(path, loaded, optimisers[1], frozen=FrozenWeights.of(loaded))
+    assert torch.equal(others, vectors)
