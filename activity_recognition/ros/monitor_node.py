@@ -30,7 +30,7 @@ T = TypeVar('T')
 DECISIONS_QOS = profile(100)
 """Deep, so that no decision is missed while the display is drawn; what is past is not asked for."""
 MOST_PEOPLE = 64
-"""People whose logs are kept; of more the first are forgotten."""
+"""People whose logs are kept; of more the first of whom no truth is known are forgotten."""
 _CALL_POLL_S = 0.05
 
 
@@ -157,7 +157,9 @@ class MonitorNode(Node):
         with self._lock:
             if subject not in self._people:
                 if len(self._people) >= MOST_PEOPLE:
-                    del self._people[next(iter(self._people))]
+                    # Trackers give ever new ids; those in the truth are there all along.
+                    unknown = (name for name, log in self._people.items() if not log.truth_known)
+                    del self._people[next(unknown, next(iter(self._people)))]
                 self._people[subject] = RunLog()
             return self._people[subject]
 

@@ -13,7 +13,7 @@ from activity_recognition.commands.live_run import ticking_tree  # noqa: E402
 from activity_recognition.commands.watching import Watch  # noqa: E402
 from activity_recognition.msg import ActivityStamped, ModalityEvidence  # noqa: E402
 from activity_recognition.ros.accounting import image_account, is_settled  # noqa: E402
-from activity_recognition.ros.monitor_node import Monitor  # noqa: E402
+from activity_recognition.ros.monitor_node import MOST_PEOPLE, Monitor  # noqa: E402
 from activity_recognition.ros.qos import LATCHED_QOS  # noqa: E402
 from activity_recognition.types import Status  # noqa: E402
 
@@ -181,6 +181,25 @@ def test_a_decision_of_another_version_is_a_counted_drop(world):
         wait_for(monitor.log.received)
         assert monitor.dropped == 1
         assert [decision.t_ns for decision in monitor.log.received()] == [2_000_000_000]
+
+
+def test_whose_truth_is_known_is_not_forgotten_for_ever_new_ids_of_a_tracker(world):
+    truth = world.create_publisher(ActivityStamped, 'activity_truth', LATCHED_QOS)
+    people = world.create_publisher(ActivityStamped, 'activities', 2 * MOST_PEOPLE)
+    with Monitor(list(MONITOR)) as monitor:
+        wait_for(lambda: truth.get_subscription_count() and people.get_subscription_count())
+        known = decision(1, 'walking')
+        known.subject_id = 'ann'
+        truth.publish(known)
+        wait_for(lambda: 'ann' in monitor.logs_of_people())
+        for number in range(MOST_PEOPLE + 1):
+            passing = decision(2, 'walking')
+            passing.subject_id = f'body_{number}'
+            people.publish(passing)
+        wait_for(lambda: f'body_{MOST_PEOPLE}' in monitor.logs_of_people())
+        logs = monitor.logs_of_people()
+        assert len(logs) == MOST_PEOPLE
+        assert logs['ann'].truth_known
 
 
 def test_what_a_callback_raises_is_raised_where_the_run_is_watched(world):
