@@ -80,7 +80,8 @@ def distil(network: nn.Module, tokenizer: Tokenizer, tokens: Sequence[str], widt
         width: W, at most N.
 
     Raises:
-        ConfigError: the network is narrower.
+        ConfigError: the network is narrower, or fewer of the tokens are known to it: they differ
+            in no more directions than they are.
     """
     known = [place for place, token in enumerate(tokens) if token not in SPECIAL_TOKENS]
     numbers = tokenizer.get_vocab()
@@ -95,6 +96,11 @@ def distil(network: nn.Module, tokenizer: Tokenizer, tokens: Sequence[str], widt
         raise ConfigError(
             f'text.width must be at most {states.shape[1]}, the width of text.word_vectors, '
             f'got {width}'
+        )
+    if width > len(known):
+        raise ConfigError(
+            f'text.width must be at most the number of words of text.word_vectors, {len(known)} '
+            f'with text.vocab_size={len(tokens)}, got {width}; raise text.vocab_size'
         )
     centred = states - states.mean(0)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)

@@ -80,6 +80,12 @@ def test_vectors_wider_than_the_network_are_refused(source):
         load_backbones(ActivityRecognitionSystem(with_backbones(config)))
 
 
+def test_fewer_words_than_they_have_directions_are_refused(source):
+    config, _ = fitted(config_of(source, width=16, vocab_size=16))
+    with pytest.raises(ConfigError, match=r'text.width must be at most .* 14 .* got 16; raise'):
+        load_backbones(ActivityRecognitionSystem(with_backbones(config)))
+
+
 def test_an_utterance_is_the_mean_of_its_words(source):
     config, tokenizer = fitted(config_of(source))
     system = pretrained_system(config)
