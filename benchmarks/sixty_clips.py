@@ -1,7 +1,7 @@
 """Sixty clips, the documented command, and plain classifiers on the same features.
 
 Of fights, ESC-10 and UTD-MHAD sixty clips are drawn for training, as evenly over the labels as
-they go, anew for each draw; fights and ESC-10 are tested on another fold in each draw, whole
+they go, others in each draw; fights and ESC-10 are tested on another fold in each draw, whole
 sources apart, UTD-MHAD on its even subjects. Networks are trained by the recipes that
 docs/training.md names for few clips. The baseline (baseline.py) classifies the same sixty clips: of
 fights by plain features of image and sound, of ESC-10 by what YAMNet gives, of UTD-MHAD by key

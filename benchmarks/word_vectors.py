@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     found = {name: [accuracy(way, *halves) for halves in splits] for name, way in ways.items()}
     found['TF-IDF of words'] = [accuracy(tf_idf(known), known, other) for known, other in splits]
     known, other = splits[0]
+    words = load_model_config('people').text
     rows = [
         [name, *(f'{value:.1f}' for value in values), f'{statistics.fmean(values):.1f}']
         for name, values in found.items()
@@ -72,8 +73,8 @@ def main(argv: list[str] | None = None) -> int:
             )
         ],
         notes=[
-            'people: the word vectors of that preset, 12 000 subword tokens in 128 dimensions, '
-            '6 MB of the checkpoint; small_minilm: MiniLM itself, 91 MB.',
+            f'people: the word vectors of that preset, {words.vocab_size} subword tokens in '
+            f'{words.width} dimensions; small_minilm: MiniLM itself, 91 MB.',
             f'About {len(known)} sentences to learn from, {len(other)} to answer for.',
         ],
     )

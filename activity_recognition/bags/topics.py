@@ -201,11 +201,11 @@ def _candidates(spec: RoleSpec, topics: Iterable[Topic], *, stand_ins_first: boo
     """Return the topics that may have a role by their types and names."""
     fitting = [topic for topic in topics if topic.type_name in spec.message_types]
     fitting = [topic for topic in fitting if not _is_something_else(spec, topic)]
-    # What one person says or is seen as (REP 155) is taken where there is nothing of the scene.
-    fitting = [topic for topic in fitting if not _is_of_one_person(topic)] or fitting
     fitting = [
         topic for topic in fitting if (topic.type_name in spec.stand_in_types) == stand_ins_first
     ] or fitting
+    # What one person says or is seen as (REP 155) is taken where there is nothing of the scene.
+    fitting = [topic for topic in fitting if not _is_of_one_person(topic)] or fitting
     if spec.suffixes:
         return _without_companions(spec, fitting)
     if spec.general_type:

@@ -119,7 +119,7 @@ def _knots_at(position: Tensor) -> Tensor:
     """Return the weights (..., K) of the knots beside positions (...), which are overwritten."""
     knots = torch.arange(NUM_KNOTS, device=position.device, dtype=position.dtype)
     distance = position.clamp_(max=NUM_KNOTS - 1).unsqueeze(-1).sub(knots).abs_()
-    return (1 - distance).clamp_(min=0)
+    return distance.neg_().add_(1).clamp_(min=0)
 
 
 def ages_s(query_ns: Tensor, token_ns: Tensor, dtype: torch.dtype) -> Tensor:
@@ -278,7 +278,7 @@ def attend_once(
     apart = query.unsqueeze(1) * (places * (width // num_heads) ** -0.5)
     key, value = (part.to(query.dtype) for part in always)
     scores = apart @ keys.to(query.dtype).transpose(1, 2) + bias
-    own = (apart @ key.unsqueeze(2)).to(scores.dtype)
+    own = (apart * key.unsqueeze(1)).sum(-1, keepdim=True).to(scores.dtype)
     weights = torch.cat((own, scores), -1).softmax(-1).to(query.dtype)
     mixed = weights[..., 1:] @ values.to(query.dtype) + weights[..., :1] * value.unsqueeze(1)
     return (mixed * places).sum(1)

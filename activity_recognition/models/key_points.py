@@ -67,6 +67,11 @@ class OwnMeasures(nn.Module):
         parts.append([1.0] * len(joints))
         self.register_buffer('parts', torch.tensor(parts), persistent=False)
 
+    def operations(self) -> int:
+        """Return the operations of the products for one body."""
+        # Places have two numbers, and whether they are seen is one.
+        return PER_MULTIPLY_ADD * 3 * self.parts.numel()
+
     def forward(self, points: Tensor) -> Body:
         """Measure bodies (..., J, 3)."""
         places, seen = points[..., :2], (points[..., 2:] > 0).to(points.dtype)
@@ -135,7 +140,7 @@ class KeyPointEncoder(nn.Module):
 
     def work(self) -> Work:
         """Return the work of one frame."""
-        return _work(self)
+        return _work(self, self.measures.operations())
 
     def forward(self, points: Tensor) -> Tensor:
         """Encode key points (N, J, 3), x, y and score, to tokens (N, D)."""
@@ -202,8 +207,8 @@ class KeyPointMotion(FrameComparison):
         return torch.promote_types(self.project.weight.dtype, torch.float32)
 
     def work(self) -> Work:
-        """Return the work of one frame and those that it is compared with."""
-        return _work(self)
+        """Return the work of one frame, whose body is measured already, and of two to compare."""
+        return _work(self, 2 * self.measures.operations())
 
     def forward(self, frames: Tensor, stamps_ns: Tensor, mask: Tensor) -> Tensor:
         """Encode the frames of a recording that are there.
@@ -327,10 +332,17 @@ def _token(
     return token
 
 
-def _work(encoder: nn.Module) -> Work:
-    """Return the work of one frame: every weight of a matrix is used once."""
+def _work(encoder: nn.Module, measuring: int) -> Work:
+    """Return the work of one frame: every weight of a matrix is used once.
+
+    Args:
+        encoder: of one frame.
+        measuring: operations of the bodies' measures.
+    """
     matrices = [weight.numel() for weight in encoder.parameters() if weight.dim() > 1]
-    return Work(products=PER_MULTIPLY_ADD * sum(matrices), weight_bytes=bytes_of(encoder))
+    return Work(
+        products=PER_MULTIPLY_ADD * sum(matrices) + measuring, weight_bytes=bytes_of(encoder)
+    )
 
 
 def _newest_before(
