@@ -318,8 +318,26 @@ def test_pose_measures_what_there_are_weights_for(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(Spent, 'is_clean', lambda self, threads: True)
     with made_up_pose(tmp_path / 'weights'):
         outcome = run_script(pose.main, tmp_path, '--rounds', '3', '--seconds', '120')
-    [goal] = outcome['goals']
     # The made-up network takes no time: what is left is the package's own.
-    assert goal['value'] > 1
-    # It has MoveNet's forms, and is no BlazePose.
-    assert 'skipped: blazepose: ' in capsys.readouterr().err
+    [alone, whole] = outcome['tables'][0]['rows']
+    assert whole[0] == 'movenet'
+    assert float(whole[3].split()[0]) > 1 == float(alone[3].split()[0])
+    # It has MoveNet's forms, and is neither BlazePose nor YAMNet.
+    said = capsys.readouterr().err
+    assert 'skipped: blazepose: ' in said
+    assert 'skipped: the preset people: ' in said
+    assert outcome['goals'] == []
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.usefixtures('_threads', 'weights_folder')
+def test_pose_judges_the_preset_people(tmp_path, monkeypatch):
+    pytest.importorskip('ai_edge_litert')
+    import pose
+
+    monkeypatch.setattr(Spent, 'is_clean', lambda self, threads: True)
+    outcome = run_script(pose.main, tmp_path, '--rounds', '3', '--seconds', '120')
+    ratio, cores = (goal['value'] for goal in outcome['goals'])
+    assert ratio > 1
+    assert cores > 0
