@@ -215,8 +215,9 @@ def _load_word_vectors(words: WordVectors, text: TextConfig) -> None:
     name, where = text.word_vectors, 'text.word_vectors'
     architecture = _read_architecture(name, where, 'text_config')
     network = _read_network(name, where, network_settings(architecture, where))
-    tokens = read_tokenizer(text).tokens
-    vectors = distil(network, _read_own_tokenizer(name, where), tokens, text.width)
+    own = _read_own_tokenizer(name, where)
+    kept = frequent_words(own, vocab_size=text.vocab_size, max_length=text.max_length)
+    vectors = distil(network, own, kept.tokens, text.width)
     words.table.load_state_dict({'weight': vectors})
 
 

@@ -1,4 +1,4 @@
-"""Word vectors distilled from a pretrained text network, for a small transformer to begin with.
+"""Word vectors distilled from a pretrained text network, which stand in place of a transformer.
 
 Each subword token goes through the network alone; the mean of its states, in the directions in
 which they differ most, is its vector (as Model2Vec does, Tulkens and van Dongen 2024). A few
@@ -86,9 +86,11 @@ def distil(network: nn.Module, tokenizer: Tokenizer, tokens: Sequence[str], widt
     known = [place for place, token in enumerate(tokens) if token not in SPECIAL_TOKENS]
     numbers = tokenizer.get_vocab()
     ids = [numbers[tokens[place]] for place in known]
+    tokenizer.no_padding()
+    around = tokenizer.encode('').ids
     states = torch.cat(
         [
-            _states(network, tokenizer, ids[first : first + _AT_ONCE])
+            _states(network, around, ids[first : first + _AT_ONCE])
             for first in range(0, len(ids), _AT_ONCE)
         ]
     ).double()
@@ -112,10 +114,8 @@ def distil(network: nn.Module, tokenizer: Tokenizer, tokens: Sequence[str], widt
     return found
 
 
-def _states(network: nn.Module, tokenizer: Tokenizer, ids: Sequence[int]) -> Tensor:
-    """Return the mean state of each of some tokens alone, between those that a sentence has."""
-    tokenizer.no_padding()
-    around = tokenizer.encode('').ids
+def _states(network: nn.Module, around: Sequence[int], ids: Sequence[int]) -> Tensor:
+    """Return the mean state of each of some tokens alone, between those around a sentence."""
     rows = torch.tensor([[*around[:1], one, *around[1:]] for one in ids])
     states: Tensor = network(
         input_ids=rows, attention_mask=torch.ones_like(rows)

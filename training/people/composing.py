@@ -334,19 +334,17 @@ def _words(
 ) -> tuple[Cue, ...]:
     """Draw what is said and when: as its stretch begins, and again while it lasts."""
     cues: list[Cue] = []
-    said_until_s = 0.0
     for stretch in stretches:
         if rng.random() < config.no_words:
             continue
         start_s = stretch.start_s + float(rng.uniform(-BEFOREHAND_S, BEFOREHAND_S))
+        start_s = max(start_s, cues[-1].end_s if cues else 0.0)
         while True:
             text = _said(_partner(stretch.label, sources, config.wrong_words, rng), sources, rng)
-            start_s = max(start_s, said_until_s)
             end_s = start_s + S_PER_WORD * len(text.split())
             if end_s > stretch.end_s:
                 break
             cues.append(Cue(start_s=start_s, end_s=end_s, text=text, line=len(cues) + 1))
-            said_until_s = end_s
             pause_s = rng.uniform(config.shortest_pause_s, config.longest_pause_s)
             start_s = end_s + float(pause_s)
     return tuple(cues)
